@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class ArenaConfig(AppConfig):
+    name = "arena"
+
+    def ready(self) -> None:
+        from arena import celery, checks, triggers  # noqa: F401  (celery: tasks are sent through this project's app)
+
+        post_migrate.connect(triggers.install_triggers, sender=self, dispatch_uid="arena_triggers")

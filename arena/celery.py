@@ -1,0 +1,16 @@
+"""The Celery application: ``celery -A arena.celery worker``."""
+
+import os
+
+from celery import Celery
+from django_structlog.celery.steps import DjangoStructLogInitStep
+from kombu.transport import TRANSPORT_ALIASES
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "arena.settings")
+
+TRANSPORT_ALIASES["embedded"] = "arena.broker:Transport"
+
+app = Celery("paragone")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.steps["worker"].add(DjangoStructLogInitStep)
+app.autodiscover_tasks()

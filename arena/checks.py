@@ -1,0 +1,108 @@
+"""System checks: what would otherwise fail later. Their ids are listed in docs/settings.md and never change meaning.
+
+``manage.py check`` reads the settings; ``manage.py check --deploy`` also knocks at the broker.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connection
+
+
+@register(Tags.security)
+def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
+    if settings.PRODUCTION and len(settings.SECRET_KEY) < 32:
+        return [
+            Error(
+                "Production runs without a secret key (of 32 characters or more).",
+                hint="Set PARAGONE_SECRET_KEY, or PARAGONE_SECRET_KEY_FILE to a file that holds it.",
+                id="arena.E001",
+            )
+        ]
+    return []
+
+
+@register(Tags.database)
+def check_worker_hosts(**kwargs: Any) -> list[CheckMessage]:
+    """Files on one machine cannot be shared by several."""
+    if settings.WORKER_HOSTS < 2:
+        return []
+    errors: list[CheckMessage] = []
+    if connection.vendor == "sqlite":
+        errors.append(
+            Error(
+                f"SQLite cannot be reached from {settings.WORKER_HOSTS} worker hosts.",
+                hint="Set PARAGONE_DATABASE_URL to a PostgreSQL database, or PARAGONE_WORKER_HOSTS to 1.",
+                id="arena.E002",
+            )
+        )
+    if settings.CELERY_BROKER_URL == settings.EMBEDDED_BROKER:
+        errors.append(
+            Error(
+                f"The embedded broker cannot be reached from {settings.WORKER_HOSTS} worker hosts.",
+                hint="Set PARAGONE_BROKER_URL to Redis or RabbitMQ, or PARAGONE_WORKER_HOSTS to 1.",
+                id="arena.E003",
+            )
+        )
+    return errors
+
+
+@register(Tags.files)
+def check_media_writable(**kwargs: Any) -> list[CheckMessage]:
+    folder = Path(settings.MEDIA_ROOT)
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return [
+            Error(
+                f"The media folder {folder} cannot be written.",
+                hint="Make it writable for the user that runs Paragone, or set PARAGONE_MEDIA_ROOT to another folder.",
+                id="arena.E004",
+            )
+        ]
+    return []
+
+
+@register(deploy=True)
+def check_broker(**kwargs: Any) -> list[CheckMessage]:
+    if reason := broker_fault():
+        return [
+            Error(
+                f"The broker cannot be reached: {reason}",
+                hint="Start it, or set PARAGONE_BROKER_URL to the address it has.",
+                id="arena.E005",
+            )
+        ]
+    return []
+
+
+@register(Tags.security)
+def check_allowed_hosts(**kwargs: Any) -> list[CheckMessage]:
+    if settings.PRODUCTION and not settings.ALLOWED_HOSTS:
+        return [
+            Error(
+                "Production answers to no host name.",
+                hint="Set PARAGONE_ALLOWED_HOSTS to the names of the site, separated by commas.",
+                id="arena.E006",
+            )
+        ]
+    return []
+
+
+def broker_fault() -> str:
+    """Why the broker cannot be reached, without its password; empty when it can."""
+    try:
+        with current_app.connection_for_write(connect_timeout=2) as link:
+            link.ensure_connection(max_retries=1, interval_start=0, interval_step=0.1, timeout=3)
+            # Transports that connect at the first use (Redis among them) say here whether they can.
+            with link.channel() as channel:
+                client = getattr(channel, "client", None)
+                if hasattr(client, "ping"):
+                    client.ping()
+    except Exception as error:
+        # Each transport has its own exceptions, and an address that cannot be parsed raises still others.
+        return type(error).__name__
+    return ""

@@ -1,0 +1,250 @@
+"""Boards, the people who vote on them, their battles and votes, and the tables that come out.
+
+What a constraint cannot say (a vote's origin is its board's, a snapshot never changes) stands in ``triggers.py``.
+"""
+
+import secrets
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+
+from evaluation.ratings.outcomes import WINNERS
+from generators.models import Generation, ImageModel, Prompt, PromptSet
+
+
+class Origin(models.TextChoices):
+    """Where votes come from. A board has one origin for ever, and so have its votes."""
+
+    HUMAN = "human", "cast here by people"
+    IMPORTED = "imported", "imported votes of other people"
+    SIMULATED = "simulated", "simulated votes"
+
+
+class Board(models.Model):
+    """An arena with its own task, models, prompts and votes. What differs between boards is data, here."""
+
+    class Task(models.TextChoices):
+        TEXT_TO_IMAGE = "text_to_image", "Text to image"
+        IMAGE_EDIT = "image_edit", "Image edit"
+
+    slug = models.SlugField(max_length=100, unique=True)
+    title = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    task = models.CharField(max_length=20, choices=Task, default=Task.TEXT_TO_IMAGE)
+    origin = models.CharField(max_length=10, choices=Origin, default=Origin.HUMAN)
+    contestants = models.ManyToManyField(ImageModel, related_name="boards", blank=True)
+    prompt_sets = models.ManyToManyField(PromptSet, related_name="boards", blank=True)
+    canvas_width = models.PositiveIntegerField(default=1024, help_text="pixels of the frame both images are shown in")
+    canvas_height = models.PositiveIntegerField(default=1024)
+    seeds = models.PositiveSmallIntegerField(default=1, help_text="images per model and prompt in the pool")
+    preliminary_below = models.PositiveIntegerField(default=50, help_text="votes under which a rating is preliminary")
+    # Of a simulated board only: the strength model its raters follow (see arena/simulation.py).
+    simulation = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["created_at", "id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(origin__in=Origin.values), name="board_origin_known"),
+            models.CheckConstraint(
+                condition=Q(origin=Origin.SIMULATED, simulation__isnull=False)
+                | (~Q(origin=Origin.SIMULATED) & Q(simulation__isnull=True)),
+                name="board_simulated_says_how",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("leaderboard", args=[self.slug])
+
+    @property
+    def takes_votes(self) -> bool:
+        """Whether people can vote here: the other origins only show votes made elsewhere."""
+        return self.origin == Origin.HUMAN and self.task == self.Task.TEXT_TO_IMAGE
+
+
+class Rater(models.Model):
+    """Someone who voted: a browser (known by the key in its signed cookie) or a name from an import."""
+
+    key = models.UUIDField(default=uuid.uuid4, unique=True)
+    origin = models.CharField(max_length=10, choices=Origin, default=Origin.HUMAN)
+    # Of imported and simulated raters: their name on their board.
+    board = models.ForeignKey(Board, models.PROTECT, null=True, blank=True)
+    name = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint("board", "name", name="one_rater_per_board_and_name", condition=~Q(name="")),
+            models.CheckConstraint(
+                condition=(Q(origin=Origin.HUMAN) & Q(board__isnull=True))
+                | (~Q(origin=Origin.HUMAN) & Q(board__isnull=False)),
+                name="rater_made_elsewhere_has_a_board",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or str(self.key)
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(16)
+
+
+class Battle(models.Model):
+    """A blind comparison of two models' images for one prompt. Its token is all that a browser learns."""
+
+    class SetAside(models.TextChoices):
+        BROKEN = "broken", "An image is broken"
+        UNSAFE = "unsafe", "An image is unsafe"
+        REVEALING = "revealing", "An image reveals its maker"
+
+    token = models.CharField(max_length=32, unique=True, default=new_token)
+    board = models.ForeignKey(Board, models.PROTECT, related_name="battles")
+    prompt = models.ForeignKey(Prompt, models.PROTECT)
+    model_a = models.ForeignKey(ImageModel, models.PROTECT, related_name="+")
+    model_b = models.ForeignKey(ImageModel, models.PROTECT, related_name="+")
+    generation_a = models.ForeignKey(Generation, models.PROTECT, related_name="+")
+    generation_b = models.ForeignKey(Generation, models.PROTECT, related_name="+")
+    # The key of the browser that it was opened for. Not a Rater: looking writes nobody down.
+    opened_by = models.UUIDField()
+    opened_at = models.DateTimeField(auto_now_add=True)
+    set_aside = models.CharField(max_length=10, choices=SetAside, blank=True)
+    set_aside_by = models.UUIDField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~Q(model_a=F("model_b")), name="battle_of_two_models"),
+            models.CheckConstraint(
+                condition=Q(set_aside__in=["", "broken", "unsafe", "revealing"]), name="battle_set_aside_known"
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["opened_by", "board", "-id"], name="battle_opened_by")]
+
+    def __str__(self) -> str:
+        return f"battle {self.token}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("battle", args=[self.token])
+
+
+class VoteQuerySet(models.QuerySet["Vote"]):
+    def countable(self) -> "VoteQuerySet":
+        return self.filter(Q(battle__isnull=True) | Q(battle__set_aside=""))
+
+
+class Vote(models.Model):
+    """A judgement. What it was about is written on it, so that counting is one scan of one table."""
+
+    class Winner(models.TextChoices):
+        MODEL_A = "model_a", "A is better"
+        MODEL_B = "model_b", "B is better"
+        TIE = "tie", "Tie"
+        BOTH_BAD = "both_bad", "Both bad"
+
+    board = models.ForeignKey(Board, models.PROTECT, related_name="votes")
+    # Imported and simulated votes have no battle: nobody was shown anything here.
+    battle = models.ForeignKey(Battle, models.PROTECT, null=True, blank=True, related_name="votes")
+    rater = models.ForeignKey(Rater, models.PROTECT, null=True, blank=True, related_name="votes")
+    model_a = models.ForeignKey(ImageModel, models.PROTECT, related_name="+")
+    model_b = models.ForeignKey(ImageModel, models.PROTECT, related_name="+")
+    winner = models.CharField(max_length=10, choices=Winner)
+    origin = models.CharField(max_length=10, choices=Origin)
+    prompt = models.ForeignKey(Prompt, models.PROTECT, null=True, blank=True, related_name="+")
+    category = models.CharField(max_length=50, blank=True)
+    language = models.CharField(max_length=35, blank=True)
+    cast_at = models.DateTimeField()
+
+    objects = VoteQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint("battle", "rater", name="one_vote_per_battle_and_rater"),
+            models.CheckConstraint(condition=Q(winner__in=WINNERS), name="vote_winner_known"),
+            models.CheckConstraint(condition=~Q(model_a=F("model_b")), name="vote_on_two_models"),
+            models.CheckConstraint(
+                condition=~Q(origin=Origin.HUMAN) | Q(battle__isnull=False, rater__isnull=False),
+                name="human_vote_has_battle_and_rater",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["board", "model_a", "model_b", "winner"], name="vote_counts")]
+
+    def __str__(self) -> str:
+        return f"vote {self.pk}: {self.winner}"
+
+
+class LeaderboardQuerySet(models.QuerySet["Leaderboard"]):
+    def newest(self, board: Board) -> "Leaderboard | None":
+        return self.filter(board=board).order_by("-id").first()
+
+
+class Leaderboard(models.Model):
+    """A stored table of ratings. It never changes, and holds what is needed to compute it again."""
+
+    board = models.ForeignKey(Board, models.PROTECT, related_name="leaderboards")
+    computed_at = models.DateTimeField(auto_now_add=True)
+    parameters = models.JSONField(help_text="method and settings, as the fit reports them")
+    counts = models.JSONField(help_text="[model_a id, model_b id, winner, votes] for each that occurs")
+    last_vote_id = models.PositiveBigIntegerField()
+    n_votes = models.PositiveBigIntegerField()
+    n_raters = models.PositiveBigIntegerField()
+    n_set_aside = models.PositiveBigIntegerField(default=0)
+    digest = models.CharField(max_length=64, help_text="sha256 of parameters, counts and ratings")
+
+    objects = LeaderboardQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["board", "-id"], name="leaderboard_newest")]
+
+    def __str__(self) -> str:
+        return f"leaderboard {self.pk} of board {self.board_id}"
+
+
+class Rating(models.Model):
+    """A model's row in a snapshot: a value with its interval, or the reason why there is none."""
+
+    class Unrated(models.TextChoices):
+        NO_VOTES = "no_votes", "no votes yet"
+        DISCONNECTED = "disconnected", "no votes connect it with the rated models"
+        UNBEATEN = "unbeaten", "has never lost to a rated model: no finite rating"
+        WINLESS = "winless", "has never won against a rated model: no finite rating"
+
+    leaderboard = models.ForeignKey(Leaderboard, models.CASCADE, related_name="ratings")
+    model = models.ForeignKey(ImageModel, models.PROTECT, related_name="ratings")
+    value = models.FloatField(null=True)
+    ci_low = models.FloatField(null=True)
+    ci_high = models.FloatField(null=True)
+    rank_best = models.PositiveIntegerField(null=True)
+    rank_worst = models.PositiveIntegerField(null=True)
+    unrated = models.CharField(max_length=20, choices=Unrated, blank=True)
+    preliminary = models.BooleanField()
+    n_votes = models.PositiveBigIntegerField()
+    wins = models.PositiveBigIntegerField()
+    losses = models.PositiveBigIntegerField()
+    ties = models.PositiveBigIntegerField()
+    both_bad = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint("leaderboard", "model", name="one_rating_per_model"),
+            models.CheckConstraint(
+                condition=Q(
+                    unrated="",
+                    value__isnull=False,
+                    ci_low__isnull=False,
+                    ci_high__isnull=False,
+                    rank_best__isnull=False,
+                    rank_worst__isnull=False,
+                )
+                | (~Q(unrated="") & Q(value__isnull=True, ci_low__isnull=True, ci_high__isnull=True)),
+                name="rating_or_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_id}: {self.value}"

@@ -1,0 +1,12 @@
+"""Celery doors: each calls one function."""
+
+from celery import shared_task
+
+from arena.leaderboards import rate_board
+from arena.models import Board
+
+
+@shared_task(name="arena.rate_boards", queue="default")
+def rate_boards() -> None:
+    for board in Board.objects.all():
+        rate_board(board)

@@ -1,0 +1,73 @@
+"""The rules that a constraint cannot say, because they compare two tables or two moments.
+
+Put in place after every migrate: SQLite drops a table's triggers whenever a migration rebuilds the table.
+"""
+
+from typing import Any
+
+from django.db import connections
+
+# name -> (table, event, condition that must hold, what the error says)
+RULES: dict[str, tuple[str, str, str, str]] = {
+    "board_origin_is_for_ever": (
+        "arena_board",
+        "UPDATE",
+        "NEW.origin = OLD.origin",
+        "the origin of a board never changes",
+    ),
+    "vote_origin_is_its_boards": (
+        "arena_vote",
+        "INSERT",
+        "NEW.origin = (SELECT origin FROM arena_board WHERE id = NEW.board_id)",
+        "a vote has the origin of its board",
+    ),
+    "vote_is_about_its_battle": (
+        "arena_vote",
+        "INSERT",
+        "NEW.battle_id IS NULL OR EXISTS (SELECT 1 FROM arena_battle b WHERE b.id = NEW.battle_id"
+        " AND b.board_id = NEW.board_id AND b.prompt_id = NEW.prompt_id"
+        " AND b.model_a_id = NEW.model_a_id AND b.model_b_id = NEW.model_b_id)",
+        "a vote has the board, prompt and models of its battle",
+    ),
+    "vote_never_changes": ("arena_vote", "UPDATE", "FALSE", "a vote never changes"),
+    "battle_shows_its_models": (
+        "arena_battle",
+        "INSERT",
+        "2 = (SELECT COUNT(*) FROM generators_generation g WHERE g.prompt_id = NEW.prompt_id AND"
+        " ((g.id = NEW.generation_a_id AND g.model_id = NEW.model_a_id)"
+        " OR (g.id = NEW.generation_b_id AND g.model_id = NEW.model_b_id)))",
+        "a battle shows images of its own models, for its own prompt",
+    ),
+    "leaderboard_never_changes": ("arena_leaderboard", "UPDATE", "FALSE", "a leaderboard never changes"),
+    "rating_never_changes": ("arena_rating", "UPDATE", "FALSE", "a rating never changes"),
+}
+
+
+def install_triggers(using: str = "default", **kwargs: Any) -> None:
+    """Put every rule into the database (receiver of post_migrate)."""
+    connection = connections[using]
+    statements = _postgresql if connection.vendor == "postgresql" else _sqlite
+    with connection.cursor() as cursor:
+        if "arena_rating" not in connection.introspection.table_names(cursor):
+            return  # migrated back, or not yet this far
+        for name, rule in RULES.items():
+            for statement in statements(name, *rule):
+                cursor.execute(statement)
+
+
+def _sqlite(name: str, table: str, event: str, condition: str, message: str) -> list[str]:
+    return [
+        f"DROP TRIGGER IF EXISTS {name}",
+        f"CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN NOT ({condition})"
+        f" BEGIN SELECT RAISE(ABORT, '{message}'); END",
+    ]
+
+
+def _postgresql(name: str, table: str, event: str, condition: str, message: str) -> list[str]:
+    return [
+        f"CREATE OR REPLACE FUNCTION paragone_{name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" IF NOT ({condition}) THEN RAISE EXCEPTION '{message}' USING ERRCODE = 'integrity_constraint_violation';"
+        " END IF; RETURN NEW; END $$",
+        f"CREATE OR REPLACE TRIGGER {name} BEFORE {event} ON {table}"
+        f" FOR EACH ROW EXECUTE FUNCTION paragone_{name}()",
+    ]

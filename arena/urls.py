@@ -1,0 +1,34 @@
+from django.contrib.auth import views as auth
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, re_path
+
+from arena.views import battles, health, leaderboards
+
+
+@login_not_required
+def robots(request: HttpRequest) -> HttpResponse:
+    # A crawler that follows "compare" would open battles that nobody judges.
+    return HttpResponse("User-agent: *\nDisallow: /battles/\nDisallow: /boards/*/battle/\n", content_type="text/plain")
+
+
+urlpatterns = [
+    path("", leaderboards.home, name="home"),
+    path("boards/<slug:slug>/", leaderboards.leaderboard, name="leaderboard"),
+    path("boards/<slug:slug>/charts/intervals.json", leaderboards.interval_chart, name="interval_chart"),
+    path("boards/<slug:slug>/battle/", battles.open_battle, name="open_battle"),
+    path("battles/<str:token>/", battles.show_battle, name="battle"),
+    path("battles/<str:token>/vote/", battles.vote, name="vote"),
+    path("battles/<str:token>/set-aside/", battles.set_aside, name="set_aside"),
+    re_path(r"^battles/(?P<token>[^/]+)/(?P<side>[ab])\.jpg$", battles.battle_image, name="battle_image"),
+    path("sign-in/", auth.LoginView.as_view(template_name="arena/sign_in.html"), name="login"),
+    path("sign-out/", auth.LogoutView.as_view(), name="logout"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("robots.txt", robots, name="robots"),
+]
+
+handler400 = "arena.views.errors.bad_request"
+handler403 = "arena.views.errors.forbidden"
+handler404 = "arena.views.errors.not_found"
+handler500 = "arena.views.errors.server_error"

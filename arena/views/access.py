@@ -1,0 +1,26 @@
+"""Who may see what: every view asks for a signed-in user unless it says otherwise."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.http import HttpRequest, HttpResponseBase
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+
+
+def for_raters(view: View) -> View:
+    """Mark a view that is open to anyone when the arena is public (PARAGONE_PUBLIC), and else to signed-in users."""
+    view.for_raters = True  # type: ignore[attr-defined]  # read by the middleware below
+    return view
+
+
+class SignInMiddleware(LoginRequiredMiddleware):
+    def process_view(
+        self, request: HttpRequest, view_func: Callable[..., Any], view_args: Any, view_kwargs: Any
+    ) -> HttpResponseBase | None:
+        if settings.PUBLIC and getattr(view_func, "for_raters", False):
+            return None
+        response: HttpResponseBase | None = super().process_view(request, view_func, view_args, view_kwargs)
+        return response

@@ -1,0 +1,179 @@
+"""The battle pages. Each address serves the whole page, or its fragment to htmx."""
+
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+from django.db.models import Avg
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.views.decorators.http import require_POST, require_safe
+
+from arena import battles, blinding, voting
+from arena.battles import NothingToCompare, Stage
+from arena.models import Battle, Board, Leaderboard, Rating, Vote
+from arena.views.access import for_raters
+from arena.views.rater_cookie import read_rater_key, write_rater_key
+from generators.models import Generation
+
+# Votes on a pair from which on others' answers are shown.
+ENOUGH_TO_SHOW_OTHERS = 10
+# A drawing that no worker took for this many seconds: the page stops promising that it is under way.
+WORKER_ASLEEP_AFTER = 20
+
+
+@for_raters
+@require_safe
+def open_battle(request: HttpRequest, slug: str) -> HttpResponse:
+    board = get_object_or_404(Board, slug=slug)
+    key = read_rater_key(request) or uuid.uuid4()
+    try:
+        battle = battles.open_battle(board, key)
+    except NothingToCompare as nothing:
+        return _render(request, {"board": board, "stage": "nothing", "problem": str(nothing)}, HTTPStatus.NOT_FOUND)
+    return write_rater_key(_show(request, battle, key), key)
+
+
+@for_raters
+@require_safe
+def show_battle(request: HttpRequest, token: str) -> HttpResponse:
+    key = read_rater_key(request) or uuid.uuid4()
+    return write_rater_key(_show(request, _find(token), key), key)
+
+
+@for_raters
+@require_safe
+def battle_image(request: HttpRequest, token: str, side: str) -> HttpResponseBase:
+    """One of the two derivatives, once both exist: neither is ever to be had before the other."""
+    battle = _find(token)
+    generations = {"a": battle.generation_a, "b": battle.generation_b}
+    if any(generation.status != Generation.Status.OK for generation in generations.values()):
+        raise Http404("The images are not drawn yet.")
+    try:
+        file = blinding.derive(generations[side].original, battle.board.canvas_width, battle.board.canvas_height)
+    except blinding.UnviewableImage as error:
+        raise Http404("The image cannot be shown.") from error
+    response = FileResponse(file.open("rb"), content_type=blinding.MEDIA_TYPE)
+    # The file's own name is a digest that two battles would share.
+    response["Content-Disposition"] = "inline"
+    patch_cache_control(response, private=True, immutable=True, max_age=3600)
+    return response
+
+
+@for_raters
+@require_POST
+def vote(request: HttpRequest, token: str) -> HttpResponse:
+    battle = _find(token)
+    key = read_rater_key(request)
+    if key is None:
+        problem = "Your browser sent no cookie, so the answer could not be counted. Allow cookies and answer again."
+        return _show(request, battle, None, problem, HTTPStatus.FORBIDDEN)
+    try:
+        _, counted = voting.cast_vote(battle, key, request.POST.get("winner", ""))
+    except ValueError as error:
+        return _show(request, battle, key, str(error), HTTPStatus.BAD_REQUEST)
+    except voting.BattleNotOpen as error:
+        return _show(request, battle, key, str(error), HTTPStatus.CONFLICT)
+    if not request.htmx:
+        return HttpResponseRedirect(battle.get_absolute_url(), status=HTTPStatus.SEE_OTHER)
+    response = _show(request, battle, key, "" if counted else "You had answered before: the first answer stands.")
+    response["HX-Push-Url"] = battle.get_absolute_url()
+    return response
+
+
+@for_raters
+@require_POST
+def set_aside(request: HttpRequest, token: str) -> HttpResponse:
+    """A rater says that something is wrong with an image. After the vote it is too late to take it back this way."""
+    battle = _find(token)
+    key = read_rater_key(request)
+    if key is None or battles.stage_of(battle, key) is Stage.REVEALED:
+        return _show(request, battle, key, "A battle is set aside before the vote, not after.", HTTPStatus.CONFLICT)
+    try:
+        battles.set_aside(battle, request.POST.get("reason", ""), key)
+    except ValueError as error:
+        return _show(request, battle, key, str(error), HTTPStatus.BAD_REQUEST)
+    if request.htmx:
+        return _show(request, battle, key)
+    return HttpResponseRedirect(battle.get_absolute_url(), status=HTTPStatus.SEE_OTHER)
+
+
+def _find(token: str) -> Battle:
+    related = ("board", "prompt", "generation_a", "generation_b")
+    return get_object_or_404(Battle.objects.select_related(*related), token=token)
+
+
+def _show(
+    request: HttpRequest, battle: Battle, key: uuid.UUID | None, problem: str = "", status: int = HTTPStatus.OK
+) -> HttpResponse:
+    stage = battles.stage_of(battle, key)
+    if stage is Stage.READY and not battles.prepare_images(battle):
+        stage = Stage.SET_ASIDE
+    context: dict[str, Any] = {
+        "board": battle.board,
+        "battle": battle,
+        "stage": stage.value,
+        "problem": problem,
+        "set_aside_reasons": Battle.SetAside.choices,
+    }
+    if stage is Stage.DRAWING:
+        context |= _drawing(battle)
+    if stage is Stage.REVEALED and key:
+        context |= _revealed(battle, key)
+    return _render(request, context, status)
+
+
+def _render(request: HttpRequest, context: dict[str, Any], status: int) -> HttpResponse:
+    template = "arena/_battle.html" if request.htmx else "arena/battle.html"
+    response = render(request, template, context, status=status)
+    patch_cache_control(response, no_store=True)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def _drawing(battle: Battle) -> dict[str, Any]:
+    """One honest line for both sides. The usual time is the board's, never that of one of the two models."""
+    drawn = Generation.objects.ready().filter(prompt__prompt_set__boards=battle.board)
+    waiting = [g for g in (battle.generation_a, battle.generation_b) if g.status == Generation.Status.PENDING]
+    waited = max(((timezone.now() - g.created_at).total_seconds() for g in waiting), default=0.0)
+    return {
+        "usual_seconds": drawn.aggregate(seconds=Avg("seconds"))["seconds"],
+        "worker_asleep": waited > WORKER_ASLEEP_AFTER,
+    }
+
+
+def _revealed(battle: Battle, key: uuid.UUID) -> dict[str, Any]:
+    context: dict[str, Any] = {"vote": Vote.objects.get(battle=battle, rater__key=key)}
+    newest = Leaderboard.objects.newest(battle.board)
+    ratings = {r.model_id: r for r in Rating.objects.filter(leaderboard=newest)} if newest else {}
+    context["sides"] = [
+        {"letter": letter, "model": model, "rating": ratings.get(model.pk)}
+        for letter, model in (("A", battle.model_a), ("B", battle.model_b))
+    ]
+    context["others"] = _others(newest, battle) if newest else None
+    try:
+        following = battles.open_battle(battle.board, key)
+    except NothingToCompare as nothing:
+        return context | {"no_next": str(nothing)}
+    # Both images are made and fetched now, so that the next battle appears at once.
+    if battles.stage_of(following, key) is Stage.READY and battles.prepare_images(following):
+        context["preload"] = following
+    return context
+
+
+def _others(leaderboard: Leaderboard, battle: Battle) -> dict[str, Any] | None:
+    """How everyone answered on these two models, seen from this battle's sides."""
+    tally = dict.fromkeys(Vote.Winner.values, 0)
+    swapped = {"model_a": "model_b", "model_b": "model_a"}
+    for model_a, model_b, winner, votes in leaderboard.counts:
+        if (model_a, model_b) == (battle.model_a_id, battle.model_b_id):
+            tally[winner] += votes
+        elif (model_b, model_a) == (battle.model_a_id, battle.model_b_id):
+            tally[swapped.get(winner, winner)] += votes
+    total = sum(tally.values())
+    if total < ENOUGH_TO_SHOW_OTHERS:
+        return None
+    shares = [{"winner": w, "label": label, "percent": 100 * tally[w] / total} for w, label in Vote.Winner.choices]
+    return {"total": total, "shares": shares}

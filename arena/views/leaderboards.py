@@ -1,0 +1,60 @@
+"""Home and the leaderboard pages. They only read the newest snapshot."""
+
+from typing import Any
+
+from django.db.models import F, OuterRef, Subquery
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from arena import charts
+from arena.models import Board, Leaderboard, Rating
+from arena.views.access import for_raters
+
+
+@for_raters
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    newest = Leaderboard.objects.filter(board=OuterRef("pk")).order_by("-id")
+    boards = Board.objects.annotate(
+        n_votes=Subquery(newest.values("n_votes")[:1]),
+        computed_at=Subquery(newest.values("computed_at")[:1]),
+        leader=Subquery(
+            Rating.objects.filter(leaderboard=Subquery(newest.values("pk")[:1]), value__isnull=False)
+            .filter(leaderboard__board=OuterRef("pk"))
+            .order_by("-value")
+            .values("model__name")[:1]
+        ),
+    )
+    return render(request, "arena/home.html", {"boards": boards})
+
+
+@for_raters
+@require_safe
+def leaderboard(request: HttpRequest, slug: str) -> HttpResponse:
+    board = get_object_or_404(Board, slug=slug)
+    newest = Leaderboard.objects.newest(board)
+    rows = _rows(newest) if newest else []
+    rated = [row for row in rows if row.value is not None]
+    context: dict[str, Any] = {
+        "board": board,
+        "leaderboard": newest,
+        "rated": rated,
+        "unrated": [row for row in rows if row.value is None],
+        "axis": charts.Axis.around(rated) if rated else None,
+    }
+    return render(request, "arena/leaderboard.html", context)
+
+
+@for_raters
+@require_safe
+def interval_chart(request: HttpRequest, slug: str) -> HttpResponse:
+    newest = Leaderboard.objects.newest(get_object_or_404(Board, slug=slug))
+    rated = [row for row in _rows(newest) if row.value is not None] if newest else []
+    if not rated:
+        raise Http404("There are no ratings to draw yet.")
+    return HttpResponse(charts.interval_plot(rated), content_type="application/json")
+
+
+def _rows(leaderboard: Leaderboard) -> list[Rating]:
+    return list(leaderboard.ratings.select_related("model").order_by(F("value").desc(nulls_last=True), "model__name"))

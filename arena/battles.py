@@ -83,7 +83,7 @@ def stage_of(battle: Battle, rater_key: uuid.UUID | None) -> Stage:
 
 
 def set_aside(battle: Battle, reason: str, rater_key: uuid.UUID | None) -> None:
-    """Take the battle out of the count, votes included. The first reason stays. Raises ValueError for an unknown one."""
+    """Take the battle out of the count, its votes too. The first reason stays; an unknown one is a ValueError."""
     if reason not in Battle.SetAside.values:
         raise ValueError(f"Unknown reason {reason!r}; known are {', '.join(Battle.SetAside.values)}.")
     Battle.objects.filter(pk=battle.pk, set_aside="").update(set_aside=reason, set_aside_by=rater_key)

@@ -1,8 +1,8 @@
 """From an original to the only thing that a rater may see of it.
 
-The original is decoded to pixels, turned upright, converted to sRGB, flattened, fitted on the board's canvas and encoded
-anew by one encoder with one setting. Nothing else of the file survives: no metadata, no name, no size, no format. What
-the picture itself shows is all that is left to tell its maker by.
+The original is decoded to pixels, turned upright, converted to sRGB, flattened, fitted on the board's canvas and
+encoded anew by one encoder with one setting. Nothing else of the file survives: no metadata, no name, no size, no
+format. What the picture itself shows is all that is left to tell its maker by.
 """
 
 import io
@@ -20,8 +20,6 @@ RULE: Final = "1"
 # Neutral, so that neither a warm nor a cold picture is favoured by its surroundings.
 MAT: Final = (128, 128, 128)
 MAX_PIXELS: Final = 100_000_000
-# 4:4:4, because thin coloured lettering is what raters are asked to judge.
-ENCODER: Final = {"format": "JPEG", "quality": 95, "subsampling": 0}
 SRGB: Final = ImageCms.createProfile("sRGB")
 
 
@@ -57,7 +55,8 @@ def blind(data: bytes, width: int, height: int) -> bytes:
     fitted = ImageOps.contain(pixels, (width, height), Image.Resampling.LANCZOS)
     canvas.paste(fitted, ((width - fitted.width) // 2, (height - fitted.height) // 2))
     out = io.BytesIO()
-    canvas.save(out, **ENCODER)
+    # 4:4:4, because thin coloured lettering is what raters are asked to judge.
+    canvas.save(out, "JPEG", quality=95, subsampling=0)
     return out.getvalue()
 
 

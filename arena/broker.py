@@ -15,7 +15,7 @@ from kombu.utils.json import dumps
 
 
 class Channel(filesystem.Channel):
-    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
         folder = Path(self.data_folder_out)
         # The wall clock, not the monotonic one: messages of an earlier boot must stay in order.
         name = f"{time.time_ns()}_{uuid.uuid4()}"

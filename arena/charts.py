@@ -23,20 +23,36 @@ class Axis:
     low: float
     high: float
 
-    @classmethod
-    def around(cls, ratings: Sequence[Rating]) -> "Axis":
-        return cls(
-            min(rating.ci_low for rating in ratings if rating.ci_low is not None),
-            max(rating.ci_high for rating in ratings if rating.ci_high is not None),
-        )
 
-    def percent(self, value: float) -> float:
-        """Where ``value`` lies between the ends, from 0 to 100."""
-        return 100.0 * (value - self.low) / ((self.high - self.low) or 1.0)
+@dataclass(frozen=True)
+class IntervalBar:
+    """A row of the table: where its interval lies on the common axis, in percent of the axis."""
+
+    rating: Rating
+    left: float
+    middle: float
+    width: float
+    color: str
+
+
+def interval_bars(ratings: Sequence[Rating]) -> tuple[Axis | None, list[IntervalBar]]:
+    """The axis that holds every interval, and each rating's bar on it."""
+    intervals = [(r, r.value, r.ci_low, r.ci_high) for r in ratings]
+    known = [
+        (r, v, low, high) for r, v, low, high in intervals if v is not None and low is not None and high is not None
+    ]
+    if not known:
+        return None, []
+    axis = Axis(min(low for _, _, low, _ in known), max(high for *_, high in known))
+    percent = 100.0 / ((axis.high - axis.low) or 1.0)
+    return axis, [
+        IntervalBar(r, percent * (low - axis.low), percent * (v - axis.low), percent * (high - low), color_of(r.model))
+        for r, v, low, high in known
+    ]
 
 
 def interval_plot(ratings: Sequence[Rating]) -> str:
-    """Plotly figure (JSON) of each rating with its interval, best at the top. Colours of the page are set in the page."""
+    """Plotly figure (JSON) of each rating with its interval, best at the top; the page adds its colours."""
     # Imported here because it takes longer than everything else that the web process needs.
     import plotly.graph_objects as go
 

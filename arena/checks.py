@@ -96,12 +96,11 @@ def broker_fault() -> str:
     """Why the broker cannot be reached, without its password; empty when it can."""
     try:
         with current_app.connection_for_write(connect_timeout=2) as link:
-            link.ensure_connection(max_retries=1, interval_start=0, interval_step=0.1, timeout=3)
+            link.ensure_connection(max_retries=1, interval_start=0, interval_step=1, timeout=3)
             # Transports that connect at the first use (Redis among them) say here whether they can.
             with link.channel() as channel:
-                client = getattr(channel, "client", None)
-                if hasattr(client, "ping"):
-                    client.ping()
+                if ping := getattr(getattr(channel, "client", None), "ping", None):
+                    ping()
     except Exception as error:
         # Each transport has its own exceptions, and an address that cannot be parsed raises still others.
         return type(error).__name__

@@ -5,6 +5,7 @@
 
 import os
 import secrets
+from importlib.util import find_spec
 from pathlib import Path
 
 import dj_database_url
@@ -42,7 +43,7 @@ SECRET_KEY = env.str("PARAGONE_SECRET_KEY", "") or ("" if PRODUCTION else _embed
 # True: anyone who has the address may compare and read leaderboards. False: they sign in first.
 PUBLIC = env.bool("PARAGONE_PUBLIC", not PRODUCTION)
 ALLOWED_HOSTS = env.list("PARAGONE_ALLOWED_HOSTS", [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("PARAGONE_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("PARAGONE_TRUSTED_ORIGINS", [])
 HTTPS = env.bool("PARAGONE_HTTPS", PRODUCTION)
 if env.bool("PARAGONE_BEHIND_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -182,8 +183,12 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR / "static"
+# The chart library comes with its Python package; found without importing it, which is slow.
+STATICFILES_DIRS = [("plotly", Path(str(find_spec("plotly").origin)).parent / "package_data")]  # type: ignore[union-attr]
 # Without a collectstatic run (development, tests) the files are served from where they lie.
 WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
+if WHITENOISE_USE_FINDERS:
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns at every start where it is missing
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -215,9 +220,7 @@ structlog.configure(
     logger_factory=structlog.stdlib.LoggerFactory(),
     cache_logger_on_first_use=True,
 )
-_RENDERER = (
-    structlog.processors.JSONRenderer() if LOG_FORMAT == "json" else structlog.dev.ConsoleRenderer(colors=False)
-)
+_RENDERER = structlog.processors.JSONRenderer() if LOG_FORMAT == "json" else structlog.dev.ConsoleRenderer(colors=False)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

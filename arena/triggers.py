@@ -68,6 +68,5 @@ def _postgresql(name: str, table: str, event: str, condition: str, message: str)
         f"CREATE OR REPLACE FUNCTION paragone_{name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         f" IF NOT ({condition}) THEN RAISE EXCEPTION '{message}' USING ERRCODE = 'integrity_constraint_violation';"
         " END IF; RETURN NEW; END $$",
-        f"CREATE OR REPLACE TRIGGER {name} BEFORE {event} ON {table}"
-        f" FOR EACH ROW EXECUTE FUNCTION paragone_{name}()",
+        f"CREATE OR REPLACE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION paragone_{name}()",
     ]

@@ -142,9 +142,7 @@ def _settle_error(generation: Generation, attempt: int, error: AdapterError) -> 
     reason = {"reason": error.outcome.value, "message": error.message[:2000]}
     if error.outcome.can_be_retried and attempt < settings.MAX_ATTEMPTS:
         delay = error.retry_after if error.retry_after is not None else 2.0**attempt
-        _settle(
-            generation, attempt, status=Status.PENDING, due_at=timezone.now() + timedelta(seconds=delay), **reason
-        )
+        _settle(generation, attempt, status=Status.PENDING, due_at=timezone.now() + timedelta(seconds=delay), **reason)
         return
     status = Status.REFUSED if error.outcome is Outcome.REFUSED else Status.FAILED
     _settle(generation, attempt, status=status, finished_at=timezone.now(), **reason)

@@ -132,12 +132,8 @@ class Generation(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(
-                F("due_at"), name="generation_open_due_at", condition=Q(status__in=["pending", "running"])
-            ),
-            models.Index(
-                F("model"), F("prompt"), F("seed"), name="generation_ready", condition=Q(status="ok")
-            ),
+            models.Index(F("due_at"), name="generation_open_due_at", condition=Q(status__in=["pending", "running"])),
+            models.Index(F("model"), F("prompt"), F("seed"), name="generation_ready", condition=Q(status="ok")),
         ]
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.views.decorators.http import require_POST, require_safe
+from django_htmx.middleware import HtmxDetails
 
 from arena import battles, blinding, voting
 from arena.battles import NothingToCompare, Stage
@@ -17,6 +18,11 @@ from arena.models import Battle, Board, Leaderboard, Rating, Vote
 from arena.views.access import for_raters
 from arena.views.rater_cookie import read_rater_key, write_rater_key
 from generators.models import Generation
+
+
+class HtmxRequest(HttpRequest):
+    htmx: HtmxDetails  # set by django_htmx's middleware
+
 
 # Votes on a pair from which on others' answers are shown.
 ENOUGH_TO_SHOW_OTHERS = 10
@@ -26,7 +32,7 @@ WORKER_ASLEEP_AFTER = 20
 
 @for_raters
 @require_safe
-def open_battle(request: HttpRequest, slug: str) -> HttpResponse:
+def open_battle(request: HtmxRequest, slug: str) -> HttpResponse:
     board = get_object_or_404(Board, slug=slug)
     key = read_rater_key(request) or uuid.uuid4()
     try:
@@ -38,14 +44,14 @@ def open_battle(request: HttpRequest, slug: str) -> HttpResponse:
 
 @for_raters
 @require_safe
-def show_battle(request: HttpRequest, token: str) -> HttpResponse:
+def show_battle(request: HtmxRequest, token: str) -> HttpResponse:
     key = read_rater_key(request) or uuid.uuid4()
     return write_rater_key(_show(request, _find(token), key), key)
 
 
 @for_raters
 @require_safe
-def battle_image(request: HttpRequest, token: str, side: str) -> HttpResponseBase:
+def battle_image(request: HtmxRequest, token: str, side: str) -> HttpResponseBase:
     """One of the two derivatives, once both exist: neither is ever to be had before the other."""
     battle = _find(token)
     generations = {"a": battle.generation_a, "b": battle.generation_b}
@@ -64,7 +70,7 @@ def battle_image(request: HttpRequest, token: str, side: str) -> HttpResponseBas
 
 @for_raters
 @require_POST
-def vote(request: HttpRequest, token: str) -> HttpResponse:
+def vote(request: HtmxRequest, token: str) -> HttpResponse:
     battle = _find(token)
     key = read_rater_key(request)
     if key is None:
@@ -85,7 +91,7 @@ def vote(request: HttpRequest, token: str) -> HttpResponse:
 
 @for_raters
 @require_POST
-def set_aside(request: HttpRequest, token: str) -> HttpResponse:
+def set_aside(request: HtmxRequest, token: str) -> HttpResponse:
     """A rater says that something is wrong with an image. After the vote it is too late to take it back this way."""
     battle = _find(token)
     key = read_rater_key(request)
@@ -106,7 +112,7 @@ def _find(token: str) -> Battle:
 
 
 def _show(
-    request: HttpRequest, battle: Battle, key: uuid.UUID | None, problem: str = "", status: int = HTTPStatus.OK
+    request: HtmxRequest, battle: Battle, key: uuid.UUID | None, problem: str = "", status: int = HTTPStatus.OK
 ) -> HttpResponse:
     stage = battles.stage_of(battle, key)
     if stage is Stage.READY and not battles.prepare_images(battle):
@@ -125,7 +131,7 @@ def _show(
     return _render(request, context, status)
 
 
-def _render(request: HttpRequest, context: dict[str, Any], status: int) -> HttpResponse:
+def _render(request: HtmxRequest, context: dict[str, Any], status: int) -> HttpResponse:
     template = "arena/_battle.html" if request.htmx else "arena/battle.html"
     response = render(request, template, context, status=status)
     patch_cache_control(response, no_store=True)

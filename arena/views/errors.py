@@ -25,7 +25,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _page(
-        request, HTTPStatus.NOT_FOUND, "There is nothing here", "The address may be old, or mistyped. Start at the boards."
+        request,
+        HTTPStatus.NOT_FOUND,
+        "There is nothing here",
+        "The address may be old or mistyped. Start at the boards.",
     )
 
 

@@ -1,7 +1,5 @@
 """Home and the leaderboard pages. They only read the newest snapshot."""
 
-from typing import Any
-
 from django.db.models import F, OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -35,13 +33,14 @@ def leaderboard(request: HttpRequest, slug: str) -> HttpResponse:
     board = get_object_or_404(Board, slug=slug)
     newest = Leaderboard.objects.newest(board)
     rows = _rows(newest) if newest else []
-    rated = [row for row in rows if row.value is not None]
-    context: dict[str, Any] = {
+    axis, rated = charts.interval_bars(rows)
+    context = {
         "board": board,
         "leaderboard": newest,
+        "axis": axis,
         "rated": rated,
-        "unrated": [row for row in rows if row.value is None],
-        "axis": charts.Axis.around(rated) if rated else None,
+        "unrated": [row for row in rows if row.unrated],
+        "total": len(rows),
     }
     return render(request, "arena/leaderboard.html", context)
 

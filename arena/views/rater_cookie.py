@@ -19,7 +19,5 @@ def read_rater_key(request: HttpRequest) -> uuid.UUID | None:
 
 
 def write_rater_key(response: Response, key: uuid.UUID) -> Response:
-    response.set_signed_cookie(
-        NAME, str(key), max_age=ONE_YEAR, httponly=True, samesite="Lax", secure=settings.HTTPS
-    )
+    response.set_signed_cookie(NAME, str(key), max_age=ONE_YEAR, httponly=True, samesite="Lax", secure=settings.HTTPS)
     return response

@@ -107,9 +107,7 @@ def _log_likelihood(theta: NDArray[np.float64], wins: NDArray[np.float64]) -> fl
     return float((wins * log_expit(theta[:, None] - theta[None, :])).sum())
 
 
-def _sandwich(
-    theta: NDArray[np.float64], wins: NDArray[np.int64], draws: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _sandwich(theta: NDArray[np.float64], wins: NDArray[np.int64], draws: NDArray[np.int64]) -> NDArray[np.float64]:
     """H⁻¹ G H⁻¹ with the mean of θ fixed."""
     p = expit(theta[:, None] - theta[None, :])
     hessian = _laplacian((wins + wins.T + draws) * p * (1.0 - p))

@@ -35,7 +35,7 @@ class Components:
 def find_components(counts: Counts) -> Components:
     """Split the models into the group with the most votes that has one finite scale, and the rest with reasons."""
     meetings = counts.meetings
-    beats = csr_array((counts.wins + counts.drawn(TIE) + counts.drawn(BOTH_BAD)) > 0)
+    beats = csr_array(counts.wins + counts.drawn(TIE) + counts.drawn(BOTH_BAD))
     n_groups, group_of = connected_components(beats, directed=True, connection="strong")
     votes_of_group = [int(meetings[np.ix_(group_of == g, group_of == g)].sum()) for g in range(n_groups)]
     largest = int(np.argmax(votes_of_group)) if n_groups else 0

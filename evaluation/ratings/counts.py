@@ -28,7 +28,7 @@ class Counts:
         if self.table.shape != (m, m, len(WINNERS)):
             raise ValueError(f"The table of {m} models has shape ({m}, {m}, {len(WINNERS)}), got {self.table.shape}.")
         if not np.issubdtype(self.table.dtype, np.integer) or (self.table < 0).any():
-            raise ValueError(f"Counts are whole numbers from 0 up, got {self.table.dtype} with negative values or parts.")
+            raise ValueError(f"Counts are whole numbers, 0 or more; got {self.table.dtype} from {self.table.min()} up.")
         if self.table[np.arange(m), np.arange(m)].any():
             raise ValueError("A model cannot meet itself: the diagonal must be zero.")
 

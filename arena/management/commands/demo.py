@@ -1,0 +1,174 @@
+"""The whole arena on this machine: seed, worker, site, images. `make demo` calls it."""
+
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+
+from arena.boards import seed
+from arena.browser_check import vote_over_http
+from arena.models import Board, Origin
+from arena.pools import fill_pool, watch_pool
+from arena.processes import Child, DemoFault, expect_port_free, start_site, start_worker, stop_all
+
+DISK_NEEDED = 300_000_000  # bytes: database, images and logs of the demo, with room to spare
+STALLED_AFTER = 60.0  # seconds without a new image
+CHECK_VOTES = 60
+SIMULATED_VOTES = 4_000
+# What would lead the demo away from its own files.
+FOREIGN = ("PARAGONE_DATABASE_URL", "PARAGONE_BROKER_URL", "PARAGONE_MEDIA_ROOT", "PARAGONE_PRODUCTION")
+
+
+class Command(BaseCommand):
+    help = "Run the whole arena on this machine, with sketch models and files under var/. Ctrl-C stops it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="draw, vote over HTTP, rate and print, in a folder of its own; then stop",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        _enter_own_environment(check=options["check"])
+        started = time.monotonic()
+        children: list[Child] = []
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            with _only_one():
+                self.run(options["port"], options["check"], children, started)
+        except KeyboardInterrupt:
+            self.stderr.write("Stopping.")
+        except DemoFault as fault:
+            raise CommandError(str(fault)) from fault
+        except (OSError, DatabaseError) as error:
+            raise CommandError(f"{_explain(error)} Nothing was lost; mend it and start again.") from error
+        finally:
+            stop_all(children)
+
+    def run(self, port: int, check: bool, children: list[Child], started: float) -> None:
+        expect_port_free(port)
+        _expect_disk()
+        call_command("migrate", verbosity=0, interactive=False)
+        boards = seed(Path(settings.BASE_DIR) / "fixtures" / "demo.toml")
+        children.append(worker := start_worker())
+        children.append(start_site(port))
+        for board in boards:
+            if board.origin == Origin.HUMAN:
+                _draw(board, worker)
+            elif not board.votes.exists():
+                call_command("simulate_votes", board=board.slug, votes=SIMULATED_VOTES, stdout=self.stderr)
+                call_command("rate_board", board=board.slug, stdout=self.stderr)
+        address = f"http://127.0.0.1:{port}/"
+        _wait_for_site(address, children)
+        if check:
+            self.play_rater(address, boards, children)
+        else:
+            self.stdout.write(
+                f"\nParagone is at {address}  (ready in {time.monotonic() - started:.1f} s, Ctrl-C stops it)"
+            )
+            _watch(children)
+
+    def play_rater(self, address: str, boards: list[Board], children: list[Child]) -> None:
+        for board in boards:
+            if board.takes_votes:
+                vote_over_http(address, board.slug, CHECK_VOTES)
+                if (counted := board.votes.count()) != CHECK_VOTES:
+                    raise DemoFault(f"{CHECK_VOTES} votes were cast over HTTP, {counted} are in the database.")
+            call_command("rate_board", board=board.slug, stdout=self.stdout)
+        for child in children:
+            child.expect_alive()
+        self.stdout.write("The demo works: drawn, voted, rated.")
+
+
+def _enter_own_environment(*, check: bool) -> None:
+    """Start again, once, with the settings that the demo is about: its own files, and for a check a fresh folder."""
+    wanted = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in FOREIGN}
+    if check and "PARAGONE_DEMO_CHECK" not in wanted:
+        folder = Path(settings.VAR) / "check"
+        shutil.rmtree(folder, ignore_errors=True)
+        wanted |= {"PARAGONE_VAR": str(folder), "PARAGONE_DEMO_CHECK": "1"}
+    if wanted != dict(os.environ):
+        os.execve(sys.executable, [sys.executable, *sys.argv], wanted)
+
+
+@contextmanager
+def _only_one() -> Iterator[TextIO]:
+    """Two demos on the same files would each stop the other's images from being counted as its own."""
+    file = Path(settings.VAR) / "demo.lock"
+    with file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemoFault(f"A demo is already running on {settings.VAR}. Stop it first.") from None
+        yield lock
+
+
+def _expect_disk() -> None:
+    free = shutil.disk_usage(settings.VAR).free
+    if free < DISK_NEEDED:
+        raise DemoFault(
+            f"The disk under {settings.VAR} is full: {free / 1e6:.0f} MB free, wanted {DISK_NEEDED / 1e6:.0f} MB."
+        )
+
+
+def _draw(board: Board, worker: Child) -> None:
+    last_progress = (0, time.monotonic())
+
+    def on_tick(n_done: int) -> None:
+        nonlocal last_progress
+        worker.expect_alive()
+        if n_done > last_progress[0]:
+            last_progress = (n_done, time.monotonic())
+        if time.monotonic() - last_progress[1] > STALLED_AFTER:
+            raise DemoFault(f"The worker drew nothing for {STALLED_AFTER:.0f} s. Its log: {worker.log}")
+
+    tally = watch_pool(fill_pool(board), on_tick=on_tick)
+    if failed := sum(count for status, count in tally.items() if status != "ok"):
+        raise DemoFault(f"{failed} images could not be drawn. The worker's log says why: {worker.log}")
+
+
+def _wait_for_site(address: str, children: list[Child], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        for child in children:
+            child.expect_alive()
+        try:
+            with urllib.request.urlopen(f"{address}readyz", timeout=5):
+                return
+        except urllib.error.URLError as error:
+            if time.monotonic() > deadline:
+                raise DemoFault(f"The site did not get ready in {seconds:.0f} s: {error}") from error
+        time.sleep(0.1)
+
+
+def _watch(children: list[Child]) -> None:
+    while True:
+        for child in children:
+            child.expect_alive()
+        time.sleep(0.5)
+
+
+def _interrupt(signum: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _explain(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if "full" in text or "No space left" in text:
+        return f"The disk under {settings.VAR} is full ({text})."
+    return f"{type(error).__name__}: {text}."

@@ -1,0 +1,43 @@
+"""A board's pool: its images, drawn ahead of the raters, so that a battle is served with no wait."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from django.db import transaction
+from tqdm import tqdm
+
+from arena.models import Board
+from generators.generations import request_generations
+from generators.models import Generation, ImageModel, Prompt
+
+OPEN = (Generation.Status.PENDING, Generation.Status.RUNNING)
+
+
+def fill_pool(board: Board) -> list[Generation]:
+    """Every image the board can show (each drawing model, prompt and seed); missing ones are dispatched."""
+    models = board.contestants.exclude(adapter="").exclude(lifecycle=ImageModel.Lifecycle.RETIRED)
+    prompts = list(Prompt.objects.filter(prompt_set__boards=board).order_by("pk"))
+    # By prompt, then model: the first pairs are complete long before the last image is drawn.
+    wanted = [(model, prompt, seed) for seed in range(board.seeds) for prompt in prompts for model in models]
+    with transaction.atomic():
+        return request_generations(wanted, width=board.canvas_width, height=board.canvas_height)
+
+
+def watch_pool(pool: Sequence[Generation], *, on_tick: Callable[[int], None] = lambda n_done: None) -> dict[str, int]:
+    """Show a progress bar until every image is drawn or has failed; the images by status.
+
+    ``on_tick`` is called with the number done, at each look; what it raises ends the watch.
+    """
+    first, last = min((g.pk for g in pool), default=0), max((g.pk for g in pool), default=0)
+    ids = {g.pk for g in pool}
+    with tqdm(total=len(pool), desc="drawing", unit="image", dynamic_ncols=True) as bar:
+        while True:
+            rows = Generation.objects.filter(pk__range=(first, last)).values_list("pk", "status")
+            tally = Counter(status for pk, status in rows if pk in ids)
+            n_done = len(pool) - sum(tally[status] for status in OPEN)
+            bar.update(n_done - bar.n)
+            if n_done == len(pool):
+                return dict(tally)
+            on_tick(n_done)
+            time.sleep(0.2)

@@ -1,0 +1,53 @@
+"""The settings under test: the project's own, with a folder, a database and a broker of the tests.
+
+``PARAGONE_TEST_DATABASE`` is ``postgresql`` (the default where one answers) or ``sqlite``; ``PARAGONE_TEST_POSTGRES``
+is the address of a server on which the user may create databases. With ``PARAGONE_REQUIRE_SERVICES=1`` a service
+that is missing fails the run; otherwise the tests that need it are skipped.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import psycopg
+
+POSTGRES = os.environ.get("PARAGONE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+REQUIRE_SERVICES = os.environ.get("PARAGONE_REQUIRE_SERVICES") == "1"
+
+
+def _postgres_answers() -> bool:
+    try:
+        psycopg.connect(POSTGRES, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        if REQUIRE_SERVICES:
+            raise
+        return False
+    return True
+
+
+def _database_url() -> str:
+    wanted = os.environ.get("PARAGONE_TEST_DATABASE") or ("postgresql" if _postgres_answers() else "sqlite")
+    return POSTGRES if wanted == "postgresql" else f"sqlite:///{_VAR / 'tests.sqlite3'}"
+
+
+_VAR = Path(tempfile.mkdtemp(prefix="paragone-tests-"))
+for _name in [name for name in os.environ if name.startswith("PARAGONE_") and not name.startswith("PARAGONE_TEST_")]:
+    if _name != "PARAGONE_REQUIRE_SERVICES":
+        del os.environ[_name]
+os.environ |= {
+    "PARAGONE_VAR": str(_VAR),
+    "PARAGONE_DATABASE_URL": _database_url(),
+    "PARAGONE_BROKER_URL": "memory://",
+    "PARAGONE_ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+    "PARAGONE_LOG_LEVEL": "ERROR",
+}
+
+from arena import settings as project  # noqa: E402
+from arena.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# A connection kept open would hinder dropping the test database.
+project.DATABASES["default"]["CONN_MAX_AGE"] = 0
+if "sqlite" in project.DATABASES["default"]["ENGINE"]:
+    # In a file, so that threads and processes of a test share it.
+    project.DATABASES["default"]["TEST"] = {"NAME": str(_VAR / "tests.sqlite3")}

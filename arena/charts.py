@@ -80,7 +80,7 @@ def interval_plot(ratings: Sequence[Rating]) -> str:
         template="none",
         height=80 + 34 * len(shown),
         margin={"l": 8, "r": 16, "t": 8, "b": 40},
-        xaxis={"title": {"text": "Rating, 95 % interval"}, "zeroline": False},
+        xaxis={"title": {"text": "Rating, 95 % interval", "standoff": 12}, "automargin": True, "zeroline": False},
         yaxis={"automargin": True, "zeroline": False},
         showlegend=False,
     )

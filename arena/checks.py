@@ -10,12 +10,17 @@ from typing import Any
 from celery import current_app
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 
 @register(Tags.security)
 def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
-    if settings.PRODUCTION and len(settings.SECRET_KEY) < 32:
+    try:
+        key = settings.SECRET_KEY
+    except ImproperlyConfigured:  # Django's way to say that it is empty
+        key = ""
+    if settings.PRODUCTION and len(key) < 32:
         return [
             Error(
                 "Production runs without a secret key (of 32 characters or more).",

@@ -45,7 +45,8 @@ PUBLIC = env.bool("PARAGONE_PUBLIC", not PRODUCTION)
 ALLOWED_HOSTS = env.list("PARAGONE_ALLOWED_HOSTS", [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("PARAGONE_TRUSTED_ORIGINS", [])
 HTTPS = env.bool("PARAGONE_HTTPS", PRODUCTION)
-if env.bool("PARAGONE_BEHIND_PROXY", False):
+BEHIND_PROXY = env.bool("PARAGONE_BEHIND_PROXY", False)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
@@ -60,11 +61,17 @@ CSRF_FAILURE_VIEW = "arena.views.errors.csrf_failure"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
+# The two style elements that plotly 7.1 makes, by their content: an empty one that it fills by script, and its map
+# library's. A browser test fails when another version brings others.
+PLOTLY_STYLES = [
+    "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
+    "'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='",
+]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF],
-        "style-src": [SELF],
+        "style-src": [SELF, *PLOTLY_STYLES],
         "img-src": [SELF, "data:", "blob:"],
         "font-src": [SELF],
         "connect-src": [SELF],
@@ -88,7 +95,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-EMBEDDED_BROKER = "embedded://"
+EMBEDDED_BROKER = "embedded://localhost/"
 CELERY_BROKER_URL = env.str("PARAGONE_BROKER_URL", EMBEDDED_BROKER)
 if CELERY_BROKER_URL == EMBEDDED_BROKER:
     (VAR / "broker" / "messages").mkdir(parents=True, exist_ok=True)
@@ -102,8 +109,9 @@ else:
     # Redis gives a message to a second worker when the first has held it this long: longer than any drawing.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "visibility_timeout": 4 * 3600,
-        "socket_connect_timeout": 2,
-        "socket_timeout": 10,
+        # A page that asks for drawings waits for a broker that does not answer twice as long as this.
+        "socket_connect_timeout": 1,
+        "socket_timeout": 1,
     }
 # How many machines run workers. More than one needs a database and a broker that they all reach.
 WORKER_HOSTS = env.int("PARAGONE_WORKER_HOSTS", 1)
@@ -117,6 +125,7 @@ RATE_SECONDS = env.int("PARAGONE_RATE_SECONDS", 20)
 
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {"generators.produce": {"queue": "gpu"}}
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_TIME_LIMIT = CLAIM_SECONDS
@@ -203,6 +212,7 @@ STORAGES = {
 LOG_FORMAT = env.str("PARAGONE_LOG_FORMAT", "json" if PRODUCTION else "console")
 LOG_LEVEL = env.str("PARAGONE_LOG_LEVEL", "INFO")
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = BEHIND_PROXY
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # raters are anonymous, in the logs too
 _EVENT_FIELDS: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,

@@ -6,7 +6,7 @@ from arena.leaderboards import rate_board
 from arena.models import Board
 
 
-@shared_task(name="arena.rate_boards", queue="default")
+@shared_task(name="arena.rate_boards")
 def rate_boards() -> None:
     for board in Board.objects.all():
         rate_board(board)

@@ -22,7 +22,7 @@ from typing import Any
 import structlog
 from celery import current_app
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 from PIL import Image
@@ -39,6 +39,8 @@ Status = Generation.Status
 SWEEP_BATCH = 500
 # The reason of a generation whose worker never came back, beside the outcomes an adapter can report.
 WORKER_LOST = "worker_lost"
+# However long a maker's server asks to be left alone, the next attempt is due by then.
+LONGEST_DELAY = 24 * 3600.0
 
 
 def request_generations(
@@ -56,11 +58,12 @@ def request_generations(
     ]
     keys = [(model.pk, prompt.pk, seed) for model, prompt, seed in wanted]
     found = _find(keys)
-    if missing := [row for row, key in zip(rows, keys, strict=True) if key not in found]:
-        Generation.objects.bulk_create(missing, ignore_conflicts=True)
-        made = {key: row for key, row in _find(keys).items() if key not in found}
-        dispatch(made.values())
-        found |= made
+    if missing := {key: row for key, row in zip(keys, rows, strict=True) if key not in found}:
+        # Everyone inserts in one order, or two transactions that want the same rows wait for each other.
+        in_order = sorted(missing.values(), key=lambda row: (row.seed, row.prompt_id, row.model_id))
+        Generation.objects.bulk_create(in_order, ignore_conflicts=True)
+        found |= _find(list(missing))
+        dispatch(found[key] for key in missing)
     return [found[key] for key in keys]
 
 
@@ -72,19 +75,23 @@ def _find(keys: list[tuple[int, int, int]]) -> dict[tuple[int, int, int], Genera
 
 def dispatch(generations: Iterable[Generation]) -> None:
     """Tell the workers about these rows once the transaction commits. A broker that is away loses nothing."""
-    ids = [generation.pk for generation in generations]
+    hints = [(generation.pk, generation.attempts) for generation in generations]
 
     def send() -> None:
-        for pk in ids:
-            current_app.send_task("generators.produce", args=[pk], queue="gpu")
+        for hint in hints:
+            current_app.send_task("generators.produce", args=hint)
 
     # robust: an unreachable broker is logged; the row stays PENDING and the sweeper sends it later.
     transaction.on_commit(send, robust=True)
 
 
-def produce(generation_id: int) -> None:
-    """Claim, draw, store. Returns quietly where there is nothing to claim."""
-    claim = _claim(generation_id)
+def produce(generation_id: int, attempts: int | None = None) -> None:
+    """Claim, draw, store. Returns quietly where there is nothing to claim.
+
+    ``attempts`` is how many there had been when the message was sent. A copy of it that turns up after the next attempt
+    has failed finds nothing to claim: the wait that a maker asked for is not cut short.
+    """
+    claim = _claim(generation_id, attempts)
     if claim is None:
         return
     generation, attempt = claim
@@ -95,13 +102,6 @@ def produce(generation_id: int) -> None:
         )
         seconds = time.monotonic() - started
         drawn = _store(image)
-    except AdapterError as error:
-        _settle_error(generation, attempt, error)
-    except Exception as error:
-        # An adapter may raise anything at all; none of it may leave the row claimed until the lease ends.
-        log.exception("generation_crashed", generation=generation_id)
-        _settle_error(generation, attempt, AdapterError(Outcome.INVALID, f"{type(error).__name__}: {error}"))
-    else:
         _settle(
             generation,
             attempt,
@@ -114,11 +114,23 @@ def produce(generation_id: int) -> None:
             message="",
             finished_at=timezone.now(),
         )
+    except AdapterError as error:
+        _settle_error(generation, attempt, error)
+    except (OperationalError, InterfaceError):
+        # Our database is away, which says nothing of the image. The claim runs out and the sweeper puts it back.
+        raise
+    except Exception as error:
+        # An adapter may raise, or report, anything at all; none of it may leave the row claimed until the lease ends.
+        log.exception("generation_crashed", generation=generation_id)
+        _settle_error(generation, attempt, AdapterError(Outcome.INVALID, f"{type(error).__name__}: {error}"))
 
 
-def _claim(generation_id: int) -> tuple[Generation, int] | None:
+def _claim(generation_id: int, attempts: int | None) -> tuple[Generation, int] | None:
     now = timezone.now()
-    claimed = Generation.objects.filter(pk=generation_id, status=Status.PENDING).update(
+    waiting = Generation.objects.filter(pk=generation_id, status=Status.PENDING)
+    if attempts is not None:
+        waiting = waiting.filter(attempts=attempts)
+    claimed = waiting.update(
         status=Status.RUNNING,
         attempts=F("attempts") + 1,
         claimed_at=now,
@@ -132,6 +144,9 @@ def _claim(generation_id: int) -> tuple[Generation, int] | None:
 
 def _settle(generation: Generation, attempt: int, **changes: Any) -> bool:
     """Write the end of an attempt, unless the claim was taken back in the meantime."""
+    # A drawing can outlast the connection that it was claimed through.
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
     held = Generation.objects.filter(pk=generation.pk, status=Status.RUNNING, attempts=attempt).update(**changes)
     if not held:
         log.warning("claim_lost", generation=generation.pk, attempt=attempt)
@@ -139,9 +154,12 @@ def _settle(generation: Generation, attempt: int, **changes: Any) -> bool:
 
 
 def _settle_error(generation: Generation, attempt: int, error: AdapterError) -> None:
-    reason = {"reason": error.outcome.value, "message": error.message[:2000]}
+    # PostgreSQL's text holds neither NUL nor half of a surrogate pair; what makers' servers say holds both.
+    message = error.message.replace("\x00", "").encode(errors="replace").decode()
+    reason = {"reason": error.outcome.value, "message": message[:2000]}
     if error.outcome.can_be_retried and attempt < settings.MAX_ATTEMPTS:
         delay = error.retry_after if error.retry_after is not None else 2.0**attempt
+        delay = min(max(0.0, delay), LONGEST_DELAY)  # in this order "not a number" becomes 0
         _settle(generation, attempt, status=Status.PENDING, due_at=timezone.now() + timedelta(seconds=delay), **reason)
         return
     status = Status.REFUSED if error.outcome is Outcome.REFUSED else Status.FAILED

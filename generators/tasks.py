@@ -5,11 +5,11 @@ from celery import shared_task
 from generators import generations
 
 
-@shared_task(name="generators.produce", queue="gpu")
-def produce(generation_id: int) -> None:
-    generations.produce(generation_id)
+@shared_task(name="generators.produce")
+def produce(generation_id: int, attempts: int | None = None) -> None:
+    generations.produce(generation_id, attempts)
 
 
-@shared_task(name="generators.sweep", queue="default")
+@shared_task(name="generators.sweep")
 def sweep() -> None:
     generations.sweep()

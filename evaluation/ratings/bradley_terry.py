@@ -85,7 +85,7 @@ def fit_bradley_terry(
     )
 
 
-def _maximize(wins: NDArray[np.float64], tolerance: float = 1e-12) -> tuple[NDArray[np.float64], int]:
+def _maximize(wins: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
     """θ with mean 0 that maximises Σ wins_ij log σ(θ_i - θ_j), by Newton steps halved until the likelihood rises."""
     meetings = wins + wins.T
     theta = np.zeros(len(wins))
@@ -94,12 +94,13 @@ def _maximize(wins: NDArray[np.float64], tolerance: float = 1e-12) -> tuple[NDAr
         p = expit(theta[:, None] - theta[None, :])
         gradient = (wins - meetings * p).sum(axis=1)
         step = _solve_centered(_laplacian(meetings * p * (1.0 - p)), gradient[:, None])[:, 0]
-        # At the optimum the last step changes nothing that a double can tell from rounding.
-        while (risen := _log_likelihood(theta + step, wins)) < likelihood and np.abs(step).max() > tolerance:
+        # The rise that this step can still bring is lost in the rounding of the likelihood: after it we are there.
+        if gradient @ step <= 1e-13 * (1.0 + abs(likelihood)):
+            theta = theta + step
+            return theta - theta.mean(), iteration
+        while (risen := _log_likelihood(theta + step, wins)) < likelihood:
             step = step / 2.0
         theta, likelihood = theta + step, risen
-        if np.abs(step).max() <= tolerance * max(1.0, np.abs(theta).max()):
-            return theta - theta.mean(), iteration
     raise ArithmeticError("Newton's method did not converge in 100 steps.")
 
 

@@ -1,6 +1,7 @@
 """The whole arena on this machine: seed, worker, site, images. `make demo` calls it."""
 
 import fcntl
+import logging
 import os
 import shutil
 import signal
@@ -45,6 +46,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         _enter_own_environment(check=options["check"])
+        logging.getLogger().setLevel(logging.WARNING)  # one line per dispatched image would drown the progress bar
         started = time.monotonic()
         children: list[Child] = []
         signal.signal(signal.SIGTERM, _interrupt)

@@ -39,7 +39,8 @@
     if (!battle) return;
     const images = [...battle.querySelectorAll(".picture img")];
     await Promise.allSettled(images.map((image) => image.decode()));
-    battle.classList.add("shown");
+    // On the pair, which has no id: htmx would carry a class of #battle over to the battle that replaces it.
+    battle.querySelector(".pair")?.classList.add("shown");
     for (const button of battle.querySelectorAll("[data-dialog]")) button.hidden = false;
   }
 
@@ -81,7 +82,7 @@
     if (event.key === "Enter" && event.target.closest("a, button")) return;
     const chosen = document.querySelector(`#battle [data-key="${CSS.escape(event.key)}"]`);
     // Nobody answers before seeing both.
-    if (!chosen || !document.querySelector("#battle.shown")) return;
+    if (!chosen || document.querySelector("#battle .pair:not(.shown)")) return;
     event.preventDefault();
     chosen.click();
   });

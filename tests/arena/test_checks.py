@@ -1,0 +1,99 @@
+"""System checks: each misconfiguration that would fail later has its id and says what to do."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from arena import checks
+from tests.processes import child_environment
+
+
+def ids(messages: list) -> list[str]:
+    return [message.id for message in messages]
+
+
+def test_the_embedded_default_is_clean(settings, tmp_path: Path) -> None:
+    for check in (checks.check_secret_key, checks.check_worker_hosts, checks.check_media_writable):
+        assert check() == []
+    assert checks.check_allowed_hosts() == []
+
+
+@pytest.mark.parametrize("key", ["", "short"])
+def test_production_needs_a_secret_key(settings, key: str) -> None:
+    settings.PRODUCTION, settings.SECRET_KEY = True, key
+    assert ids(checks.check_secret_key()) == ["arena.E001"]
+
+
+def test_files_do_not_serve_several_worker_hosts(settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.WORKER_HOSTS, settings.CELERY_BROKER_URL = 2, settings.EMBEDDED_BROKER
+    monkeypatch.setattr(checks, "connection", SimpleNamespace(vendor="sqlite"))
+    assert ids(checks.check_worker_hosts()) == ["arena.E002", "arena.E003"]
+    monkeypatch.setattr(checks, "connection", SimpleNamespace(vendor="postgresql"))
+    settings.CELERY_BROKER_URL = "redis://127.0.0.1/0"
+    assert checks.check_worker_hosts() == []
+
+
+def test_the_media_folder_must_be_a_folder_that_can_be_written(settings, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    settings.MEDIA_ROOT = file / "media"
+    assert ids(checks.check_media_writable()) == ["arena.E004"]
+
+
+def test_a_read_only_media_folder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks.os, "access", lambda folder, mode: False)  # root may write anywhere
+    assert ids(checks.check_media_writable()) == ["arena.E004"]
+
+
+def test_production_needs_host_names(settings) -> None:
+    settings.PRODUCTION, settings.ALLOWED_HOSTS = True, []
+    assert ids(checks.check_allowed_hosts()) == ["arena.E006"]
+
+
+def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = child_environment(**environment)
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments], env=env, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_broker_that_is_away_is_found_before_going_live(db: None) -> None:
+    found = manage("check", "--deploy", PARAGONE_BROKER_URL="redis://:hunter2@127.0.0.1:1/0")
+    assert found.returncode == 1
+    assert "arena.E005" in found.stderr
+    assert "hunter2" not in found.stderr + found.stdout
+
+
+def test_a_broker_address_of_nonsense_is_found(db: None) -> None:
+    assert "arena.E005" in manage("check", "--deploy", PARAGONE_BROKER_URL="carrier-pigeon://loft").stderr
+
+
+@pytest.mark.redis
+def test_a_production_that_is_set_up_passes_every_check(db: None, redis_url: str, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("k" * 60 + "0123456789\n")
+    environment = child_environment(
+        PARAGONE_PRODUCTION="1",
+        PARAGONE_SECRET_KEY_FILE=str(key),
+        PARAGONE_ALLOWED_HOSTS="arena.example",
+        PARAGONE_BROKER_URL=redis_url,
+    )
+    del environment["PARAGONE_SECRET_KEY"]
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_setting_of_the_wrong_type_names_itself(db: None) -> None:
+    found = manage("check", PARAGONE_WORKER_HOSTS="many")
+    assert found.returncode != 0
+    assert "PARAGONE_WORKER_HOSTS" in found.stderr
+
+
+def test_a_secret_file_that_is_missing_names_its_setting(db: None) -> None:
+    found = manage("check", PARAGONE_SECRET_KEY_FILE="/nowhere/key")
+    assert found.returncode != 0
+    assert "PARAGONE_SECRET_KEY_FILE" in found.stderr

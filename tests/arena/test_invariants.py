@@ -1,0 +1,151 @@
+"""The rules that the database itself holds, whatever code writes to it."""
+
+import uuid
+
+import pytest
+from django.db import DatabaseError, IntegrityError, transaction
+from django.utils import timezone
+
+from arena.leaderboards import rate_board
+from arena.models import Battle, Board, Leaderboard, Origin, Rater, Rating, Vote
+from generators.models import Generation
+from tests import builders
+
+
+@pytest.fixture
+def battle(board: Board) -> Battle:
+    return builders.make_battle(board)
+
+
+def vote_fields(battle: Battle, /, **changes: object) -> dict[str, object]:
+    rater = Rater.objects.create()
+    return {
+        "board": battle.board,
+        "battle": battle,
+        "rater": rater,
+        "model_a": battle.model_a,
+        "model_b": battle.model_b,
+        "winner": "tie",
+        "origin": "human",
+        "prompt": battle.prompt,
+        "cast_at": timezone.now(),
+    } | changes
+
+
+def refuse(make, **fields: object) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make(**fields)
+
+
+def test_one_vote_per_battle_and_rater(battle: Battle) -> None:
+    fields = vote_fields(battle)
+    Vote.objects.create(**fields)
+    refuse(Vote.objects.create, **fields)
+
+
+def test_a_winner_is_one_of_four(battle: Battle) -> None:
+    refuse(Vote.objects.create, **vote_fields(battle, winner="draw"))
+
+
+def test_a_battle_is_of_two_models(battle: Battle) -> None:
+    refuse(
+        Battle.objects.create,
+        board=battle.board,
+        prompt=battle.prompt,
+        model_a=battle.model_a,
+        model_b=battle.model_a,
+        generation_a=battle.generation_a,
+        generation_b=battle.generation_a,
+        opened_by=uuid.uuid4(),
+    )
+
+
+def test_a_vote_is_on_two_models(battle: Battle) -> None:
+    board = builders.make_board(origin=Origin.IMPORTED)
+    a = battle.model_a
+    fields = vote_fields(battle, board=board, battle=None, rater=None, origin="imported", prompt=None)
+    refuse(Vote.objects.create, **(fields | {"model_a": a, "model_b": a}))
+    Vote.objects.create(**fields)
+
+
+def test_a_battle_shows_its_own_models_and_prompt(battle: Battle) -> None:
+    refuse(
+        Battle.objects.create,
+        board=battle.board,
+        prompt=battle.prompt,
+        model_a=battle.model_a,
+        model_b=battle.model_b,
+        generation_a=battle.generation_b,
+        generation_b=battle.generation_a,
+        opened_by=uuid.uuid4(),
+    )
+
+
+def test_one_generation_per_model_prompt_and_seed(battle: Battle) -> None:
+    g = battle.generation_a
+    refuse(
+        Generation.objects.create,
+        model=g.model, prompt=g.prompt, seed=g.seed, width=9, height=9, due_at=timezone.now(),
+    )  # fmt: skip
+
+
+def test_a_drawn_generation_has_an_original_and_only_it(battle: Battle) -> None:
+    drawn = Generation.objects.filter(pk=battle.generation_a_id)
+    refuse(drawn.update, original="")
+    refuse(drawn.update, status="pending")
+    refuse(drawn.update, status="painted")
+
+
+def test_a_failure_has_a_reason(battle: Battle) -> None:
+    drawn = Generation.objects.filter(pk=battle.generation_a_id)
+    refuse(drawn.update, status="failed", original="", media_type="", reason="")
+
+
+@pytest.mark.parametrize("origin", ["imported", "simulated"])
+def test_votes_of_other_origins_never_get_on_a_board_of_people(battle: Battle, origin: str) -> None:
+    refuse(Vote.objects.create, **vote_fields(battle, origin=origin))
+
+
+def test_the_origin_of_a_board_is_for_ever(board: Board) -> None:
+    refuse(Board.objects.filter(pk=board.pk).update, origin="imported")
+
+
+def test_a_person_votes_on_a_battle(battle: Battle) -> None:
+    refuse(Vote.objects.create, **vote_fields(battle, battle=None))
+    refuse(Vote.objects.create, **vote_fields(battle, rater=None))
+
+
+def test_a_vote_is_about_what_its_battle_showed(battle: Battle) -> None:
+    refuse(Vote.objects.create, **vote_fields(battle, model_a=battle.model_b, model_b=battle.model_a))
+    refuse(Vote.objects.create, **vote_fields(battle, board=builders.make_board()))
+
+
+def test_a_vote_never_changes(board: Board) -> None:
+    vote = builders.make_vote(board)
+    refuse(Vote.objects.filter(pk=vote.pk).update, winner="model_b")
+
+
+def test_a_snapshot_never_changes(board: Board) -> None:
+    builders.make_vote(board, "tie")
+    rate_board(board)
+    refuse(Leaderboard.objects.update, n_votes=7)
+    refuse(Rating.objects.update, value=7.0)
+
+
+def test_what_a_vote_is_about_cannot_be_deleted(board: Board) -> None:
+    vote = builders.make_vote(board)
+    for row in (vote.battle, vote.model_a, vote.rater, vote.prompt, vote.board):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            row.delete()
+
+
+def test_a_simulated_board_says_how(db: None) -> None:
+    refuse(Board.objects.create, slug="s", title="S", origin="simulated")
+    refuse(Board.objects.create, slug="h", title="H", simulation={"strengths": {}})
+
+
+def test_rating_or_reason(board: Board) -> None:
+    leaderboard = rate_board(board)
+    fields = {"preliminary": True, "n_votes": 0, "wins": 0, "losses": 0, "ties": 0, "both_bad": 0}
+    model = builders.make_model()
+    refuse(Rating.objects.create, leaderboard=leaderboard, model=model, **fields)

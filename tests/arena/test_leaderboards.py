@@ -1,0 +1,187 @@
+"""From votes to a stored table, and the pages that show it."""
+
+import json
+import uuid
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from arena.leaderboards import rate_board
+from arena.models import Board, Leaderboard, Vote
+from arena.tasks import rate_boards
+from arena.voting import cast_vote
+from tests import builders
+
+
+def vote_on(board: Board, first, second, winner: str, times: int = 1) -> None:
+    """Votes of so many raters on battles of these two models, ``first`` as A."""
+    while times:
+        battle = builders.make_battle(board)
+        models = (battle.model_a, battle.model_b)
+        if models == (first, second):
+            cast_vote(battle, uuid.uuid4(), winner)
+        elif models == (second, first):
+            swapped = {"model_a": "model_b", "model_b": "model_a"}
+            cast_vote(battle, uuid.uuid4(), swapped.get(winner, winner))
+        else:
+            continue
+        times -= 1
+
+
+@pytest.fixture
+def voted(board: Board) -> Board:
+    """a beats b 6:2, b beats c 6:2, a and c draw twice."""
+    a, b, c = board.contestants.all()
+    for first, second in ((a, b), (b, c)):
+        vote_on(board, first, second, "model_a", 6)
+        vote_on(board, first, second, "model_b", 2)
+    vote_on(board, a, c, "tie", 1)
+    vote_on(board, a, c, "both_bad", 1)
+    return board
+
+
+def test_votes_become_ratings_with_intervals_and_ranks(voted: Board) -> None:
+    leaderboard = rate_board(voted)
+    a, b, c = leaderboard.ratings.order_by("model__slug")
+    assert a.value > b.value > c.value
+    assert (a.value + b.value + c.value) / 3 == pytest.approx(1000)
+    for row in (a, b, c):
+        assert row.ci_low < row.value < row.ci_high
+        assert 1 <= row.rank_best <= row.rank_worst <= 3
+        assert row.preliminary
+    assert (b.n_votes, b.wins, b.losses, b.ties, b.both_bad) == (16, 8, 8, 0, 0)
+    assert (a.n_votes, a.ties, a.both_bad) == (10, 1, 1)
+    assert (leaderboard.n_votes, leaderboard.n_raters) == (18, 18)
+
+
+def test_a_snapshot_holds_what_is_needed_to_compute_it_again(voted: Board) -> None:
+    leaderboard = rate_board(voted)
+    assert sum(row[3] for row in leaderboard.counts) == 18
+    assert leaderboard.last_vote_id == Vote.objects.latest("id").pk
+    assert leaderboard.parameters["method"] == "bradley_terry"
+    assert leaderboard.parameters["interval"] == "sandwich"
+    Leaderboard.objects.filter(pk=leaderboard.pk).delete()
+    assert rate_board(voted).digest == leaderboard.digest
+
+
+def test_nothing_new_makes_no_snapshot(voted: Board) -> None:
+    assert rate_board(voted)
+    assert rate_board(voted) is None
+    builders.make_vote(voted)
+    assert rate_board(voted)
+    assert Leaderboard.objects.count() == 2
+
+
+def test_the_beat_task_rates_every_board(voted: Board) -> None:
+    other = builders.make_board()
+    rate_boards()
+    assert set(Leaderboard.objects.values_list("board", flat=True)) == {voted.pk, other.pk}
+
+
+def test_battles_that_were_set_aside_are_not_counted(voted: Board) -> None:
+    before = rate_board(voted)
+    battle = Vote.objects.latest("id").battle
+    battle.set_aside = "unsafe"
+    battle.save()
+    after = rate_board(voted)
+    assert (after.n_votes, after.n_set_aside) == (before.n_votes - 1, 1)
+
+
+def test_an_unbeaten_model_is_said_not_papered_over(board: Board, client: Client) -> None:
+    a, b, c = board.contestants.all()
+    vote_on(board, a, b, "model_a", 3)
+    vote_on(board, b, c, "model_a", 2)
+    vote_on(board, c, b, "model_a", 2)
+    rows = {row.model: row for row in rate_board(board).ratings.all()}
+    assert (rows[a].unrated, rows[a].value, rows[a].rank_best) == ("unbeaten", None, None)
+    assert rows[b].value == pytest.approx(1000)
+    page = client.get(board.get_absolute_url())
+    assert b"Not all models are on one scale" in page.content
+    assert b"has never lost to a rated model" in page.content
+
+
+def test_two_groups_that_never_met_are_said(db: None, client: Client) -> None:
+    board = builders.make_board(n_models=4, drawn=True)
+    a, b, c, d = board.contestants.all()
+    vote_on(board, a, b, "tie", 2)
+    vote_on(board, c, d, "tie", 1)
+    rows = {row.model: row.unrated for row in rate_board(board).ratings.all()}
+    assert rows == {a: "", b: "", c: "disconnected", d: "disconnected"}
+    assert b"no votes connect it" in client.get(board.get_absolute_url()).content
+
+
+def test_preliminary_ends_with_enough_votes(voted: Board) -> None:
+    voted.preliminary_below = 12
+    voted.save()
+    flags = {row.n_votes: row.preliminary for row in rate_board(voted).ratings.all()}
+    assert flags == {10: True, 16: False}
+
+
+def test_the_page_shows_rank_rating_interval_votes_and_chart(voted: Board, client: Client) -> None:
+    leaderboard = rate_board(voted)
+    page = client.get(voted.get_absolute_url()).content.decode()
+    for row in leaderboard.ratings.all():
+        assert row.model.name in page
+        assert f'aria-label="{row.ci_low:.0f} to {row.ci_high:.0f}"' in page
+    assert "18 votes" in page
+    assert reverse("interval_chart", args=[voted.slug]) in page
+    assert leaderboard.digest[:12] in page
+
+
+def test_the_chart_has_the_tables_figures(voted: Board, client: Client) -> None:
+    leaderboard = rate_board(voted)
+    figure = json.loads(client.get(reverse("interval_chart", args=[voted.slug])).content)
+    names = list(leaderboard.ratings.order_by("value").values_list("model__name", flat=True))
+    assert figure["data"][0]["y"] == names
+
+
+def test_pages_before_any_vote_say_so(client: Client, board: Board) -> None:
+    assert b"Nothing has been computed yet" in client.get(board.get_absolute_url()).content
+    assert client.get(reverse("interval_chart", args=[board.slug])).status_code == 404
+    rate_board(board)
+    page = client.get(board.get_absolute_url())
+    assert b"Too few votes for any rating" in page.content
+    assert b"no votes yet" in page.content
+
+
+def test_home_lists_boards_with_a_fixed_number_of_queries(client: Client, voted: Board) -> None:
+    rate_board(voted)
+    with CaptureQueriesContext(connection) as one:
+        page = client.get("/").content.decode()
+    assert "18 votes" in page
+    for _ in range(5):
+        builders.make_board(n_models=0, n_prompts=0)
+    with CaptureQueriesContext(connection) as six:
+        client.get("/")
+    assert len(six) == len(one) <= 2
+
+
+def test_a_leaderboard_takes_a_fixed_number_of_queries(client: Client, voted: Board) -> None:
+    rate_board(voted)
+    with CaptureQueriesContext(connection) as queries:
+        client.get(voted.get_absolute_url())
+    assert len(queries) <= 4
+
+
+def test_rate_board_prints_the_table(voted: Board, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("rate_board", board=voted.slug)
+    call_command("rate_board", board=voted.slug)
+    out = capsys.readouterr().out
+    assert "new snapshot" in out
+    assert "unchanged snapshot" in out
+    for model in voted.contestants.all():
+        assert model.name in out
+
+
+def test_rate_board_prints_the_unrated_with_the_reason(board: Board, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("rate_board", board=board.slug)
+    assert "no votes yet" in capsys.readouterr().out
+
+
+def test_rate_board_of_an_unknown_board_lists_the_known(board: Board) -> None:
+    with pytest.raises(CommandError, match=board.slug):
+        call_command("rate_board", board="nowhere")

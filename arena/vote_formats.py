@@ -171,17 +171,20 @@ def _write_json(value: object) -> str:
 def _read_parquet(content: bytes) -> Table:
     try:
         file = pq.ParquetFile(io.BytesIO(content))
-        schema, n_rows = file.schema_arrow, file.metadata.num_rows
+        schema = file.schema_arrow
         # Image bytes and nested columns are never part of a vote, and may be far larger than memory.
         plain = [column.name for column in schema if not _is_opaque(column.type)]
         table = file.read(columns=plain)
+        table.validate()
         values = {name: table[name].to_pylist() for name in plain}
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
         raise UnreadableFile(f"The file cannot be read as Parquet: {error}") from error
+    if not plain:
+        raise UnreadableFile("The file has no column of text or numbers.")
     cells = {
         column.name: [_write_value(value) for value in values[column.name]]
         if column.name in values
-        else [NotText(column.type)] * n_rows
+        else [NotText(column.type)] * table.num_rows
         for column in schema
     }
     rows = zip(*cells.values(), strict=True)

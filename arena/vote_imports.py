@@ -1,9 +1,9 @@
 """Putting the votes of a file on a board: all of them in one transaction, or none.
 
-**The same vote is not imported twice.** A line is already on the board when the board has a vote on the same models with
-the same winner, rater, prompt and time (without the time where the file has none, but has raters and prompts). A file
-that has neither cannot be told from one that was imported before, so it only goes to a board without votes. What tells
-votes apart is what was stored: a file that now has raters, and had none at its first import, holds other votes.
+**The same vote is not imported twice.** A line is already on the board when the board has a vote on the same models
+with the same winner, rater, prompt and time (without the time where the file has none, but has raters and prompts). A
+file that has neither cannot be told from one that was imported before, so it only goes to a board without votes. Votes
+are compared as they were stored: lines that now have raters, and had none at their first import, are other votes.
 """
 
 import hashlib
@@ -252,7 +252,7 @@ def _write_votes(board: Board, rows: Sequence[_Row]) -> None:
     now = timezone.now()
     made = (
         Vote(
-            board=board,
+            board_id=board.pk,
             origin=Origin.IMPORTED,
             model_a_id=row.model_a,
             model_b_id=row.model_b,

@@ -1,19 +1,16 @@
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
-from django.conf import settings
+from celery import current_app
 from django.db import connection
 
 from arena.models import Board
 from generators import generations
 from tests import builders
-from tests.settings import POSTGRES, REQUIRE_SERVICES
+from tests.processes import Children, RedisServer
+from tests.settings import REQUIRE_SERVICES
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
@@ -56,72 +53,32 @@ def board(db: None) -> Board:
 
 
 @pytest.fixture
-def redis_url(tmp_path: Path) -> Iterator[str]:
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
     """A Redis of the test's own, on a free port, that keeps nothing."""
     with RedisServer(tmp_path) as server:
-        yield server.url
+        yield server
 
 
-class RedisServer:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self.process = subprocess.Popen(
-            ["redis-server", *options, "--dir", str(self.folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-
-    def stop(self) -> None:
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def __enter__(self) -> "RedisServer":
-        self.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
+@pytest.fixture
+def redis_url(redis: RedisServer) -> str:
+    return redis.url
 
 
-def test_database_url() -> str:
-    """Where another process finds the database of the running test."""
-    name = connection.settings_dict["NAME"]
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{name}"
-    info = psycopg.conninfo.conninfo_to_dict(POSTGRES)
-    password = f":{info['password']}" if info.get("password") else ""
-    return f"postgresql://{info.get('user', '')}{password}@{info.get('host', '')}:{info.get('port', 5432)}/{name}"
+@pytest.fixture
+def sends_to_redis(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let this process, too, send its messages to the test's Redis."""
+    # celery reads this variable at every new connection, before its settings.
+    monkeypatch.setenv("CELERY_BROKER_URL", redis.url)
+    monkeypatch.setattr(current_app, "_pool", None)
+    monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
+    yield
+    current_app.producer_pool.force_close_all()
+    current_app.pool.force_close_all()
 
 
-test_database_url.__test__ = False  # type: ignore[attr-defined]  # a function for tests, not a test
-
-
-def child_environment(**changes: str) -> dict[str, str]:
-    """The environment of a worker or site that shares the running test's database and media."""
-    import os
-
-    return {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "arena.settings",
-        "PARAGONE_DATABASE_URL": test_database_url(),
-        "PARAGONE_MEDIA_ROOT": str(settings.MEDIA_ROOT),
-        "PARAGONE_SECRET_KEY": settings.SECRET_KEY,
-        **changes,
-    }
+@pytest.fixture
+def children(transactional_db: None, tmp_path: Path) -> Iterator[Children]:
+    """Starts workers and sites that share this test's database and images, and ends them before those go."""
+    children = Children(tmp_path)
+    yield children
+    children.end()

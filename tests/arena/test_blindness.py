@@ -106,8 +106,9 @@ def battle_responses(client: Client, battle: Battle) -> Iterator[tuple[str, obje
     for side in "ab":
         yield f"image {side}", client.get(reverse("battle_image", args=[battle.token, side]))
         yield f"image {side}, head", client.head(reverse("battle_image", args=[battle.token, side]))
-        yield f"image {side}, range", client.get(
-            reverse("battle_image", args=[battle.token, side]), headers={"Range": "bytes=0-99"}
+        yield (
+            f"image {side}, range",
+            client.get(reverse("battle_image", args=[battle.token, side]), headers={"Range": "bytes=0-99"}),
         )
     yield "third image", client.get(f"/battles/{battle.token}/c.jpg")
     yield "image as png", client.get(f"/battles/{battle.token}/a.png")

@@ -1,0 +1,63 @@
+"""Add votes of simulated raters to a simulated board."""
+
+import argparse
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from arena.models import Board, Origin
+from arena.simulation import SimulationRefused, StrengthModel, simulate_votes
+
+
+class Command(BaseCommand):
+    help = "Add votes of simulated raters to a board of the origin simulated; they follow the strengths it states."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--board", required=True, metavar="SLUG")
+        parser.add_argument("--votes", required=True, type=_read_count)
+        parser.add_argument("--raters", default=50, type=_read_count)
+        parser.add_argument(
+            "--seed", default=0, type=_read_seed, help="the same seed on the same board gives the same votes"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        board = Board.objects.filter(slug=options["board"]).first()
+        if board is None:
+            known = ", ".join(Board.objects.filter(origin=Origin.SIMULATED).values_list("slug", flat=True))
+            raise CommandError(f"There is no board {options['board']!r}. Simulated boards: {known or 'none yet'}.")
+        try:
+            model = simulate_votes(board, n_votes=options["votes"], n_raters=options["raters"], seed=options["seed"])
+        except SimulationRefused as refused:
+            raise CommandError(str(refused)) from refused
+        self.stdout.write(
+            f"{board.title}: {options['votes']:,} simulated votes by {options['raters']:,} simulated raters, "
+            f"seed {options['seed']}. They follow:"
+        )
+        self.stdout.write(describe_strengths(model))
+        self.stdout.write(f"Next: python manage.py rate_board --board {board.slug}")
+
+
+def describe_strengths(model: StrengthModel) -> str:
+    width = max(len(slug) for slug in model.strengths)
+    strongest_first = sorted(model.strengths.items(), key=lambda item: -item[1])
+    return "\n".join(
+        [
+            *(f"  {slug:<{width}}  {strength:7.1f} points" for slug, strength in strongest_first),
+            f"  a tie between equals {model.tie:.0%}; both bad between the weakest {model.both_bad:.0%}; "
+            f"each rater's taste ±{model.taste:g} points per model; the left image ahead by {model.side:g} points",
+        ]
+    )
+
+
+def _read_count(text: str) -> int:
+    return _read_number(text, at_least=1)
+
+
+def _read_seed(text: str) -> int:
+    return _read_number(text, at_least=0)
+
+
+def _read_number(text: str, *, at_least: int) -> int:
+    if not text.isdecimal() or int(text) < at_least:
+        raise argparse.ArgumentTypeError(f"{text!r} came; wanted a whole number from {at_least} up.")
+    return int(text)

@@ -1,0 +1,290 @@
+"""Real brokers, workers, sites and browsers for the tests of faults. What a test starts, it also ends."""
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import psycopg
+from django.conf import settings
+from django.db import connection
+
+from tests.settings import POSTGRES
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+    """The first true value of ``condition``, looked at again and again; fails the test after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+    return value
+
+
+def run_at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Call each in a thread of its own, all at the same moment; their answers, or what they raised."""
+    answers: list[Any] = [None] * len(calls)
+    barrier = threading.Barrier(len(calls), timeout=30)
+
+    def run(index: int) -> None:
+        try:
+            barrier.wait()
+            answers[index] = calls[index]()
+        except BaseException as error:
+            answers[index] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=[index]) for index in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+class Child:
+    """A process with a session of its own, so that whatever it starts can be ended with it."""
+
+    def __init__(self, command: Sequence[str], log: Path, environment: dict[str, str] | None = None) -> None:
+        self.command, self.log, self.environment = command, log, environment
+        self.start()
+
+    def start(self) -> None:
+        with self.log.open("ab") as stream:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                cwd=ROOT,
+                env=self.environment,
+                start_new_session=True,
+            )
+        self.ended = False
+
+    def kill(self) -> None:
+        """SIGKILL to all of it at once, as when the power goes."""
+        if not self.ended:
+            self.signal(signal.SIGKILL)
+            self.process.wait()
+            self.ended = True
+
+    def signal(self, number: int) -> None:
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def wait_for_log(self, text: str) -> None:
+        def said() -> bool:
+            assert self.process.poll() is None, f"ended with {self.process.returncode}: {self.log.read_text()[-2000:]}"
+            return text in self.log.read_text(errors="replace")
+
+        wait_until(said, f"{text!r} in {self.log}")
+
+
+class RedisServer:
+    """A Redis that keeps nothing: whoever stops it loses every message. It comes back on the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.child: Child | None = None
+
+    def start(self) -> None:
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self.child = Child(["redis-server", *options, "--dir", str(self.folder)], self.folder / "redis.log")
+        wait_until(lambda: listens(self.port), "Redis listens", 10)
+
+    def stop(self) -> None:
+        if self.child:
+            self.child.signal(signal.SIGCONT)
+            self.child.kill()
+            self.child = None
+
+    def pause(self) -> None:
+        """From here on it takes connections and answers nothing."""
+        assert self.child
+        self.child.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.child
+        self.child.signal(signal.SIGCONT)
+
+    def __enter__(self) -> "RedisServer":
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+
+def test_database_url() -> str:
+    """Where another process finds the database of the running test."""
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    info = psycopg.conninfo.conninfo_to_dict(POSTGRES)
+    password = f":{info['password']}" if info.get("password") else ""
+    return f"postgresql://{info.get('user', '')}{password}@{info.get('host', '')}:{info.get('port', 5432)}/{name}"
+
+
+test_database_url.__test__ = False  # type: ignore[attr-defined]  # a function for tests, not a test
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """The environment of a worker or site that shares the running test's database and media."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "arena.settings",
+        "PARAGONE_DATABASE_URL": test_database_url(),
+        "PARAGONE_MEDIA_ROOT": str(settings.MEDIA_ROOT),
+        "PARAGONE_SECRET_KEY": settings.SECRET_KEY,
+        **changes,
+    }
+
+
+class Children:
+    """Starts workers and sites in the background of one test and ends them with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.started: list[Child] = []
+
+    def start_worker(self, broker_url: str, *, concurrency: int = 1, **environment: str) -> Child:
+        """A worker with this many drawing processes, which knows the adapters of the tests too."""
+        name = f"worker{len(self.started)}"
+        pool = ["--pool", "prefork", "--concurrency", str(concurrency), "--queues", "gpu,default"]
+        lone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+        celery = [sys.executable, "-m", "celery", "-A", "tests.worker_app", "worker", "--loglevel", "INFO"]
+        return self._start(
+            name,
+            [*celery, "--hostname", f"{name}@test", *pool, *lone],
+            child_environment(PARAGONE_BROKER_URL=broker_url, **environment),
+        )
+
+    def start_site(self, environment: dict[str, str] | None = None) -> "Site":
+        port = free_port()
+        options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--blocking-threads", "4"]
+        command = [sys.executable, "-m", "granian", *options, "arena.wsgi:application"]
+        site = Site(self._start("site", command, environment or child_environment()), port)
+        site.wait_until_up()
+        return site
+
+    def _start(self, name: str, command: Sequence[str], environment: dict[str, str]) -> Child:
+        child = Child(command, self.folder / f"{name}.log", {**environment, "PARAGONE_LOG_LEVEL": "INFO"})
+        self.started.append(child)
+        return child
+
+    def end(self) -> None:
+        for child in self.started:
+            child.kill()
+            # pytest shows this where the test failed.
+            print(f"---- {child.log.name}\n{child.log.read_text(errors='replace')[-8000:]}")
+
+
+class Site:
+    def __init__(self, child: Child, port: int) -> None:
+        self.child, self.port = child, port
+
+    def wait_until_up(self) -> None:
+        def answers() -> bool:
+            assert self.child.process.poll() is None, self.child.log.read_text()[-2000:]
+            return listens(self.port) and Browser(self.port).get("/healthz").status == 200
+
+        wait_until(answers, "the site answers")
+
+    def crash(self) -> None:
+        self.child.kill()
+        # The process that listened is a child of the one just waited for.
+        wait_until(lambda: not listens(self.port), "nobody listens any more")
+
+    def start_again(self) -> None:
+        self.child.start()
+        self.wait_until_up()
+
+    def browser(self) -> "Browser":
+        return Browser(self.port)
+
+
+class Page:
+    def __init__(self, status: int, location: str, text: str) -> None:
+        self.status, self.location, self.text = status, location, text
+
+    @property
+    def stage(self) -> str:
+        return self._find(r'data-stage="(\w+)"')
+
+    @property
+    def vote_path(self) -> str:
+        return self._find(r'action="(/battles/[^"]+/vote/)"')
+
+    @property
+    def csrf_token(self) -> str:
+        return self._find(r'name="csrfmiddlewaretoken" value="(\w+)"')
+
+    def _find(self, pattern: str) -> str:
+        found = re.search(pattern, self.text)
+        assert found, f"no {pattern} in the answer {self.status}: {self.text[:2000]}"
+        return found[1]
+
+
+class Browser:
+    """As much of a browser as a plain form needs: it keeps cookies and follows nothing."""
+
+    def __init__(self, port: int, cookies: Iterable[tuple[str, str]] = ()) -> None:
+        self.port, self.cookies = port, dict(cookies)
+
+    def copy(self) -> "Browser":
+        """Another tab, with the cookies as they are now."""
+        return Browser(self.port, self.cookies.items())
+
+    def get(self, path: str) -> Page:
+        return self._ask("GET", path, None, {})
+
+    def vote(self, page: Page, winner: str, *, htmx: bool = False) -> Page:
+        """Press a button of a battle's page."""
+        body = urlencode({"csrfmiddlewaretoken": page.csrf_token, "winner": winner})
+        headers = {"Content-Type": "application/x-www-form-urlencoded"} | ({"HX-Request": "true"} if htmx else {})
+        return self._ask("POST", page.vote_path, body, headers)
+
+    def _ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Page:
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+            link.request(method, path, body, headers | ({"Cookie": cookies} if cookies else {}))
+            response = link.getresponse()
+            text = response.read().decode(errors="replace")
+        finally:
+            link.close()
+        for cookie in response.headers.get_all("Set-Cookie", []):
+            name, _, value = cookie.split(";")[0].partition("=")
+            self.cookies[name] = value
+        return Page(response.status, response.headers.get("Location", ""), text)

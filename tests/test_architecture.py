@@ -1,0 +1,54 @@
+"""What the import contracts cannot see: the house's fixed top, imports at run time, the size of files."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("torch", "torchmetrics", "diffusers", "transformers")
+
+
+def modules_after(code: str) -> set[str]:
+    script = f"{code}\nimport sys; print(*sorted(name.partition('.')[0] for name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_three_packages_import_nothing_by_themselves() -> None:
+    for package in ("arena", "evaluation", "generators"):
+        assert (ROOT / package / "__init__.py").read_text() == ""
+
+
+def test_ratings_and_adapters_work_in_a_notebook_without_settings() -> None:
+    code = "import evaluation.ratings.bradley_terry, generators.adapters.sketch, arena.matchmaking"
+    loaded = modules_after(code)
+    assert not loaded & {"django", "celery", *HEAVY}
+
+
+def test_the_site_starts_without_what_only_workers_and_charts_need() -> None:
+    loaded = modules_after("import arena.wsgi, arena.urls")
+    assert "django" in loaded
+    assert not loaded & {*HEAVY, "plotly", "pandas", "pyarrow"}
+
+
+def test_torch_has_one_pinned_version_and_nothing_needs_torchvision() -> None:
+    pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    assert "torch==2.13.0" in pins
+    assert all("==" in pin for pin in pins)
+    assert not [pin for pin in pins if pin.startswith("torchvision")]
+
+
+def tracked(*patterns: str) -> list[Path]:
+    done = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in done.stdout.split("\n") if name]
+
+
+def test_a_file_holds_one_noun() -> None:
+    for file in tracked("*.py", "*.js", "*.html"):
+        assert file.stem not in {"utils", "util", "helpers", "services", "common", "misc"}, file
+        if "migrations" not in file.parts:
+            assert len(file.read_text().splitlines()) <= 400, f"{file}: split it by noun"

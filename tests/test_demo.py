@@ -1,0 +1,152 @@
+"""The demo as a newcomer starts it: the whole way, and what it says when something is in the way."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT, free_port, wait_until
+
+
+def start_demo(var: Path, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PARAGONE_")}
+    command = [sys.executable, "manage.py", "demo", *arguments]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**env, "DJANGO_SETTINGS_MODULE": "arena.settings", "PARAGONE_VAR": str(var), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def last_line(text: str) -> str:
+    return text.strip().splitlines()[-1]
+
+
+def processes_of(var: Path) -> list[int]:
+    """Processes that were started with this folder."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if f"PARAGONE_VAR={var}".encode() in environment:
+            found.append(int(folder.name))
+    return found
+
+
+@pytest.fixture
+def small_demo(tmp_path: Path) -> Iterator[Path]:
+    """A folder for a demo; whatever a test leaves running in it is ended."""
+    yield tmp_path / "var"
+    for pid in processes_of(tmp_path / "var"):
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_the_check_goes_the_whole_way_and_stops(small_demo: Path) -> None:
+    done = start_demo(small_demo, "--check", "--port", str(free_port()))
+    out, err = done.communicate(timeout=300)
+    assert done.returncode == 0, err
+    assert "60 votes (cast here by people)" in out
+    assert "4,000 votes (simulated votes)" in out
+    assert last_line(out) == "The demo works: drawn, voted, rated."
+    assert processes_of(small_demo / "check") == []
+
+
+def test_a_port_in_use_is_one_line(small_demo: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = start_demo(small_demo, "--port", str(taken.getsockname()[1]))
+        _, err = done.communicate(timeout=60)
+    assert done.returncode == 1
+    assert err.strip().count("\n") == 0
+    assert "is in use" in err
+    assert "--port" in err
+
+
+def test_a_second_demo_on_the_same_files_is_one_line(small_demo: Path) -> None:
+    import fcntl
+
+    small_demo.mkdir()
+    with (small_demo / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = start_demo(small_demo, "--port", str(free_port()))
+        _, err = done.communicate(timeout=60)
+    assert done.returncode == 1
+    assert "already running" in last_line(err)
+
+
+def test_a_dead_worker_is_one_line(small_demo: Path) -> None:
+    demo = start_demo(small_demo, "--port", str(free_port()))
+    worker_log = small_demo / "log" / "worker.log"
+    wait_until(lambda: worker_log.exists() and "ready." in worker_log.read_text(), "the worker is up", 60)
+    workers = [pid for pid in processes_of(small_demo) if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    _, err = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert "The worker was killed by signal 9" in last_line(err)
+    assert processes_of(small_demo) == []
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    """A file system of its own that is too small for the demo."""
+    var = tmp_path / "var"
+    var.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(var)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        done = start_demo(var, "--port", str(free_port()))
+        _, err = done.communicate(timeout=60)
+    finally:
+        subprocess.run(["umount", "-l", str(var)], check=True)
+    assert done.returncode == 1
+    assert err.strip().count("\n") == 0
+    assert "is full" in err
+
+
+def test_a_disk_that_fills_up_while_drawing_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.core.management import CommandError, call_command
+
+    from arena.management.commands import demo
+
+    def fill_up(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(demo, "_enter_own_environment", lambda **options: None)
+    monkeypatch.setattr(demo, "_only_one", fill_up)
+    with pytest.raises(CommandError, match=r"The disk under .* is full"):
+        call_command("demo")
+
+
+def test_a_later_start_uses_what_is_there_and_ctrl_c_stops_everything(small_demo: Path) -> None:
+    port = free_port()
+    for start in ("first", "later"):
+        began = time.monotonic()
+        demo = start_demo(small_demo, "--port", str(port))
+        assert f"http://127.0.0.1:{port}/" in read_address(demo)
+        print(f"{start} start: {time.monotonic() - began:.1f} s")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/boards/simulation/", timeout=10) as page:
+            assert b"Fresco 2" in page.read()
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=30)
+        assert demo.returncode == 0
+        assert processes_of(small_demo) == []
+
+
+def read_address(demo: "subprocess.Popen[str]") -> str:
+    """The line with the address; empty when the demo ends without one."""
+    return next((line for line in demo.stdout or [] if "Paragone is at" in line), "")

@@ -2,11 +2,9 @@
 
 import random
 import uuid
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import timedelta
 from enum import StrEnum
-from functools import lru_cache
 
 from django.db import transaction
 from django.db.models import Count
@@ -14,6 +12,7 @@ from django.utils import timezone
 
 from arena import blinding, matchmaking
 from arena.models import Battle, Board, Leaderboard, Vote
+from arena.tallies import count_meetings
 from generators.generations import request_generations
 from generators.models import Generation, ImageModel, Prompt
 
@@ -105,7 +104,7 @@ def _choose(board: Board, rater_key: uuid.UUID) -> tuple[Prompt, int, list[Image
     models = {m.pk: m for m in board.contestants.exclude(lifecycle=ImageModel.Lifecycle.RETIRED)}
     if len(models) < 2:
         raise NothingToCompare("This board has fewer than two models that are not retired.")
-    meetings = _meetings(newest.pk) if (newest := Leaderboard.objects.newest(board)) else {}
+    meetings = count_meetings(newest.pk) if (newest := Leaderboard.objects.newest(board)) else {}
     seen = set(Vote.objects.filter(board=board, rater__key=rater_key).values_list("prompt_id", flat=True))
     for _ in range(MATCHUPS_TRIED):
         matchup = [models[pk] for pk in matchmaking.choose_matchup(list(models), meetings, _rng)]
@@ -133,12 +132,3 @@ def _choose_prompt(board: Board, matchup: list[ImageModel], seen: Collection[int
         if drawable := [choice for choice in cold if choice not in undrawable and choice not in set(warm)]:
             return _rng.choice(drawable)
     return _rng.choice(warm) if warm else None
-
-
-@lru_cache(maxsize=32)
-def _meetings(leaderboard_id: int) -> Mapping[tuple[int, int], int]:
-    """Votes by (smaller model id, larger model id), from a snapshot, which never changes."""
-    met: Counter[tuple[int, int]] = Counter()
-    for model_a, model_b, _, votes in Leaderboard.objects.get(pk=leaderboard_id).counts:
-        met[min(model_a, model_b), max(model_a, model_b)] += votes
-    return met

@@ -180,7 +180,8 @@ class Vote(models.Model):
 
 class LeaderboardQuerySet(models.QuerySet["Leaderboard"]):
     def newest(self, board: Board) -> "Leaderboard | None":
-        return self.filter(board=board).order_by("-id").first()
+        """Without the counts, which are large and which pages do not need."""
+        return self.filter(board=board).defer("counts").order_by("-id").first()
 
 
 class Leaderboard(models.Model):

@@ -6,6 +6,7 @@ import pytest
 from celery import current_app
 from django.db import connection
 
+from arena import tallies
 from arena.models import Board
 from generators import generations
 from tests import builders
@@ -34,9 +35,10 @@ def _required_services(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_media(settings, tmp_path: Path) -> None:
-    """Each test its own images, and no adapter kept warm from another test's models."""
+    """Each test its own images, and nothing kept in this process from another test's rows."""
     settings.MEDIA_ROOT = tmp_path / "media"
-    generations._warm_generator.cache_clear()
+    for cached in (generations._warm_generator, tallies.tally_pairs, tallies.count_meetings):
+        cached.cache_clear()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from django_htmx.middleware import HtmxDetails
 from arena import battles, blinding, voting
 from arena.battles import NothingToCompare, Stage
 from arena.models import Battle, Board, Leaderboard, Rating, Vote
+from arena.tallies import tally_of
 from arena.views.access import for_raters
 from arena.views.rater_cookie import read_rater_key, write_rater_key
 from generators.models import Generation
@@ -170,14 +171,8 @@ def _revealed(battle: Battle, key: uuid.UUID) -> dict[str, Any]:
 
 
 def _others(leaderboard: Leaderboard, battle: Battle) -> dict[str, Any] | None:
-    """How everyone answered on these two models, seen from this battle's sides."""
-    tally = dict.fromkeys(Vote.Winner.values, 0)
-    swapped = {"model_a": "model_b", "model_b": "model_a"}
-    for model_a, model_b, winner, votes in leaderboard.counts:
-        if (model_a, model_b) == (battle.model_a_id, battle.model_b_id):
-            tally[winner] += votes
-        elif (model_b, model_a) == (battle.model_a_id, battle.model_b_id):
-            tally[swapped.get(winner, winner)] += votes
+    """How everyone answered on these two models, once there are enough answers to tell."""
+    tally = tally_of(leaderboard.pk, battle)
     total = sum(tally.values())
     if total < ENOUGH_TO_SHOW_OTHERS:
         return None

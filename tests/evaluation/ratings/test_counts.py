@@ -31,7 +31,7 @@ def test_a_model_never_meets_itself() -> None:
     ids=["three outcomes", "three models", "floats", "negative"],
 )
 def test_a_table_of_another_shape_or_kind_is_refused(table: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="table|whole numbers"):
+    with pytest.raises(ValueError, match=r"table|whole numbers"):
         Counts(("a", "b"), table)
 
 

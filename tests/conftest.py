@@ -9,9 +9,11 @@ from django.db import connection
 from arena import tallies
 from arena.models import Board
 from generators import generations
+from generators.adapters.registry import ADAPTERS
 from tests import builders
 from tests.processes import Children, RedisServer
 from tests.settings import REQUIRE_SERVICES
+from tests.slow_adapter import Draw, Script, ScriptedGenerator, Studio
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
@@ -84,3 +86,21 @@ def children(transactional_db: None, tmp_path: Path) -> Iterator[Children]:
     children = Children(tmp_path)
     yield children
     children.end()
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    """Where this test holds the drawings of the adapter "slow"."""
+    (tmp_path / "studio").mkdir()
+    return Studio(tmp_path / "studio")
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    """Sets what the adapter "scripted" does in this process."""
+    monkeypatch.setitem(ADAPTERS, "scripted", "tests.slow_adapter.ScriptedGenerator")
+
+    def set_script(draw: Draw) -> None:
+        monkeypatch.setattr(ScriptedGenerator, "script", staticmethod(draw), raising=False)
+
+    return set_script

@@ -11,6 +11,9 @@ from PIL import Image
 
 from generators.adapters.base import AdapterSettings, GeneratedImage, GenerationRequest
 
+Draw = Callable[[GenerationRequest], GeneratedImage]
+Script = Callable[[Draw], None]
+
 
 def paint(shade: int, width: int = 16, height: int = 16) -> bytes:
     """A grey PNG; another shade is another image."""
@@ -66,7 +69,7 @@ class ScriptedGenerator:
     """Draws with whatever function the test put here."""
 
     Settings: ClassVar[type[AdapterSettings]] = AdapterSettings
-    script: ClassVar[Callable[[GenerationRequest], GeneratedImage]]
+    script: ClassVar[Draw]
 
     def __init__(self, settings: AdapterSettings) -> None:
         pass

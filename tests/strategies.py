@@ -1,4 +1,4 @@
-"""Hypothesis strategies for votes."""
+"""Hypothesis strategies for votes and prompts."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -14,3 +14,14 @@ def tables(draw: st.DrawFn, max_models: int = 5, max_count: int = 20) -> Counts:
     table = draw(arrays(np.int64, (m, m, 4), elements=st.integers(0, max_count), fill=st.just(0)))
     table[np.arange(m), np.arange(m)] = 0
     return Counts(tuple(range(m)), table)
+
+
+# Prompts as people write them, and as nobody would.
+WORDS = st.sampled_from(
+    [
+        *("a", "two", "12", "the", "no", "red", "small", "and", "it", "“HI”", "'x'", ",", ".", "sea", "night"),
+        *("cat", "star", "stars", "sign", "tree", "fish", "book", "cups", "on", "above", "below", "under"),
+        *("between", "beside", "inside", "left of", "right of", "in the top left corner"),
+    ]
+)
+PROMPTS = st.text(max_size=80) | st.lists(WORDS, max_size=25).map(" ".join)

@@ -7,7 +7,7 @@ from django.core.management import get_commands
 
 from generators.adapters.base import Outcome
 from generators.adapters.registry import ADAPTERS
-from generators.adapters.sketch import SketchGenerator
+from generators.adapters.sketch.generator import SketchGenerator
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("settings", "commands", "adapters", "ratings")}

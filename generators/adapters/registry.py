@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from generators.adapters.base import AdapterError, AdapterSettings, Generator, Outcome
 
 ADAPTERS: dict[str, str] = {
-    "sketch": "generators.adapters.sketch.SketchGenerator",
+    "sketch": "generators.adapters.sketch.generator.SketchGenerator",
 }
 
 

@@ -1,0 +1,143 @@
+"""Turns a scene into what is drawn: fills in what the prompt left open, and makes the faults the settings ask for."""
+
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from generators.adapters.sketch.lettering import Lettering, find_drawable, misspell
+from generators.adapters.sketch.pictograms import PICTOGRAMS
+from generators.adapters.sketch.scene import Relation, Scene, SceneObject
+from generators.adapters.sketch.settings import SketchSettings
+from generators.adapters.sketch.styles import COLOR_NAMES
+
+# Things that have no natural colour: several of them are drawn in several colours.
+MANY_COLORED = frozenset({"balloon", "flower", "book", "cup", "butterfly", "car", "umbrella", "fish", "bird"})
+PALETTE = ("red", "teal", "yellow", "blue", "orange", "pink", "green")
+
+OPPOSITE_REGIONS = {
+    "left": "right",
+    "right": "left",
+    "top": "bottom",
+    "bottom": "top",
+    "top-left": "bottom-right",
+    "top-right": "bottom-left",
+    "bottom-left": "top-right",
+    "bottom-right": "top-left",
+    "center": "top-right",
+}
+OPPOSITE_RELATIONS = {
+    "left_of": "right_of",
+    "right_of": "left_of",
+    "above": "below",
+    "below": "above",
+    "on": "below",
+    "between": "left_of",
+    "beside": "above",
+    "inside": "beside",
+}
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One instance to draw."""
+
+    color: str
+    lettering: tuple[Lettering, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedObject:
+    """An object of the scene as it will be drawn."""
+
+    asked: SceneObject
+    things: tuple[Thing, ...]
+    position: str | None
+    relation: Relation | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to draw, and every fault that was made on the way, ready for the report."""
+
+    objects: tuple[PlannedObject, ...]
+    faults: tuple[dict[str, Any], ...]
+
+
+def plan_drawing(scene: Scene, settings: SketchSettings, rng: Random) -> Plan:
+    """The drawing that a model with these settings would make of the scene."""
+    faults: list[dict[str, Any]] = []
+    objects = tuple(_plan_object(i, thing, settings, rng, faults) for i, thing in enumerate(scene.objects))
+    return Plan(objects, tuple(faults))
+
+
+def _plan_object(
+    index: int, asked: SceneObject, settings: SketchSettings, rng: Random, faults: list[dict[str, Any]]
+) -> PlannedObject:
+    things = []
+    colors = _choose_colors(asked, rng)
+    for instance, color in enumerate(colors):
+        if rng.random() < settings.missing_objects:
+            faults.append({"fault": "missing_object", "object": index, "instance": instance})
+            continue
+        drawn = color
+        if rng.random() < settings.color_errors:
+            drawn = rng.choice([name for name in COLOR_NAMES if name != color])
+            faults.append(
+                {"fault": "wrong_color", "object": index, "instance": instance, "right": color, "drawn": drawn}
+            )
+        things.append(Thing(drawn, _letter(index, instance, asked, settings, rng, faults)))
+    moved = replace(asked)
+    if (asked.position or asked.relation) and rng.random() < settings.position_errors:
+        moved = _misplace(asked)
+        faults.append({"fault": "wrong_position", "object": index, "drawn": describe_place(moved)})
+    return PlannedObject(asked, tuple(things), moved.position, moved.relation)
+
+
+def _choose_colors(asked: SceneObject, rng: Random) -> list[str]:
+    if asked.colors:
+        return [asked.colors[i % len(asked.colors)] for i in range(asked.count)]
+    if asked.count > 1 and asked.kind in MANY_COLORED:
+        start = rng.randrange(len(PALETTE))
+        return [PALETTE[(start + i) % len(PALETTE)] for i in range(asked.count)]
+    return [PICTOGRAMS[asked.kind].color] * asked.count
+
+
+def _letter(
+    index: int,
+    instance: int,
+    asked: SceneObject,
+    settings: SketchSettings,
+    rng: Random,
+    faults: list[dict[str, Any]],
+) -> tuple[Lettering, ...]:
+    # "two signs reading IN and OUT": one text each.
+    texts = asked.texts[instance : instance + 1] if len(asked.texts) == asked.count else asked.texts
+    warp = 1.0 - settings.legibility
+    lettering = []
+    for text in texts:
+        drawn = drawable = find_drawable(text)
+        if drawable != text:
+            faults.append({"fault": "no_glyphs", "object": index, "asked": text, "drawn": drawable})
+        if warp:
+            drawn = misspell(drawable, warp, rng)
+            faults.append({"fault": "illegible_text", "object": index, "asked": text, "drawn": drawn, "warp": warp})
+        lettering.append(Lettering(drawn, warp))
+    return tuple(lettering)
+
+
+def _misplace(asked: SceneObject) -> SceneObject:
+    position = OPPOSITE_REGIONS[asked.position] if asked.position else None
+    relation = asked.relation
+    if relation:
+        relation = Relation(OPPOSITE_RELATIONS[relation.kind], relation.targets)
+    return replace(asked, position=position, relation=relation)
+
+
+def describe_place(thing: SceneObject) -> dict[str, Any]:
+    """The stated place of an object, for the report."""
+    place: dict[str, Any] = {}
+    if thing.position:
+        place["position"] = thing.position
+    if thing.relation:
+        place["relation"] = {"kind": thing.relation.kind, "to": list(thing.relation.targets)}
+    return place

@@ -1,0 +1,22 @@
+"""Settings of the sketch adapter. The defaults draw as well as it can."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from generators.adapters.base import AdapterSettings
+
+StyleName = Literal["gouache", "crayon", "neon", "blueprint", "woodcut", "pastel"]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+
+
+class SketchSettings(AdapterSettings):
+    """A look, and how often or how strongly each kind of fault is drawn on purpose (0..1)."""
+
+    style: StyleName = "gouache"
+    legibility: Fraction = Field(1.0, description="1 draws quoted text exactly; below, letters go wrong")
+    color_errors: Fraction = Field(0.0, description="probability that a thing gets a wrong colour")
+    missing_objects: Fraction = Field(0.0, description="probability that a thing is left out")
+    position_errors: Fraction = Field(0.0, description="probability that a stated position is drawn wrong")
+    noise: Fraction = Field(0.0, description="amount of film grain")
+    blur: Fraction = Field(0.0, description="amount of blur")

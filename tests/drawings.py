@@ -1,0 +1,63 @@
+"""Generations under test: asked for, watched and counted."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from generators.adapters.base import GeneratedImage
+from generators.generations import request_generations
+from generators.models import Generation
+from tests import builders
+from tests.processes import wait_until
+from tests.slow_adapter import Studio
+
+
+def request_drawings(studio: Studio, n: int = 1) -> list[Generation]:
+    """Generations of a model that begins to draw when a worker takes them and ends when the studio opens."""
+    model = builders.make_model(adapter="slow", settings={"folder": str(studio.folder)})
+    prompt = builders.make_prompt_set(1).prompts.get()
+    return request_generations([(model, prompt, seed) for seed in range(n)], width=16, height=16)
+
+
+def make_generation(**fields: Any) -> Generation:
+    """A generation of the scripted adapter, waiting to be drawn; nobody is told of it."""
+    defaults = {
+        "model": builders.make_model(adapter="scripted"),
+        "prompt": builders.make_prompt_set(1).prompts.get(),
+        "width": 16,
+        "height": 16,
+        "due_at": timezone.now() + timedelta(minutes=1),
+    }
+    return Generation.objects.create(**{**defaults, **fields})
+
+
+def return_or_raise(end: Any) -> GeneratedImage:
+    """What a script ends with."""
+    if isinstance(end, BaseException):
+        raise end
+    return end
+
+
+def reload(generation: Generation) -> Generation:
+    return Generation.objects.get(pk=generation.pk)
+
+
+def status_of(generation: Generation) -> str:
+    return reload(generation).status
+
+
+def wait_for_ok(*wanted: Generation) -> None:
+    pks = [generation.pk for generation in wanted]
+    wait_until(lambda: Generation.objects.ready().filter(pk__in=pks).count() == len(pks), "all are drawn")
+
+
+def after_every_claim() -> datetime:
+    """A time for the sweeper to believe in, when each claim made so far has run out."""
+    return timezone.now() + timedelta(seconds=settings.CLAIM_SECONDS + 1)
+
+
+def stored_originals() -> list[Path]:
+    return list((Path(settings.MEDIA_ROOT) / "originals").glob("*/*"))

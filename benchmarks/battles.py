@@ -2,9 +2,9 @@
 
     python benchmarks/battles.py http://127.0.0.1:8000 demo --raters 8 --seconds 10
 
-Each simulated rater is a process with cookies and one kept-alive connection: it opens a battle page, answers its form, and
-opens the next, without fetching images and without pause. Client and site share the machine's cores, so the figures are a
-floor. The votes are real votes: run it on a board that is thrown away afterwards.
+Each simulated rater is a process with cookies and one kept-alive connection: it opens a battle page, answers its form,
+and opens the next, without fetching images and without pause. Client and site share the machine's cores, so the figures
+are a floor. The votes are real votes: run it on a board that is thrown away afterwards.
 """
 
 import argparse

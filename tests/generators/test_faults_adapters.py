@@ -65,9 +65,7 @@ def test_a_disk_with_room_again_gives_the_image_and_forgets_the_error(
     assert (row.status, row.attempts, row.reason, row.message) == (Status.OK, 2, "", "")
 
 
-def test_a_disk_that_fills_up_while_writing_leaves_no_part_behind(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_fills_up_while_writing_leaves_no_part_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -136,9 +134,7 @@ def test_a_report_that_postgresql_cannot_hold_fails_at_once_and_by_name(script: 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("end", [SystemExit(1), KeyboardInterrupt(), GeneratorExit()], ids=repr)
-def test_what_ends_the_process_leaves_its_claim_to_the_sweeper(
-    script: Script, settings: Any, end: BaseException
-) -> None:
+def test_what_ends_the_process_leaves_its_claim_to_the_sweeper(script: Script, end: BaseException) -> None:
     script(lambda request: return_or_raise(end))
     generation = make_generation()
     with pytest.raises(type(end)):
@@ -152,7 +148,7 @@ def test_what_ends_the_process_leaves_its_claim_to_the_sweeper(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("end", [OperationalError("the server closed the connection"), InterfaceError("closed")])
-def test_a_database_that_is_away_is_no_fault_of_the_image(script: Script, settings: Any, end: Exception) -> None:
+def test_a_database_that_is_away_is_no_fault_of_the_image(script: Script, end: Exception) -> None:
     script(lambda request: return_or_raise(end))
     generation = make_generation()
     with pytest.raises(type(end)):

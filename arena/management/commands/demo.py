@@ -49,7 +49,8 @@ class Command(BaseCommand):
         logging.getLogger().setLevel(logging.WARNING)  # one line per dispatched image would drown the progress bar
         started = time.monotonic()
         children: list[Child] = []
-        signal.signal(signal.SIGTERM, _interrupt)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
         try:
             with _only_one():
                 self.run(options["port"], options["check"], children, started)

@@ -2,12 +2,12 @@
 
 import random
 import uuid
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from enum import StrEnum
 
 from django.db import transaction
-from django.db.models import Count
 from django.utils import timezone
 
 from arena import blinding, matchmaking
@@ -43,35 +43,28 @@ def open_battle(board: Board, rater_key: uuid.UUID) -> Battle:
     """The battle this browser left open on the board, or a new one with sides drawn by lot."""
     if not board.takes_votes:
         raise NothingToCompare("This board shows votes made elsewhere. There is nothing to vote on here.")
-    newest = (
-        Battle.objects.select_related("board", "prompt", "generation_a", "generation_b")
-        .filter(board=board, opened_by=rater_key, opened_at__gte=timezone.now() - RESUME_WITHIN)
-        .order_by("-id")
-        .first()
-    )
-    if newest and stage_of(newest, rater_key) in {Stage.READY, Stage.DRAWING}:
+    left = Battle.objects.filter(board=board, opened_by=rater_key, opened_at__gte=timezone.now() - RESUME_WITHIN)
+    newest = left.seen_by(rater_key).order_by("-id").first()
+    if newest and stage_of(newest) in {Stage.READY, Stage.DRAWING}:
         return newest
     with transaction.atomic():
-        prompt, seed, models = _choose(board, rater_key)
-        _rng.shuffle(models)
-        model_a, model_b = models
-        generation_a, generation_b = request_generations(
-            [(model_a, prompt, seed), (model_b, prompt, seed)], width=board.canvas_width, height=board.canvas_height
-        )
+        sides = _choose_generations(board, rater_key)
+        _rng.shuffle(sides)
+        generation_a, generation_b = sides
         return Battle.objects.create(
             board=board,
-            prompt=prompt,
-            model_a=model_a,
-            model_b=model_b,
+            prompt=generation_a.prompt,
+            model_a=generation_a.model,
+            model_b=generation_b.model,
             generation_a=generation_a,
             generation_b=generation_b,
             opened_by=rater_key,
         )
 
 
-def stage_of(battle: Battle, rater_key: uuid.UUID | None) -> Stage:
-    """What this rater may see. Another rater's vote changes nothing."""
-    if rater_key and Vote.objects.filter(battle=battle, rater__key=rater_key).exists():
+def stage_of(battle: Battle) -> Stage:
+    """What the rater of ``Battle.objects.seen_by`` may see. Another rater's vote changes nothing."""
+    if battle.voted:
         return Stage.REVEALED
     if battle.set_aside:
         return Stage.SET_ASIDE
@@ -100,35 +93,42 @@ def prepare_images(battle: Battle) -> bool:
     return True
 
 
-def _choose(board: Board, rater_key: uuid.UUID) -> tuple[Prompt, int, list[ImageModel]]:
+def _choose_generations(board: Board, rater_key: uuid.UUID) -> list[Generation]:
+    """The two images to compare next: of two models, for one prompt and seed."""
     models = {m.pk: m for m in board.contestants.exclude(lifecycle=ImageModel.Lifecycle.RETIRED)}
     if len(models) < 2:
         raise NothingToCompare("This board has fewer than two models that are not retired.")
-    meetings = count_meetings(newest.pk) if (newest := Leaderboard.objects.newest(board)) else {}
+    newest = Leaderboard.objects.filter(board=board).order_by("-id").values_list("pk", flat=True).first()
+    meetings = count_meetings(newest) if newest else {}
     seen = set(Vote.objects.filter(board=board, rater__key=rater_key).values_list("prompt_id", flat=True))
     for _ in range(MATCHUPS_TRIED):
         matchup = [models[pk] for pk in matchmaking.choose_matchup(list(models), meetings, _rng)]
         if choice := _choose_prompt(board, matchup, seen):
-            return Prompt.objects.get(pk=choice[0]), choice[1], matchup
+            prompt_id, seed = choice
+            drawn = Generation.objects.filter(model__in=matchup, prompt=prompt_id, seed=seed)
+            generations = list(drawn.select_related("model", "prompt"))
+            return generations if len(generations) == 2 else _request(board, matchup, prompt_id, seed)
     raise NothingToCompare("No two models of this board have a prompt that both can show.")
 
 
-def _choose_prompt(board: Board, matchup: list[ImageModel], seen: Collection[int]) -> tuple[int, int] | None:
+def _request(board: Board, matchup: Sequence[ImageModel], prompt_id: int, seed: int) -> list[Generation]:
+    prompt = Prompt.objects.get(pk=prompt_id)
+    return request_generations(
+        [(model, prompt, seed) for model in matchup], width=board.canvas_width, height=board.canvas_height
+    )
+
+
+def _choose_prompt(board: Board, matchup: Sequence[ImageModel], seen: Collection[int]) -> tuple[int, int] | None:
     """(prompt id, seed) for these models: drawn ones first, and among them those this rater has not seen."""
     generations = Generation.objects.filter(model__in=matchup, prompt__prompt_set__boards=board, seed__lt=board.seeds)
-    warm = list(
-        generations.ready().values_list("prompt_id", "seed").annotate(n=Count("id")).filter(n=2)
-        .values_list("prompt_id", "seed")
-    )  # fmt: skip
+    drawn = Counter(generations.ready().values_list("prompt_id", "seed"))
+    warm = [choice for choice, n_models in drawn.items() if n_models == 2]
     if fresh := [choice for choice in warm if choice[0] not in seen]:
         return _rng.choice(fresh)
     if all(model.adapter for model in matchup):
-        undrawable = set(
-            generations.filter(status__in=[Generation.Status.REFUSED, Generation.Status.FAILED])
-            .values_list("prompt_id", "seed")
-        )  # fmt: skip
-        prompts = Prompt.objects.filter(prompt_set__boards=board).values_list("pk", flat=True)
-        cold = [(pk, seed) for pk in prompts if pk not in seen for seed in range(board.seeds)]
-        if drawable := [choice for choice in cold if choice not in undrawable and choice not in set(warm)]:
-            return _rng.choice(drawable)
+        prompts = Prompt.objects.filter(prompt_set__boards=board).exclude(pk__in=seen).values_list("pk", flat=True)
+        cold = {(pk, seed) for pk in prompts for seed in range(board.seeds)}
+        undrawable = generations.filter(status__in=[Generation.Status.REFUSED, Generation.Status.FAILED])
+        if cold and (drawable := cold - set(undrawable.values_list("prompt_id", "seed"))):
+            return _rng.choice(sorted(drawable))
     return _rng.choice(warm) if warm else None

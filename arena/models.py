@@ -8,7 +8,7 @@ import uuid
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
 
 from evaluation.ratings.outcomes import WINNERS
@@ -96,6 +96,16 @@ def new_token() -> str:
     return secrets.token_urlsafe(16)
 
 
+class BattleQuerySet(models.QuerySet["Battle"]):
+    def seen_by(self, rater_key: uuid.UUID | None) -> "BattleQuerySet":
+        """With all that its page shows, and whether this rater has voted on it."""
+        battles = self.select_related("board", "prompt", "generation_a", "generation_b")
+        if rater_key is None:
+            return battles
+        own = Vote.objects.filter(battle=OuterRef("pk"), rater__key=rater_key)
+        return battles.annotate(voted=Exists(own))  # type: ignore[no-redef]  # the class says what it is without
+
+
 class Battle(models.Model):
     """A blind comparison of two models' images for one prompt. Its token is all that a browser learns."""
 
@@ -116,6 +126,11 @@ class Battle(models.Model):
     opened_at = models.DateTimeField(auto_now_add=True)
     set_aside = models.CharField(max_length=10, choices=SetAside, blank=True)
     set_aside_by = models.UUIDField(null=True, blank=True)
+
+    # Whether the rater of seen_by() has voted. Nobody has on a new battle.
+    voted = False
+
+    objects = BattleQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

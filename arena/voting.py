@@ -2,7 +2,7 @@
 
 import uuid
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from arena.battles import Stage, stage_of
@@ -21,7 +21,7 @@ def cast_vote(battle: Battle, rater_key: uuid.UUID, winner: str) -> tuple[Vote, 
     """
     if winner not in Vote.Winner.values:
         raise ValueError(f"Unknown answer {winner!r}; known are {', '.join(Vote.Winner.values)}.")
-    stage = stage_of(battle, rater_key)
+    stage = stage_of(battle)
     if stage not in {Stage.READY, Stage.REVEALED}:
         raise BattleNotOpen(
             {
@@ -30,20 +30,27 @@ def cast_vote(battle: Battle, rater_key: uuid.UUID, winner: str) -> tuple[Vote, 
                 Stage.SET_ASIDE: "This battle was set aside and takes no more answers.",
             }[stage]
         )
-    with transaction.atomic():
-        rater, _ = Rater.objects.get_or_create(key=rater_key)
-        return Vote.objects.get_or_create(
-            battle=battle,
-            rater=rater,
-            defaults={
-                "board_id": battle.board_id,
-                "model_a_id": battle.model_a_id,
-                "model_b_id": battle.model_b_id,
-                "winner": winner,
-                "origin": Origin.HUMAN,
-                "prompt_id": battle.prompt_id,
-                "category": battle.prompt.category,
-                "language": battle.prompt.language,
-                "cast_at": timezone.now(),
-            },
-        )
+    rater, _ = Rater.objects.get_or_create(key=rater_key)
+    battle.voted = True
+    try:
+        with transaction.atomic():
+            return _store(battle, rater, winner), True
+    except IntegrityError:
+        # Only one of two clicks at once gets through the constraint. Anything else that was wrong is not found here.
+        return Vote.objects.get(battle=battle, rater=rater), False
+
+
+def _store(battle: Battle, rater: Rater, winner: str) -> Vote:
+    return Vote.objects.create(
+        battle=battle,
+        rater=rater,
+        board_id=battle.board_id,
+        model_a_id=battle.model_a_id,
+        model_b_id=battle.model_b_id,
+        winner=winner,
+        origin=Origin.HUMAN,
+        prompt_id=battle.prompt_id,
+        category=battle.prompt.category,
+        language=battle.prompt.language,
+        cast_at=timezone.now(),
+    )

@@ -47,14 +47,14 @@ def open_battle(request: HtmxRequest, slug: str) -> HttpResponse:
 @require_safe
 def show_battle(request: HtmxRequest, token: str) -> HttpResponse:
     key = read_rater_key(request) or uuid.uuid4()
-    return write_rater_key(_show(request, _find(token), key), key)
+    return write_rater_key(_show(request, _find(token, key), key), key)
 
 
 @for_raters
 @require_safe
 def battle_image(request: HtmxRequest, token: str, side: str) -> HttpResponseBase:
     """One of the two derivatives, once both exist: neither is ever to be had before the other."""
-    battle = _find(token)
+    battle = _find(token, None)
     generations = {"a": battle.generation_a, "b": battle.generation_b}
     if any(generation.status != Generation.Status.OK for generation in generations.values()):
         raise Http404("The images are not drawn yet.")
@@ -72,8 +72,8 @@ def battle_image(request: HtmxRequest, token: str, side: str) -> HttpResponseBas
 @for_raters
 @require_POST
 def vote(request: HtmxRequest, token: str) -> HttpResponse:
-    battle = _find(token)
     key = read_rater_key(request)
+    battle = _find(token, key)
     if key is None:
         problem = "Your browser sent no cookie, so the answer could not be counted. Allow cookies and answer again."
         return _show(request, battle, None, problem, HTTPStatus.FORBIDDEN)
@@ -94,9 +94,9 @@ def vote(request: HtmxRequest, token: str) -> HttpResponse:
 @require_POST
 def set_aside(request: HtmxRequest, token: str) -> HttpResponse:
     """A rater says that something is wrong with an image. After the vote it is too late to take it back this way."""
-    battle = _find(token)
     key = read_rater_key(request)
-    if key is None or battles.stage_of(battle, key) is Stage.REVEALED:
+    battle = _find(token, key)
+    if key is None or battle.voted:
         return _show(request, battle, key, "A battle is set aside before the vote, not after.", HTTPStatus.CONFLICT)
     try:
         battles.set_aside(battle, request.POST.get("reason", ""), key)
@@ -107,15 +107,14 @@ def set_aside(request: HtmxRequest, token: str) -> HttpResponse:
     return HttpResponseRedirect(battle.get_absolute_url(), status=HTTPStatus.SEE_OTHER)
 
 
-def _find(token: str) -> Battle:
-    related = ("board", "prompt", "generation_a", "generation_b")
-    return get_object_or_404(Battle.objects.select_related(*related), token=token)
+def _find(token: str, key: uuid.UUID | None) -> Battle:
+    return get_object_or_404(Battle.objects.seen_by(key), token=token)
 
 
 def _show(
     request: HtmxRequest, battle: Battle, key: uuid.UUID | None, problem: str = "", status: int = HTTPStatus.OK
 ) -> HttpResponse:
-    stage = battles.stage_of(battle, key)
+    stage = battles.stage_of(battle)
     if stage is Stage.READY and not battles.prepare_images(battle):
         stage = Stage.SET_ASIDE
     context: dict[str, Any] = {
@@ -165,7 +164,7 @@ def _revealed(battle: Battle, key: uuid.UUID) -> dict[str, Any]:
     except NothingToCompare as nothing:
         return context | {"no_next": str(nothing)}
     # Both images are made and fetched now, so that the next battle appears at once.
-    if battles.stage_of(following, key) is Stage.READY and battles.prepare_images(following):
+    if battles.stage_of(following) is Stage.READY and battles.prepare_images(following):
         context["preload"] = following
     return context
 

@@ -19,7 +19,7 @@ from tests import builders
 def test_a_warm_pool_serves_a_battle_with_no_wait(board: Board) -> None:
     n_generations = Generation.objects.count()
     battle = builders.make_battle(board)
-    assert stage_of(battle, None) is Stage.READY
+    assert stage_of(battle) is Stage.READY
     assert Generation.objects.count() == n_generations
     assert battle.model_a != battle.model_b
     assert {battle.generation_a.model, battle.generation_b.model} == {battle.model_a, battle.model_b}
@@ -145,7 +145,7 @@ def test_votes_made_elsewhere_are_not_voted_on_here(client: Client, db: None) ->
 def test_a_model_without_adapter_competes_with_the_images_it_has(db: None) -> None:
     board = builders.make_board(n_models=2, n_prompts=3, drawn=True)
     board.contestants.update(adapter="")
-    assert stage_of(builders.make_battle(board), None) is Stage.READY
+    assert stage_of(builders.make_battle(board)) is Stage.READY
 
 
 def test_the_prepared_battle_is_the_next_one(board: Board, client: Client) -> None:

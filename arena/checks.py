@@ -84,6 +84,19 @@ def check_broker(**kwargs: Any) -> list[CheckMessage]:
     return []
 
 
+@register(deploy=True)
+def check_static_files(**kwargs: Any) -> list[CheckMessage]:
+    if settings.PRODUCTION and not (Path(settings.STATIC_ROOT) / "staticfiles.json").exists():
+        return [
+            Error(
+                f"The static files are not collected in {settings.STATIC_ROOT}: every page would fail.",
+                hint="Run manage.py collectstatic, again after each update.",
+                id="arena.E007",
+            )
+        ]
+    return []
+
+
 @register(Tags.security)
 def check_allowed_hosts(**kwargs: Any) -> list[CheckMessage]:
     if settings.PRODUCTION and not settings.ALLOWED_HOSTS:

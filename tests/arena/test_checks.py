@@ -1,5 +1,6 @@
 """System checks: each misconfiguration that would fail later has its id and says what to do."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,16 @@ import pytest
 
 from arena import checks
 from tests.processes import child_environment
+
+READ_SIGN_IN_PAGE = """
+import re
+from django.test import Client
+client = Client(SERVER_NAME="arena.example")
+page = client.get("/sign-in/", secure=True)
+css = re.search('/static/arena/paragone[^"]*css', page.content.decode())[0]
+answer = client.get(css, secure=True)
+print(page.status_code, css, answer.status_code, answer["Cache-Control"].split()[-1])
+"""
 
 
 def ids(messages: list) -> list[str]:
@@ -82,9 +93,18 @@ def test_a_production_that_is_set_up_passes_every_check(db: None, redis_url: str
         PARAGONE_BROKER_URL=redis_url,
     )
     del environment["PARAGONE_SECRET_KEY"]
-    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    environment["PARAGONE_VAR"] = str(tmp_path)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert "arena.E007" in run("check", "--deploy").stderr
+    assert run("collectstatic", "--noinput").returncode == 0
+    done = run("check", "--deploy", "--fail-level", "WARNING")
     assert done.returncode == 0, done.stderr
+    page = run("shell", "-v0", "-c", READ_SIGN_IN_PAGE)
+    assert re.search(r"^200 /static/arena/paragone\.\w{12}\.css 200 immutable$", page.stdout, re.MULTILINE), page
 
 
 def test_a_setting_of_the_wrong_type_names_itself(db: None) -> None:

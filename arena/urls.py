@@ -16,6 +16,7 @@ urlpatterns = [
     path("", leaderboards.home, name="home"),
     path("boards/<slug:slug>/", leaderboards.leaderboard, name="leaderboard"),
     path("boards/<slug:slug>/charts/intervals.json", leaderboards.interval_chart, name="interval_chart"),
+    path("boards/<slug:slug>/ratings.<slug:kind>", leaderboards.download, name="download"),
     path("boards/<slug:slug>/battle/", battles.open_battle, name="open_battle"),
     path("battles/<str:token>/", battles.show_battle, name="battle"),
     path("battles/<str:token>/vote/", battles.vote, name="vote"),

@@ -5,7 +5,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from arena import charts
+from arena import charts, exports
 from arena.models import Board, Leaderboard, Rating
 from arena.views.access import for_raters
 
@@ -41,6 +41,7 @@ def leaderboard(request: HttpRequest, slug: str) -> HttpResponse:
         "rated": rated,
         "unrated": [row for row in rows if row.unrated],
         "total": len(rows),
+        "downloads": list(exports.MEDIA_TYPES),
     }
     return render(request, "arena/leaderboard.html", context)
 
@@ -53,6 +54,17 @@ def interval_chart(request: HttpRequest, slug: str) -> HttpResponse:
     if not rated:
         raise Http404("There are no ratings to draw yet.")
     return HttpResponse(charts.interval_plot(rated), content_type="application/json")
+
+
+@for_raters
+@require_safe
+def download(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
+    newest = Leaderboard.objects.newest(get_object_or_404(Board, slug=slug))
+    if newest is None or kind not in exports.MEDIA_TYPES:
+        raise Http404("There is no such file yet.")
+    name = f"{slug}-{newest.pk}.{kind}"
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(exports.write(newest, kind), content_type=exports.MEDIA_TYPES[kind], headers=disposition)
 
 
 def _rows(leaderboard: Leaderboard) -> list[Rating]:

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin
 
 from arena import blinding
 from arena.models import Battle, Board
@@ -268,6 +268,24 @@ def test_transparency_lies_on_the_mat_for_every_model() -> None:
     Image.new("RGBA", (64, 64), (255, 0, 0, 0)).save(out, "PNG")
     shown = Image.open(io.BytesIO(blinding.blind(out.getvalue(), 64, 64)))
     assert shown.getpixel((32, 32)) == pytest.approx(blinding.MAT, abs=2)
+
+
+@pytest.mark.parametrize("profile", [ImageCms.ImageCmsProfile(blinding.SRGB).tobytes(), b"no profile"])
+def test_a_color_profile_is_applied_and_dropped(profile: bytes) -> None:
+    shown = Image.open(
+        io.BytesIO(blinding.blind(jpeg(Image.new("RGB", (64, 64), "teal"), icc_profile=profile), 64, 64))
+    )
+    assert "icc_profile" not in shown.info
+    assert shown.getpixel((32, 32)) == pytest.approx((0, 128, 128), abs=4)
+
+
+def test_another_color_space_is_converted_to_srgb() -> None:
+    """In a profile with red and green exchanged, pure red is what sRGB calls green."""
+    profile = ImageCms.ImageCmsProfile(blinding.SRGB).tobytes()
+    exchanged = profile.replace(b"rXYZ", b"----").replace(b"gXYZ", b"rXYZ").replace(b"----", b"gXYZ")
+    red = jpeg(Image.new("RGB", (64, 64), (255, 0, 0)), icc_profile=exchanged)
+    shown = Image.open(io.BytesIO(blinding.blind(red, 64, 64)))
+    assert shown.getpixel((32, 32)) == pytest.approx((0, 255, 0), abs=6)
 
 
 @pytest.mark.parametrize("data", [b"", b"not an image", plant_jpeg("x")[:2000], b"GIF89a" + bytes(20)])

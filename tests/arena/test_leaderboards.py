@@ -1,8 +1,10 @@
 """From votes to a stored table, and the pages that show it."""
 
+import io
 import json
 import uuid
 
+import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -137,6 +139,21 @@ def test_the_chart_has_the_tables_figures(voted: Board, client: Client) -> None:
     figure = json.loads(client.get(reverse("interval_chart", args=[voted.slug])).content)
     names = list(leaderboard.ratings.order_by("value").values_list("model__name", flat=True))
     assert figure["data"][0]["y"] == names
+
+
+@pytest.mark.parametrize(("kind", "read"), [("csv", pd.read_csv), ("json", pd.read_json), ("parquet", pd.read_parquet)])
+def test_the_table_can_be_downloaded(board: Board, client: Client, kind: str, read) -> None:
+    a, b, c = board.contestants.all()
+    vote_on(board, a, b, "model_a", 3)
+    vote_on(board, a, b, "model_b", 1)
+    rate_board(board)
+    response = client.get(reverse("download", args=[board.slug, kind]))
+    frame = read(io.BytesIO(response.content)).set_index("model")
+    assert frame.loc[a.slug, "rating"] == pytest.approx(board.leaderboards.get().ratings.get(model=a).value)
+    assert list(frame["votes"]) == [4, 4, 0]
+    assert frame.loc[c.slug, ["rating", "ci_low", "rank_best"]].isna().all()
+    assert frame.loc[c.slug, "unrated"] == "no_votes"
+    assert client.get(reverse("download", args=[board.slug, "exe"])).status_code == 404
 
 
 def test_pages_before_any_vote_say_so(client: Client, board: Board) -> None:

@@ -1,0 +1,59 @@
+"""A snapshot as a file: the figures of the page, where they stand."""
+
+import io
+from typing import TYPE_CHECKING, Final
+
+from django.db.models import F
+
+from arena.models import Leaderboard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEDIA_TYPES: Final = {
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/json",
+    "parquet": "application/vnd.apache.parquet",
+}
+COLUMNS: Final = {
+    "model__slug": "model",
+    "model__name": "name",
+    "model__organization": "organization",
+    "model__license": "license",
+    "model__in_house": "in_house",
+    "rank_best": "rank_best",
+    "rank_worst": "rank_worst",
+    "value": "rating",
+    "ci_low": "ci_low",
+    "ci_high": "ci_high",
+    "n_votes": "votes",
+    "wins": "wins",
+    "losses": "losses",
+    "ties": "ties",
+    "both_bad": "both_bad",
+    "preliminary": "preliminary",
+    "unrated": "unrated",
+}
+
+
+def as_frame(leaderboard: Leaderboard) -> "pd.DataFrame":
+    """A row per model, best first; without a rating its figures are missing, never zero."""
+    # Imported here because the web process needs it for nothing else.
+    import pandas as pd
+
+    rows = leaderboard.ratings.order_by(F("value").desc(nulls_last=True), "model__slug").values_list(*COLUMNS)
+    frame = pd.DataFrame.from_records(list(rows), columns=list(COLUMNS.values()))
+    ranks, figures = ("rank_best", "rank_worst"), ("rating", "ci_low", "ci_high")
+    return frame.astype(dict.fromkeys(ranks, "Int64") | dict.fromkeys(figures, "float64"))
+
+
+def write(leaderboard: Leaderboard, kind: str) -> bytes:
+    """The file's content. ``kind`` is one of MEDIA_TYPES."""
+    frame = as_frame(leaderboard)
+    if kind == "csv":
+        return frame.to_csv(index=False).encode()
+    if kind == "json":
+        return frame.to_json(orient="records", double_precision=10).encode()
+    out = io.BytesIO()
+    frame.to_parquet(out, index=False)
+    return out.getvalue()

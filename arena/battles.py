@@ -95,7 +95,7 @@ def prepare_images(battle: Battle) -> bool:
 
 def _choose_generations(board: Board, rater_key: uuid.UUID) -> list[Generation]:
     """The two images to compare next: of two models, for one prompt and seed."""
-    models = {m.pk: m for m in board.contestants.exclude(lifecycle=ImageModel.Lifecycle.RETIRED)}
+    models = {m.pk: m for m in board.contestants.exclude(lifecycle=ImageModel.Lifecycle.RETIRED).defer("settings")}
     if len(models) < 2:
         raise NothingToCompare("This board has fewer than two models that are not retired.")
     newest = Leaderboard.objects.filter(board=board).order_by("-id").values_list("pk", flat=True).first()
@@ -106,7 +106,7 @@ def _choose_generations(board: Board, rater_key: uuid.UUID) -> list[Generation]:
         if choice := _choose_prompt(board, matchup, seen):
             prompt_id, seed = choice
             drawn = Generation.objects.filter(model__in=matchup, prompt=prompt_id, seed=seed)
-            generations = list(drawn.select_related("model", "prompt"))
+            generations = list(drawn.select_related("model", "prompt").defer("reported", "model__settings"))
             return generations if len(generations) == 2 else _request(board, matchup, prompt_id, seed)
     raise NothingToCompare("No two models of this board have a prompt that both can show.")
 

@@ -34,7 +34,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def arena(live_server) -> Board:
-    board = builders.make_board(n_models=3, n_prompts=6, drawn=True, canvas_width=512, canvas_height=512)
+    board = builders.make_board(n_models=3, n_prompts=6, canvas_width=512, canvas_height=512)
     names = ("Fresco 2", "Atelier", "Linocut")
     styles = ("gouache", "pastel", "woodcut")
     for model, name, style in zip(board.contestants.all(), names, styles, strict=True):
@@ -43,6 +43,7 @@ def arena(live_server) -> Board:
         model.save()
     board.title, board.slug = "Painters' table", "painters"
     board.save()
+    builders.draw(board)
     return board
 
 

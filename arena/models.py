@@ -100,7 +100,8 @@ class BattleQuerySet(models.QuerySet["Battle"]):
     def seen_by(self, rater_key: uuid.UUID | None) -> "BattleQuerySet":
         """With all that its page shows, and whether this rater has voted on it."""
         battles = self.select_related("board", "prompt", "generation_a", "generation_b").defer(
-            "generation_a__reported", "generation_b__reported"  # large, and nothing that a rater is shown
+            "generation_a__reported",
+            "generation_b__reported",  # large, and nothing that a rater is shown
         )
         if rater_key is None:
             return battles

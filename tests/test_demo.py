@@ -16,21 +16,26 @@ import pytest
 from tests.processes import ROOT, free_port, wait_until
 
 
-def start_demo(var: Path, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+def start_demo(var: Path, *arguments: str, stderr: int = subprocess.PIPE) -> "subprocess.Popen[str]":
     env = {name: value for name, value in os.environ.items() if not name.startswith("PARAGONE_")}
     command = [sys.executable, "manage.py", "demo", *arguments]
     return subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**env, "DJANGO_SETTINGS_MODULE": "arena.settings", "PARAGONE_VAR": str(var), **environment},
+        env={**env, "DJANGO_SETTINGS_MODULE": "arena.settings", "PARAGONE_VAR": str(var)},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 
 
 def last_line(text: str) -> str:
     return text.strip().splitlines()[-1]
+
+
+def read_address(demo: "subprocess.Popen[str]") -> str:
+    """The line with the address; empty when the demo ends without one."""
+    return next((line for line in demo.stdout or [] if "Paragone is at" in line), "")
 
 
 def processes_of(var: Path) -> list[int]:
@@ -88,7 +93,7 @@ def test_a_second_demo_on_the_same_files_is_one_line(small_demo: Path) -> None:
     assert "already running" in last_line(err)
 
 
-def test_a_dead_worker_is_one_line(small_demo: Path) -> None:
+def test_a_dead_worker_is_one_line_and_the_next_start_goes_on(small_demo: Path) -> None:
     demo = start_demo(small_demo, "--port", str(free_port()))
     worker_log = small_demo / "log" / "worker.log"
     wait_until(lambda: worker_log.exists() and "ready." in worker_log.read_text(), "the worker is up", 60)
@@ -99,6 +104,11 @@ def test_a_dead_worker_is_one_line(small_demo: Path) -> None:
     assert demo.returncode == 1
     assert "The worker was killed by signal 9" in last_line(err)
     assert processes_of(small_demo) == []
+
+    again = start_demo(small_demo, "--port", str(free_port()), stderr=subprocess.DEVNULL)
+    assert "Paragone is at" in read_address(again)
+    again.send_signal(signal.SIGTERM)
+    again.communicate(timeout=30)
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
@@ -136,7 +146,8 @@ def test_a_later_start_uses_what_is_there_and_ctrl_c_stops_everything(small_demo
     port = free_port()
     for start in ("first", "later"):
         began = time.monotonic()
-        demo = start_demo(small_demo, "--port", str(port))
+        # Nobody reads the progress bar, and a full pipe would stop the demo.
+        demo = start_demo(small_demo, "--port", str(port), stderr=subprocess.DEVNULL)
         assert f"http://127.0.0.1:{port}/" in read_address(demo)
         print(f"{start} start: {time.monotonic() - began:.1f} s")
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/boards/simulation/", timeout=10) as page:
@@ -145,8 +156,3 @@ def test_a_later_start_uses_what_is_there_and_ctrl_c_stops_everything(small_demo
         demo.communicate(timeout=30)
         assert demo.returncode == 0
         assert processes_of(small_demo) == []
-
-
-def read_address(demo: "subprocess.Popen[str]") -> str:
-    """The line with the address; empty when the demo ends without one."""
-    return next((line for line in demo.stdout or [] if "Paragone is at" in line), "")

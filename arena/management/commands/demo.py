@@ -29,6 +29,8 @@ DISK_NEEDED = 300_000_000  # bytes: database, images and logs of the demo, with 
 STALLED_AFTER = 60.0  # seconds without a new image
 CHECK_VOTES = 60
 SIMULATED_VOTES = 4_000
+# A sketch takes a second: what a killed demo left behind is drawn again soon after the next start.
+PATIENCE = {"PARAGONE_CLAIM_SECONDS": "20", "PARAGONE_REDISPATCH_SECONDS": "10"}
 # What would lead the demo away from its own files.
 FOREIGN = ("PARAGONE_DATABASE_URL", "PARAGONE_BROKER_URL", "PARAGONE_MEDIA_ROOT", "PARAGONE_PRODUCTION")
 
@@ -101,6 +103,7 @@ class Command(BaseCommand):
 def _enter_own_environment(*, check: bool) -> None:
     """Start again, once, with the settings that the demo is about: its own files, and for a check a fresh folder."""
     wanted = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in FOREIGN}
+    wanted = PATIENCE | wanted
     if check and "PARAGONE_DEMO_CHECK" not in wanted:
         folder = Path(settings.VAR) / "check"
         shutil.rmtree(folder, ignore_errors=True)

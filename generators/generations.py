@@ -79,7 +79,8 @@ def dispatch(generations: Iterable[Generation]) -> None:
 
     def send() -> None:
         for hint in hints:
-            current_app.send_task("generators.produce", args=hint)
+            # A drawing that outlives its claim is ended, so that its worker is there for the next one.
+            current_app.send_task("generators.produce", args=hint, time_limit=settings.CLAIM_SECONDS)
 
     # robust: an unreachable broker is logged; the row stays PENDING and the sweeper sends it later.
     transaction.on_commit(send, robust=True)

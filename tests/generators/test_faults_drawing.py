@@ -116,7 +116,7 @@ def test_a_worker_replaces_killed_drawing_processes_and_what_kills_each_is_given
 def test_a_drawing_that_never_ends_gives_its_worker_back_with_the_claim(
     children: Children, redis: RedisServer, studio: Studio, settings: Any
 ) -> None:
-    settings.MAX_ATTEMPTS = 1
+    settings.MAX_ATTEMPTS, settings.CLAIM_SECONDS = 1, 3
     (endless,) = request_drawings(studio)
     worker = children.start_worker(redis.url, PARAGONE_CLAIM_SECONDS="3")
     wait_until(studio.painters, "the drawing begins")

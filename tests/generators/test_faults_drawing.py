@@ -281,7 +281,7 @@ def test_two_who_ask_for_the_same_images_in_either_order_do_not_lock_each_other_
 @pytest.mark.django_db(transaction=True)
 def test_images_are_drawn_in_the_order_they_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
-    monkeypatch.setattr(generations.current_app, "send_task", lambda name, args: sent.append(args[0]))
+    monkeypatch.setattr(generations.current_app, "send_task", lambda name, args, time_limit: sent.append(args[0]))
     models = [builders.make_model(adapter="scripted") for _ in range(2)]
     prompts = list(builders.make_prompt_set(4).prompts.order_by("-pk"))
     wanted = [(model, prompt, seed) for seed in range(2) for prompt in prompts for model in models]
@@ -296,7 +296,7 @@ def test_a_doubled_message_does_not_cut_the_wait_short_that_a_maker_asked_for(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages: list[tuple[int, int]] = []
-    monkeypatch.setattr(generations.current_app, "send_task", lambda name, args: messages.append(args))
+    monkeypatch.setattr(generations.current_app, "send_task", lambda name, args, time_limit: messages.append(args))
     script(lambda request: return_or_raise(AdapterError(Outcome.RATE_LIMITED, "slow down", retry_after=300)))
     generation = make_generation(due_at=timezone.now())
     for seconds in range(0, 600, 200):

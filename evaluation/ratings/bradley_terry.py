@@ -1,134 +1,162 @@
-"""Bradley-Terry ratings with sandwich intervals, from counts.
-
-Model (Bradley & Terry 1952): P(i beats j) = 1 / (1 + exp(-(θ_i - θ_j))). A tie and a "both bad" count as half a win for
-each side. Maximum likelihood by Newton's method on the counts; the covariance is the sandwich H⁻¹ G H⁻¹ (White 1982),
-where H is the Hessian and G collects the squared score of each vote. It is what the public arenas publish.
-"""
+"""Ratings from counts: Bradley-Terry as the arenas publish it, and the two models that know ties."""
 
 import math
-from collections.abc import Hashable
-from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
-from scipy.special import expit, log_expit
-from scipy.stats import norm
 
-from evaluation.ratings.components import Unrated, find_components
-from evaluation.ratings.counts import BOTH_BAD, TIE, Counts
+from evaluation.ratings.components import NotOnOneScale, find_components
+from evaluation.ratings.counts import Counts, count_votes
+from evaluation.ratings.covariances import find_clustered, find_sandwich
+from evaluation.ratings.families import BRADLEY_TERRY, DAVIDSON, RAO_KUPPER, Family
+from evaluation.ratings.fitting import Optimum, invert, maximize, pair_up
+from evaluation.ratings.outcomes import Treatment, check_treatment
+from evaluation.ratings.ratings import Estimate, Ratings, check_confidence, estimate
+from evaluation.ratings.scales import Scale
+from evaluation.ratings.votes import Votes
 
-
-class NotOnOneScale(ValueError):
-    """The votes do not put all models on one finite scale. ``unrated`` says which are left out, and why."""
-
-    def __init__(self, unrated: dict[Hashable, Unrated]) -> None:
-        named = ", ".join(f"{model} ({reason.value})" for model, reason in unrated.items())
-        super().__init__(f"The votes put no finite rating on: {named}. Rate the others apart (find_components).")
-        self.unrated = unrated
+Interval = Literal["sandwich", "inverse_hessian"]
 
 
-@dataclass(frozen=True)
-class BradleyTerry:
-    """Ratings on the arena's scale: ``center + scale / ln(base) * θ``, with mean θ = 0.
-
-    ``ratings`` (M,), ``covariance`` (M, M) of the ratings, ``ci_low`` and ``ci_high`` (M,) at level ``confidence``.
-    """
-
-    models: tuple[Hashable, ...]
-    ratings: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    ci_low: NDArray[np.float64]
-    ci_high: NDArray[np.float64]
-    n_votes: int
-    iterations: int
-    scale: float
-    base: float
-    center: float
-    confidence: float
+class NoTies(ValueError):
+    """A model with a tie parameter was asked for, and the votes are without ties, or are nothing else."""
 
 
 def fit_bradley_terry(
-    counts: Counts, *, scale: float = 400.0, base: float = 10.0, center: float = 1000.0, confidence: float = 0.95
-) -> BradleyTerry:
-    """Fit all models of ``counts``.
+    counts: Counts,
+    *,
+    ties: Treatment = "half",
+    both_bad: Treatment = "half",
+    side: bool = False,
+    interval: Interval = "sandwich",
+    clusters: Votes | None = None,
+    scale: Scale = Scale(),  # noqa: B008
+    confidence: float = 0.95,
+) -> Ratings:
+    """Bradley & Terry 1952: P(i beats j) = 1 / (1 + exp(-(θ_i - θ_j))), by maximum likelihood.
+
+    ``ties`` and ``both_bad``: half a win for each side, or dropped. ``side`` fits an intercept for the model shown as A
+    ("side" in the coefficients, in log-odds). ``interval`` names the covariance; ``clusters``, the same votes with
+    their columns of clusters, makes it cluster-robust instead.
 
     Raises NotOnOneScale when a model has no votes, is not connected with the others, or never lost (or won); ValueError
-    for a table with fewer than two models, or for parameters out of range.
+    for fewer than two models, parameters out of range, or clusters that hold other votes than ``counts``; NoFiniteFit
+    when one side won every vote.
     """
+    check_treatment(ties=ties, both_bad=both_bad)
+    return _fit(BRADLEY_TERRY, counts, ties, both_bad, side, interval, clusters, scale, confidence)
+
+
+def fit_davidson(
+    counts: Counts,
+    *,
+    both_bad: Treatment = "drop",
+    side: bool = False,
+    interval: Interval = "sandwich",
+    clusters: Votes | None = None,
+    scale: Scale = Scale(),  # noqa: B008
+    confidence: float = 0.95,
+) -> Ratings:
+    """Davidson 1970: win, loss and tie have odds π_i : π_j : ν √(π_i π_j), π = exp θ. "tie" in the coefficients is ν.
+
+    Two equal models tie with probability ν / (2 + ν). ``both_bad`` "half" takes those votes as ties. Errors are those
+    of fit_bradley_terry, NoTies, and NoFiniteFit where wins and ties never overlap.
+    """
+    check_treatment(both_bad=both_bad)
+    return _fit(DAVIDSON, counts, "model", both_bad, side, interval, clusters, scale, confidence)
+
+
+def fit_rao_kupper(
+    counts: Counts,
+    *,
+    both_bad: Treatment = "drop",
+    side: bool = False,
+    interval: Interval = "sandwich",
+    clusters: Votes | None = None,
+    scale: Scale = Scale(),  # noqa: B008
+    confidence: float = 0.95,
+) -> Ratings:
+    """Rao & Kupper 1967: P(i beats j) = π_i / (π_i + κ π_j), a tie otherwise. "tie" in the coefficients is κ ≥ 1.
+
+    Two equal models tie with probability (κ - 1) / (κ + 1). Otherwise as fit_davidson.
+    """
+    check_treatment(both_bad=both_bad)
+    return _fit(RAO_KUPPER, counts, "model", both_bad, side, interval, clusters, scale, confidence)
+
+
+def _fit(
+    family: Family,
+    counts: Counts,
+    ties: str,
+    both_bad: Treatment,
+    side: bool,
+    interval: Interval,
+    clusters: Votes | None,
+    scale: Scale,
+    confidence: float,
+) -> Ratings:
+    check_confidence(confidence)
+    if interval not in get_args(Interval):
+        raise ValueError(f"interval is {' or '.join(map(repr, get_args(Interval)))}, got {interval!r}.")
     if len(counts.models) < 2:
         raise ValueError(f"A rating compares at least 2 models, got {len(counts.models)}.")
-    if not (scale > 0 and base > 1 and 0 < confidence < 1 and math.isfinite(center)):
-        raise ValueError(f"Wanted scale > 0, base > 1, 0 < confidence < 1; got {scale=}, {base=}, {confidence=}.")
-    components = find_components(counts)
+    components = find_components(counts, ties="drop" if ties == "drop" else "half", both_bad=both_bad)
     if components.unrated:
         raise NotOnOneScale({counts.models[i]: reason for i, reason in components.unrated.items()})
-    draws = counts.drawn(TIE) + counts.drawn(BOTH_BAD)
-    half_wins = 2.0 * counts.wins + draws
-    theta, iterations = _maximize(half_wins / 2.0)
-    unit = scale / math.log(base)
-    covariance = unit**2 * _sandwich(theta, counts.wins, draws)
-    ratings = center + unit * theta
-    margin = norm.ppf(0.5 + confidence / 2.0) * np.sqrt(np.diag(covariance))
-    return BradleyTerry(
+    counted = {"ties": ties != "drop", "both_bad": both_bad == "half"}
+    pairs = pair_up(counts, **counted, side=side)
+    if family.models_ties and not (pairs.votes[2].any() and pairs.votes[:2].any()):
+        raise NoTies("A tie parameter needs votes with a winner and votes without. Use fit_bradley_terry.")
+    optimum = maximize(family, pairs)
+    degrees_of_freedom: float = math.inf
+    if clusters is not None:
+        _check_clusters(clusters, counts)
+        covariance, degrees_of_freedom = find_clustered(family, clusters, optimum, **counted, side=side)
+    elif interval == "sandwich":
+        covariance = find_sandwich(family, pairs, optimum)
+    else:
+        covariance = invert(optimum.hessian, pairs.n_models)
+    m = pairs.n_models
+    values, spread = scale.place(counts.models, optimum.theta, covariance[:m, :m])
+    return Ratings(
         models=counts.models,
-        ratings=ratings,
-        covariance=covariance,
-        ci_low=ratings - margin,
-        ci_high=ratings + margin,
+        values=values,
+        covariance=spread,
+        method=family.name,
+        ties=ties,
+        both_bad=both_bad,
+        interval=interval if clusters is None else "+".join(clusters.clusters),
         n_votes=counts.n_votes,
-        iterations=iterations,
         scale=scale,
-        base=base,
-        center=center,
         confidence=confidence,
+        degrees_of_freedom=degrees_of_freedom,
+        coefficients=_coefficients(family, optimum, covariance, side, confidence, degrees_of_freedom),
+        iterations=optimum.iterations,
     )
 
 
-def _maximize(wins: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """θ with mean 0 that maximises Σ wins_ij log σ(θ_i - θ_j), by Newton steps halved until the likelihood rises."""
-    meetings = wins + wins.T
-    theta = np.zeros(len(wins))
-    likelihood = _log_likelihood(theta, wins)
-    for iteration in range(1, 101):
-        p = expit(theta[:, None] - theta[None, :])
-        gradient = (wins - meetings * p).sum(axis=1)
-        step = _solve_centered(_laplacian(meetings * p * (1.0 - p)), gradient[:, None])[:, 0]
-        # The rise that this step can still bring is lost in the rounding of the likelihood: after it we are there.
-        if gradient @ step <= 1e-13 * (1.0 + abs(likelihood)):
-            theta = theta + step
-            return theta - theta.mean(), iteration
-        while (risen := _log_likelihood(theta + step, wins)) < likelihood:
-            step = step / 2.0
-        theta, likelihood = theta + step, risen
-    raise ArithmeticError("Newton's method did not converge in 100 steps.")
+def _coefficients(
+    family: Family, optimum: Optimum, covariance: NDArray[np.float64], side: bool, confidence: float, dof: float
+) -> dict[str, Estimate]:
+    errors = np.sqrt(np.diag(covariance)).tolist()
+    m, found = len(optimum.theta), {}
+    if side:
+        found["side"] = estimate(optimum.side, errors[m], confidence, dof)
+    if family.models_ties:
+        log = estimate(optimum.tau, errors[-1], confidence, dof)
+        ratio, low, high = (math.exp(x) for x in (log.value, log.ci_low, log.ci_high))
+        found["tie"] = Estimate(ratio, ratio * log.standard_error, low, high, log.p_value, confidence)
+    return found
 
 
-def _log_likelihood(theta: NDArray[np.float64], wins: NDArray[np.float64]) -> float:
-    return float((wins * log_expit(theta[:, None] - theta[None, :])).sum())
-
-
-def _sandwich(theta: NDArray[np.float64], wins: NDArray[np.int64], draws: NDArray[np.int64]) -> NDArray[np.float64]:
-    """H⁻¹ G H⁻¹ with the mean of θ fixed."""
-    p = expit(theta[:, None] - theta[None, :])
-    hessian = _laplacian((wins + wins.T + draws) * p * (1.0 - p))
-    squared_scores = wins * (1.0 - p) ** 2 + wins.T * p**2 + draws * (0.5 - p) ** 2
-    inverse_times_g = _solve_centered(hessian, _laplacian(squared_scores))
-    return _solve_centered(hessian, inverse_times_g.T)
-
-
-def _laplacian(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    laplacian: NDArray[np.float64] = np.diag(weights.sum(axis=1)) - weights
-    return laplacian
-
-
-def _solve_centered(laplacian: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """x with ``laplacian @ x = right`` and columns of mean 0, for a connected graph.
-
-    Adding a constant to every entry gives the null space (all ones) an eigenvalue of its own without touching the rest.
-    """
-    m = len(laplacian)
-    shift = np.trace(laplacian) / m**2
-    solution: NDArray[np.float64] = cho_solve(cho_factor(laplacian + shift), right)
-    centered: NDArray[np.float64] = solution - solution.mean(axis=0)
-    return centered
+def _check_clusters(clusters: Votes, counts: Counts) -> None:
+    if clusters.models != counts.models:
+        raise ValueError("The clusters name other models than the counts, or another order.")
+    if not clusters.clusters:
+        raise ValueError("The clusters have no column: name the rater or the prompt of each vote (Votes.clusters).")
+    counted = count_votes(clusters).table
+    if not np.allclose(counted, counts.table, rtol=1e-9, atol=1e-9):
+        raise ValueError(
+            f"The clusters hold other votes than the counts: {counted.sum():g} of them, against {counts.n_votes:g}."
+        )

@@ -1,67 +1,122 @@
 """Votes as a table: how often each pair of models met, and with which outcome."""
 
+import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.ratings.outcomes import WINNERS
+from evaluation.ratings.outcomes import BOTH_BAD, MODEL_A, MODEL_B, TIE, WINNERS
+from evaluation.ratings.votes import Votes
 
-MODEL_A, MODEL_B, TIE, BOTH_BAD = range(len(WINNERS))
+# Codes that fit the fastest cache while they are made: a larger block is slower, as is a smaller one.
+BLOCK = 1 << 18
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Counts:
     """``table[i, j, k]``: votes with ``models[i]`` as A, ``models[j]`` as B and outcome ``WINNERS[k]``.
 
-    Shape (M, M, 4), int64. The side is kept, so that a preference for a side can be measured later.
+    Shape (M, M, 4): whole numbers, or with weighted votes the sums of their weights, and then ``squares`` (M, M, 4)
+    holds the sums of the squared weights. The side is kept, so that a preference for a side can be measured.
     """
 
     models: tuple[Hashable, ...]
-    table: NDArray[np.int64]
+    table: NDArray[Any]
+    squares: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         m = len(self.models)
         if len(set(self.models)) != m:
             raise ValueError("Models must be named once each.")
-        if self.table.shape != (m, m, len(WINNERS)):
-            raise ValueError(f"The table of {m} models has shape ({m}, {m}, {len(WINNERS)}), got {self.table.shape}.")
-        if not np.issubdtype(self.table.dtype, np.integer) or (self.table < 0).any():
-            raise ValueError(f"Counts are whole numbers, 0 or more; got {self.table.dtype} from {self.table.min()} up.")
+        kinds = "iu" if self.squares is None else "f"
+        for name, table in {"table": self.table, "squares": self.squares}.items():
+            if table is None:
+                continue
+            if not isinstance(table, np.ndarray) or table.shape != (m, m, len(WINNERS)):
+                got = getattr(table, "shape", type(table).__name__)
+                raise ValueError(f"The {name} of {m} models has shape ({m}, {m}, {len(WINNERS)}), got {got}.")
+            if table.dtype.kind not in kinds:
+                wanted = "whole numbers" if kinds == "iu" else "floats, with squares"
+                raise ValueError(f"Counts are {wanted}; got {name} of {table.dtype}.")
+            if table.size and not (table.min() >= 0 and np.isfinite(table.max())):
+                raise ValueError(f"Counts are finite and 0 or more; got {name} from {table.min()} to {table.max()}.")
         if self.table[np.arange(m), np.arange(m)].any():
             raise ValueError("A model cannot meet itself: the diagonal must be zero.")
 
     def __add__(self, other: "Counts") -> "Counts":
         if self.models != other.models:
             raise ValueError("Only tables of the same models, in the same order, can be added.")
-        return Counts(self.models, self.table + other.table)
+        if self.squares is None and other.squares is None:
+            return Counts(self.models, self.table + other.table)
+        return Counts(self.models, self.table.astype(float) + other.table, self.squared_weights + other.squared_weights)
 
     @property
-    def n_votes(self) -> int:
-        return int(self.table.sum())
+    def squared_weights(self) -> NDArray[np.float64]:
+        """(M, M, 4): the sum of squared weights of each cell; the counts themselves when every vote counts once."""
+        return self.table.astype(np.float64) if self.squares is None else self.squares
 
     @property
-    def meetings(self) -> NDArray[np.int64]:
+    def n_votes(self) -> int | float:
+        """Number of votes, or the sum of their weights."""
+        total: int | float = self.table.sum().item()
+        return total
+
+    @property
+    def meetings(self) -> NDArray[Any]:
         """(M, M), symmetric: votes between each two models, whatever the side and outcome."""
-        sides: NDArray[np.int64] = self.table.sum(axis=2)
-        return sides + sides.T
+        sides: NDArray[Any] = self.table.sum(axis=2)
+        both: NDArray[Any] = sides + sides.T
+        return both
 
     @property
-    def wins(self) -> NDArray[np.int64]:
+    def wins(self) -> NDArray[Any]:
         """(M, M): how often the row's model beat the column's, from either side."""
-        won: NDArray[np.int64] = self.table[:, :, MODEL_A] + self.table[:, :, MODEL_B].T
+        won: NDArray[Any] = self.table[:, :, MODEL_A] + self.table[:, :, MODEL_B].T
         return won
 
-    def drawn(self, outcome: int) -> NDArray[np.int64]:
+    def drawn(self, outcome: int) -> NDArray[Any]:
         """(M, M), symmetric: votes with the given undecided outcome (TIE or BOTH_BAD)."""
+        if outcome not in {TIE, BOTH_BAD}:
+            raise ValueError(f"Undecided outcomes are {TIE} (tie) and {BOTH_BAD} (both_bad), got {outcome}.")
         sides = self.table[:, :, outcome]
-        return sides + sides.T
+        both: NDArray[Any] = sides + sides.T
+        return both
 
     def select(self, indices: Sequence[int]) -> "Counts":
         """The table of these models only."""
         chosen = list(indices)
-        return Counts(tuple(self.models[i] for i in chosen), self.table[np.ix_(chosen, chosen)])
+        cut = np.ix_(chosen, chosen)
+        squares = None if self.squares is None else self.squares[cut]
+        return Counts(tuple(self.models[i] for i in chosen), self.table[cut], squares)
+
+
+def count_votes(votes: Votes) -> Counts:
+    """The table of ``votes``; with weights, the table of their sums. A vote of weight zero counts for nothing."""
+    m = len(votes.models)
+    columns, shape = (votes.model_a, votes.model_b, votes.winner), (m, m, len(WINNERS))
+    if votes.weight is None:
+        return Counts(votes.models, tabulate(columns, shape))
+    weight = votes.weight.astype(np.float64)
+    return Counts(votes.models, tabulate(columns, shape, weight), tabulate(columns, shape, weight**2))
+
+
+def tabulate(
+    columns: Sequence[NDArray[np.integer[Any]]], shape: tuple[int, ...], weight: NDArray[np.float64] | None = None
+) -> NDArray[Any]:
+    """Number of rows, or sum of ``weight`` (N,), in each cell of ``shape``; each column (N,) indexes one axis."""
+    size = math.prod(shape)
+    table = np.zeros(size, dtype=np.int64 if weight is None else np.float64)
+    for start in range(0, len(columns[0]), BLOCK):
+        block = slice(start, start + BLOCK)
+        cell: NDArray[Any] = columns[0][block].astype(np.int32 if size < 2**31 else np.int64)
+        for length, codes in zip(shape[1:], columns[1:], strict=True):
+            cell *= length
+            cell += codes[block].astype(cell.dtype, copy=False)
+        table += np.bincount(cell, None if weight is None else weight[block], size)
+    return table.reshape(shape)
 
 
 def count_rows(models: Sequence[Hashable], rows: Iterable[tuple[Hashable, Hashable, str, int]]) -> Counts:

@@ -11,10 +11,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from evaluation.ratings.bradley_terry import NotOnOneScale, fit_bradley_terry
-from evaluation.ratings.components import Unrated, find_components
+from evaluation.ratings.bradley_terry import fit_bradley_terry
+from evaluation.ratings.components import NotOnOneScale, Unrated, find_components
 from evaluation.ratings.counts import Counts, count_rows
 from evaluation.ratings.outcomes import WINNERS
+from evaluation.ratings.scales import Scale
 from tests.strategies import tables
 
 
@@ -50,7 +51,7 @@ def test_the_published_table_of_genai_arena(shared_data: Path) -> None:
     with (shared_data / "votes" / "genai_arena_t2i_golden.csv").open() as file:
         golden = {row["model"]: row for row in csv.DictReader(file) if row["subset"] == "anony"}
     for i, model in enumerate(fit.models):
-        assert fit.ratings[i] == pytest.approx(float(golden[model]["arenarank_rating"]), abs=0.01)
+        assert fit.values[i] == pytest.approx(float(golden[model]["arenarank_rating"]), abs=0.01)
         assert fit.ci_low[i] == pytest.approx(float(golden[model]["arenarank_low"]), abs=0.01)
         assert fit.ci_high[i] == pytest.approx(float(golden[model]["arenarank_high"]), abs=0.01)
 
@@ -59,7 +60,7 @@ def test_the_published_table_of_genai_arena(shared_data: Path) -> None:
 @given(tables(max_models=5, max_count=30))
 def test_a_general_purpose_optimizer_agrees(counts: Counts) -> None:
     assume(rateable(counts))
-    theta = (fit_bradley_terry(counts).ratings - 1000.0) * np.log(10.0) / 400.0
+    theta = (fit_bradley_terry(counts).values - 1000.0) * np.log(10.0) / 400.0
     assert theta == pytest.approx(direct_optimum(counts), abs=1e-5)
 
 
@@ -74,7 +75,7 @@ def test_evalica_agrees(shared_data: Path, name: str) -> None:
     lefts, rights = [row["left"] for row in rows], [row["right"] for row in rows]
     peer = evalica.bradley_terry(lefts, rights, [peers[row["winner"]] for row in rows], tolerance=1e-12, limit=100_000)
     log_ratios = np.log(peer.scores.loc[models].to_numpy())
-    theta = (fit_bradley_terry(counts).ratings - 1000.0) * np.log(10.0) / 400.0
+    theta = (fit_bradley_terry(counts).values - 1000.0) * np.log(10.0) / 400.0
     assert theta == pytest.approx(log_ratios - log_ratios.mean(), abs=1e-6)
 
 
@@ -85,10 +86,10 @@ def test_names_order_and_sides_do_not_matter(counts: Counts, data: st.DataObject
     fit = fit_bradley_terry(counts)
     order = data.draw(st.permutations(range(len(counts.models))))
     relabelled = fit_bradley_terry(counts.select(order))
-    assert relabelled.ratings == pytest.approx(fit.ratings[order], abs=1e-7)
+    assert relabelled.values == pytest.approx(fit.values[order], abs=1e-7)
     assert relabelled.ci_low == pytest.approx(fit.ci_low[order], abs=1e-6)
     swapped = counts.table.transpose(1, 0, 2)[:, :, [1, 0, 2, 3]]
-    assert fit_bradley_terry(Counts(counts.models, swapped)).ratings == pytest.approx(fit.ratings, abs=1e-9)
+    assert fit_bradley_terry(Counts(counts.models, swapped)).values == pytest.approx(fit.values, abs=1e-9)
 
 
 @settings(max_examples=60, deadline=None)
@@ -96,13 +97,13 @@ def test_names_order_and_sides_do_not_matter(counts: Counts, data: st.DataObject
 def test_votes_counted_twice_halve_the_variance(counts: Counts) -> None:
     assume(rateable(counts))
     once, twice = fit_bradley_terry(counts), fit_bradley_terry(counts + counts)
-    assert twice.ratings == pytest.approx(once.ratings, abs=1e-6)
+    assert twice.values == pytest.approx(once.values, abs=1e-6)
     assert twice.covariance == pytest.approx(once.covariance / 2, rel=1e-5, abs=1e-5)
 
 
 def test_two_models_have_the_textbook_answer() -> None:
     fit = fit_bradley_terry(count_rows("ab", [("a", "b", "model_a", 30), ("b", "a", "model_a", 10)]))
-    assert fit.ratings[0] - fit.ratings[1] == pytest.approx(400 * np.log10(3))
+    assert fit.values[0] - fit.values[1] == pytest.approx(400 * np.log10(3))
     # The log-odds of a proportion: variance 1 / (n p (1 - p)).
     difference = fit.covariance[0, 0] + fit.covariance[1, 1] - 2 * fit.covariance[0, 1]
     assert difference == pytest.approx((400 / np.log(10)) ** 2 / (40 * 0.75 * 0.25))
@@ -110,12 +111,14 @@ def test_two_models_have_the_textbook_answer() -> None:
 
 def test_scale_base_center_and_confidence_are_options() -> None:
     counts = count_rows("ab", [("a", "b", "model_a", 30), ("a", "b", "model_b", 10)])
-    fit = fit_bradley_terry(counts, scale=1.0, base=np.e, center=0.0, confidence=0.5)
-    assert fit.ratings == pytest.approx([np.log(3) / 2, -np.log(3) / 2])
-    assert (fit.ci_high - fit.ratings) / np.sqrt(np.diag(fit.covariance)) == pytest.approx([0.67449] * 2, abs=1e-5)
-    for wrong in ({"scale": 0.0}, {"base": 1.0}, {"confidence": 1.0}, {"center": np.nan}):
+    fit = fit_bradley_terry(counts, scale=Scale(1.0, np.e, 0.0), confidence=0.5)
+    assert fit.values == pytest.approx([np.log(3) / 2, -np.log(3) / 2])
+    assert (fit.ci_high - fit.values) / np.sqrt(np.diag(fit.covariance)) == pytest.approx([0.67449] * 2, abs=1e-5)
+    for wrong in ({"scale": 0.0}, {"base": 1.0}, {"center": np.nan}):
         with pytest.raises(ValueError, match="Wanted"):
-            fit_bradley_terry(counts, **wrong)
+            Scale(**wrong)
+    with pytest.raises(ValueError, match="confidence"):
+        fit_bradley_terry(counts, confidence=1.0)
 
 
 def test_intervals_cover_what_they_say() -> None:
@@ -129,7 +132,7 @@ def test_intervals_cover_what_they_say() -> None:
         table = np.zeros((6, 6, 4), dtype=np.int64)
         table[left, right, 0] = rng.binomial(40, p)
         table[left, right, 1] = 40 - table[left, right, 0]
-        fit = fit_bradley_terry(Counts(tuple("abcdef"), table), scale=1.0, base=np.e, center=0.0)
+        fit = fit_bradley_terry(Counts(tuple("abcdef"), table), scale=Scale(1.0, np.e, 0.0))
         covered += int(((fit.ci_low <= theta) & (theta <= fit.ci_high)).sum())
     assert 0.93 <= covered / 2400 <= 0.97
 
@@ -150,14 +153,14 @@ def test_fewer_than_two_models_are_refused(models: str) -> None:
 def test_a_million_votes_for_one_pair_still_fit() -> None:
     rows = [("a", "b", "model_a", 600_000), ("a", "b", "model_b", 400_000), ("b", "c", "model_a", 1)]
     fit = fit_bradley_terry(count_rows("abc", [*rows, ("b", "c", "model_b", 1)]))
-    assert fit.ratings[0] - fit.ratings[1] == pytest.approx(400 * np.log10(1.5), abs=1e-6)
+    assert fit.values[0] - fit.values[1] == pytest.approx(400 * np.log10(1.5), abs=1e-6)
     assert np.isfinite(fit.covariance).all()
 
 
 def test_extreme_odds_still_converge() -> None:
     rows = [("a", "b", "model_a", 10**9), ("a", "b", "model_b", 1), ("b", "c", "model_a", 10**9)]
     fit = fit_bradley_terry(count_rows("abc", [*rows, ("b", "c", "model_b", 1)]))
-    assert fit.ratings[0] - fit.ratings[2] == pytest.approx(2 * 400 * 9, rel=1e-6)
+    assert fit.values[0] - fit.values[2] == pytest.approx(2 * 400 * 9, rel=1e-6)
 
 
 def test_every_winner_is_counted_as_what_it_is() -> None:
@@ -165,4 +168,4 @@ def test_every_winner_is_counted_as_what_it_is() -> None:
     counts = count_rows("ab", rows)
     assert counts.table[0, 1].tolist() == [1, 2, 3, 4]
     half = fit_bradley_terry(counts)
-    assert half.ratings[0] - half.ratings[1] == pytest.approx(400 * np.log10((1 + 3.5) / (2 + 3.5)))
+    assert half.values[0] - half.values[1] == pytest.approx(400 * np.log10((1 + 3.5) / (2 + 3.5)))

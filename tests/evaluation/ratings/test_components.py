@@ -46,4 +46,4 @@ def test_the_rated_group_can_always_be_fitted(counts: Counts) -> None:
     components = find_components(counts)
     assert sorted([*components.rated, *components.unrated]) == list(range(len(counts.models)))
     if components.rated:
-        assert fit_bradley_terry(counts.select(components.rated)).ratings.mean().round(6) == 1000.0
+        assert fit_bradley_terry(counts.select(components.rated)).values.mean().round(6) == 1000.0

@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given, settings
 
 from evaluation.ratings.counts import Counts, count_rows
-from evaluation.ratings.ranks import rank_ranges
 from tests.strategies import tables
 
 
@@ -51,10 +50,3 @@ def test_tables_add_as_votes_do(counts: Counts) -> None:
 def test_only_tables_of_the_same_models_add() -> None:
     with pytest.raises(ValueError, match="same models"):
         count_rows("ab", []) + count_rows("ba", [])
-
-
-def test_rank_ranges_follow_the_published_rule() -> None:
-    low, high = np.array([90.0, 60.0, 55.0, 10.0]), np.array([110.0, 85.0, 95.0, 20.0])
-    best, worst = rank_ranges(low, high)
-    assert best.tolist() == [1, 2, 1, 4]
-    assert worst.tolist() == [2, 3, 3, 4]

@@ -1,0 +1,99 @@
+"""How far the estimates may be off: covariance of the parameters of a fit.
+
+- inverse Hessian: right when the model is.
+- sandwich H⁻¹ G H⁻¹ (White 1982, Huber 1967): right for independent votes even where the model is not. G collects the
+  squared slope of each vote.
+- clustered (Liang & Zeger 1986): the slopes are summed within a cluster before they are squared, so that votes of one
+  rater, or on one prompt, may depend on each other. Two columns of clusters at once: Cameron, Gelbach & Miller 2011,
+  "Robust inference with multiway clustering".
+"""
+
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.ratings.families import Family
+from evaluation.ratings.fitting import Optimum, Pairs, assemble, invert
+from evaluation.ratings.outcomes import WINNERS
+from evaluation.ratings.votes import Votes
+
+Array = NDArray[np.float64]
+
+
+def find_sandwich(family: Family, pairs: Pairs, optimum: Optimum) -> Array:
+    """(Q, Q): H⁻¹ G H⁻¹ for independent votes."""
+    eta = optimum.theta[pairs.left] - optimum.theta[pairs.right] + optimum.side
+    by_eta, by_tau = family.scores(eta, optimum.tau)
+    parts = (by_eta**2, by_eta * by_tau, by_tau**2)
+    middle = assemble(family, pairs, *((pairs.squares * part).sum(axis=0) for part in parts))
+    inverse = invert(optimum.hessian, pairs.n_models)
+    return inverse @ middle @ inverse
+
+
+def find_clustered(
+    family: Family, votes: Votes, optimum: Optimum, *, ties: bool, both_bad: bool, side: bool
+) -> tuple[Array, int]:
+    """(Q, Q) and its degrees of freedom, for votes that depend on each other within each column of clusters.
+
+    The middle is scaled by C / (C - 1), and Student's t with C - 1 degrees of freedom goes with it: C is the number of
+    clusters of the column that has fewest (Cameron & Miller 2015, "A practitioner's guide to cluster-robust
+    inference", VI). Raises ValueError with fewer than two clusters.
+    """
+    slopes = _slopes(family, votes.models, optimum, ties=ties, both_bad=both_bad, side=side)
+    columns = {name: np.unique(codes, return_inverse=True) for name, codes in votes.clusters.items()}
+    fewest, where = min((len(labels), name) for name, (labels, _) in columns.items())
+    if fewest < 2:
+        raise ValueError(f"Clustered intervals need votes of at least 2 clusters, got {fewest} in {where!r}.")
+    middle = np.zeros(optimum.hessian.shape)
+    for size in range(1, len(columns) + 1):
+        for chosen in combinations(columns, size):
+            code = np.zeros(len(votes), dtype=np.int64)
+            for name in chosen:
+                labels, inverse_code = columns[name]
+                code = code * len(labels) + inverse_code
+            sums = _sum_slopes(
+                votes, slopes, np.unique(code, return_inverse=True)[1], side=side, tie=family.models_ties
+            )
+            middle += (-1) ** (size + 1) * sums
+    inverse = invert(optimum.hessian, len(votes.models))
+    covariance = fewest / (fewest - 1) * inverse @ middle @ inverse
+    return (_without_negative(covariance) if len(columns) > 1 else covariance), fewest - 1
+
+
+def _slopes(
+    family: Family, models: tuple[object, ...], optimum: Optimum, *, ties: bool, both_bad: bool, side: bool
+) -> Array:
+    """(2, M, M, 4): the slope, in η and in τ, of a vote of each cell; zero where such votes are dropped."""
+    m = len(models)
+    eta = optimum.theta[:, None] - optimum.theta[None, :] + (optimum.side if side else 0.0)
+    won_a, won_b, drawn = np.moveaxis(family.scores(eta.ravel(), optimum.tau), 1, 0)
+    return np.stack([won_a, won_b, ties * drawn, both_bad * drawn], axis=-1).reshape(2, m, m, len(WINNERS))
+
+
+def _sum_slopes(votes: Votes, slopes: Array, cluster: NDArray[np.intp], *, side: bool, tie: bool) -> Array:
+    """(Q, Q): Σ over clusters of s sᵀ, s the sum of its votes' slopes in the parameters."""
+    from scipy.sparse import csr_array
+
+    m = len(votes.models)
+    by_eta, by_tau = slopes[:, votes.model_a, votes.model_b, votes.winner]
+    if votes.weight is not None:
+        by_eta, by_tau = by_eta * votes.weight, by_tau * votes.weight
+    columns, values = [votes.model_a, votes.model_b], [by_eta, -by_eta]
+    if side:
+        columns.append(np.full(len(votes), m))
+        values.append(by_eta)
+    if tie:
+        columns.append(np.full(len(votes), m + side))
+        values.append(by_tau)
+    place = (np.tile(cluster, len(columns)), np.concatenate(columns).astype(np.intp))
+    sums = csr_array((np.concatenate(values), place), shape=(int(cluster.max()) + 1, m + side + tie))
+    product: Array = (sums.T @ sums).toarray()
+    return product
+
+
+def _without_negative(covariance: Array) -> Array:
+    """The nearest covariance: the difference of two-way clustering can leave negative eigenvalues (CGM 2011, 2.3)."""
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
+    cleared: Array = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return cleared

@@ -1,0 +1,52 @@
+"""From log-strengths to the points that people read."""
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Scale:
+    """``points = center + scale / ln(base) * (θ - θ_anchor)``; without an anchor, ``center`` is the mean of all models.
+
+    The defaults are the arenas': 400 points are odds of 10 to 1. Raises ValueError for a parameter out of range.
+    """
+
+    scale: float = 400.0
+    base: float = 10.0
+    center: float = 1000.0
+    anchor: Hashable | None = None
+
+    def __post_init__(self) -> None:
+        if not (0 < self.scale < math.inf and 1 < self.base < math.inf and math.isfinite(self.center)):
+            raise ValueError(
+                f"Wanted scale > 0, base > 1 and a finite center; got {self.scale=}, {self.base=}, {self.center=}."
+            )
+
+    @property
+    def unit(self) -> float:
+        """Points in one unit of θ (a natural log-odds)."""
+        return self.scale / math.log(self.base)
+
+    def place(
+        self, models: tuple[Hashable, ...], theta: NDArray[np.float64], covariance: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Points (M,) and their covariance (M, M), both relative to the anchor; ``theta`` may have any offset.
+
+        An anchor has no uncertainty of its own: its row and column are zero, and the others carry it.
+        """
+        if self.anchor is None:
+            shift, spread = theta.mean(), covariance - covariance.mean(axis=0)
+            spread = spread - spread.mean(axis=1)[:, None]
+        elif self.anchor in models:
+            k = models.index(self.anchor)
+            shift, spread = theta[k], covariance - covariance[k]
+            spread = spread - spread[:, k][:, None]
+        else:
+            raise ValueError(
+                f"The anchor {self.anchor!r} is not among the rated models: {', '.join(map(str, models))}."
+            )
+        return self.center + self.unit * (theta - shift), self.unit**2 * (spread + spread.T) / 2.0

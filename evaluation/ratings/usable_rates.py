@@ -1,0 +1,112 @@
+"""How often a model's image can be used at all: what a "both bad" says that a tie does not.
+
+Model: model i's image is usable with probability u_i, independently of the other's; a vote is "both bad" when neither
+is. So log P(both bad) = log(1 - u_i) + log(1 - u_j), a log-linear binomial model (Wacholder 1986), concave in
+log(1 - u). Each model also has Jeffreys' Beta(½, ½) prior on u, the weight of one vote: with it the rate is finite for
+a model that was never in a "both bad", and for a vote graph without odd cycles, where votes alone leave it open.
+Who wins among the usable ones is another question with other parameters: fit it with both_bad="drop".
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.ratings.counts import Counts
+from evaluation.ratings.families import sigmoid
+from evaluation.ratings.fitting import Pairs, pair_up
+from evaluation.ratings.outcomes import BOTH_BAD
+from evaluation.ratings.ratings import check_confidence, quantile
+
+Array = NDArray[np.float64]
+PRIOR = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class UsableRates:
+    """``values``, ``ci_low``, ``ci_high`` (M,): share of usable images, missing (NaN) where ``n_votes`` (M,) is zero.
+
+    ``covariance`` (M, M) is that of the log-odds of the rates.
+    """
+
+    models: tuple[Hashable, ...]
+    values: Array
+    ci_low: Array
+    ci_high: Array
+    covariance: Array
+    n_votes: Array
+    confidence: float
+    prior: float = PRIOR
+
+
+def fit_usable_rates(counts: Counts, *, confidence: float = 0.95) -> UsableRates:
+    """The usable rate of each model: the posterior's mode in log(1 - u), and a normal interval on the log-odds scale.
+
+    Votes are taken as independent. Raises ValueError without any vote.
+    """
+    check_confidence(confidence)
+    if not counts.n_votes:
+        raise ValueError("A usable rate needs votes, got none.")
+    pairs = pair_up(counts, ties=True, both_bad=True)
+    bad = counts.drawn(BOTH_BAD)[pairs.left, pairs.right].astype(np.float64)
+    other = pairs.votes.sum(axis=0) - bad
+    phi = _maximize(pairs, bad, other)
+    # Not the sandwich: where a model was never in a "both bad" it would find hardly any spread.
+    covariance: Array = np.linalg.inv(_derive(pairs, bad, other, phi)[1]).astype(np.float64, copy=False)
+    # log-odds of u = log(1 - q) - log q with q = e^φ; its slope in φ is -1 / (1 - q).
+    slope = 1.0 / -np.expm1(phi)
+    covariance = slope[:, None] * covariance * slope[None, :]
+    logit = np.log(-np.expm1(phi)) - phi
+    margin = quantile(confidence) * np.sqrt(np.diag(covariance))
+    n_votes = counts.meetings.sum(axis=1).astype(np.float64)
+    values, low, high = (np.where(n_votes > 0, sigmoid(x), np.nan) for x in (logit, logit - margin, logit + margin))
+    return UsableRates(counts.models, values, low, high, covariance, n_votes, confidence)
+
+
+def _maximize(pairs: Pairs, bad: Array, other: Array) -> Array:
+    """φ = log(1 - u) (M,) at the maximum of log-likelihood plus log-prior."""
+    phi = np.full(pairs.n_models, np.log(0.5))
+    value = _log_posterior(pairs, bad, other, phi)
+    for _ in range(200):
+        gradient, hessian = _derive(pairs, bad, other, phi)
+        step = np.linalg.solve(hessian, gradient)
+        if gradient @ step <= 1e-13 * (1.0 + abs(value)):
+            return phi
+        while not (risen := _log_posterior(pairs, bad, other, phi + step)) >= value:
+            step = step / 2.0
+        phi, value = phi + step, risen
+    raise ArithmeticError("Newton's method did not converge in 200 steps.")
+
+
+def _log_posterior(pairs: Pairs, bad: Array, other: Array, phi: Array) -> float:
+    if (phi >= 0).any():
+        return -np.inf
+    both = phi[pairs.left] + phi[pairs.right]
+    prior = PRIOR * (phi + np.log(-np.expm1(phi))).sum()
+    return float((bad * both + other * np.log(-np.expm1(both))).sum() + prior)
+
+
+def _derive(pairs: Pairs, bad: Array, other: Array, phi: Array) -> tuple[Array, Array]:
+    """Gradient (M,) and minus the second derivatives (M, M) of the log-posterior."""
+    both = phi[pairs.left] + phi[pairs.right]
+    odds, own = 1.0 / np.expm1(-both), 1.0 / np.expm1(-phi)  # q / (1 - q)
+    gradient = _add_to_both(pairs, bad - other * odds) + PRIOR * (1.0 - own)
+    hessian = _laplacian(pairs, other * odds * (1.0 + odds))
+    hessian[np.diag_indices_from(hessian)] += PRIOR * own * (1.0 + own)
+    return gradient, hessian
+
+
+def _add_to_both(pairs: Pairs, values: Array) -> Array:
+    m = pairs.n_models
+    total: Array = np.bincount(pairs.left, values, m).astype(np.float64)
+    return total + np.bincount(pairs.right, values, m)
+
+
+def _laplacian(pairs: Pairs, weights: Array) -> Array:
+    """(M, M): Σ weight (e_i + e_j)(e_i + e_j)ᵀ, the signless Laplacian."""
+    matrix = np.zeros((pairs.n_models, pairs.n_models))
+    matrix[pairs.left, pairs.right] = weights
+    matrix += matrix.T
+    total: Array = matrix + np.diag(matrix.sum(axis=1))
+    return total

@@ -1,0 +1,163 @@
+"""Covariances: against simulation, against each other, and with votes that depend on each other."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from evaluation.ratings.bradley_terry import fit_bradley_terry, fit_davidson
+from evaluation.ratings.components import find_components
+from evaluation.ratings.counts import Counts, count_rows, count_votes
+from evaluation.ratings.ratings import estimate, quantile
+from evaluation.ratings.scales import Scale
+from evaluation.ratings.votes import Votes
+from tests.strategies import tables
+
+
+def expand(counts: Counts, clusters: dict[str, np.ndarray] | None = None) -> Votes:
+    """One row for each vote of a table."""
+    a, b, w = (np.repeat(axis, counts.table[counts.table > 0]) for axis in np.nonzero(counts.table))
+    rows = {name: codes[: len(a)] for name, codes in (clusters or {"vote": np.arange(len(a))}).items()}
+    return Votes(counts.models, a, b, w, None, rows)
+
+
+@settings(max_examples=40, deadline=None)
+@given(tables(max_models=5, max_count=20))
+def test_each_vote_its_own_cluster_is_the_sandwich(counts: Counts) -> None:
+    assume(len(counts.models) > 1 and counts.n_votes > 1 and not find_components(counts).unrated)
+    n = counts.n_votes
+    clustered = fit_bradley_terry(counts, clusters=expand(counts))
+    plain = fit_bradley_terry(counts)
+    assert clustered.covariance == pytest.approx(plain.covariance * n / (n - 1), rel=1e-8, abs=1e-8)
+    assert clustered.degrees_of_freedom == n - 1
+    assert clustered.interval == "vote"
+
+
+@settings(max_examples=25, deadline=None)
+@given(tables(max_models=4, max_count=8), st.integers(2, 5))
+def test_votes_copied_within_a_rater_are_no_news(counts: Counts, copies: int) -> None:
+    """Every vote given again by the same rater: the naive interval shrinks, the clustered one stays."""
+    assume(len(counts.models) > 1 and counts.n_votes > 1 and not find_components(counts).unrated)
+    once = expand(counts)
+    again = Votes(
+        once.models,
+        *(np.tile(column, copies) for column in (once.model_a, once.model_b, once.winner)),
+        None,
+        {"rater": np.tile(np.arange(len(once)), copies)},
+    )
+    more = Counts(counts.models, counts.table * copies)
+    clustered, naive = fit_bradley_terry(more, clusters=again), fit_bradley_terry(more)
+    alone = fit_bradley_terry(counts, clusters=expand(counts))
+    assert clustered.covariance == pytest.approx(alone.covariance, rel=1e-6, abs=1e-6)
+    assert naive.covariance == pytest.approx(fit_bradley_terry(counts).covariance / copies, rel=1e-6, abs=1e-6)
+
+
+def test_merged_rows_give_the_same_interval() -> None:
+    rng = np.random.default_rng(0)
+    counts = Counts(tuple("abc"), rng.integers(1, 9, (3, 3, 4)) * (1 - np.eye(3, dtype=int))[:, :, None])
+    n = counts.n_votes
+    votes = expand(counts, {"rater": rng.integers(0, 7, n), "prompt": rng.integers(0, 5, n)})
+    whole, merged = (fit_davidson(counts, both_bad="half", side=True, clusters=v) for v in (votes, votes.merge()))
+    assert merged.covariance == pytest.approx(whole.covariance, rel=1e-9)
+    assert merged.coefficients["tie"].standard_error == pytest.approx(whole.coefficients["tie"].standard_error)
+    assert whole.interval == "rater+prompt"
+    assert whole.degrees_of_freedom == 4
+
+
+def test_two_ways_at_once_add_and_take_away_what_is_counted_twice() -> None:
+    rng = np.random.default_rng(1)
+    counts = Counts(tuple("ab"), np.array([[[0] * 4, [40, 30, 9, 2]], [[0] * 4] * 2]))
+    rater, prompt = rng.integers(0, 20, 81), rng.integers(0, 20, 81)
+    both = {"rater": rater, "prompt": prompt, "pair": rater * 20 + prompt}
+    one = {name: fit_bradley_terry(counts, clusters=expand(counts, {name: codes})) for name, codes in both.items()}
+    two = fit_bradley_terry(counts, clusters=expand(counts, {"rater": rater, "prompt": prompt}))
+
+    def uncorrected(name: str) -> np.ndarray:
+        c = len(np.unique(both[name]))
+        return one[name].covariance * (c - 1) / c
+
+    fewest = min(len(np.unique(rater)), len(np.unique(prompt)))
+    expected = (uncorrected("rater") + uncorrected("prompt") - uncorrected("pair")) * fewest / (fewest - 1)
+    assert two.covariance == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_inverse_hessian_and_the_sandwich_agree_when_the_model_is_right() -> None:
+    rng = np.random.default_rng(5)
+    theta = np.linspace(-1, 1, 5)
+    table = np.zeros((5, 5, 4), dtype=np.int64)
+    i, j = np.triu_indices(5, 1)
+    table[i, j, 0] = rng.binomial(100_000, 1 / (1 + np.exp(theta[j] - theta[i])))
+    table[i, j, 1] = 100_000 - table[i, j, 0]
+    counts = Counts(tuple("abcde"), table)
+    sandwich, hessian = (fit_bradley_terry(counts, interval=kind) for kind in ("sandwich", "inverse_hessian"))
+    assert sandwich.covariance == pytest.approx(hessian.covariance, rel=0.02, abs=0.02)
+    with pytest.raises(ValueError, match="interval is 'sandwich' or 'inverse_hessian', got 'bootstrap'"):
+        fit_bradley_terry(counts, interval="bootstrap")
+
+
+def test_weights_scale_the_votes_but_not_their_number() -> None:
+    """Weights that are all 3 leave the estimate and its sandwich alone: no vote was added."""
+    rng = np.random.default_rng(2)
+    counts = Counts(tuple("abc"), rng.integers(1, 30, (3, 3, 4)) * (1 - np.eye(3, dtype=int))[:, :, None])
+    votes = expand(counts)
+    heavy = Votes(votes.models, votes.model_a, votes.model_b, votes.winner, np.full(len(votes), 3.0))
+    fit, weighted = fit_bradley_terry(counts), fit_bradley_terry(count_votes(heavy))
+    assert weighted.values == pytest.approx(fit.values, abs=1e-9)
+    assert weighted.covariance == pytest.approx(fit.covariance, rel=1e-9)
+
+
+def test_clusters_are_those_of_the_counted_votes() -> None:
+    counts = count_rows("ab", [("a", "b", "model_a", 3), ("a", "b", "model_b", 2)])
+    votes = expand(counts)
+    with pytest.raises(ValueError, match="other votes than the counts: 5 of them, against 10"):
+        fit_bradley_terry(counts + counts, clusters=votes)
+    with pytest.raises(ValueError, match="other models"):
+        fit_bradley_terry(count_rows("ba", [("a", "b", "tie", 5)]), clusters=votes)
+    with pytest.raises(ValueError, match="at least 2 clusters, got 1 in 'rater'"):
+        fit_bradley_terry(counts, clusters=expand(counts, {"rater": np.zeros(5, int)}))
+    with pytest.raises(ValueError, match="no column"):
+        fit_bradley_terry(counts, clusters=Votes(votes.models, votes.model_a, votes.model_b, votes.winner))
+
+
+def test_differences_and_contrasts_use_the_whole_covariance() -> None:
+    counts = count_rows("abc", [("a", "b", "model_a", 30), ("a", "b", "model_b", 10), ("b", "c", "tie", 9)])
+    fit = fit_bradley_terry(counts)
+    found = fit.difference("a", "b")
+    unit = 400 / np.log(10)
+    assert found.value == pytest.approx(unit * np.log(3))
+    assert found.standard_error == pytest.approx(unit / np.sqrt(40 * 0.75 * 0.25))
+    assert found.p_value == pytest.approx(2 * stats.norm.sf(found.value / found.standard_error))
+    assert fit.contrast({"a": 1.0, "b": -0.5, "c": -0.5}).value == pytest.approx(fit.values @ [1, -0.5, -0.5])
+    for wrong, complaint in [({"a": 1.0}, "sum to 0"), ({"a": 1.0, "z": -1.0}, "'z' is not rated here")]:
+        with pytest.raises(ValueError, match=complaint):
+            fit.contrast(wrong)
+    with pytest.raises(ValueError, match="twice"):
+        fit.difference("a", "a")
+
+
+def test_the_covariance_follows_the_anchor() -> None:
+    counts = count_rows("abc", [("a", "b", "model_a", 30), ("a", "b", "model_b", 10), ("b", "c", "tie", 9)])
+    mean, fixed = fit_bradley_terry(counts), fit_bradley_terry(counts, scale=Scale(center=978.0, anchor="b"))
+    assert fixed.values[1] == 978.0
+    assert fixed.ci_low[1] == fixed.ci_high[1] == 978.0
+    assert vars(fixed.difference("a", "c")) == pytest.approx(vars(mean.difference("a", "c")))
+    assert fixed.standard_errors[0] == pytest.approx(mean.difference("a", "b").standard_error)
+    assert fixed.theta == pytest.approx(mean.theta, abs=1e-12)
+    with pytest.raises(ValueError, match="The anchor 'z' is not among the rated models: a, b, c"):
+        fit_bradley_terry(counts, scale=Scale(anchor="z"))
+
+
+def test_quantiles_and_p_values_are_the_textbooks() -> None:
+    assert quantile(0.95) == pytest.approx(1.959964, abs=1e-6)
+    assert quantile(0.95, 9) == pytest.approx(stats.t.ppf(0.975, 9))
+    few = estimate(2.0, 1.0, 0.9, 9)
+    assert few.p_value == pytest.approx(2 * stats.t.sf(2.0, 9))
+    assert (few.ci_low, few.ci_high) == pytest.approx(stats.t.interval(0.9, 9, 2.0, 1.0))
+    assert estimate(0.0, 0.0).p_value == 1.0
+    assert estimate(1.0, 0.0).p_value == 0.0
+    assert math.isfinite(estimate(1e300, 1e-3).p_value)
+    with pytest.raises(ValueError, match="confidence"):
+        quantile(1.0)

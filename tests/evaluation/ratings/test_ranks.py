@@ -1,0 +1,111 @@
+"""Rank ranges, rank sets that hold at once, and the probability of each rank."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from evaluation.ratings.ranks import find_rank_probabilities, find_rank_sets, rank_ranges
+from evaluation.ratings.ratings import Ratings
+
+
+def ratings_of(values: list[float], covariance: np.ndarray, dof: float = np.inf) -> Ratings:
+    return Ratings(
+        models=tuple(range(len(values))),
+        values=np.array(values, dtype=float),
+        covariance=covariance,
+        method="given",
+        ties="half",
+        both_bad="half",
+        interval="given",
+        n_votes=0,
+        degrees_of_freedom=dof,
+    )
+
+
+def test_rank_ranges_follow_the_published_rule() -> None:
+    low, high = np.array([90.0, 60.0, 55.0, 10.0]), np.array([110.0, 85.0, 95.0, 20.0])
+    best, worst = rank_ranges(low, high)
+    assert best.tolist() == [1, 2, 1, 4]
+    assert worst.tolist() == [2, 3, 3, 4]
+    with pytest.raises(ValueError, match="ci_low <= ci_high"):
+        rank_ranges(high, low)
+
+
+def test_two_models_have_the_normal_answer() -> None:
+    ratings = ratings_of([3.0, 0.0], np.diag([2.0, 2.0]))
+    found = find_rank_probabilities(ratings, draws=200_000)
+    assert found.best[0] == pytest.approx(stats.norm.cdf(1.5), abs=0.003)
+    assert found.top(2) == pytest.approx([1.0, 1.0])
+    assert find_rank_sets(ratings, draws=200_000).critical_value == pytest.approx(1.96, abs=0.02)
+
+
+def test_few_degrees_of_freedom_widen_the_sets() -> None:
+    covariance = np.eye(2)
+    assert find_rank_sets(ratings_of([0, 0], covariance, 5), draws=100_000).critical_value == pytest.approx(
+        stats.t.ppf(0.975, 5), abs=0.05
+    )
+
+
+def test_the_critical_value_is_tukeys_for_equal_models() -> None:
+    """Independent equal errors: the largest studentised difference is Tukey's range, over √2."""
+    ratings = ratings_of([0.0] * 6, np.eye(6))
+    expected = stats.studentized_range.ppf(0.95, 6, 1e6) / np.sqrt(2)
+    assert find_rank_sets(ratings, draws=40_000).critical_value == pytest.approx(expected, abs=0.03)
+
+
+def test_sets_are_sure_where_the_ratings_are_apart() -> None:
+    ratings = ratings_of([300.0, 200.0, 199.0, 100.0], np.diag([4.0, 4.0, 4.0, 4.0]))
+    sets = find_rank_sets(ratings)
+    assert sets.best.tolist() == [1, 2, 2, 4]
+    assert sets.worst.tolist() == [1, 3, 3, 4]
+    probabilities = find_rank_probabilities(ratings)
+    assert probabilities.at.sum(axis=0) == pytest.approx(np.ones(4))
+    assert probabilities.at.sum(axis=1) == pytest.approx(np.ones(4))
+    assert probabilities.best.tolist() == [1.0, 0.0, 0.0, 0.0]
+
+
+def test_an_anchor_changes_no_rank() -> None:
+    rng = np.random.default_rng(0)
+    half = rng.normal(size=(5, 5))
+    covariance = half @ half.T
+    shift = np.eye(5) - np.eye(5)[2]
+    free, anchored = (
+        find_rank_sets(ratings_of([9, 7, 5, 3, 1], c), draws=20_000) for c in (covariance, shift @ covariance @ shift.T)
+    )
+    assert free.best.tolist() == anchored.best.tolist()
+    assert free.critical_value == pytest.approx(anchored.critical_value, abs=0.05)
+
+
+def test_models_that_move_together_are_told_apart_for_certain() -> None:
+    sets = find_rank_sets(ratings_of([1.0, 0.0], np.ones((2, 2))))
+    assert sets.worst.tolist() == [1, 2]
+    one = find_rank_sets(ratings_of([1.0], np.zeros((1, 1))))
+    assert (one.best.tolist(), one.worst.tolist()) == ([1], [1])
+
+
+def test_rank_sets_hold_all_ranks_at_once() -> None:
+    """1,000 arenas of 8 models, some equal: all ranks in their sets in at least 95 %, less Monte Carlo error."""
+    rng = np.random.default_rng(7)
+    truth = np.array([3.0, 2.0, 2.0, 1.0, 1.0, 1.0, 0.0, -2.0])
+    highest, lowest = 1 + (truth[None] > truth[:, None]).sum(1), (truth[None] >= truth[:, None]).sum(1)
+    held = marginal = 0
+    for seed in range(1000):
+        ratings = ratings_of(list(truth + rng.normal(size=8)), np.eye(8))
+        sets = find_rank_sets(ratings, draws=1000, seed=seed)
+        # Equal models share the ranks between them: every one of those must be in the set.
+        held += bool(((sets.best <= highest) & (lowest <= sets.worst)).all())
+        best, worst = rank_ranges(ratings.ci_low, ratings.ci_high)
+        marginal += bool(((best <= highest) & (lowest <= worst)).all())
+    assert held / 1000 >= 0.935
+    assert held >= marginal
+
+
+@pytest.mark.parametrize(("call", "complaint"), [
+    (lambda r: find_rank_sets(r, confidence=0.0), "confidence"),
+    (lambda r: find_rank_sets(r, draws=10), "at least 100 draws"),
+    (lambda r: find_rank_probabilities(r).top(0), "k is 1 to 2"),
+    (lambda r: find_rank_probabilities(r).top(3), "k is 1 to 2"),
+])  # fmt: skip
+def test_parameters_are_checked(call, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        call(ratings_of([1.0, 0.0], np.eye(2)))

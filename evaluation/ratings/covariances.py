@@ -8,7 +8,7 @@
   "Robust inference with multiway clustering".
 """
 
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,12 @@ Array = NDArray[np.float64]
 def find_sandwich(family: Family, pairs: Pairs, optimum: Optimum) -> Array:
     """(Q, Q): H⁻¹ G H⁻¹ for independent votes."""
     eta = optimum.theta[pairs.left] - optimum.theta[pairs.right] + optimum.side
-    by_eta, by_tau = family.scores(eta, optimum.tau)
-    parts = (by_eta**2, by_eta * by_tau, by_tau**2)
-    middle = assemble(family, pairs, *((pairs.squares * part).sum(axis=0) for part in parts))
+    scores = family.scores(eta, optimum.tau)
+    squares = [
+        (pairs.squares * scores[i] * scores[j]).sum(axis=0)
+        for i, j in combinations_with_replacement(range(len(scores)), 2)
+    ]
+    middle = assemble(pairs, *squares)
     inverse = invert(optimum.hessian, pairs.n_models)
     return inverse @ middle @ inverse
 
@@ -64,11 +67,11 @@ def find_clustered(
 def _slopes(
     family: Family, models: tuple[object, ...], optimum: Optimum, *, ties: bool, both_bad: bool, side: bool
 ) -> Array:
-    """(2, M, M, 4): the slope, in η and in τ, of a vote of each cell; zero where such votes are dropped."""
+    """(1 or 2, M, M, 4): the slope, in η (and in τ), of a vote of each cell; zero where such votes are dropped."""
     m = len(models)
     eta = optimum.theta[:, None] - optimum.theta[None, :] + (optimum.side if side else 0.0)
     won_a, won_b, drawn = np.moveaxis(family.scores(eta.ravel(), optimum.tau), 1, 0)
-    return np.stack([won_a, won_b, ties * drawn, both_bad * drawn], axis=-1).reshape(2, m, m, len(WINNERS))
+    return np.stack([won_a, won_b, ties * drawn, both_bad * drawn], axis=-1).reshape(-1, m, m, len(WINNERS))
 
 
 def _sum_slopes(votes: Votes, slopes: Array, cluster: NDArray[np.intp], *, side: bool, tie: bool) -> Array:
@@ -76,16 +79,16 @@ def _sum_slopes(votes: Votes, slopes: Array, cluster: NDArray[np.intp], *, side:
     from scipy.sparse import csr_array
 
     m = len(votes.models)
-    by_eta, by_tau = slopes[:, votes.model_a, votes.model_b, votes.winner]
+    found = slopes[:, votes.model_a, votes.model_b, votes.winner]
     if votes.weight is not None:
-        by_eta, by_tau = by_eta * votes.weight, by_tau * votes.weight
-    columns, values = [votes.model_a, votes.model_b], [by_eta, -by_eta]
+        found = found * votes.weight
+    columns, values = [votes.model_a, votes.model_b], [found[0], -found[0]]
     if side:
         columns.append(np.full(len(votes), m))
-        values.append(by_eta)
+        values.append(found[0])
     if tie:
         columns.append(np.full(len(votes), m + side))
-        values.append(by_tau)
+        values.append(found[1])
     place = (np.tile(cluster, len(columns)), np.concatenate(columns).astype(np.intp))
     sums = csr_array((np.concatenate(values), place), shape=(int(cluster.max()) + 1, m + side + tie))
     product: Array = (sums.T @ sums).toarray()

@@ -5,12 +5,13 @@ does not change with the sum of θ, which is held at zero.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.ratings.counts import Counts
-from evaluation.ratings.families import Family
+from evaluation.ratings.families import Derivatives, Family
 from evaluation.ratings.outcomes import BOTH_BAD, MODEL_A, MODEL_B, TIE
 
 Array = NDArray[np.float64]
@@ -48,18 +49,24 @@ class Optimum:
 
 def pair_up(counts: Counts, *, ties: bool, both_bad: bool, side: bool = False) -> Pairs:
     """The pairs of ``counts`` that have votes; ``ties`` and ``both_bad`` say whether those votes count as ties."""
-    m = len(counts.models)
-    folded = []
-    for table in (counts.table, counts.squared_weights):
-        drawn = ties * table[:, :, TIE] + both_bad * table[:, :, BOTH_BAD]
-        if side:
-            folded.append(np.stack([table[:, :, MODEL_A], table[:, :, MODEL_B], drawn]).astype(np.float64))
-        else:
-            won = table[:, :, MODEL_A] + table[:, :, MODEL_B].T
-            folded.append(np.stack([won, won.T, drawn + drawn.T]).astype(np.float64))
-    met = folded[0].sum(axis=0) > 0
+    votes = _fold(counts.table, ties, both_bad, side)
+    met = votes[0] + votes[1] + votes[2] > 0
     left, right = np.nonzero(met if side else np.triu(met))
-    return Pairs(m, left, right, folded[0][:, left, right], folded[1][:, left, right], side)
+    chosen = votes[:, left, right]
+    squares = chosen if counts.squares is None else _fold(counts.squares, ties, both_bad, side)[:, left, right]
+    return Pairs(len(counts.models), left, right, chosen, squares, side)
+
+
+def _fold(table: NDArray[Any], ties: bool, both_bad: bool, side: bool) -> Array:
+    """(3, M, M): how often the row's model beat the column's, lost to it, and tied."""
+    folded = np.zeros((3, *table.shape[:2]))
+    folded[0], folded[1] = table[:, :, MODEL_A], table[:, :, MODEL_B]
+    for counted, outcome in ((ties, TIE), (both_bad, BOTH_BAD)):
+        if counted:
+            folded[2] += table[:, :, outcome]
+    if not side:
+        folded += folded[[1, 0, 2]].transpose(0, 2, 1)
+    return folded
 
 
 def maximize(family: Family, pairs: Pairs, start: Array | None = None) -> Optimum:
@@ -74,24 +81,21 @@ def maximize(family: Family, pairs: Pairs, start: Array | None = None) -> Optimu
     if family.models_ties:
         # Where all models are equal this is near Davidson's and Rao and Kupper's estimate alike.
         x[-1] = np.log1p(pairs.votes[2].sum() / pairs.votes[:2].sum())
-    likelihood = _log_likelihood(family, pairs, x)
+    here = _derive(family, pairs, x)
     for iteration in range(1, 101):
-        eta, tau = _predict(family, pairs, x)
-        by_eta, by_tau = (family.scores(eta, tau) * pairs.votes).sum(axis=1)
-        gradient = assemble_gradient(family, pairs, by_eta, by_tau)
-        hessian = assemble(family, pairs, *(family.information(eta, tau) * pairs.votes).sum(axis=1))
-        step = _solve(hold_sum(hessian, m), gradient)
-        # The rise that this step can still bring is lost in the rounding of the likelihood: after it we are there,
-        # or, when the step is still long, on a ridge that leads to infinity.
+        gradient, hessian = _assemble_all(pairs, here)
+        step = _solve(hessian, gradient)
         if not np.isfinite(step).all():
             break
-        if gradient @ step <= 1e-13 * (1.0 + abs(likelihood)):
+        # The rise that this step can still bring is lost in the rounding of the likelihood: after it we are there,
+        # or, when the step is still long, on a ridge that leads to infinity.
+        if gradient @ step <= 1e-13 * (1.0 + abs(here.log_likelihood)):
             if np.abs(step).max() > 1e-3:
                 break
-            return _optimum(family, pairs, x + step, iteration)
-        while not (risen := _log_likelihood(family, pairs, x + step)) >= likelihood:
+            return _describe(family, pairs, x + step, iteration)
+        while not (there := _derive(family, pairs, x + step)).log_likelihood >= here.log_likelihood:
             step = step / 2.0
-        x, likelihood = x + step, risen
+        x, here = x + step, there
     raise NoFiniteFit(
         "The votes put no finite value on the ratings and the parameters beside them, "
         "as when one side won every vote or when ties and wins never overlap. Fit without the side or the ties."
@@ -106,47 +110,43 @@ def _solve(hessian: Array, gradient: Array) -> Array:
         return np.full_like(gradient, np.inf)
 
 
-def _optimum(family: Family, pairs: Pairs, x: Array, iterations: int) -> Optimum:
+def _describe(family: Family, pairs: Pairs, x: Array, iterations: int) -> Optimum:
     m = pairs.n_models
-    eta, tau = _predict(family, pairs, x)
-    hessian = hold_sum(assemble(family, pairs, *(family.information(eta, tau) * pairs.votes).sum(axis=1)), m)
-    return Optimum(x[:m] - x[:m].mean(), float(x[m]) if pairs.side else 0.0, tau, hessian, iterations)
+    hessian = _assemble_all(pairs, _derive(family, pairs, x))[1]
+    side, tau = float(x[m]) if pairs.side else 0.0, float(x[-1]) if family.models_ties else 0.0
+    return Optimum(x[:m] - x[:m].mean(), side, tau, hessian, iterations)
 
 
-def _predict(family: Family, pairs: Pairs, x: Array) -> tuple[Array, float]:
+def _derive(family: Family, pairs: Pairs, x: Array) -> Derivatives:
     eta = x[pairs.left] - x[pairs.right]
     if pairs.side:
         eta = eta + x[pairs.n_models]
-    return eta, float(x[-1]) if family.models_ties else 0.0
+    return family.derive(eta, float(x[-1]) if family.models_ties else 0.0, pairs.votes)
 
 
-def _log_likelihood(family: Family, pairs: Pairs, x: Array) -> float:
-    log_p = family.log_p(*_predict(family, pairs, x))
-    return float(np.multiply(pairs.votes, log_p, where=pairs.votes > 0, out=np.zeros_like(log_p)).sum())
-
-
-def assemble_gradient(family: Family, pairs: Pairs, by_eta: Array, by_tau: Array) -> Array:
-    """(Q,) from slopes in η and τ of each pair (P,)."""
-    parts = [_spread(pairs, by_eta)]
+def _assemble_all(pairs: Pairs, at: Derivatives) -> tuple[Array, Array]:
+    """Gradient (Q,) and Hessian (Q, Q), with the sum of θ held."""
+    parts = [_spread(pairs, at.eta)]
     if pairs.side:
-        parts.append(by_eta.sum(keepdims=True))
-    if family.models_ties:
-        parts.append(by_tau.sum(keepdims=True))
-    return np.concatenate(parts)
+        parts.append(at.eta.sum(keepdims=True))
+    if at.tau is not None:
+        parts.append(at.tau.sum(keepdims=True))
+    return np.concatenate(parts), hold_sum(assemble(pairs, at.eta_eta, at.eta_tau, at.tau_tau), pairs.n_models)
 
 
-def assemble(family: Family, pairs: Pairs, eta_eta: Array, eta_tau: Array, tau_tau: Array) -> Array:
+def assemble(pairs: Pairs, eta_eta: Array, eta_tau: Array | None = None, tau_tau: Array | None = None) -> Array:
     """(Q, Q): Σ over pairs of [[ηη, ητ], [ητ, ττ]] (each (P,)) in the parameters: for θ a weighted graph Laplacian."""
     m = pairs.n_models
-    matrix = np.zeros((m + pairs.side + family.models_ties,) * 2)
-    weights = np.zeros((m, m))
-    weights[pairs.left, pairs.right] = eta_eta
-    weights += weights.T
-    matrix[:m, :m] = np.diag(weights.sum(axis=1)) - weights
+    matrix = np.zeros((m + pairs.side + (tau_tau is not None),) * 2)
+    theta = matrix[:m, :m]
+    # A pair of two sides has two entries, one of them on each side of the diagonal.
+    theta[pairs.left, pairs.right] = -eta_eta
+    theta += theta.T
+    np.fill_diagonal(theta, -theta.sum(axis=1))
     if pairs.side:
         matrix[:m, m] = matrix[m, :m] = _spread(pairs, eta_eta)
         matrix[m, m] = eta_eta.sum()
-    if family.models_ties:
+    if eta_tau is not None and tau_tau is not None:
         matrix[:m, -1] = matrix[-1, :m] = _spread(pairs, eta_tau)
         if pairs.side:
             matrix[m, -1] = matrix[-1, m] = eta_tau.sum()
@@ -162,10 +162,10 @@ def _spread(pairs: Pairs, values: Array) -> Array:
 
 
 def hold_sum(hessian: Array, n_models: int) -> Array:
-    """The Hessian with an eigenvalue for the sum of θ, which the votes leave open; nothing else changes."""
-    held = hessian.copy()
-    held[:n_models, :n_models] += np.trace(hessian[:n_models, :n_models]) / n_models**2
-    return held
+    """Give the Hessian, in place, an eigenvalue for the sum of θ, which the votes leave open; nothing else changes."""
+    theta = hessian[:n_models, :n_models]
+    theta += np.trace(theta) / n_models**2
+    return hessian
 
 
 def invert(hessian: Array, n_models: int) -> Array:

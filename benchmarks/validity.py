@@ -27,6 +27,7 @@ from evaluation.ratings.families import DAVIDSON, sigmoid
 from evaluation.ratings.ranks import find_rank_sets
 from evaluation.ratings.ratings import Ratings
 from evaluation.ratings.scales import Scale
+from evaluation.ratings.sequential import watch
 from evaluation.ratings.usable_rates import fit_usable_rates
 from evaluation.ratings.votes import Votes
 
@@ -218,8 +219,26 @@ def best_of_n(arenas: int) -> Iterator[Line]:
     yield Line("  share of corrected values above the truth", float(np.mean(above)), 0.46, 0.54)
 
 
+def sequential(arenas: int) -> Iterator[Line]:
+    """Watched after every vote, up to 5,000 of them."""
+    rng = np.random.default_rng(8)
+    for threshold in (0.5, 0.7):
+        outcomes = (rng.random((arenas, 5000)) < threshold).astype(float)
+        alarms = float((watch(outcomes, threshold=threshold).votes > 0).mean())
+        yield Line(f"sequential test, false alarms at p = x = {threshold}, every vote watched", alarms, 0.0, 0.05)
+    for p, fixed in ((0.55, 783), (0.6, 194), (0.7, 47)):
+        found = watch((rng.random((arenas, 8000)) < p).astype(float)).votes
+        found = np.where(found == 0, 8000, found)
+        yield Line(
+            f"  median votes to the verdict at p = {p} (fixed sample, 80 % power: {fixed})",
+            float(np.median(found)),
+            0,
+            1e4,
+        )
+
+
 DESIGNS: tuple[Callable[[int], Iterator[Line]], ...] = (
-    independent, raters, prompts, two_way, davidson, rank_sets, usable, best_of_n,
+    independent, raters, prompts, two_way, davidson, rank_sets, usable, best_of_n, sequential,
 )  # fmt: skip
 
 

@@ -1,0 +1,219 @@
+"""How many more votes, and on which matchups, until an interval is as narrow as wanted."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import inf, isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.ratings.counts import Counts
+from evaluation.ratings.information import find_information, predict_reduction, update_covariance
+from evaluation.ratings.ratings import Ratings, quantile
+
+Array = NDArray[np.float64]
+
+# A batch is this share of the votes planned so far, so that a million votes are planned in some hundred steps.
+BATCH = 0.02
+MOST_VOTES = 10**9
+
+
+class Unreachable(ValueError):
+    """No number of votes on the permitted models, or no sensible one, makes the interval as narrow as wanted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """``matchups``: the votes to cast on each two models, most first; empty when the width is reached already.
+
+    Widths are ci_high - ci_low in points, at level ``confidence``: ``width`` is the wanted one, ``width_now`` that of
+    the target (the widest of all models when neither ``model`` nor ``pair`` is named), ``expected_width`` the same
+    after the plan, ``expected_widths`` (M,) those of all ``models``. ``design_effect``: see
+    find_design_effect.
+    """
+
+    models: tuple[Hashable, ...]
+    matchups: Mapping[tuple[Hashable, Hashable], int]
+    width: float
+    model: Hashable | None
+    pair: tuple[Hashable, Hashable] | None
+    weights: Mapping[Hashable, float]
+    width_now: float
+    expected_width: float
+    expected_widths: Array
+    design_effect: float
+    confidence: float
+
+    @property
+    def n_votes(self) -> int:
+        """Votes to cast in all."""
+        return sum(self.matchups.values())
+
+
+def plan_votes(
+    ratings: Ratings,
+    counts: Counts,
+    *,
+    width: float,
+    model: Hashable | None = None,
+    pair: tuple[Hashable, Hashable] | None = None,
+    weights: Mapping[Hashable, float] | None = None,
+) -> Plan:
+    """The fewest further votes, about, that bring an interval to ``width`` points from end to end.
+
+    The interval is that of ``model``, as published; or that of the difference of a ``pair`` (b, a); or, with neither,
+    that of every model. ``counts`` are the votes that ``ratings`` were fitted to. ``weights`` (default 1) make a
+    model's matchups more or less wanted; a model with weight 0 is asked about no more.
+
+    A greedy optimal design (Fedorov 1972, "Theory of optimal experiments") in growing batches: each goes to the
+    matchups that are expected to reduce the target's variance most. It starts from the published covariance, so that
+    clusters and ties are in it, and a vote counts as 1 / find_design_effect of the information p (1 - p): it is taken
+    for granted that the votes to come depend on each other as those so far do. The plan trusts today's ratings too:
+    plan anew as votes come in.
+
+    Raises ValueError for a width that is not above 0, unknown models, both targets at once, weights below 0 or for
+    fewer than two models, and counts of other models; Unreachable when models of weight 0 keep the interval wide,
+    or it would take more than a billion votes.
+    """
+    if not 0 < width < inf:
+        raise ValueError(f"A width is in points, above 0 and finite; got {width}.")
+    contrasts, wanted = _aim(ratings, model, pair), _weigh(ratings, weights or {})
+    margin = 2.0 * quantile(ratings.confidence, ratings.degrees_of_freedom) * ratings.scale.unit
+    limit = (width / margin) ** 2
+    information, design_effect = find_information(ratings.theta), find_design_effect(ratings, counts)
+    now = after = ratings.covariance / ratings.scale.unit**2
+    votes: dict[tuple[int, int], int] = {}
+    if _widest(contrasts, now) > limit:
+        _check_reachable(contrasts, now, wanted, width, margin)
+        votes, after = _allocate(contrasts, now, information / design_effect, wanted, limit)
+    most_first = sorted(votes, key=lambda matchup: -votes[matchup])
+    return Plan(
+        models=ratings.models,
+        matchups={(ratings.models[i], ratings.models[j]): votes[i, j] for i, j in most_first},
+        width=width,
+        model=model,
+        pair=pair,
+        weights=dict(weights or {}),
+        width_now=margin * _widest(contrasts, now) ** 0.5,
+        expected_width=margin * _widest(contrasts, after) ** 0.5,
+        expected_widths=margin * np.sqrt(np.maximum(after.diagonal(), 0.0)),
+        design_effect=design_effect,
+        confidence=ratings.confidence,
+    )
+
+
+def find_design_effect(ratings: Ratings, counts: Counts) -> float:
+    """How many votes like these are worth as much as one vote that is independent of all others and decided.
+
+    Rao & Scott 1981, "The analysis of categorical data from complex sample surveys": the mean of the eigenvalues of
+    (published covariance × information), the latter p (1 - p) for each vote of ``counts``, undecided and dropped ones
+    too. 1 for independent votes without ties; more with clusters, less where ties count as half a win.
+    """
+    if counts.models != ratings.models:
+        raise ValueError("The counts name other models than the ratings, or another order.")
+    met = counts.meetings * find_information(ratings.theta)
+    laplacian = np.diag(met.sum(axis=1)) - met
+    return float((laplacian * ratings.covariance).sum() / ratings.scale.unit**2 / (len(met) - 1))
+
+
+def _allocate(
+    contrasts: Array, covariance: Array, information: Array, wanted: Array, limit: float
+) -> tuple[dict[tuple[int, int], int], Array]:
+    """Votes by (i, j) with i < j, and the covariance after them."""
+    votes: dict[tuple[int, int], int] = {}
+    preference = np.triu(np.outer(wanted, wanted))
+    while (above := _variances(contrasts, covariance) > limit).any():
+        reduction = predict_reduction(covariance, information, contrasts[above]) * preference
+        chosen = _choose_apart(reduction)
+        if not chosen or sum(votes.values()) > MOST_VOTES:
+            raise Unreachable(f"The wanted width takes more than {MOST_VOTES:,} votes.")
+        cast = partial(_cast, covariance, information, chosen)
+        batch = max(len(chosen), int(BATCH * sum(votes.values())))
+        if _widest(contrasts, cast(batch)) <= limit:
+            batch = _shorten(contrasts, cast, batch, limit)
+        covariance = cast(batch)
+        for matchup, n in _deal(chosen, batch):
+            votes[matchup] = votes.get(matchup, 0) + n
+    return votes, covariance
+
+
+def _shorten(contrasts: Array, cast: Callable[[int], Array], batch: int, limit: float) -> int:
+    """The smallest number of votes with which the last batch still reaches the limit."""
+    return bisect_left(range(batch), True, key=lambda n: _widest(contrasts, cast(n)) <= limit)
+
+
+def _cast(covariance: Array, information: Array, matchups: list[tuple[int, int]], n_votes: int) -> Array:
+    """The covariance after ``n_votes``, dealt out over the matchups."""
+    for (i, j), n in _deal(matchups, n_votes):
+        covariance = update_covariance(covariance, i, j, float(information[i, j]), n)
+    return covariance
+
+
+def _deal(matchups: list[tuple[int, int]], n_votes: int) -> list[tuple[tuple[int, int], int]]:
+    """Each matchup with its equal share of the votes, those that are over to the first; none with no vote."""
+    each, over = divmod(n_votes, len(matchups))
+    shares = ((matchup, each + (k < over)) for k, matchup in enumerate(matchups))
+    return [(matchup, n) for matchup, n in shares if n]
+
+
+def _choose_apart(reduction: Array) -> list[tuple[int, int]]:
+    """The best matchup, and others at least half as good, as long as no model is in two of them."""
+    left = reduction.copy()
+    enough = reduction.max() / 2.0
+    chosen: list[tuple[int, int]] = []
+    while left.max() >= enough > 0.0:
+        i, j = divmod(int(left.argmax()), len(left))
+        chosen.append((i, j))
+        left[[i, j]] = left[:, [i, j]] = 0.0
+    return chosen
+
+
+def _aim(ratings: Ratings, model: Hashable | None, pair: tuple[Hashable, Hashable] | None) -> Array:
+    """(K, M): the contrasts whose intervals shall be narrow."""
+    identity = np.eye(len(ratings.models))
+    if model is not None and pair is not None:
+        raise ValueError("Name a model or a pair of models, not both.")
+    if model is not None:
+        return identity[[ratings.index(model)]]
+    if pair is not None:
+        b, a = (ratings.index(name) for name in pair)
+        if a == b:
+            raise ValueError(f"A pair is two different models, got {pair[0]!r} twice.")
+        return identity[[b]] - identity[[a]]
+    return identity
+
+
+def _weigh(ratings: Ratings, weights: Mapping[Hashable, float]) -> Array:
+    wanted = np.ones(len(ratings.models))
+    for name, weight in weights.items():
+        if not (isfinite(weight) and weight >= 0):
+            raise ValueError(f"The weight of {name!r} is {weight}; a weight is finite and 0 or more.")
+        wanted[ratings.index(name)] = weight
+    if (wanted > 0).sum() < 2:
+        raise ValueError("A matchup needs at least 2 models with a weight above 0.")
+    return wanted
+
+
+def _check_reachable(contrasts: Array, covariance: Array, wanted: Array, width: float, margin: float) -> None:
+    if wanted.all():
+        return
+    first, *others = np.flatnonzero(wanted).tolist()
+    for other in others:
+        covariance = update_covariance(covariance, first, other, 1.0, inf)
+    remaining = margin * _widest(contrasts, covariance) ** 0.5
+    if remaining >= width:
+        raise Unreachable(
+            f"Without votes on the models of weight 0 the interval stays {remaining:.4g} points wide or more; "
+            f"wanted was {width:g}."
+        )
+
+
+def _variances(contrasts: Array, covariance: Array) -> Array:
+    variances: Array = np.maximum(((contrasts @ covariance) * contrasts).sum(axis=1), 0.0)
+    return variances
+
+
+def _widest(contrasts: Array, covariance: Array) -> float:
+    return float(_variances(contrasts, covariance).max())

@@ -1,6 +1,8 @@
 """The docs name every setting, check, command, adapter and outcome that exists, and none that does not."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from django.core.management import get_commands
@@ -44,6 +46,50 @@ def test_every_command_is_in_the_docs() -> None:
 def test_every_adapter_its_settings_and_the_outcomes_are_in_the_docs() -> None:
     named = first_cells(DOCS["adapters"])
     assert named == set(ADAPTERS) | set(Outcome) | set(SketchGenerator.Settings.model_fields)
+
+
+# What a reader of the docs has no use for: the machinery below the methods.
+INNER = {
+    "arrow",
+    "compiled",
+    "components",
+    "counts",
+    "covariances",
+    "families",
+    "fitting",
+    "information",
+    "kernels",
+} | {*("live_kernel", "outcomes", "poisson", "ratings", "refitting", "regression", "votes")}
+
+
+def test_every_method_of_rating_is_in_the_docs() -> None:
+    modules = [file for file in (ROOT / "evaluation" / "ratings").glob("*.py") if file.stem not in {"__init__", *INNER}]
+    assert len(modules) > 10
+    for file in modules:
+        public = re.findall(r"^def ([a-z]\w+)", file.read_text(), re.MULTILINE)
+        assert any(f"`{name}" in DOCS["ratings"] for name in public), f"docs/ratings.md says nothing of {file.name}"
+
+
+def test_the_docs_name_what_exists() -> None:
+    code = "".join(file.read_text() for file in (ROOT / "evaluation" / "ratings").glob("*.py"))
+    for name in re.findall(
+        r"`((?:fit|find|run|bootstrap|correct|plan|judge|count|code|read|project|rank)_\w+)`", DOCS["ratings"]
+    ):
+        assert f"def {name}(" in code, name
+    for link in re.findall(r"\]\(([^)#]+)\)", DOCS["ratings"]):
+        assert (ROOT / "docs" / link).exists(), link
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^## (.+)", DOCS["ratings"], re.M)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", DOCS["ratings"])) <= headings
+
+
+def test_the_example_runs_on_real_votes(shared_data: Path) -> None:
+    command = [sys.executable, "docs/examples/genai_arena.py", str(shared_data / "votes" / "genai_arena_t2i.csv")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "1451 votes on 6 models" in done.stdout
+    assert re.search(r"PlayGroundV2 +1151\.3 +1124\.3 +1178\.3", done.stdout)
 
 
 def test_the_readme_names_what_exists() -> None:

@@ -1,0 +1,264 @@
+"""The bootstrap of Bradley-Terry ratings, from counts: its cost does not grow with the number of votes.
+
+A resample gives every vote a Poisson(1) weight (Hanley & MacGibbon 2006, "Creating non-parametric bootstrap samples
+using Poisson frequencies"), so that a cell of the table with n votes gets Poisson(n) of them.
+"""
+
+import math
+import os
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.ratings.bradley_terry import fit_bradley_terry
+from evaluation.ratings.compiled import prefer_compiled
+from evaluation.ratings.counts import Counts, count_votes
+from evaluation.ratings.outcomes import MODEL_B, TIE, Treatment
+from evaluation.ratings.poisson import draw_deviations, make_key, normal_pieces, small_thresholds
+from evaluation.ratings.ranks import RankSets, find_largest_differences
+from evaluation.ratings.ratings import Ratings, check_confidence
+from evaluation.ratings.refitting import Array, Matchups, add_votes, expand, refit, start_totals
+from evaluation.ratings.scales import Scale
+from evaluation.ratings.votes import Votes
+
+# Numbers in a block of resamples, for each thread: 8 MB of float32, some ten times that where numba is missing.
+BLOCK = 1 << 21
+MOST_THREADS = 8
+MOST_UNRATED = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """``draws`` (B, M): ratings of each resample, in points. ``values`` (M,) are those of the votes themselves.
+
+    ``ci_low`` and ``ci_high`` (M,) are percentiles at level ``confidence``. ``n_unrated`` more resamples have no finite
+    rating (in them a model won or lost everything, or is cut off) and are left out. ``unit`` says what was resampled:
+    "vote", or the column of clusters.
+    """
+
+    models: tuple[Hashable, ...]
+    draws: NDArray[np.float64]
+    values: NDArray[np.float64]
+    ci_low: NDArray[np.float64]
+    ci_high: NDArray[np.float64]
+    n_unrated: int
+    unit: str
+    ties: str
+    both_bad: str
+    n_votes: float
+    scale: Scale
+    confidence: float
+    seed: int
+
+    def rank_sets(self, level: float = 0.95) -> RankSets:
+        """Rank sets that hold for all models at once, at ``level``: ranks.find_rank_sets, from these draws.
+
+        The critical value is the quantile of the largest |d_ij^b - d_ij| / se_ij over all pairs, se_ij from the draws
+        (Mogstad, Romano, Shaikh & Wilhelm 2024, "Inference for ranks", section 3). Raises ValueError for a level that
+        needs more draws.
+        """
+        check_confidence(level)
+        _check_size(len(self.draws), 1.0 / (1.0 - level), level)
+        noise = np.ascontiguousarray((self.draws - self.values).T, dtype=np.float32)
+        covariance = np.cov(self.draws, rowvar=False)
+        variances = np.diag(covariance)
+        errors = np.sqrt(np.maximum(variances[:, None] + variances[None, :] - 2.0 * covariance, 0.0))
+        # Two models that move together in every draw differ by a known amount: nothing to divide by.
+        inverse = np.divide(1.0, errors, where=errors > 1e-6 * self.scale.unit, out=np.zeros_like(errors))
+        largest = prefer_compiled(find_largest_differences)(noise, inverse.astype(np.float32))
+        critical_value = float(np.quantile(largest, level, method="higher"))
+        differences = self.values[:, None] - self.values[None, :]
+        above = differences > np.maximum(critical_value * errors, 1e-6 * self.scale.unit)
+        best, worst = 1 + above.sum(axis=0), len(self.models) - above.sum(axis=1)
+        return RankSets(self.models, best, worst, level, critical_value, len(self.draws), self.seed)
+
+
+@dataclass(frozen=True)
+class _Resampling:
+    """How resamples are drawn. ``unit`` is what is drawn, ``size`` how many numbers one resample takes.
+
+    ``block(first, width)`` gives totals (P, width) and slopes (M, width) for ``refit``; ``votes(b)`` (P, 3) is one.
+    """
+
+    unit: str
+    size: int
+    block: Callable[[int, int], tuple[Array, Array]]
+    votes: Callable[[int], NDArray[np.float64]]
+
+
+def bootstrap_ratings(
+    counts: Counts,
+    *,
+    n: int = 1000,
+    seed: int = 0,
+    ties: Treatment = "half",
+    both_bad: Treatment = "half",
+    scale: Scale = Scale(),  # noqa: B008
+    confidence: float = 0.95,
+) -> Bootstrap:
+    """``n`` resamples of independent votes. A seed gives the same draws on any number of threads, compiled or not.
+
+    Raises ValueError for weighted counts, a seed or confidence out of range, fewer resamples than 2 / (1 - confidence),
+    and when more than a tenth of them have no finite rating; NotOnOneScale as fit_bradley_terry.
+    """
+    key = _check(n, seed, confidence)
+    if counts.squares is not None:
+        raise ValueError("Weighted votes are no counts to draw from: use bootstrap_clusters.")
+    ratings = fit_bradley_terry(counts, ties=ties, both_bad=both_bad, scale=scale, confidence=confidence)
+    matchups = expand(counts, ratings.theta, ties=ties, both_bad=both_bad)
+    votes = matchups.votes.astype(np.int64)
+    draw, tables = prefer_compiled(draw_votes), (small_thresholds(), normal_pieces())
+
+    def draw_block(first: int, width: int) -> tuple[Array, Array]:
+        totals, slopes = start_totals(matchups, width)
+        draw(votes, matchups.left, matchups.right, matchups.p, key, first, *tables, totals, slopes)
+        return totals, slopes
+
+    def redraw(b: int) -> NDArray[np.float64]:
+        deviations = draw_deviations(votes.ravel(), np.arange(votes.size), key, b, 1)
+        return votes.astype(np.float64) + deviations.reshape(votes.shape)
+
+    resampling = _Resampling("vote", len(votes), draw_block, redraw)
+    return _bootstrap(ratings, matchups, resampling, n, seed)
+
+
+def bootstrap_clusters(
+    votes: Votes,
+    column: str,
+    *,
+    n: int = 1000,
+    seed: int = 0,
+    ties: Treatment = "half",
+    both_bad: Treatment = "half",
+    scale: Scale = Scale(),  # noqa: B008
+    confidence: float = 0.95,
+) -> Bootstrap:
+    """``n`` resamples of whole clusters: all votes of a rater (a prompt, ...) get one Poisson(1) weight.
+
+    ``column`` names one of ``votes.clusters``. Votes may be weighted; Votes.merge makes equal rows one, which is
+    faster. With few clusters (some 30) the intervals are too narrow, as are all that rest on clusters.
+
+    Raises ValueError for an unknown column and fewer than two clusters, and as bootstrap_ratings.
+    """
+    key = _check(n, seed, confidence)
+    if column not in votes.clusters:
+        raise ValueError(f"No column {column!r}; the clusters are {', '.join(votes.clusters) or 'none'}.")
+    labels, codes = np.unique(votes.clusters[column], return_inverse=True)
+    if len(labels) < 2:
+        raise ValueError(f"A bootstrap of clusters needs at least 2 of them, got {len(labels)} in {column!r}.")
+    counts = count_votes(votes)
+    ratings = fit_bradley_terry(counts, ties=ties, both_bad=both_bad, scale=scale, confidence=confidence)
+    matchups = expand(counts, ratings.theta, ties=ties, both_bad=both_bad)
+    cells = _sum_clusters(votes, codes, matchups, ties, both_bad)
+    ones, clusters = np.ones(len(labels), dtype=np.int64), np.arange(len(labels))
+
+    def draw_block(first: int, width: int) -> tuple[Array, Array]:
+        totals, slopes = start_totals(matchups, width)
+        deviations = draw_deviations(ones, clusters, key, first, width)
+        for outcome, cell in enumerate(cells):
+            changed = (cell @ deviations).astype(np.float32)
+            add_votes(matchups.left, matchups.right, matchups.p, outcome, changed, totals, slopes)
+        return totals, slopes
+
+    def redraw(b: int) -> NDArray[np.float64]:
+        weights = 1.0 + draw_deviations(ones, clusters, key, b, 1)[:, 0].astype(np.float64)
+        return np.stack([cell @ weights for cell in cells], axis=1)
+
+    resampling = _Resampling(column, max(3 * len(matchups.left), 4 * len(labels)), draw_block, redraw)
+    return _bootstrap(ratings, matchups, resampling, n, seed)
+
+
+def _bootstrap(ratings: Ratings, matchups: Matchups, resampling: _Resampling, n: int, seed: int) -> Bootstrap:
+    # Blocks follow from the votes alone, never from the threads; an even number, for two of them.
+    widest = min(max(BLOCK // resampling.size, 32), 256)
+    width = math.ceil(n / (2 * math.ceil(n / (2 * widest))))
+
+    def refit_block(first: int) -> NDArray[np.float64]:
+        totals, slopes = resampling.block(first, min(width, n - first))
+        return refit(matchups, totals, slopes, lambda b: resampling.votes(first + b))
+
+    with ThreadPoolExecutor(min(_count_cores(), MOST_THREADS)) as pool:
+        thetas = np.concatenate(list(pool.map(refit_block, range(0, n, width))))
+    n_unrated = n - len(thetas)
+    if n_unrated > MOST_UNRATED * n:
+        raise ValueError(
+            f"{n_unrated} of {n} resamples have no finite rating: some models have too few votes, wins or losses for a "
+            "bootstrap. Leave them out (Counts.select, Votes.select) or collect more votes."
+        )
+    scale = ratings.scale
+    origin = thetas.mean(axis=1) if scale.anchor is None else thetas[:, ratings.index(scale.anchor)]
+    draws = scale.center + scale.unit * (thetas - origin[:, None])
+    tail = (1.0 - ratings.confidence) / 2.0
+    low, high = np.quantile(draws, [tail, 1.0 - tail], axis=0)
+    return Bootstrap(
+        models=ratings.models,
+        draws=draws,
+        values=ratings.values,
+        ci_low=low,
+        ci_high=high,
+        n_unrated=n_unrated,
+        unit=resampling.unit,
+        ties=ratings.ties,
+        both_bad=ratings.both_bad,
+        n_votes=ratings.n_votes,
+        scale=scale,
+        confidence=ratings.confidence,
+        seed=seed,
+    )
+
+
+def _check(n: int, seed: int, confidence: float) -> np.uint64:
+    check_confidence(confidence)
+    _check_size(n, 2.0 / (1.0 - confidence), confidence)
+    return make_key(seed)
+
+
+def _check_size(n: int, least: float, confidence: float) -> None:
+    if n < least - 1e-6:
+        raise ValueError(f"A level of {confidence} needs at least {math.ceil(least - 1e-6)} resamples, got {n}.")
+
+
+def _count_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _sum_clusters(votes: Votes, codes: NDArray[np.intp], matchups: Matchups, ties: str, both_bad: str) -> list[Any]:
+    """For each of left won, right won, drawn a sparse (P, C): the votes of each cluster in each matchup."""
+    from scipy.sparse import csr_array
+
+    number = np.zeros((len(votes.models),) * 2, dtype=np.int64)
+    number[matchups.left, matchups.right] = number[matchups.right, matchups.left] = np.arange(len(matchups.left))
+    matchup = number[votes.model_a, votes.model_b]
+    weight = np.ones(len(votes)) if votes.weight is None else votes.weight.astype(np.float64)
+    counted = (weight > 0) & np.array([True, True, ties == "half", both_bad == "half"])[votes.winner]
+    swapped = votes.model_a > votes.model_b
+    outcome = np.where(votes.winner >= TIE, 2, (votes.winner == MODEL_B) ^ swapped)
+    shape = (len(matchups.left), int(codes.max()) + 1)
+    chosen = [counted & (outcome == k) for k in range(3)]
+    return [csr_array((weight[rows], (matchup[rows], codes[rows])), shape=shape) for rows in chosen]
+
+
+def draw_votes(
+    votes: NDArray[np.int64],
+    left: NDArray[np.uint32],
+    right: NDArray[np.uint32],
+    p: Array,
+    key: np.uint64,
+    first: int,
+    thresholds: NDArray[np.uint32],
+    pieces: Array,
+    totals: Array,
+    slopes: Array,
+) -> None:
+    """Resample ``votes`` (P, 3), and add what that changes to totals (P, B) and slopes (M, B). Twin of the kernel.
+
+    The kernel is given the tables that ``draw_deviations`` reads.
+    """
+    cells = 3 * np.arange(len(votes))
+    for outcome in range(3):
+        deviations = draw_deviations(votes[:, outcome], cells + outcome, key, first, totals.shape[1])
+        add_votes(left, right, p, outcome, deviations, totals, slopes)

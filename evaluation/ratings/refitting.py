@@ -1,0 +1,191 @@
+"""Bradley-Terry fits of many resamples of the same votes at once.
+
+Each is solved by chord-Newton steps from the full fit: Newton's, with the Hessian of the full fit for all. Arrays have
+the resample as their last axis, so that inner loops run along it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.ratings.bradley_terry import fit_bradley_terry
+from evaluation.ratings.compiled import prefer_compiled
+from evaluation.ratings.components import NotOnOneScale
+from evaluation.ratings.counts import Counts
+from evaluation.ratings.families import sigmoid
+from evaluation.ratings.outcomes import BOTH_BAD, MODEL_A, MODEL_B, TIE, WINNERS, Treatment
+
+Array = NDArray[np.float32]
+
+# Solved: what is left moves no contrast of ratings by more than this part of its standard error (by the Hessian).
+TOLERANCE = 3e-4
+# Steps before a resample is fitted by itself.
+MAX_STEPS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Matchups:
+    """P matchups at the full fit ``theta`` (M,): ``votes`` (P, 3) left won, right won, drawn; ``p`` (P,) P(left wins).
+
+    ``inverse`` (M, M) is the inverse Hessian there, with some value for the sum of θ: slopes always sum to zero.
+    ``tree`` (M - 1,) are matchups that join all models.
+    """
+
+    theta: NDArray[np.float64]
+    left: NDArray[np.uint32]
+    right: NDArray[np.uint32]
+    votes: NDArray[Any]
+    p: Array
+    inverse: Array
+    tree: NDArray[np.intp]
+
+
+def expand(counts: Counts, theta: NDArray[np.float64], *, ties: Treatment, both_bad: Treatment) -> Matchups:
+    """The matchups of ``counts`` at its fit ``theta`` (M,)."""
+    m, wins = len(counts.models), counts.wins
+    drawn = np.zeros_like(wins)
+    for treatment, outcome in ((ties, TIE), (both_bad, BOTH_BAD)):
+        if treatment == "half":
+            drawn = drawn + counts.drawn(outcome)
+    left, right = np.nonzero(np.triu(wins + wins.T + drawn))
+    votes = np.stack([wins[left, right], wins[right, left], drawn[left, right]], axis=1)
+    p = sigmoid(theta[left] - theta[right])
+    weights = np.zeros((m, m))
+    weights[left, right] = votes.sum(axis=1) * p * (1.0 - p)
+    weights += weights.T
+    hessian = np.diag(weights.sum(axis=1)) - weights
+    inverse = np.linalg.inv(hessian + np.trace(hessian) / m**2)
+    number = np.zeros((m, m), dtype=np.intp)
+    number[left, right] = number[right, left] = np.arange(len(left))
+    tree = number[_span(weights)]
+    sides = left.astype(np.uint32), right.astype(np.uint32)
+    return Matchups(theta, *sides, votes, p.astype(np.float32), inverse.astype(np.float32), tree)
+
+
+def _span(weights: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Two ends (M - 1,) of each branch of the heaviest spanning tree of a graph (M, M) (Prim 1957).
+
+    However the models are cut in two, the heaviest matchup between the two parts is a branch.
+    """
+    m = len(weights)
+    joined, nearest, weight = np.arange(m) == 0, np.zeros(m, dtype=np.intp), weights[0]
+    reached = np.zeros(m - 1, dtype=np.intp)
+    for k in range(m - 1):
+        reached[k] = new = int(np.where(joined, -1.0, weight).argmax())
+        joined[new] = True
+        nearest = np.where(~joined & (weights[new] > weight), new, nearest)
+        weight = np.maximum(weight, weights[new])
+    return reached, nearest[reached]
+
+
+def start_totals(matchups: Matchups, width: int) -> tuple[Array, Array]:
+    """Totals (P, B) as they were voted, and the slopes (M, B) of the likelihood at the full fit: zero."""
+    totals = np.repeat(matchups.votes.sum(axis=1, keepdims=True).astype(np.float32), width, axis=1)
+    return totals, np.zeros((len(matchups.theta), width), dtype=np.float32)
+
+
+def add_votes(
+    left: NDArray[np.uint32],
+    right: NDArray[np.uint32],
+    p: Array,
+    outcome: int,
+    votes: Array,
+    totals: Array,
+    slopes: Array,
+) -> None:
+    """Add ``votes`` (P, B), less than zero where some are taken away, to totals (P, B) and slopes (M, B).
+
+    ``outcome``: 0 left won, 1 right won, 2 drawn.
+    """
+    totals += votes
+    scores = np.float32((1.0, 0.0, 0.5)[outcome]) - p
+    slopes += _sum_by_model(left, right, scores[:, None] * votes, len(slopes))
+
+
+def refit(
+    matchups: Matchups, totals: Array, slopes: Array, find_votes: Callable[[int], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """(R, M): θ, up to its sum, of the R of B resamples that have a finite fit.
+
+    ``totals`` (P, B) votes of each matchup and ``slopes`` (M, B) of the likelihood at the full fit. ``find_votes(b)``
+    gives the votes (P, 3) of one resample: those that chord steps do not solve are fitted by themselves.
+    """
+    shifts, solved = take_chord_steps(matchups, totals, slopes)
+    # Where a branch has lost its votes the models may be in two pieces, between which there is no slope to follow.
+    # Sums of weights can miss zero by their rounding.
+    solved &= (totals[matchups.tree] > 1e-4 * matchups.votes[matchups.tree].sum(axis=1)[:, None]).all(axis=0)
+    thetas = matchups.theta + shifts.T.astype(np.float64)
+    for b in np.flatnonzero(~solved).tolist():
+        theta = _fit_alone(matchups, find_votes(b))
+        if theta is not None:
+            thetas[b], solved[b] = theta, True
+    rated: NDArray[np.float64] = thetas[solved]
+    return rated
+
+
+def take_chord_steps(matchups: Matchups, totals: Array, slopes: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Shifts of θ (M, B) from the full fit, and which resamples (B,) are solved.
+
+    The size of a step is the root of g H⁻¹ g: no contrast moves by more, in standard errors (Cauchy & Schwarz). Where
+    sizes fall by a factor r a step, those to come add up to r / (1 - r) of the last. Where a group won everything the
+    k-th step has size 1 / k: that never passes for solved.
+    """
+    subtract = prefer_compiled(subtract_expected)
+    shifts, solved = np.zeros_like(slopes), np.zeros(slopes.shape[1], dtype=bool)
+    active, last, gradient = np.arange(slopes.shape[1]), np.zeros(slopes.shape[1], dtype=np.float32), slopes
+    for _ in range(MAX_STEPS):
+        steps = matchups.inverse @ gradient
+        shifts[:, active] += steps
+        size = np.sqrt(np.maximum((gradient * steps).sum(axis=0), 0.0))
+        solved[active] = size**2 <= TOLERANCE * (last - size)
+        left = ~solved[active]
+        if not left.any():
+            break
+        if 2 * left.sum() < len(active):
+            active, size, totals, slopes = active[left], size[left], totals[:, left].copy(), slopes[:, left].copy()
+        # A resample that runs away is held, and fitted by itself later.
+        growth = np.expm1(shifts[:, active].clip(-40.0, 40.0))
+        gradient, last = slopes.copy(), size
+        subtract(matchups.left, matchups.right, matchups.p, growth, totals, gradient)
+    return shifts, solved
+
+
+def subtract_expected(
+    left: NDArray[np.uint32], right: NDArray[np.uint32], p: Array, growth: Array, totals: Array, slopes: Array
+) -> None:
+    """Take from slopes (M, B) what they lose when θ moves by log(1 + growth), (M, B). Twin of the kernel.
+
+    σ(Δ + δ) - σ(Δ) = p q (u_l - u_r) / (p u_l + q u_r), where p = σ(Δ), q = 1 - p, u = exp(shift of θ): no exp for each
+    matchup, and with u - 1 for u no digits are lost where the shifts are small.
+    """
+    p_left, p_right = p[:, None], np.float32(1.0) - p[:, None]
+    grown_left, grown_right = growth[left], growth[right]
+    risen = p_left * p_right * (grown_left - grown_right)
+    risen = totals * risen / (np.float32(1.0) + p_left * grown_left + p_right * grown_right)
+    slopes -= _sum_by_model(left, right, risen, len(slopes))
+
+
+def _sum_by_model(left: NDArray[np.uint32], right: NDArray[np.uint32], values: Array, n_models: int) -> Array:
+    """(M, B): each matchup's values (P, B), added to its left model and taken from its right one."""
+    from scipy.sparse import csr_array
+
+    p = np.arange(len(left))
+    signs = np.repeat(np.array([1, -1], dtype=np.float32), len(p))
+    place = (np.concatenate([left, right]), np.concatenate([p, p]))
+    sums: Array = csr_array((signs, place), shape=(n_models, len(p))) @ values
+    return sums
+
+
+def _fit_alone(matchups: Matchups, votes: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """θ (M,) of one resample, or None when it has no finite fit."""
+    m = len(matchups.theta)
+    table = np.zeros((m, m, len(WINNERS)))
+    for outcome, column in zip((MODEL_A, MODEL_B, TIE), votes.T, strict=True):
+        table[matchups.left, matchups.right, outcome] = column
+    try:
+        return fit_bradley_terry(Counts(tuple(range(m)), table, table)).theta
+    except NotOnOneScale:
+        return None

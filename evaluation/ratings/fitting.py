@@ -81,18 +81,24 @@ def maximize(family: Family, pairs: Pairs, start: Array | None = None) -> Optimu
     if family.models_ties:
         # Where all models are equal this is near Davidson's and Rao and Kupper's estimate alike.
         x[-1] = np.log1p(pairs.votes[2].sum() / pairs.votes[:2].sum())
-    here = _derive(family, pairs, x)
+    here, shortest = _derive(family, pairs, x), np.inf
     for iteration in range(1, 101):
         gradient, hessian = _assemble_all(pairs, here)
         step = _solve(hessian, gradient)
         if not np.isfinite(step).all():
             break
-        # The rise that this step can still bring is lost in the rounding of the likelihood: after it we are there,
-        # or, when the step is still long, on a ridge that leads to infinity.
+        # The rise that this step can still bring is lost in the rounding of the likelihood: after it we are there.
+        # Unless it is long: then a model with few votes among very many is not there yet, and the steps get shorter,
+        # or we are on a ridge that leads to infinity, and they do not.
         if gradient @ step <= 1e-13 * (1.0 + abs(here.log_likelihood)):
-            if np.abs(step).max() > 1e-3:
+            length = np.abs(step).max()
+            if length <= 1e-3:
+                return _describe(family, pairs, x + step, iteration)
+            if length > shortest / 2.0:
                 break
-            return _describe(family, pairs, x + step, iteration)
+            x, shortest = x + step, length
+            here = _derive(family, pairs, x)
+            continue
         while not (there := _derive(family, pairs, x + step)).log_likelihood >= here.log_likelihood:
             step = step / 2.0
         x, here = x + step, there

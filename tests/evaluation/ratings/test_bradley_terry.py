@@ -157,6 +157,13 @@ def test_a_million_votes_for_one_pair_still_fit() -> None:
     assert np.isfinite(fit.covariance).all()
 
 
+def test_a_model_with_few_votes_among_very_many_still_converges() -> None:
+    rows = [("a", "b", "model_a", 30_791_227), ("b", "a", "model_a", 30_791_227), ("a", "c", "model_a", 2)]
+    fit = fit_bradley_terry(count_rows("abc", [*rows, ("c", "a", "model_a", 1), ("b", "c", "model_a", 1)]))
+    assert fit.values[0] - fit.values[1] == pytest.approx(0.0, abs=1e-4)
+    assert fit.values[0] - fit.values[2] == pytest.approx(400 * np.log10(3), abs=1e-3)
+
+
 def test_extreme_odds_still_converge() -> None:
     rows = [("a", "b", "model_a", 10**9), ("a", "b", "model_b", 1), ("b", "c", "model_a", 10**9)]
     fit = fit_bradley_terry(count_rows("abc", [*rows, ("b", "c", "model_b", 1)]))

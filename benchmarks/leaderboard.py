@@ -1,0 +1,195 @@
+"""From votes in PostgreSQL to a stored leaderboard: counted anew, from counts, and after a thousand new votes.
+
+    python benchmarks/leaderboard.py [--postgres postgresql://postgres@127.0.0.1:5432/postgres] [--votes 10000000]
+
+Makes a database of its own on that server and drops it at the end, whatever happens; 10 million votes take 2.5 GB of
+disk there and minutes to load (no trigger and no index looks at them meanwhile: it is the reading that is measured).
+The votes are simulated: 200 models met by Zipf's law, 14 % undecided by Davidson's model, a rater for each 50. A figure
+is the best of several runs, with their median beside it.
+"""
+
+import argparse
+import io
+import multiprocessing
+import os
+import resource
+import secrets
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+import psycopg
+
+M = 200
+CHUNK = 500_000
+NEW_VOTES = 1000
+COLUMNS = "board_id, rater_id, model_a_id, model_b_id, winner, origin, category, language, cast_at"
+
+
+@contextmanager
+def scratch_database(server: str) -> Iterator[str]:
+    """The address of a database that lasts as long as the context."""
+    name = f"paragone_benchmark_{secrets.token_hex(4)}"
+    with psycopg.connect(server, autocommit=True) as link:
+        link.execute(f"CREATE DATABASE {name}")
+        try:
+            yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        finally:
+            link.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def open_django(database: str) -> None:
+    os.environ |= {"PARAGONE_DATABASE_URL": database, "DJANGO_SETTINGS_MODULE": "arena.settings"}
+    import django
+
+    django.setup()
+
+
+def fill(database: str, n_votes: int) -> None:
+    """A board with ``n_votes``, with the indexes and statistics that a running site has."""
+    open_django(database)
+    from django.core.management import call_command
+
+    from arena.models import Board, Rater
+    from generators.models import ImageModel
+
+    call_command("migrate", verbosity=0)
+    board = Board.objects.create(slug="benchmark", title="Benchmark", origin="imported")
+    names = [f"model-{i:03d}" for i in range(M)]
+    models = ImageModel.objects.bulk_create([ImageModel(slug=name, name=name, family=name) for name in names])
+    board.contestants.set(models)
+    raters = [Rater(origin="imported", board=board, name=f"rater {i}") for i in range(max(n_votes // 50, 1))]
+    rater_ids = [rater.pk for rater in Rater.objects.bulk_create(raters, batch_size=5000)]
+    with psycopg.connect(database) as link:
+        link.execute("SET session_replication_role = replica")
+        indexes = link.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'arena_vote' AND indexname NOT IN"
+            " (SELECT conname FROM pg_constraint WHERE conrelid = 'arena_vote'::regclass)"
+        ).fetchall()
+        for name, _ in indexes:
+            link.execute(f"DROP INDEX {name}")
+        copy_votes(link, board.pk, np.array([m.pk for m in models]), np.array(rater_ids), n_votes, seed=0)
+        for _, definition in indexes:
+            link.execute(definition)
+    with psycopg.connect(database, autocommit=True) as link:
+        link.execute("VACUUM ANALYZE")
+
+
+def copy_votes(
+    link: "psycopg.Connection[Any]", board: int, models: np.ndarray, raters: np.ndarray, n_votes: int, seed: int
+) -> None:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    rng = np.random.default_rng(seed)
+    winners = pa.array(["model_a", "model_b", "tie", "both_bad"])
+    with link.cursor().copy(f"COPY arena_vote ({COLUMNS}) FROM STDIN (FORMAT csv)") as copy:
+        for start in range(0, n_votes, CHUNK):
+            n = min(CHUNK, n_votes - start)
+            a, b, winner = draw_votes(n, rng)
+            constants = [np.full(n, text) for text in ("imported", "", "", "2026-01-01 00:00:00+00")]
+            columns = [np.full(n, board), rng.choice(raters, n), models[a], models[b], winners.take(pa.array(winner))]
+            out = io.BytesIO()
+            table = pa.table([*columns, *constants], names=COLUMNS.split(", "))
+            csv.write_csv(table, out, csv.WriteOptions(include_header=False))
+            copy.write(out.getvalue())
+
+
+def draw_votes(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices of model_a, model_b and winner, each (n,)."""
+    share = 1.0 / np.arange(1, M + 1)
+    theta = np.sort(np.random.default_rng(0).normal(0.0, 0.6, M))[::-1]
+    a, b = rng.choice(M, (2, n), p=share / share.sum())
+    b = np.where(a == b, (b + rng.integers(1, M, n)) % M, b)
+    left = np.exp((theta[a] - theta[b]) / 2.0)
+    u = rng.random(n) * (left + 1.0 / left + 0.34)
+    undecided = np.where(rng.random(n) < 0.4, 3, 2)
+    return a, b, np.where(u < left, 0, np.where(u < left + 1.0 / left, 1, undecided))
+
+
+def show(text: str, call: Callable[[], object], before: Callable[[], object], runs: int, wanted: float | None) -> None:
+    """Time ``call``, each time after ``before``, and print how it stands to the seconds wanted."""
+    times = []
+    for _ in range(runs):
+        before()
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    best = min(times)
+    verdict = "" if wanted is None else f"{'PASS' if best <= wanted else 'MISSED':<7} ≤ {wanted:g} s"
+    print(f"{text:<50} {best:8.3f} s   median {statistics.median(times):.3f} s   {verdict}", flush=True)
+
+
+def measure(database: str) -> None:
+    open_django(database)
+    from django.db import connection
+    from django.db.models import Count
+
+    from arena.leaderboards import rate_board
+    from arena.models import Board, Leaderboard, Rater, Vote
+    from arena.tallies import unpack_counts
+    from arena.vote_counts import advance_counts
+    from evaluation.ratings.counts import count_rows
+
+    board = Board.objects.get()
+    models = np.array(board.contestants.order_by("pk").values_list("pk", flat=True))
+    raters = np.array(Rater.objects.values_list("pk", flat=True)[:100])
+    connection.ensure_connection()
+
+    def vote() -> None:
+        copy_votes(connection.connection, board.pk, models, raters, NEW_VOTES, seed=Vote.objects.count())
+
+    def forget() -> None:
+        Leaderboard.objects.all().delete()
+
+    def group() -> list[Any]:
+        pairs = Vote.objects.filter(board=board).countable().values_list("model_a", "model_b", "winner")
+        return list(pairs.annotate(votes=Count("id")).order_by())
+
+    show("votes counted anew, to a leaderboard", lambda: rate_board(board, rebuild=True), forget, 3, 4.0)
+    show("counts to a leaderboard", lambda: rate_board(board), forget, 9, 0.25)
+    show(f"{NEW_VOTES:,} new votes to counts", lambda: advance_counts(board), vote, 5, None)
+    show(f"{NEW_VOTES:,} new votes to a leaderboard", lambda: rate_board(board), vote, 5, None)
+    show("nothing new", lambda: rate_board(board), lambda: None, 5, None)
+    print(f"{'peak memory of this process':<50} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:8.0f} MB")
+    show("for comparison: the votes grouped at each time", group, lambda: None, 2, None)
+    kept = unpack_counts(Leaderboard.objects.latest("pk").counts)
+    exact = np.array_equal(kept.table, count_rows(kept.models, group()).table)
+    print(f"{'the counts are those of the votes':<50} {'PASS' if exact else 'MISSED'}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--postgres", default="postgresql://postgres@127.0.0.1:5432/postgres")
+    parser.add_argument("--votes", type=int, default=10_000_000)
+    options = parser.parse_args()
+    if options.votes < 1:
+        parser.error(f"Wanted at least 1 vote, got {options.votes}.")
+    # Ended from outside, too, the database is dropped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with tempfile.TemporaryDirectory() as folder, scratch_database(options.postgres) as database:
+        os.environ["PARAGONE_VAR"] = folder
+        started = time.perf_counter()
+        # In a process of its own, so that its memory is not counted.
+        filling = multiprocessing.get_context("spawn").Process(target=fill, args=(database, options.votes), daemon=True)
+        filling.start()
+        filling.join()
+        if filling.exitcode:
+            sys.exit("The votes could not be loaded.")
+        print(f"{options.votes:,} votes on {M} models, loaded in {time.perf_counter() - started:.0f} s", flush=True)
+        measure(database)
+
+
+if __name__ == "__main__":
+    main()

@@ -23,6 +23,8 @@ COLUMNS: Final = {
     "model__in_house": "in_house",
     "rank_best": "rank_best",
     "rank_worst": "rank_worst",
+    "rank_set_best": "rank_set_best",
+    "rank_set_worst": "rank_set_worst",
     "value": "rating",
     "ci_low": "ci_low",
     "ci_high": "ci_high",
@@ -43,7 +45,8 @@ def as_frame(leaderboard: Leaderboard) -> "pd.DataFrame":
 
     rows = leaderboard.ratings.order_by(F("value").desc(nulls_last=True), "model__slug").values_list(*COLUMNS)
     frame = pd.DataFrame.from_records(list(rows), columns=list(COLUMNS.values()))
-    ranks, figures = ("rank_best", "rank_worst"), ("rating", "ci_low", "ci_high")
+    ranks = ("rank_best", "rank_worst", "rank_set_best", "rank_set_worst")
+    figures = ("rating", "ci_low", "ci_high")
     return frame.astype(dict.fromkeys(ranks, "Int64") | dict.fromkeys(figures, "float64"))
 
 

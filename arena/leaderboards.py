@@ -1,94 +1,137 @@
-"""From votes to a stored table: counts by SQL, ratings by the engine, an immutable snapshot."""
+"""From counts to a stored table: ratings by the engine, an immutable snapshot."""
 
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
+import numpy as np
 from django.db import transaction
-from django.db.models import Count, Max
 
-from arena.models import Board, Leaderboard, Rating, Vote
-from evaluation.ratings.bradley_terry import BradleyTerry, fit_bradley_terry
-from evaluation.ratings.components import find_components
-from evaluation.ratings.counts import BOTH_BAD, TIE, Counts, count_rows
-from evaluation.ratings.ranks import rank_ranges
+from arena.models import Board, Leaderboard, Rating
+from arena.tallies import pack_counts
+from arena.vote_counts import advance_counts, read_counts, rebuild_counts
+from evaluation.ratings.bradley_terry import fit_bradley_terry
+from evaluation.ratings.components import Components, find_components
+from evaluation.ratings.counts import Counts
+from evaluation.ratings.outcomes import BOTH_BAD, TIE
+from evaluation.ratings.ranks import find_rank_sets, rank_ranges
+from evaluation.ratings.ratings import Ratings
+from evaluation.ratings.scales import Scale
+
+SCALE: Final = Scale()
+CONFIDENCE: Final = 0.95
+# Simultaneous rank sets come from simulated draws: the same ones each time.
+RANK_SETS: Final = {"draws": 2000, "seed": 0}
 
 
-def rate_board(board: Board) -> Leaderboard | None:
-    """Compute the board's ratings and store them as a new snapshot; None when they are those of the newest one."""
+def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
+    """Compute the board's ratings and store them as a new snapshot; None when the newest one has the same votes.
+
+    With ``rebuild``, all votes are counted anew.
+    """
     with transaction.atomic():
-        # One at a time per board, so that two computations never store the same table twice.
-        Board.objects.select_for_update().get(pk=board.pk)
-        last_vote_id = Vote.objects.filter(board=board).aggregate(last=Max("id"))["last"] or 0
-        votes = Vote.objects.filter(board=board, id__lte=last_vote_id)
-        rows = sorted(
-            votes.countable().values_list("model_a", "model_b", "winner").annotate(votes=Count("id")).order_by()
+        # Either locks the counts of the board until the end, so that no table is stored twice.
+        (rebuild_counts if rebuild else advance_counts)(board)
+        counted = read_counts(board)
+        leaderboard = Leaderboard(
+            board=board,
+            parameters=_describe(board),
+            counts=pack_counts(counted.counts),
+            last_vote_id=counted.last_vote_id,
+            n_votes=counted.counts.n_votes,
+            n_raters=counted.n_raters,
+            n_set_aside=counted.n_set_aside,
         )
-        leaderboard, ratings = _rate(board, rows)
-        newest = Leaderboard.objects.newest(board)
-        if newest and newest.digest == leaderboard.digest:
+        newest = Leaderboard.objects.filter(board=board).order_by("-id").first()
+        if newest and all(
+            getattr(newest, x) == getattr(leaderboard, x) for x in ("parameters", "counts", "n_set_aside")
+        ):
             return None
-        leaderboard.last_vote_id = last_vote_id
-        leaderboard.n_raters = votes.countable().aggregate(n=Count("rater", distinct=True))["n"]
-        leaderboard.n_set_aside = votes.count() - leaderboard.n_votes
+        ratings = _rate(leaderboard, counted.counts)
         leaderboard.save()
         Rating.objects.bulk_create(ratings)
         return leaderboard
 
 
-def _rate(board: Board, rows: Sequence[tuple[int, int, str, int]]) -> tuple[Leaderboard, list[Rating]]:
-    model_ids = sorted({pk for row in rows for pk in row[:2]} | set(board.contestants.values_list("pk", flat=True)))
-    counts = count_rows(model_ids, rows)
+def _describe(board: Board) -> dict[str, Any]:
+    """What the ratings depend on beside the counts."""
+    return {
+        "method": "bradley_terry",
+        "ties": "half",
+        "both_bad": "half",
+        "interval": "sandwich",
+        "scale": SCALE.scale,
+        "base": SCALE.base,
+        "center": SCALE.center,
+        "anchor": None,
+        "confidence": CONFIDENCE,
+        "rank_sets": RANK_SETS,
+        "preliminary_below": board.preliminary_below,
+    }
+
+
+def _rate(leaderboard: Leaderboard, counts: Counts) -> list[Rating]:
+    """The rows of the snapshot, which is given its digests."""
     components = find_components(counts)
-    rated = counts.select(components.rated)
-    fit = fit_bradley_terry(rated) if components.rated else None
-    leaderboard = Leaderboard(
-        board=board,
-        parameters=_describe(fit) | {"preliminary_below": board.preliminary_below},
-        counts=rows,
-        n_votes=counts.n_votes,
-    )
-    ratings = [
-        _tally(leaderboard, counts, i, board.preliminary_below, unrated=components.unrated.get(i, ""))
-        for i in range(len(model_ids))
+    ratings = _tally(leaderboard, counts, components)
+    if components.rated:
+        fit = fit_bradley_terry(
+            counts.select(components.rated),
+            ties="half",
+            both_bad="half",
+            interval="sandwich",
+            scale=SCALE,
+            confidence=CONFIDENCE,
+        )
+        _place([ratings[i] for i in components.rated], fit)
+        leaderboard.covariance_digest = hashlib.sha256(fit.covariance.astype("<f8").tobytes()).hexdigest()
+    leaderboard.digest = _digest(leaderboard, counts, ratings)
+    return ratings
+
+
+def _tally(leaderboard: Leaderboard, counts: Counts, components: Components) -> list[Rating]:
+    """A row for each model, without ratings yet."""
+    columns = [
+        counts.wins.sum(axis=1),
+        counts.wins.sum(axis=0),
+        counts.drawn(TIE).sum(axis=1),
+        counts.drawn(BOTH_BAD).sum(axis=1),
     ]
-    if fit:
-        best, worst = rank_ranges(fit.ci_low, fit.ci_high)
-        for position, i in enumerate(components.rated):
-            row = ratings[i]
-            row.value, row.ci_low, row.ci_high = (float(x[position]) for x in (fit.ratings, fit.ci_low, fit.ci_high))
-            row.rank_best, row.rank_worst = int(best[position]), int(worst[position])
-    leaderboard.digest = _digest(leaderboard, ratings)
-    return leaderboard, ratings
+    below = leaderboard.parameters["preliminary_below"]
+    return [
+        Rating(
+            leaderboard=leaderboard,
+            model_id=cast(int, model_id),
+            unrated=components.unrated.get(i, ""),
+            preliminary=sum(tally) < below,
+            n_votes=sum(tally),
+            wins=tally[0],
+            losses=tally[1],
+            ties=tally[2],
+            both_bad=tally[3],
+        )
+        for i, (model_id, tally) in enumerate(zip(counts.models, np.transpose(columns).tolist(), strict=True))
+    ]
 
 
-def _describe(fit: BradleyTerry | None) -> dict[str, Any]:
-    described: dict[str, Any] = {"method": "bradley_terry", "ties": "half", "both_bad": "half", "interval": "sandwich"}
-    if fit:
-        described |= {name: getattr(fit, name) for name in ("scale", "base", "center", "confidence")}
-    return described
+def _place(rows: Sequence[Rating], fit: Ratings) -> None:
+    """Write ratings, intervals and ranks into the rows of the rated models."""
+    best, worst = rank_ranges(fit.ci_low, fit.ci_high)
+    sets = find_rank_sets(fit, confidence=CONFIDENCE, **RANK_SETS)
+    names = ("value", "ci_low", "ci_high", "rank_best", "rank_worst", "rank_set_best", "rank_set_worst")
+    columns = (fit.values, fit.ci_low, fit.ci_high, best, worst, sets.best, sets.worst)
+    for row, values in zip(rows, zip(*(column.tolist() for column in columns), strict=True), strict=True):
+        for name, value in zip(names, values, strict=True):
+            setattr(row, name, value)
 
 
-def _tally(leaderboard: Leaderboard, counts: Counts, i: int, preliminary_below: int, *, unrated: str) -> Rating:
-    n_votes = int(counts.meetings[i].sum())
-    return Rating(
-        leaderboard=leaderboard,
-        model_id=cast(int, counts.models[i]),
-        unrated=unrated,
-        preliminary=n_votes < preliminary_below,
-        n_votes=n_votes,
-        wins=int(counts.wins[i].sum()),
-        losses=int(counts.wins[:, i].sum()),
-        ties=int(counts.drawn(TIE)[i].sum()),
-        both_bad=int(counts.drawn(BOTH_BAD)[i].sum()),
-    )
-
-
-def _digest(leaderboard: Leaderboard, ratings: Sequence[Rating]) -> str:
+def _digest(leaderboard: Leaderboard, counts: Counts, ratings: Sequence[Rating]) -> str:
     content = {
         "parameters": leaderboard.parameters,
-        "counts": leaderboard.counts,
+        "models": counts.models,
+        "counts": hashlib.sha256(counts.table.astype("<i8").tobytes()).hexdigest(),
+        "covariance": leaderboard.covariance_digest,
         "ratings": [[r.model_id, r.value, r.ci_low, r.ci_high, r.unrated, r.preliminary] for r in ratings],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -142,7 +142,10 @@ class Battle(models.Model):
                 condition=Q(set_aside__in=["", "broken", "unsafe", "revealing"]), name="battle_set_aside_known"
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["opened_by", "board", "-id"], name="battle_opened_by")]
+        indexes: ClassVar = [
+            models.Index(fields=["opened_by", "board", "-id"], name="battle_opened_by"),
+            models.Index(fields=["board"], name="battle_set_aside", condition=Q(set_aside__gt="")),
+        ]
 
     def __str__(self) -> str:
         return f"battle {self.token}"
@@ -165,7 +168,7 @@ class Vote(models.Model):
         TIE = "tie", "Tie"
         BOTH_BAD = "both_bad", "Both bad"
 
-    board = models.ForeignKey(Board, models.PROTECT, related_name="votes")
+    board = models.ForeignKey(Board, models.PROTECT, related_name="votes", db_index=False)
     # Imported and simulated votes have no battle: nobody was shown anything here.
     battle = models.ForeignKey(Battle, models.PROTECT, null=True, blank=True, related_name="votes")
     rater = models.ForeignKey(Rater, models.PROTECT, null=True, blank=True, related_name="votes")
@@ -190,10 +193,44 @@ class Vote(models.Model):
                 name="human_vote_has_battle_and_rater",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["board", "model_a", "model_b", "winner"], name="vote_counts")]
+        indexes: ClassVar = [
+            models.Index(fields=["board", "model_a", "model_b", "winner"], name="vote_counts"),
+            models.Index(fields=["board", "rater"], name="vote_raters"),
+        ]
 
     def __str__(self) -> str:
         return f"vote {self.pk}: {self.winner}"
+
+
+class VoteCursor(models.Model):
+    """How far a board's counts have come: the votes up to ``last_vote_id`` are in them, by ``n_raters`` raters.
+
+    Zero says that whatever stands in the counts is void. Whoever reads or changes them holds the lock on this row.
+    """
+
+    board = models.OneToOneField(Board, models.CASCADE, primary_key=True, related_name="vote_cursor")
+    last_vote_id = models.PositiveBigIntegerField(default=0)
+    n_raters = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"counts of board {self.board_id} up to vote {self.last_vote_id}"
+
+
+class VoteCount(models.Model):
+    """How two models fared on a board, seen from its sides. Derived from the votes (see arena/vote_counts.py)."""
+
+    pk = models.CompositePrimaryKey("board", "model_a", "model_b")
+    # The votes hold what is named here; to look after it once more would cost as much as the counting.
+    board = models.ForeignKey(Board, models.CASCADE, related_name="+", db_constraint=False, db_index=False)
+    model_a = models.ForeignKey(ImageModel, models.CASCADE, related_name="+", db_constraint=False, db_index=False)
+    model_b = models.ForeignKey(ImageModel, models.CASCADE, related_name="+", db_constraint=False, db_index=False)
+    wins_a = models.PositiveBigIntegerField()
+    wins_b = models.PositiveBigIntegerField()
+    ties = models.PositiveBigIntegerField()
+    both_bad = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.model_a_id} against {self.model_b_id} on board {self.board_id}"
 
 
 class LeaderboardQuerySet(models.QuerySet["Leaderboard"]):
@@ -208,12 +245,13 @@ class Leaderboard(models.Model):
     board = models.ForeignKey(Board, models.PROTECT, related_name="leaderboards")
     computed_at = models.DateTimeField(auto_now_add=True)
     parameters = models.JSONField(help_text="method and settings, as the fit reports them")
-    counts = models.JSONField(help_text="[model_a id, model_b id, winner, votes] for each that occurs")
+    counts = models.JSONField(help_text="votes by model_a, model_b and winner: see arena/tallies.py")
     last_vote_id = models.PositiveBigIntegerField()
     n_votes = models.PositiveBigIntegerField()
     n_raters = models.PositiveBigIntegerField()
     n_set_aside = models.PositiveBigIntegerField(default=0)
-    digest = models.CharField(max_length=64, help_text="sha256 of parameters, counts and ratings")
+    covariance_digest = models.CharField(max_length=64, blank=True, help_text="sha256 of the rated models' covariance")
+    digest = models.CharField(max_length=64, help_text="sha256 of parameters, counts, ratings and covariance")
 
     objects = LeaderboardQuerySet.as_manager()
 
@@ -240,6 +278,8 @@ class Rating(models.Model):
     ci_high = models.FloatField(null=True)
     rank_best = models.PositiveIntegerField(null=True)
     rank_worst = models.PositiveIntegerField(null=True)
+    rank_set_best = models.PositiveIntegerField(null=True, help_text="of sets that hold for all models at once")
+    rank_set_worst = models.PositiveIntegerField(null=True)
     unrated = models.CharField(max_length=20, choices=Unrated, blank=True)
     preliminary = models.BooleanField()
     n_votes = models.PositiveBigIntegerField()
@@ -267,3 +307,8 @@ class Rating(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model_id}: {self.value}"
+
+    @property
+    def win_rate(self) -> float | None:
+        """Share of its votes that the model won; an undecided vote is half a win. None without votes."""
+        return (self.wins + (self.ties + self.both_bad) / 2) / self.n_votes if self.n_votes else None

@@ -111,7 +111,7 @@ def simulate_votes(board: Board, *, n_votes: int, n_raters: int = 50, seed: int 
     The same seed on the same board gives the same votes, but for their time, which is now. Another call with that seed
     goes on where the first ended, with the same raters. Raises SimulationRefused.
     """
-    board = Board.objects.select_for_update().get(pk=board.pk)
+    board = Board.objects.select_for_update(no_key=True).get(pk=board.pk)
     model = read_strength_model(board)
     models = ImageModel.objects.in_bulk(list(model.strengths), field_name="slug")
     contestants = [models[slug].pk for slug in sorted(model.strengths)]

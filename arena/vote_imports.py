@@ -107,7 +107,7 @@ def describe_faults(faults: Sequence[Fault], unit: str) -> str:
 
 
 def _open_board(slug: str, title: str, task: str) -> tuple[Board, bool]:
-    board = Board.objects.select_for_update().filter(slug=slug).first()
+    board = Board.objects.select_for_update(no_key=True).filter(slug=slug).first()
     if board is None:
         board = Board(slug=slug, title=title or slug, task=task or Board.Task.TEXT_TO_IMAGE, origin=Origin.IMPORTED)
         try:

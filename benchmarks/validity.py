@@ -234,8 +234,7 @@ def sequential(arenas: int) -> Iterator[Line]:
         yield Line(
             f"  median votes to the verdict at p = {p} (fixed sample, 80 % power: {fixed})",
             float(np.median(found)),
-            0,
-            1e4,
+            -np.inf,
         )
 
 

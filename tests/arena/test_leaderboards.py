@@ -1,21 +1,24 @@
 """From votes to a stored table, and the pages that show it."""
 
+import hashlib
 import io
 import json
 import uuid
 
 import pandas as pd
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from arena.leaderboards import rate_board
-from arena.models import Board, Leaderboard, Vote
+from arena.models import Battle, Board, Leaderboard, Vote
+from arena.tallies import unpack_counts
 from arena.tasks import rate_boards
 from arena.voting import cast_vote
+from evaluation.ratings.bradley_terry import fit_bradley_terry
+from evaluation.ratings.ranks import find_rank_sets
 from tests import builders
 
 
@@ -62,10 +65,16 @@ def test_votes_become_ratings_with_intervals_and_ranks(voted: Board) -> None:
 
 def test_a_snapshot_holds_what_is_needed_to_compute_it_again(voted: Board) -> None:
     leaderboard = rate_board(voted)
-    assert sum(row[3] for row in leaderboard.counts) == 18
+    counts = unpack_counts(leaderboard.counts)
+    assert counts.n_votes == leaderboard.n_votes == 18
     assert leaderboard.last_vote_id == Vote.objects.latest("id").pk
-    assert leaderboard.parameters["method"] == "bradley_terry"
-    assert leaderboard.parameters["interval"] == "sandwich"
+    fit = fit_bradley_terry(counts)
+    assert fit.parameters.items() <= leaderboard.parameters.items()
+    rows = list(leaderboard.ratings.order_by("model"))
+    assert [row.value for row in rows] == pytest.approx(fit.values)
+    sets = find_rank_sets(fit, confidence=fit.confidence, **leaderboard.parameters["rank_sets"])
+    assert [(row.rank_set_best, row.rank_set_worst) for row in rows] == list(zip(sets.best, sets.worst, strict=True))
+    assert leaderboard.covariance_digest == hashlib.sha256(fit.covariance.tobytes()).hexdigest()
     Leaderboard.objects.filter(pk=leaderboard.pk).delete()
     assert rate_board(voted).digest == leaderboard.digest
 
@@ -76,6 +85,22 @@ def test_nothing_new_makes_no_snapshot(voted: Board) -> None:
     builders.make_vote(voted)
     assert rate_board(voted)
     assert Leaderboard.objects.count() == 2
+
+
+def test_a_snapshot_is_new_when_votes_come_and_go_in_equal_number(voted: Board) -> None:
+    before = rate_board(voted)
+    battle = Vote.objects.latest("id").battle
+    Battle.objects.filter(pk=battle.pk).update(set_aside="unsafe")
+    vote_on(voted, battle.model_a, battle.model_b, battle.votes.get().winner)
+    after = rate_board(voted)
+    assert (after.n_votes, after.n_set_aside) == (before.n_votes, 1)
+
+
+def test_a_quiet_board_takes_a_fixed_number_of_queries(voted: Board) -> None:
+    rate_board(voted)
+    with CaptureQueriesContext(connection) as queries:
+        assert rate_board(voted) is None
+    assert len([q for q in queries.captured_queries if "SAVEPOINT" not in q["sql"]]) <= 8
 
 
 def test_the_beat_task_rates_every_board(voted: Board) -> None:
@@ -151,7 +176,8 @@ def test_the_table_can_be_downloaded(board: Board, client: Client, kind: str, re
     frame = read(io.BytesIO(response.content)).set_index("model")
     assert frame.loc[a.slug, "rating"] == pytest.approx(board.leaderboards.get().ratings.get(model=a).value)
     assert list(frame["votes"]) == [4, 4, 0]
-    assert frame.loc[c.slug, ["rating", "ci_low", "rank_best"]].isna().all()
+    assert frame.loc[c.slug, ["rating", "ci_low", "rank_best", "rank_set_best"]].isna().all()
+    assert list(frame["rank_set_worst"].iloc[:2]) == [2, 2]
     assert frame.loc[c.slug, "unrated"] == "no_votes"
     assert client.get(reverse("download", args=[board.slug, "exe"])).status_code == 404
 
@@ -182,23 +208,3 @@ def test_a_leaderboard_takes_a_fixed_number_of_queries(client: Client, voted: Bo
     with CaptureQueriesContext(connection) as queries:
         client.get(voted.get_absolute_url())
     assert len(queries) <= 4
-
-
-def test_rate_board_prints_the_table(voted: Board, capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("rate_board", board=voted.slug)
-    call_command("rate_board", board=voted.slug)
-    out = capsys.readouterr().out
-    assert "new snapshot" in out
-    assert "unchanged snapshot" in out
-    for model in voted.contestants.all():
-        assert model.name in out
-
-
-def test_rate_board_prints_the_unrated_with_the_reason(board: Board, capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("rate_board", board=board.slug)
-    assert "no votes yet" in capsys.readouterr().out
-
-
-def test_rate_board_of_an_unknown_board_lists_the_known(board: Board) -> None:
-    with pytest.raises(CommandError, match=board.slug):
-        call_command("rate_board", board="nowhere")

@@ -1,10 +1,12 @@
-"""Compute a board's leaderboard now and print it."""
+"""Compute a board's leaderboard now, print it, and write it to a file."""
 
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import F
 
+from arena import exports
 from arena.leaderboards import rate_board
 from arena.models import Board, Leaderboard, Rating
 
@@ -14,13 +16,22 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--board", required=True, metavar="SLUG")
+        parser.add_argument(
+            "--rebuild", action="store_true", help="count all votes anew, not only those since last time"
+        )
+        parser.add_argument(
+            "--output", type=Path, metavar="FILE", help=f"write the table to a file of the kind {_known_kinds()}"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         board = Board.objects.filter(slug=options["board"]).first()
         if board is None:
             known = ", ".join(Board.objects.values_list("slug", flat=True)) or "none"
             raise CommandError(f"There is no board {options['board']!r}. Known: {known}.")
-        made = rate_board(board)
+        output: Path | None = options["output"]
+        if output:
+            _expect_writable(output)
+        made = rate_board(board, rebuild=options["rebuild"])
         leaderboard = made or Leaderboard.objects.newest(board)
         if leaderboard is None:
             raise CommandError("Another process removed the snapshot. Run this again.")
@@ -29,22 +40,45 @@ class Command(BaseCommand):
             f"{'new' if made else 'unchanged'} snapshot {leaderboard.pk}, digest {leaderboard.digest[:12]}"
         )
         self.stdout.write(format_table(leaderboard))
+        if output:
+            try:
+                output.write_bytes(exports.write(leaderboard, output.suffix[1:].lower()))
+            except OSError as error:
+                raise CommandError(f"{output} cannot be written: {error.strerror}.") from error
+            self.stdout.write(f"Written to {output}.")
 
 
 def format_table(leaderboard: Leaderboard) -> str:
-    """The snapshot as fixed-width text."""
+    """The snapshot as fixed-width text, best first; without a rating the reason stands behind the figures."""
     rows = leaderboard.ratings.select_related("model").order_by(F("value").desc(nulls_last=True), "model__name")
-    width = max((len(row.model.name) for row in rows), default=5)
-    lines = [f"{'rank':>7}  {'model':<{width}}  {'rating':>6}  {'95 % interval':>15}  {'votes':>9}"]
-    return "\n".join([*lines, *(_format_row(row, width) for row in rows)])
+    interval = f"{100 * leaderboard.parameters['confidence']:g} % interval"
+    cells = [("rank", "model", "rating", interval, "votes", "win rate", ""), *map(_format_row, rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for line in cells:
+        padded = [text.rjust(width) for text, width in zip(line, widths, strict=True)]
+        padded[1], padded[-1] = line[1].ljust(widths[1]), line[-1]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
 
 
-def _format_row(row: Rating, width: int) -> str:
-    note = "  preliminary" if row.preliminary else ""
+def _format_row(row: Rating) -> tuple[str, ...]:
+    won = "-" if row.win_rate is None else f"{100 * row.win_rate:.1f} %"
+    votes = f"{row.n_votes:,}"
     if row.value is None:
-        return (
-            f"{'-':>7}  {row.model.name:<{width}}  {'-':>6}  {'-':>15}  {row.n_votes:>9,}  {row.get_unrated_display()}"
-        )
+        return "-", row.model.name, "-", "-", votes, won, row.get_unrated_display()
     rank = str(row.rank_best) if row.rank_best == row.rank_worst else f"{row.rank_best}-{row.rank_worst}"
     interval = f"{row.ci_low:.0f} to {row.ci_high:.0f}"
-    return f"{rank:>7}  {row.model.name:<{width}}  {row.value:>6.0f}  {interval:>15}  {row.n_votes:>9,}{note}"
+    return rank, row.model.name, f"{row.value:.0f}", interval, votes, won, "preliminary" if row.preliminary else ""
+
+
+def _known_kinds() -> str:
+    return ", ".join(f".{kind}" for kind in exports.MEDIA_TYPES)
+
+
+def _expect_writable(output: Path) -> None:
+    """Before the work is done, not after it."""
+    if output.suffix[1:].lower() not in exports.MEDIA_TYPES:
+        raise CommandError(f"The name of the file says its kind, one of {_known_kinds()}; got {str(output)!r}.")
+    if not output.parent.is_dir() or output.is_dir():
+        raise CommandError(f"{output} cannot be written: {output.parent} is no folder, or {output.name} is one.")

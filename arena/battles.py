@@ -6,20 +6,22 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from django.db import transaction
 from django.utils import timezone
 
-from arena import blinding, matchmaking
+from arena import blinding
+from arena.matchmaking import Matchups, choose, weigh_matchups
 from arena.models import Battle, Board, Leaderboard, Vote
-from arena.tallies import count_meetings
+from arena.tallies import tally_pairs
 from generators.generations import request_generations
 from generators.models import Generation, ImageModel, Prompt
 
 # A rater who comes back within this time finds the battle that was left open, so that reloading the page is no way of
 # looking for a pair one would like to judge.
 RESUME_WITHIN = timedelta(hours=12)
-# Different matchups tried before the board is said to have nothing to compare.
+# Matchups tried before the board is said to have nothing to compare: the wanted ones, then any.
 MATCHUPS_TRIED = 20
 
 _rng = random.SystemRandom()
@@ -99,16 +101,25 @@ def _choose_generations(board: Board, rater_key: uuid.UUID) -> list[Generation]:
     if len(models) < 2:
         raise NothingToCompare("This board has fewer than two models that are not retired.")
     newest = Leaderboard.objects.filter(board=board).order_by("-id").values_list("pk", flat=True).first()
-    meetings = count_meetings(newest) if newest else {}
+    matchups = _weigh(newest, tuple(sorted(models)), board.preliminary_below, board.focus_id)
     seen = set(Vote.objects.filter(board=board, rater__key=rater_key).values_list("prompt_id", flat=True))
-    for _ in range(MATCHUPS_TRIED):
-        matchup = [models[pk] for pk in matchmaking.choose_matchup(list(models), meetings, _rng)]
+    for attempt in range(MATCHUPS_TRIED):
+        # A model that is wanted most may have nothing to show.
+        wanted = attempt < MATCHUPS_TRIED // 2
+        matchup = [models[pk] for pk in (choose(matchups, _rng) if wanted else _rng.sample(list(models), 2))]
         if choice := _choose_prompt(board, matchup, seen):
             prompt_id, seed = choice
             drawn = Generation.objects.filter(model__in=matchup, prompt=prompt_id, seed=seed)
             generations = list(drawn.select_related("model", "prompt").defer("reported", "model__settings"))
             return generations if len(generations) == 2 else _request(board, matchup, prompt_id, seed)
     raise NothingToCompare("No two models of this board have a prompt that both can show.")
+
+
+@lru_cache(maxsize=64)
+def _weigh(leaderboard_id: int | None, models: tuple[int, ...], floor: int, focus: int | None) -> Matchups:
+    """How likely each pair is to meet next: once a snapshot, which never changes."""
+    tallies = tally_pairs(leaderboard_id) if leaderboard_id else {}
+    return weigh_matchups(models, tallies, target=focus if focus in models else None, floor=floor)
 
 
 def _request(board: Board, matchup: Sequence[ImageModel], prompt_id: int, seed: int) -> list[Generation]:

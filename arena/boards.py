@@ -26,6 +26,8 @@ class BoardDeclaration(Declaration):
     canvas_height: int = Field(default=1024, ge=64, le=4096)
     seeds: int = Field(default=1, ge=1)
     preliminary_below: int = Field(default=50, ge=0)
+    interval: Board.Interval = Board.Interval.RATER
+    focus: str | None = None
     simulation: StrengthModel | None = None
 
 
@@ -41,10 +43,13 @@ def declare_board(declared: Mapping[str, Any]) -> Board:
     declaration = BoardDeclaration.model_validate(declared)
     contestants = list(ImageModel.objects.filter(slug__in=declaration.contestants))
     _expect_all("model", declaration.contestants, {model.slug for model in contestants})
+    if declaration.focus is not None:
+        _expect_all("contestant", [declaration.focus], set(declaration.contestants))
     slugs = [name.partition(" ")[0] for name in declaration.prompt_sets]
     prompt_sets = [s for s in PromptSet.objects.filter(slug__in=slugs) if str(s) in declaration.prompt_sets]
     _expect_all("prompt set", declaration.prompt_sets, {str(prompt_set) for prompt_set in prompt_sets})
-    fields = declaration.model_dump(exclude={"slug", "contestants", "prompt_sets"})
+    fields = declaration.model_dump(exclude={"slug", "contestants", "prompt_sets", "focus"})
+    fields["focus"] = next((model for model in contestants if model.slug == declaration.focus), None)
     board, _ = Board.objects.update_or_create(slug=declaration.slug, defaults=fields)
     board.contestants.set(contestants)
     board.prompt_sets.set(prompt_sets)

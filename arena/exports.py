@@ -28,6 +28,10 @@ COLUMNS: Final = {
     "value": "rating",
     "ci_low": "ci_low",
     "ci_high": "ci_high",
+    "p_first": "p_first",
+    "usable": "usable",
+    "usable_low": "usable_low",
+    "usable_high": "usable_high",
     "n_votes": "votes",
     "wins": "wins",
     "losses": "losses",
@@ -46,7 +50,7 @@ def as_frame(leaderboard: Leaderboard) -> "pd.DataFrame":
     rows = leaderboard.ratings.order_by(F("value").desc(nulls_last=True), "model__slug").values_list(*COLUMNS)
     frame = pd.DataFrame.from_records(list(rows), columns=list(COLUMNS.values()))
     ranks = ("rank_best", "rank_worst", "rank_set_best", "rank_set_worst")
-    figures = ("rating", "ci_low", "ci_high")
+    figures = ("rating", "ci_low", "ci_high", "p_first", "usable", "usable_low", "usable_high")
     return frame.astype(dict.fromkeys(ranks, "Int64") | dict.fromkeys(figures, "float64"))
 
 

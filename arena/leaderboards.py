@@ -10,19 +10,22 @@ from django.db import transaction
 
 from arena.models import Board, Leaderboard, Rating
 from arena.tallies import pack_counts
+from arena.vote_clusters import read_clusters
 from arena.vote_counts import advance_counts, read_counts, rebuild_counts
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.components import Components, find_components
-from evaluation.ratings.counts import Counts
+from evaluation.ratings.counts import Counts, count_votes
 from evaluation.ratings.outcomes import BOTH_BAD, TIE
-from evaluation.ratings.ranks import find_rank_sets, rank_ranges
+from evaluation.ratings.ranks import find_rank_probabilities, find_rank_sets, rank_ranges
 from evaluation.ratings.ratings import Ratings
 from evaluation.ratings.scales import Scale
+from evaluation.ratings.usable_rates import UsableRates, fit_usable_rates
+from evaluation.ratings.votes import Votes
 
 SCALE: Final = Scale()
 CONFIDENCE: Final = 0.95
-# Simultaneous rank sets come from simulated draws: the same ones each time.
-RANK_SETS: Final = {"draws": 2000, "seed": 0}
+# Rank sets and the chance to be first come from simulated draws: the same ones each time.
+DRAWS: Final = {"draws": 2000, "seed": 0}
 
 
 def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
@@ -44,14 +47,26 @@ def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
             n_set_aside=counted.n_set_aside,
         )
         newest = Leaderboard.objects.filter(board=board).order_by("-id").first()
-        if newest and all(
-            getattr(newest, x) == getattr(leaderboard, x) for x in ("parameters", "counts", "n_set_aside")
-        ):
+        if newest and _is_same(newest, leaderboard):
             return None
-        ratings = _rate(leaderboard, counted.counts)
+        counts = counted.counts
+        clusters = read_clusters(board, cast(tuple[int, ...], counts.models), counted.last_vote_id)
+        if clusters:
+            # Read a moment later: what is rated is what is stored.
+            counts = Counts(counts.models, count_votes(clusters).table.astype(np.int64))
+            leaderboard.parameters["interval"] = "+".join(clusters.clusters)
+            leaderboard.counts, leaderboard.n_votes = pack_counts(counts), counts.n_votes
+        ratings = _rate(leaderboard, counts, clusters)
         leaderboard.save()
         Rating.objects.bulk_create(ratings)
         return leaderboard
+
+
+def _is_same(newest: Leaderboard, leaderboard: Leaderboard) -> bool:
+    """Whether it would say the same. Which interval was possible follows from the votes."""
+    wanted = {"interval": leaderboard.parameters["interval"]}
+    same = all(getattr(newest, name) == getattr(leaderboard, name) for name in ("counts", "n_set_aside"))
+    return same and newest.parameters | wanted == leaderboard.parameters
 
 
 def _describe(board: Board) -> dict[str, Any]:
@@ -60,18 +75,19 @@ def _describe(board: Board) -> dict[str, Any]:
         "method": "bradley_terry",
         "ties": "half",
         "both_bad": "half",
-        "interval": "sandwich",
+        "interval": Board.Interval.SANDWICH.value,
+        "interval_wanted": board.interval,
         "scale": SCALE.scale,
         "base": SCALE.base,
         "center": SCALE.center,
         "anchor": None,
         "confidence": CONFIDENCE,
-        "rank_sets": RANK_SETS,
+        "rank_draws": DRAWS,
         "preliminary_below": board.preliminary_below,
     }
 
 
-def _rate(leaderboard: Leaderboard, counts: Counts) -> list[Rating]:
+def _rate(leaderboard: Leaderboard, counts: Counts, clusters: Votes | None) -> list[Rating]:
     """The rows of the snapshot, which is given its digests."""
     components = find_components(counts)
     ratings = _tally(leaderboard, counts, components)
@@ -81,11 +97,14 @@ def _rate(leaderboard: Leaderboard, counts: Counts) -> list[Rating]:
             ties="half",
             both_bad="half",
             interval="sandwich",
+            clusters=clusters.select(components.rated) if clusters else None,
             scale=SCALE,
             confidence=CONFIDENCE,
         )
         _place([ratings[i] for i in components.rated], fit)
         leaderboard.covariance_digest = hashlib.sha256(fit.covariance.astype("<f8").tobytes()).hexdigest()
+    if counts.n_votes:
+        _say_usable(ratings, fit_usable_rates(counts, confidence=CONFIDENCE))
     leaderboard.digest = _digest(leaderboard, counts, ratings)
     return ratings
 
@@ -118,12 +137,20 @@ def _tally(leaderboard: Leaderboard, counts: Counts, components: Components) -> 
 def _place(rows: Sequence[Rating], fit: Ratings) -> None:
     """Write ratings, intervals and ranks into the rows of the rated models."""
     best, worst = rank_ranges(fit.ci_low, fit.ci_high)
-    sets = find_rank_sets(fit, confidence=CONFIDENCE, **RANK_SETS)
-    names = ("value", "ci_low", "ci_high", "rank_best", "rank_worst", "rank_set_best", "rank_set_worst")
-    columns = (fit.values, fit.ci_low, fit.ci_high, best, worst, sets.best, sets.worst)
+    sets = find_rank_sets(fit, confidence=CONFIDENCE, **DRAWS)
+    names = ("value", "ci_low", "ci_high", "rank_best", "rank_worst", "rank_set_best", "rank_set_worst", "p_first")
+    first = find_rank_probabilities(fit, **DRAWS).best
+    columns = (fit.values, fit.ci_low, fit.ci_high, best, worst, sets.best, sets.worst, first)
     for row, values in zip(rows, zip(*(column.tolist() for column in columns), strict=True), strict=True):
         for name, value in zip(names, values, strict=True):
             setattr(row, name, value)
+
+
+def _say_usable(rows: Sequence[Rating], rates: UsableRates) -> None:
+    """Write the usable rates into the rows of all models that have votes."""
+    for row, *rate in zip(rows, rates.values.tolist(), rates.ci_low.tolist(), rates.ci_high.tolist(), strict=True):
+        if row.n_votes:
+            row.usable, row.usable_low, row.usable_high = rate
 
 
 def _digest(leaderboard: Leaderboard, counts: Counts, ratings: Sequence[Rating]) -> str:

@@ -30,6 +30,12 @@ class Board(models.Model):
         TEXT_TO_IMAGE = "text_to_image", "Text to image"
         IMAGE_EDIT = "image_edit", "Image edit"
 
+    class Interval(models.TextChoices):
+        RATER = "rater", "votes of one rater belong together"
+        PROMPT = "prompt", "votes on one prompt belong together"
+        BOTH = "rater+prompt", "votes of one rater belong together, and votes on one prompt"
+        SANDWICH = "sandwich", "votes are independent"
+
     slug = models.SlugField(max_length=100, unique=True)
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True)
@@ -41,6 +47,12 @@ class Board(models.Model):
     canvas_height = models.PositiveIntegerField(default=1024)
     seeds = models.PositiveSmallIntegerField(default=1, help_text="images per model and prompt in the pool")
     preliminary_below = models.PositiveIntegerField(default=50, help_text="votes under which a rating is preliminary")
+    interval = models.CharField(
+        max_length=20, choices=Interval, default=Interval.RATER, help_text="what the intervals of the ratings respect"
+    )
+    focus = models.ForeignKey(
+        ImageModel, models.SET_NULL, null=True, blank=True, related_name="+", help_text="model that matchmaking places"
+    )
     # Of a simulated board only: the strength model its raters follow (see arena/simulation.py).
     simulation = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -49,6 +61,9 @@ class Board(models.Model):
         ordering: ClassVar = ["created_at", "id"]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(origin__in=Origin.values), name="board_origin_known"),
+            models.CheckConstraint(
+                condition=Q(interval__in=["rater", "prompt", "rater+prompt", "sandwich"]), name="board_interval_known"
+            ),
             models.CheckConstraint(
                 condition=Q(origin=Origin.SIMULATED, simulation__isnull=False)
                 | (~Q(origin=Origin.SIMULATED) & Q(simulation__isnull=True)),
@@ -280,6 +295,11 @@ class Rating(models.Model):
     rank_worst = models.PositiveIntegerField(null=True)
     rank_set_best = models.PositiveIntegerField(null=True, help_text="of sets that hold for all models at once")
     rank_set_worst = models.PositiveIntegerField(null=True)
+    p_first = models.FloatField(null=True, help_text="probability that the model is the best")
+    # Also of models without a rating: how often an image is good enough to use, by the "both bad" votes.
+    usable = models.FloatField(null=True)
+    usable_low = models.FloatField(null=True)
+    usable_high = models.FloatField(null=True)
     unrated = models.CharField(max_length=20, choices=Unrated, blank=True)
     preliminary = models.BooleanField()
     n_votes = models.PositiveBigIntegerField()

@@ -15,6 +15,9 @@ from environs import FileAwareEnv
 
 env = FileAwareEnv(strip_whitespace=True)
 
+# Rating is many small matrix steps. On cores that others use too, threads that wait for each other make 10 ms a second.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = env.path("PARAGONE_VAR", BASE_DIR / "var").resolve()
 MEDIA_ROOT = env.path("PARAGONE_MEDIA_ROOT", VAR / "media").resolve()

@@ -51,12 +51,6 @@ def tally_pairs(leaderboard_id: int) -> Mapping[tuple[int, int], Tally]:
     return {pair: dict(zip(WINNERS, tally, strict=True)) for pair, tally in zip(pairs, tallies, strict=True)}
 
 
-@lru_cache(maxsize=32)
-def count_meetings(leaderboard_id: int) -> Mapping[tuple[int, int], int]:
-    """Votes on each pair that met, by (smaller model id, larger model id)."""
-    return {pair: sum(tally.values()) for pair, tally in tally_pairs(leaderboard_id).items()}
-
-
 def tally_of(leaderboard_id: int, battle: Battle) -> Tally:
     """How everyone answered on the battle's two models, seen from its sides."""
     a, b = battle.model_a_id, battle.model_b_id

@@ -6,7 +6,7 @@ import pytest
 from celery import current_app
 from django.db import connection
 
-from arena import tallies
+from arena import battles, tallies
 from arena.models import Board
 from generators import generations
 from generators.adapters.registry import ADAPTERS
@@ -39,7 +39,7 @@ def _required_services(request: pytest.FixtureRequest) -> None:
 def _own_media(settings, tmp_path: Path) -> None:
     """Each test its own images, and nothing kept in this process from another test's rows."""
     settings.MEDIA_ROOT = tmp_path / "media"
-    for cached in (generations._warm_generator, tallies.tally_pairs, tallies.count_meetings):
+    for cached in (generations._warm_generator, tallies.tally_pairs, battles._weigh):
         cached.cache_clear()
 
 

@@ -41,6 +41,7 @@ def leaderboard(request: HttpRequest, slug: str) -> HttpResponse:
         "rated": rated,
         "unrated": [row for row in rows if row.unrated],
         "total": len(rows),
+        "clusters": newest.parameters["interval"].replace("+", " or one ") if newest else "",
         "downloads": list(exports.MEDIA_TYPES),
     }
     return render(request, "arena/leaderboard.html", context)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena.matchmaking import FLOOR_SHARE, UNIFORM_SHARE, Matchups, choose, choose_matchup, weigh_matchups
+from arena.matchmaking import FLOOR_SHARE, UNIFORM_SHARE, Matchups, choose, weigh_matchups
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WINNERS = ("model_a", "model_b", "tie", "both_bad")
@@ -194,28 +194,3 @@ def test_in_simulation_the_overall_width_is_never_worse_than_even_sampling() -> 
     for design, widths in simulation["compare_overall"](4, n_votes=1800, snapshot=100, m=18).items():
         informed, uniform = np.array(widths).T
         assert (informed / uniform).mean() <= 1.0, design
-
-
-class TestChooseMatchup:
-    """The choice by meetings alone."""
-
-    @given(models, st.dictionaries(pairs, st.integers(0, 999)), st.integers())
-    def test_two_different_models_of_those_given(self, given_models: list[int], meetings: dict, seed: int) -> None:
-        first, second = choose_matchup(given_models, meetings, random.Random(seed))
-        assert first != second
-        assert {first, second} <= set(given_models)
-
-    def test_the_same_seed_gives_the_same_matchup(self) -> None:
-        choices = [choose_matchup([1, 2, 3], {(1, 2): 5}, random.Random(7)) for _ in range(3)]
-        assert len(set(choices)) == 1
-
-    def test_those_that_met_least_meet_next(self) -> None:
-        rng = random.Random(1)
-        meetings = {(1, 2): 1000, (1, 3): 1000, (2, 3): 1000, (1, 4): 0}
-        chosen = [frozenset(choose_matchup([1, 2, 3, 4], meetings, rng)) for _ in range(300)]
-        assert sum(4 in pair for pair in chosen) > 280
-
-    @pytest.mark.parametrize("too_few", [[], [1], [1, 1]])
-    def test_fewer_than_two_models_are_refused(self, too_few: list[int]) -> None:
-        with pytest.raises(ValueError, match="at least 2"):
-            choose_matchup(too_few, {}, random.Random(1))

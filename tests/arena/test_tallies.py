@@ -11,7 +11,7 @@ from hypothesis import given
 
 from arena.leaderboards import rate_board
 from arena.models import Battle, Board, Leaderboard
-from arena.tallies import count_meetings, pack_counts, tally_of, unpack_counts
+from arena.tallies import pack_counts, tally_of, unpack_counts
 from evaluation.ratings.counts import Counts
 from evaluation.ratings.outcomes import WINNERS
 from tests.arena.test_leaderboards import vote_on
@@ -42,7 +42,6 @@ def test_a_tally_is_seen_from_the_sides_of_the_battle(voted: Board) -> None:
     assert tally_of(leaderboard.pk, Battle(model_a=b, model_b=a)) == told | {"model_a": 1, "model_b": 4}
     assert tally_of(leaderboard.pk, Battle(model_a=b, model_b=c))["model_b"] == 2
     assert tally_of(leaderboard.pk, Battle(model_a=a, model_b=c)) == {}
-    assert count_meetings(leaderboard.pk) == {(a.pk, b.pk): 8, (b.pk, c.pk): 2}
 
 
 def test_snapshots_from_before_are_packed_by_the_migration(voted: Board) -> None:

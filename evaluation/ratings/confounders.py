@@ -8,7 +8,6 @@ with the sides, so that to take a mean away would let the ratings depend on whic
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Any, get_args
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from evaluation.ratings.bradley_terry import Interval
 from evaluation.ratings.components import NotOnOneScale, find_components
 from evaluation.ratings.counts import Counts, count_votes
+from evaluation.ratings.covariances import combine_clusters
 from evaluation.ratings.families import BRADLEY_TERRY
 from evaluation.ratings.fitting import invert, maximize, pair_up
 from evaluation.ratings.outcomes import Treatment, check_treatment
@@ -148,29 +148,12 @@ def _find_covariance(design: Design, optimum: Optimum, interval: Interval, clust
     """(Q, Q) and degrees of freedom: those of evaluation.ratings.covariances, for parameters with covariates."""
     inverse = invert(optimum.hessian, len(design.votes.models))
     if clustered:
-        middle, degrees_of_freedom = _sum_clusters(design, optimum.x)
-        values, vectors = np.linalg.eigh(inverse @ middle @ inverse)
-        # Two-way clustering is a difference, which can leave negative eigenvalues (CGM 2011, 2.3).
-        return (vectors * np.maximum(values, 0.0)) @ vectors.T, degrees_of_freedom
+        residuals = find_residuals(design, optimum.x)
+        clusters = design.votes.clusters
+        return combine_clusters(clusters, inverse, lambda cluster: _square_sums(design, residuals, cluster))
     if interval == "sandwich" and optimum.squares is not None:
         return inverse @ optimum.squares @ inverse, math.inf
     return inverse, math.inf
-
-
-def _sum_clusters(design: Design, x: Array) -> tuple[Array, int]:
-    """(Q, Q), the middle of covariances.find_clustered, and its degrees of freedom."""
-    columns = {name: np.unique(codes, return_inverse=True) for name, codes in design.votes.clusters.items()}
-    fewest, where = min((len(labels), name) for name, (labels, _) in columns.items())
-    if fewest < 2:
-        raise ValueError(f"Clustered intervals need votes of at least 2 clusters, got {fewest} in {where!r}.")
-    residuals, middle = find_residuals(design, x), np.zeros((len(x), len(x)))
-    for size in range(1, len(columns) + 1):
-        for chosen in combinations(columns.values(), size):
-            code = np.zeros(len(design.votes), dtype=np.intp)
-            for labels, inverse_code in chosen:
-                code = np.unique(code * len(labels) + inverse_code, return_inverse=True)[1]
-            middle += (-1) ** (size + 1) * _square_sums(design, residuals, code)
-    return fewest / (fewest - 1) * middle, fewest - 1
 
 
 def _square_sums(design: Design, residuals: Array, cluster: NDArray[np.intp]) -> Array:

@@ -5,35 +5,22 @@ starts no threads of its own, so that it may run in any thread, and after a fork
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from evaluation.ratings.kernels import compile_with
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.uint32]
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Votes of which all numbers stay in the fastest cache.
 STRIP: Final = 256
 
 
-def compiled(function: Function) -> Function:
-    """Machine code, made at the first call and kept on disk if there is a directory that can be written.
-
-    As kernels.compiled, but sums may be taken in another order (reassoc): in the order of the votes they cannot be
-    vectorised.
-    """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
-    make: Any = njit(cache=True, **options)
-    try:
-        kept: Function = make(function)
-    except RuntimeError:  # there is none: every process compiles anew
-        make = njit(**options)
-        kept = make(function)
-    return kept
+# In the order of the votes, sums cannot be vectorised.
+compiled: Final = compile_with(fastmath={"contract", "reassoc"})
 
 
 @compiled

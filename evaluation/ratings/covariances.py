@@ -8,7 +8,9 @@
   "Robust inference with multiway clustering".
 """
 
+from collections.abc import Callable, Mapping
 from itertools import combinations, combinations_with_replacement
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,24 +46,37 @@ def find_clustered(
     inference", VI). Raises ValueError with fewer than two clusters.
     """
     slopes = _slopes(family, votes.models, optimum, ties=ties, both_bad=both_bad, side=side)
-    columns = {name: np.unique(codes, return_inverse=True) for name, codes in votes.clusters.items()}
+    inverse = invert(optimum.hessian, len(votes.models))
+
+    def square(cluster: NDArray[np.intp]) -> Array:
+        return _square_sums(votes, slopes, cluster, side=side, tie=family.models_ties)
+
+    return combine_clusters(votes.clusters, inverse, square)
+
+
+def combine_clusters(
+    clusters: Mapping[str, NDArray[np.integer[Any]]], inverse: Array, square: Callable[[NDArray[np.intp]], Array]
+) -> tuple[Array, int]:
+    """H⁻¹ G H⁻¹ (Q, Q) and its degrees of freedom, from ``square``: the G of one column of clusters 0, 1, ... (N,).
+
+    With several columns: each alone, less each two together, plus each three, ...
+    """
+    columns = {name: np.unique(codes, return_inverse=True) for name, codes in clusters.items()}
     fewest, where = min((len(labels), name) for name, (labels, _) in columns.items())
     if fewest < 2:
         raise ValueError(f"Clustered intervals need votes of at least 2 clusters, got {fewest} in {where!r}.")
-    middle = np.zeros(optimum.hessian.shape)
+    middle = np.zeros_like(inverse)
     for size in range(1, len(columns) + 1):
-        for chosen in combinations(columns, size):
-            code = np.zeros(len(votes), dtype=np.int64)
-            for name in chosen:
-                labels, inverse_code = columns[name]
-                code = code * len(labels) + inverse_code
-            sums = _sum_slopes(
-                votes, slopes, np.unique(code, return_inverse=True)[1], side=side, tie=family.models_ties
-            )
-            middle += (-1) ** (size + 1) * sums
-    inverse = invert(optimum.hessian, len(votes.models))
+        for (_, code), *others in combinations(columns.values(), size):
+            for labels, other in others:
+                code = np.unique(code * len(labels) + other, return_inverse=True)[1]
+            middle -= (-1) ** size * square(code)
     covariance = fewest / (fewest - 1) * inverse @ middle @ inverse
-    return (_without_negative(covariance) if len(columns) > 1 else covariance), fewest - 1
+    if len(columns) == 1:
+        return covariance, fewest - 1
+    # A difference can have negative eigenvalues: the nearest covariance has none (CGM 2011, 2.3).
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
+    return (vectors * np.maximum(values, 0.0)) @ vectors.T, fewest - 1
 
 
 def _slopes(
@@ -74,7 +89,7 @@ def _slopes(
     return np.stack([won_a, won_b, ties * drawn, both_bad * drawn], axis=-1).reshape(-1, m, m, len(WINNERS))
 
 
-def _sum_slopes(votes: Votes, slopes: Array, cluster: NDArray[np.intp], *, side: bool, tie: bool) -> Array:
+def _square_sums(votes: Votes, slopes: Array, cluster: NDArray[np.intp], *, side: bool, tie: bool) -> Array:
     """(Q, Q): Σ over clusters of s sᵀ, s the sum of its votes' slopes in the parameters."""
     from scipy.sparse import csr_array
 
@@ -93,10 +108,3 @@ def _sum_slopes(votes: Votes, slopes: Array, cluster: NDArray[np.intp], *, side:
     sums = csr_array((np.concatenate(values), place), shape=(int(cluster.max()) + 1, m + side + tie))
     product: Array = (sums.T @ sums).toarray()
     return product
-
-
-def _without_negative(covariance: Array) -> Array:
-    """The nearest covariance: the difference of two-way clustering can leave negative eigenvalues (CGM 2011, 2.3)."""
-    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
-    cleared: Array = (vectors * np.maximum(values, 0.0)) @ vectors.T
-    return cleared

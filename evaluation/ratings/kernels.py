@@ -28,15 +28,22 @@ THIRD, SIXTH, BY_36, BY_72 = F32(1 / 3), F32(1 / 6), F32(1 / 36), F32(1 / 72)
 ONE: Final = F32(1)
 
 
-def compiled(function: Function) -> Function:
-    """Machine code, made at the first call and kept on disk if there is a directory that can be written."""
-    make: Any = njit(cache=True, nogil=True, error_model="numpy")
-    try:
-        kept: Function = make(function)
-    except RuntimeError:  # there is none: every process compiles anew
-        make = njit(nogil=True, error_model="numpy")
-        kept = make(function)
-    return kept
+def compile_with(**options: Any) -> Callable[[Function], Function]:
+    """A decorator: machine code, made at the first call, and kept on disk where a directory can be written."""
+
+    def decorate(function: Function) -> Function:
+        make: Any = njit(cache=True, nogil=True, error_model="numpy", **options)
+        try:
+            kept: Function = make(function)
+        except RuntimeError:  # there is none: every process compiles anew
+            make = njit(nogil=True, error_model="numpy", **options)
+            kept = make(function)
+        return kept
+
+    return decorate
+
+
+compiled: Final = compile_with()
 
 
 @compiled

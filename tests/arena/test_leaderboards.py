@@ -64,6 +64,8 @@ def test_votes_become_ratings_with_intervals_and_ranks(voted: Board) -> None:
 
 
 def test_a_snapshot_holds_what_is_needed_to_compute_it_again(voted: Board) -> None:
+    voted.interval = Board.Interval.SANDWICH
+    voted.save()
     leaderboard = rate_board(voted)
     counts = unpack_counts(leaderboard.counts)
     assert counts.n_votes == leaderboard.n_votes == 18
@@ -72,7 +74,7 @@ def test_a_snapshot_holds_what_is_needed_to_compute_it_again(voted: Board) -> No
     assert fit.parameters.items() <= leaderboard.parameters.items()
     rows = list(leaderboard.ratings.order_by("model"))
     assert [row.value for row in rows] == pytest.approx(fit.values)
-    sets = find_rank_sets(fit, confidence=fit.confidence, **leaderboard.parameters["rank_sets"])
+    sets = find_rank_sets(fit, confidence=fit.confidence, **leaderboard.parameters["rank_draws"])
     assert [(row.rank_set_best, row.rank_set_worst) for row in rows] == list(zip(sets.best, sets.worst, strict=True))
     assert leaderboard.covariance_digest == hashlib.sha256(fit.covariance.tobytes()).hexdigest()
     Leaderboard.objects.filter(pk=leaderboard.pk).delete()

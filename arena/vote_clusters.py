@@ -1,7 +1,7 @@
 """Which votes of a board belong together: those of one rater, those on one prompt.
 
-Intervals that respect it need more than the counts: every vote's rater and prompt. Reading them takes about as many
-seconds as there are millions of votes, so a board of very many may ask for the plain sandwich instead.
+Intervals that respect it need more than the counts: every vote's rater and prompt. That takes some seconds and 200 MB
+for each million votes, so a board of very many may ask for the plain sandwich instead.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,8 @@ def read_clusters(board: Board, models: Sequence[int], last_vote_id: int) -> Vot
     clusters = {f"{name}_cluster": Coalesce(f"{name}_id", -F("id")) for name in names}
     rows = Vote.objects.filter(board=board, id__lte=last_vote_id).countable().order_by().annotate(**clusters)
     grouped = rows.values_list("model_a", "model_b", winner, *clusters).annotate(votes=Count("id"))
-    found = np.array(list(grouped) if names else [], dtype=np.int64).reshape(-1, 4 + len(names)).T
+    rows_as_they_come = grouped.iterator(chunk_size=100_000) if names else []
+    found = np.fromiter(rows_as_they_come, dtype=np.dtype((np.int64, 4 + len(names)))).T
     enough = {
         name: labels
         for name, labels in zip(names, found[3:-1], strict=True)

@@ -65,7 +65,7 @@ def fill(database: str, n_votes: int) -> None:
     from generators.models import ImageModel
 
     call_command("migrate", verbosity=0)
-    board = Board.objects.create(slug="benchmark", title="Benchmark", origin="imported")
+    board = Board.objects.create(slug="benchmark", title="Benchmark", origin="imported", interval="sandwich")
     names = [f"model-{i:03d}" for i in range(M)]
     models = ImageModel.objects.bulk_create([ImageModel(slug=name, name=name, family=name) for name in names])
     board.contestants.set(models)
@@ -163,6 +163,9 @@ def measure(database: str) -> None:
     show(f"{NEW_VOTES:,} new votes to a leaderboard", lambda: rate_board(board), vote, 5, None)
     show("nothing new", lambda: rate_board(board), lambda: None, 5, None)
     print(f"{'peak memory of this process':<50} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:8.0f} MB")
+    board.interval = "rater"
+    show("with intervals that respect raters", lambda: rate_board(board), forget, 1, None)
+    print(f"{'peak memory with them':<50} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:8.0f} MB")
     show("for comparison: the votes grouped at each time", group, lambda: None, 2, None)
     kept = unpack_counts(Leaderboard.objects.latest("pk").counts)
     exact = np.array_equal(kept.table, count_rows(kept.models, group()).table)

@@ -133,7 +133,7 @@ def count_rows(models: Sequence[Hashable], rows: Iterable[tuple[Hashable, Hashab
                 raise ValueError(f"Row {number}: unknown model {model!r}.")
         if winner not in winner_index:
             raise ValueError(f"Row {number}: unknown winner {winner!r}; known are {', '.join(WINNERS)}.")
-        if votes < 0:
-            raise ValueError(f"Row {number}: {votes} votes; a count is 0 or more.")
+        if not isinstance(votes, int | np.integer) or votes < 0:
+            raise ValueError(f"Row {number}: {votes} votes; a count is a whole number, 0 or more.")
         table[model_index[model_a], model_index[model_b], winner_index[winner]] += votes
     return Counts(tuple(models), table)

@@ -84,6 +84,8 @@ class Ratings:
 
     def contrast(self, weights: Mapping[Hashable, float]) -> Estimate:
         """The estimate of Σ weight × rating, in points. The weights sum to zero: the scale has no origin of its own."""
+        if not all(math.isfinite(weight) for weight in weights.values()):
+            raise ValueError(f"The weights of a contrast are finite, got {dict(weights)}.")
         if abs(math.fsum(weights.values())) > 1e-9 * max(map(abs, weights.values()), default=0.0):
             raise ValueError(f"The weights of a contrast sum to 0, got {math.fsum(weights.values())}.")
         vector = np.zeros(len(self.models))

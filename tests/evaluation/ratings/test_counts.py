@@ -12,6 +12,8 @@ from tests.strategies import tables
         (("a", "x", "tie", 1), "Row 1: unknown model 'x'"),
         (("a", "b", "draw", 1), "Row 1: unknown winner 'draw'; known are model_a, model_b, tie, both_bad"),
         (("a", "b", "tie", -1), "Row 1: -1 votes"),
+        (("a", "b", "tie", 1.5), "Row 1: 1.5 votes; a count is a whole number"),
+        (("a", "b", "tie", float("nan")), "Row 1: nan votes"),
     ],
 )
 def test_an_unknown_value_names_its_row(row: tuple[str, str, str, int], complaint: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from evaluation.ratings.bradley_terry import fit_bradley_terry, fit_davidson
-from evaluation.ratings.components import find_components
+from evaluation.ratings.components import NotOnOneScale, Unrated, find_components
 from evaluation.ratings.counts import Counts, count_rows, count_votes
 from evaluation.ratings.ratings import estimate, quantile
 from evaluation.ratings.scales import Scale
@@ -109,6 +109,16 @@ def test_weights_scale_the_votes_but_not_their_number() -> None:
     assert weighted.covariance == pytest.approx(fit.covariance, rel=1e-9)
 
 
+def test_votes_that_weigh_nothing_are_no_votes() -> None:
+    rows = np.array([0, 1, 2, 0]), np.array([1, 0, 0, 2]), np.array([0, 0, 0, 0])
+    counts = count_votes(Votes(tuple("abc"), *rows, np.array([1.0, 2.0, 0.0, 0.0])))
+    with pytest.raises(NotOnOneScale) as caught:
+        fit_bradley_terry(counts)
+    assert caught.value.unrated == {"c": Unrated.NO_VOTES}
+    rated = fit_bradley_terry(counts.select([0, 1]), scale=Scale(1.0, np.e))
+    assert rated.values[1] - rated.values[0] == pytest.approx(np.log(2))
+
+
 def test_clusters_are_those_of_the_counted_votes() -> None:
     counts = count_rows("ab", [("a", "b", "model_a", 3), ("a", "b", "model_b", 2)])
     votes = expand(counts)
@@ -131,7 +141,11 @@ def test_differences_and_contrasts_use_the_whole_covariance() -> None:
     assert found.standard_error == pytest.approx(unit / np.sqrt(40 * 0.75 * 0.25))
     assert found.p_value == pytest.approx(2 * stats.norm.sf(found.value / found.standard_error))
     assert fit.contrast({"a": 1.0, "b": -0.5, "c": -0.5}).value == pytest.approx(fit.values @ [1, -0.5, -0.5])
-    for wrong, complaint in [({"a": 1.0}, "sum to 0"), ({"a": 1.0, "z": -1.0}, "'z' is not rated here")]:
+    for wrong, complaint in [
+        ({"a": 1.0}, "sum to 0"),
+        ({"a": np.nan, "b": 1.0}, "finite"),
+        ({"a": 1.0, "z": -1.0}, "'z' is not rated here"),
+    ]:
         with pytest.raises(ValueError, match=complaint):
             fit.contrast(wrong)
     with pytest.raises(ValueError, match="twice"):

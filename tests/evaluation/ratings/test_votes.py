@@ -44,6 +44,15 @@ def test_every_way_in_counts_alike(rows: list[tuple[str, str, str]]) -> None:
     assert (count_votes(code_arrow(pa.table(coded), MODELS)).table == table).all()
 
 
+@settings(max_examples=40, deadline=None)
+@given(ROWS, ROWS)
+def test_counting_two_lots_together_is_adding_their_tables(
+    some: list[tuple[str, str, str]], more: list[tuple[str, str, str]]
+) -> None:
+    tables = [count_votes(code_frame(frame_of(rows), MODELS)) for rows in (some, more, some + more)]
+    assert ((tables[0] + tables[1]).table == tables[2].table).all()
+
+
 @settings(max_examples=25, deadline=None)
 @given(ROWS, st.integers(1, 9))
 def test_a_parquet_file_is_counted_in_pieces(

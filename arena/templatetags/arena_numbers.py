@@ -13,9 +13,9 @@ def grouped(number: int) -> str:
 
 @register.filter
 def percent(share: float | None) -> str:
-    """0.374 -> '37 %'; what is not known is a dash, and what rounds to 0 or 100 without being it says so."""
+    """0.374 -> '37 %'; what is not known is a dash, and nothing estimated is certain: '< 1 %', '> 99 %'."""
     if share is None:
         return "–"
-    if 0 < share < 0.005:
+    if share < 0.005:
         return "< 1 %"
-    return "> 99 %" if 0.995 <= share < 1 else f"{share:.0%}".replace("%", " %")
+    return "> 99 %" if share >= 0.995 else f"{share:.0%}".replace("%", " %")

@@ -13,6 +13,7 @@ from arena.boards import UnknownDeclaration, declare_board
 from arena.leaderboards import rate_board
 from arena.models import Board, Origin, Rater, Vote
 from arena.tallies import unpack_counts
+from arena.templatetags.arena_numbers import percent
 from arena.vote_clusters import read_clusters
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.counts import count_votes
@@ -159,3 +160,11 @@ def test_interval_and_focus_are_declared(db: None) -> None:
         declare_board(declared | {"focus": "nobody"})
     with pytest.raises(ValueError, match="interval"):
         declare_board(declared | {"interval": "bootstrap"})
+
+
+@pytest.mark.parametrize(
+    ("share", "written"),
+    [(None, "–"), (0.0, "< 1 %"), (0.004, "< 1 %"), (0.374, "37 %"), (0.9951, "> 99 %"), (1.0, "> 99 %")],
+)
+def test_an_estimated_share_is_never_written_as_certain(share: float | None, written: str) -> None:
+    assert percent(share) == written

@@ -1,4 +1,4 @@
-"""One measurement of benchmarks/ratings.py, in a process of its own: prints seconds as JSON.
+"""One measurement of benchmarks/ratings.py, in a process of its own: prints what was found, mostly seconds, as JSON.
 
 Cases of a peer import nothing of this project: they also run under another interpreter, where that peer is installed.
 """
@@ -288,5 +288,12 @@ def growth(folder: Path) -> list[tuple[int, int, float]]:
     return found
 
 
+def read_peak() -> float:
+    """Megabytes of the largest resident size of this process; the parent's own is not in it."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
 if __name__ == "__main__":
-    print(json.dumps(CASES[sys.argv[1]](Path(sys.argv[2]))))
+    found = CASES[sys.argv[1]](Path(sys.argv[2]))
+    print(json.dumps({"found": found, "megabytes": read_peak()}))

@@ -32,8 +32,8 @@ WINNERS = ["model_a", "model_b", "tie", "both_bad"]
 @dataclass(frozen=True)
 class Measured:
     found: Any
-    wall: float
     megabytes: float
+    wall: float
 
 
 def make_votes(folder: Path, n: int, rng: np.random.Generator) -> None:
@@ -64,18 +64,13 @@ def make_votes(folder: Path, n: int, rng: np.random.Generator) -> None:
 
 def measure(name: str, folder: Path, python: str = sys.executable) -> Measured:
     start = time.perf_counter()
-    process = subprocess.Popen(
+    done = subprocess.run(
         [python, str(ROOT / "benchmarks" / "rating_cases.py"), name, str(folder)],
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
+        check=True,
     )
-    printed = process.stdout.read() if process.stdout else b""
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{name} ended with {process.returncode}")
-    return Measured(json.loads(printed), wall, usage.ru_maxrss / 1024)
+    return Measured(wall=time.perf_counter() - start, **json.loads(done.stdout))
 
 
 def line(text: str, figure: str, passed: bool | None = None, wanted: str = "") -> None:

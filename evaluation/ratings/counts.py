@@ -107,15 +107,22 @@ def tabulate(
     columns: Sequence[NDArray[np.integer[Any]]], shape: tuple[int, ...], weight: NDArray[np.float64] | None = None
 ) -> NDArray[Any]:
     """Number of rows, or sum of ``weight`` (N,), in each cell of ``shape``; each column (N,) indexes one axis."""
-    size = math.prod(shape)
+    size, n = math.prod(shape), len(columns[0])
     table = np.zeros(size, dtype=np.int64 if weight is None else np.float64)
-    for start in range(0, len(columns[0]), BLOCK):
-        block = slice(start, start + BLOCK)
-        cell: NDArray[Any] = columns[0][block].astype(np.int32 if size < 2**31 else np.int64)
+    # Small numbers are quicker to compute with, and bincount wants large ones. Both places are used again and again:
+    # memory that is given back and asked for anew costs more than the counting.
+    small: NDArray[Any] = np.empty(min(BLOCK, n), dtype=np.int32 if size < 2**31 else np.int64)
+    large = np.empty(len(small), dtype=np.intp)
+    for start in range(0, n, BLOCK):
+        block = slice(start, min(start + BLOCK, n))
+        cell, index = small[: block.stop - start], large[: block.stop - start]
+        cell[:] = columns[0][block]
         for length, codes in zip(shape[1:], columns[1:], strict=True):
             cell *= length
-            cell += codes[block].astype(cell.dtype, copy=False)
-        table += np.bincount(cell, None if weight is None else weight[block], size)
+            # Of all whole numbers only these have no type in common with signed ones.
+            cell += codes[block].astype(cell.dtype) if codes.dtype == np.uint64 else codes[block]
+        index[:] = cell
+        table += np.bincount(index, None if weight is None else weight[block], size)
     return table.reshape(shape)
 
 

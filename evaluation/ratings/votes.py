@@ -12,6 +12,9 @@ from evaluation.ratings.outcomes import WINNERS
 if TYPE_CHECKING:
     import pandas as pd
 
+# Votes that are compared at once: the answers stay in the cache.
+BLOCK = 1 << 17
+
 
 @dataclass(frozen=True, eq=False)
 class Votes:
@@ -36,10 +39,11 @@ class Votes:
         limits = {"model_a": m, "model_b": m, "winner": len(WINNERS)} | dict.fromkeys(self.clusters, None)
         for name, limit in limits.items():
             _check_codes(name, self._column(name), n, limit)
-        same = self.model_a == self.model_b
-        if same.any():
-            row = int(same.argmax())
-            raise ValueError(f"Row {row}: {self.models[int(self.model_a[row])]!r} meets itself.")
+        for start in range(0, n, BLOCK):
+            same = self.model_a[start : start + BLOCK] == self.model_b[start : start + BLOCK]
+            if same.any():
+                row = start + int(same.argmax())
+                raise ValueError(f"Row {row}: {self.models[int(self.model_a[row])]!r} meets itself.")
         if self.weight is not None:
             weight = np.asarray(self.weight)
             if weight.shape != (n,) or weight.dtype.kind not in "fiu":
@@ -84,7 +88,8 @@ def _check_codes(name: str, codes: NDArray[Any], n: int, limit: int | None) -> N
         raise ValueError(f"{name} is an array of {n} whole numbers, got {got}.")
     if limit is None or not n:
         return
-    if codes.min() < 0 or codes.max() >= limit:
+    # Without a sign, a negative code is a very large one.
+    if codes.view(f"u{codes.itemsize}").max() >= limit:
         row = int(((codes < 0) | (codes >= limit)).argmax())
         raise ValueError(f"Row {row}: {name} is {codes[row]}; known are 0 to {limit - 1}.")
 

@@ -176,6 +176,20 @@ def test_arrays_are_checked_at_the_door(change: dict[str, object], complaint: st
         Votes(**(good | change))
 
 
+@pytest.mark.parametrize("kind", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"])
+def test_codes_of_every_width_count_alike(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    a = rng.integers(0, 100, 5000)
+    columns = a, (a + rng.integers(1, 100, 5000)) % 100, rng.integers(0, 4, 5000)
+    expected = count_votes(Votes(tuple(range(100)), *columns))
+    found = count_votes(Votes(tuple(range(100)), *(column.astype(kind) for column in columns)))
+    assert (found.table == expected.table).all()
+    far = columns[0].astype(kind)
+    far[4711] = 100
+    with pytest.raises(ValueError, match="Row 4711: model_a is 100"):
+        Votes(tuple(range(100)), far, *columns[1:])
+
+
 def test_no_votes_are_no_error() -> None:
     none = np.zeros(0, np.int8)
     assert count_votes(Votes(tuple(MODELS), none, none, none)).n_votes == 0

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from arena.models import Board, Leaderboard, Rating
 from arena.tallies import pack_counts
-from arena.vote_clusters import read_clusters
+from arena.vote_clusters import keep_telling, read_clusters
 from arena.vote_counts import advance_counts, read_counts, rebuild_counts
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.components import Components, find_components
@@ -54,7 +54,6 @@ def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
         if clusters:
             # Read a moment later: what is rated is what is stored.
             counts = Counts(counts.models, count_votes(clusters).table.astype(np.int64))
-            leaderboard.parameters["interval"] = "+".join(clusters.clusters)
             leaderboard.counts, leaderboard.n_votes = pack_counts(counts), counts.n_votes
         ratings = _rate(leaderboard, counts, clusters)
         leaderboard.save()
@@ -97,10 +96,11 @@ def _rate(leaderboard: Leaderboard, counts: Counts, clusters: Votes | None) -> l
             ties="half",
             both_bad="half",
             interval="sandwich",
-            clusters=clusters.select(components.rated) if clusters else None,
+            clusters=keep_telling(clusters.select(components.rated)) if clusters else None,
             scale=SCALE,
             confidence=CONFIDENCE,
         )
+        leaderboard.parameters["interval"] = fit.interval
         _place([ratings[i] for i in components.rated], fit)
         leaderboard.covariance_digest = hashlib.sha256(fit.covariance.astype("<f8").tobytes()).hexdigest()
     if counts.n_votes:

@@ -100,7 +100,7 @@ class Projection:
     to be; ``ci_low`` and ``ci_high`` also carry that it is an estimate with ``degrees_of_freedom`` = ``n_shared`` - 1.
     They are for the rating that the board would reach with many votes: an early one has an error of its own besides.
 
-    ``rank`` is 1 + the number of published ratings above ``value``; ``rank_low`` (best) and ``rank_high`` (worst) hold
+    ``rank`` is 1 + the number of published ratings above ``value``; ``rank_best`` (best) and ``rank_worst`` (worst) hold
     the rank with probability ``confidence`` or more; ``top[k - 1]`` (P + 1,) is the probability of rank k or better.
     ``tau`` is the disagreement between the boards (standard deviation of one model, Paule-Mandel); ``residuals`` has,
     by our name, each shared baseline's published rating minus (our rating + ``shift``).
@@ -112,8 +112,8 @@ class Projection:
     ci_low: float
     ci_high: float
     rank: int
-    rank_low: int
-    rank_high: int
+    rank_best: int
+    rank_worst: int
     top: Array
     shift: float
     tau: float
@@ -124,9 +124,9 @@ class Projection:
 
     def describe(self) -> str:
         """In words: "9th, between 7th and 12th", or only "9th" when no other rank is in the interval."""
-        if self.rank_low == self.rank_high:
+        if self.rank_best == self.rank_worst:
             return _ordinal(self.rank)
-        return f"{_ordinal(self.rank)}, between {_ordinal(self.rank_low)} and {_ordinal(self.rank_high)}"
+        return f"{_ordinal(self.rank)}, between {_ordinal(self.rank_best)} and {_ordinal(self.rank_worst)}"
 
     __str__ = describe
 
@@ -179,8 +179,8 @@ def project(
         ci_low=float(ci_low),
         ci_high=float(ci_high),
         rank=rank,
-        rank_low=min(best, rank),
-        rank_high=max(worst, rank),
+        rank_best=min(best, rank),
+        rank_worst=max(worst, rank),
         top=top,
         shift=shift,
         tau=math.sqrt(tau2[0]),

@@ -86,8 +86,24 @@ def test_equal_votes_are_one_row_and_a_vote_without_rater_is_a_cluster_of_its_ow
     assert alone.sum() == len(np.unique(votes.clusters["rater"][alone])) == 5
     counts = count_votes(votes)
     assert counts.table.sum() == Vote.objects.count()
-    first = Vote.objects.earliest("id").pk
-    assert read_clusters(imported, models, first) is None
+    assert read_clusters(imported, models, Vote.objects.earliest("id").pk).weight.sum() == 1
+    assert (
+        count_votes(read_clusters(imported, models[:2], Vote.objects.latest("id").pk)).table.sum() < counts.table.sum()
+    )
+
+
+def test_raters_of_models_without_a_rating_do_not_count_as_enough(imported: Board) -> None:
+    """Twenty raters compare a model that never loses; the votes that rate the others are of one."""
+    a, b, unbeaten = imported.contestants.order_by("pk")
+    raters = [Rater.objects.create(origin=imported.origin, board=imported, name=f"r{i}") for i in range(20)]
+    fields = {"board": imported, "origin": imported.origin, "cast_at": timezone.now()}
+    votes = [Vote(rater=rater, model_a=unbeaten, model_b=a, winner="model_a", **fields) for rater in raters]
+    votes += [Vote(rater=raters[0], model_a=a, model_b=b, winner=w, **fields) for w in ("model_a", "model_b", "tie")]
+    Vote.objects.bulk_create(votes)
+    made = rate_board(imported)
+    assert made.parameters["interval"] == "sandwich"
+    assert made.ratings.get(model=unbeaten).unrated == "unbeaten"
+    assert rate_board(imported) is None
 
 
 def test_both_ways_at_once(imported: Board) -> None:

@@ -125,11 +125,11 @@ def test_only_differences_of_ours_count(seed: int, k: int, offset: float, unit: 
     ratings, board = scatter(seed, k)
     placed = project(ratings, "new", board)
     assert placed.ci_low < placed.value < placed.ci_high
-    assert 1 <= placed.rank_low <= placed.rank <= placed.rank_high <= k + 3
+    assert 1 <= placed.rank_best <= placed.rank <= placed.rank_worst <= k + 3
     assert (np.diff(placed.top).min() >= 0.0, placed.top[-1]) == (True, pytest.approx(1.0))
     wide = project(ratings, "new", board, confidence=0.99)
     assert wide.ci_low < placed.ci_low < placed.ci_high < wide.ci_high
-    assert wide.rank_low <= placed.rank_low <= placed.rank_high <= wide.rank_high
+    assert wide.rank_best <= placed.rank_best <= placed.rank_worst <= wide.rank_worst
     models, values, covariance = ratings.models, ratings.values, ratings.covariance
     assert same(project(rate(models, values + offset, covariance), "new", board), placed, -offset)
     anchored = rate(models, *Scale(anchor="m0").place(models, values / Scale().unit, covariance / Scale().unit ** 2))
@@ -222,7 +222,7 @@ def leave_out(ours: PublishedBoard, public: PublishedBoard) -> NDArray[np.float6
 def covers(placed: Projection, truth: PublishedBoard) -> tuple[bool, bool]:
     value = truth.values[truth.index(placed.model)]
     rank = 1 + (truth.values > value).sum()
-    return placed.ci_low <= value <= placed.ci_high, placed.rank_low <= rank <= placed.rank_high
+    return placed.ci_low <= value <= placed.ci_high, placed.rank_best <= rank <= placed.rank_worst
 
 
 def test_real_boards_of_another_day_and_of_another_task(shared_data: Path) -> None:

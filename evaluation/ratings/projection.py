@@ -100,7 +100,7 @@ class Projection:
     to be; ``ci_low`` and ``ci_high`` also carry that it is an estimate with ``degrees_of_freedom`` = ``n_shared`` - 1.
     They are for the rating that the board would reach with many votes: an early one has an error of its own besides.
 
-    ``rank`` is 1 + the number of published ratings above ``value``; ``rank_best`` (best) and ``rank_worst`` (worst) hold
+    ``rank`` is 1 + the number of published ratings above ``value``; ``rank_best`` and ``rank_worst`` hold
     the rank with probability ``confidence`` or more; ``top[k - 1]`` (P + 1,) is the probability of rank k or better.
     ``tau`` is the disagreement between the boards (standard deviation of one model, Paule-Mandel); ``residuals`` has,
     by our name, each shared baseline's published rating minus (our rating + ``shift``).

@@ -77,6 +77,10 @@ def test_evalica_agrees(shared_data: Path, name: str) -> None:
     counts = count_rows(models, [(row["left"], row["right"], outcomes[row["winner"]], 1) for row in rows])
     lefts, rights = [row["left"] for row in rows], [row["right"] for row in rows]
     peer = evalica.bradley_terry(lefts, rights, [peers[row["winner"]] for row in rows], tolerance=1e-12, limit=100_000)
+    with (shared_data / "votes" / f"{name}_golden.csv").open() as file:
+        golden = {row["item"]: row["score"] for row in csv.DictReader(file) if row["algorithm"] == "bradley_terry"}
+    kept = np.log([float(golden[model]) for model in models])
+    assert fit_bradley_terry(counts).theta == pytest.approx(kept - kept.mean(), abs=1e-9)
     log_ratios = np.log(peer.scores.loc[models].to_numpy())
     theta = (fit_bradley_terry(counts).values - 1000.0) * np.log(10.0) / 400.0
     assert theta == pytest.approx(log_ratios - log_ratios.mean(), abs=1e-6)

@@ -297,7 +297,7 @@ def test_published_ratings_come_out(shared_data: Path) -> None:
     assert set(rated) == set(golden.index)
     for name, expected in golden.iterrows():
         assert rated[name].value == pytest.approx(expected["arenarank_rating"], abs=1.0)
-        assert rated[name].ci_low == pytest.approx(expected["arenarank_best"], abs=1.0)
-        assert rated[name].ci_high == pytest.approx(expected["arenarank_worst"], abs=1.0)
+        assert rated[name].ci_low == pytest.approx(expected["arenarank_low"], abs=1.0)
+        assert rated[name].ci_high == pytest.approx(expected["arenarank_high"], abs=1.0)
     by_rating = sorted(rated, key=lambda name: rated[name].value)
     assert by_rating == list(golden.sort_values("published_rating").index)

@@ -19,7 +19,7 @@ from evaluation.ratings.compiled import prefer_compiled
 from evaluation.ratings.counts import Counts, count_votes
 from evaluation.ratings.outcomes import MODEL_B, TIE, Treatment
 from evaluation.ratings.poisson import draw_deviations, make_key, normal_pieces, small_thresholds
-from evaluation.ratings.ranks import RankSets, find_largest_differences
+from evaluation.ratings.ranks import RankSets, conclude_rank_sets, find_largest_differences
 from evaluation.ratings.ratings import Ratings, check_confidence
 from evaluation.ratings.refitting import Array, Matchups, add_votes, expand, refit, start_totals
 from evaluation.ratings.scales import Scale
@@ -65,16 +65,8 @@ class Bootstrap:
         _check_size(len(self.draws), 1.0 / (1.0 - level), level)
         noise = np.ascontiguousarray((self.draws - self.values).T, dtype=np.float32)
         covariance = np.cov(self.draws, rowvar=False)
-        variances = np.diag(covariance)
-        errors = np.sqrt(np.maximum(variances[:, None] + variances[None, :] - 2.0 * covariance, 0.0))
-        # Two models that move together in every draw differ by a known amount: nothing to divide by.
-        inverse = np.divide(1.0, errors, where=errors > 1e-6 * self.scale.unit, out=np.zeros_like(errors))
-        largest = prefer_compiled(find_largest_differences)(noise, inverse.astype(np.float32))
-        critical_value = float(np.quantile(largest, level, method="higher"))
-        differences = self.values[:, None] - self.values[None, :]
-        above = differences > np.maximum(critical_value * errors, 1e-6 * self.scale.unit)
-        best, worst = 1 + above.sum(axis=0), len(self.models) - above.sum(axis=1)
-        return RankSets(self.models, best, worst, level, critical_value, len(self.draws), self.seed)
+        find_largest = prefer_compiled(find_largest_differences)
+        return conclude_rank_sets(self.models, self.values, covariance, noise, level, self.seed, find_largest)
 
 
 @dataclass(frozen=True)
@@ -97,7 +89,7 @@ def bootstrap_ratings(
     seed: int = 0,
     ties: Treatment = "half",
     both_bad: Treatment = "half",
-    scale: Scale = Scale(),  # noqa: B008
+    scale: Scale = Scale(),
     confidence: float = 0.95,
 ) -> Bootstrap:
     """``n`` resamples of independent votes. A seed gives the same draws on any number of threads, compiled or not.
@@ -134,7 +126,7 @@ def bootstrap_clusters(
     seed: int = 0,
     ties: Treatment = "half",
     both_bad: Treatment = "half",
-    scale: Scale = Scale(),  # noqa: B008
+    scale: Scale = Scale(),
     confidence: float = 0.95,
 ) -> Bootstrap:
     """``n`` resamples of whole clusters: all votes of a rater (a prompt, ...) get one Poisson(1) weight.

@@ -1,7 +1,7 @@
 """Ranks with their uncertainty."""
 
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,26 +68,42 @@ def find_rank_sets(ratings: Ratings, *, confidence: float = 0.95, draws: int = 2
     surely above and surely below (Mogstad, Romano, Shaikh & Wilhelm 2024, "Inference for ranks", section 3).
     """
     check_confidence(confidence)
-    variances = np.diag(ratings.covariance)
-    errors = np.sqrt(np.maximum(variances[:, None] + variances[None, :] - 2.0 * ratings.covariance, 0.0))
-    # Two models that always move together differ by a known amount: no noise, and nothing to divide by.
-    inverse = np.divide(1.0, errors, where=errors > 1e-9 * errors.max(initial=0.0), out=np.zeros_like(errors))
     noise = _draw_noise(ratings, draws, seed)
-    critical_value = float(np.quantile(find_largest_differences(noise, inverse), confidence))
-    differences = ratings.values[:, None] - ratings.values[None, :]
-    above = differences > critical_value * errors
-    best, worst = 1 + above.sum(axis=0), len(ratings.models) - above.sum(axis=1)
-    return RankSets(ratings.models, best, worst, confidence, critical_value, draws, seed)
+    return conclude_rank_sets(ratings.models, ratings.values, ratings.covariance, noise, confidence, seed)
 
 
-def find_largest_differences(noise: NDArray[np.floating], inverse_errors: NDArray[np.float64]) -> NDArray[np.floating]:
+def conclude_rank_sets(
+    models: tuple[Hashable, ...],
+    values: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    noise: NDArray[np.float32],
+    confidence: float,
+    seed: int,
+    find_largest: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]] | None = None,
+) -> RankSets:
+    """The rank sets of ``values`` (M,) with ``covariance`` (M, M), from ``noise`` (M, B): how draws deviate from them.
+
+    ``find_largest`` is find_largest_differences, or faster and the same.
+    """
+    variances = np.diag(covariance)
+    errors = np.sqrt(np.maximum(variances[:, None] + variances[None, :] - 2.0 * covariance, 0.0))
+    # Two models that always move together differ by a known amount: no noise, and nothing to divide by.
+    known = 1e-6 * errors.max(initial=0.0)
+    inverse = np.divide(1.0, errors, where=errors > known, out=np.zeros_like(errors)).astype(np.float32)
+    largest = (find_largest or find_largest_differences)(noise, inverse)
+    critical_value = float(np.quantile(largest, confidence, method="higher"))
+    above = values[:, None] - values[None, :] > np.maximum(critical_value * errors, known)
+    best, worst = 1 + above.sum(axis=0), len(models) - above.sum(axis=1)
+    return RankSets(models, best, worst, confidence, critical_value, noise.shape[1], seed)
+
+
+def find_largest_differences(noise: NDArray[np.float32], inverse_errors: NDArray[np.float32]) -> NDArray[np.float32]:
     """(B,): max over pairs of |noise_i - noise_j| / error_ij, for ``noise`` (M, B) and 1 / error (M, M)."""
-    largest = np.zeros(noise.shape[1], dtype=noise.dtype)
-    weights = inverse_errors.astype(noise.dtype)
+    largest = np.zeros(noise.shape[1], dtype=np.float32)
     for i in range(len(noise) - 1):
         difference = noise[i + 1 :] - noise[i]
         np.abs(difference, out=difference)
-        difference *= weights[i, i + 1 :, None]
+        difference *= inverse_errors[i, i + 1 :, None]
         np.maximum(largest, difference.max(axis=0), out=largest)
     return largest
 

@@ -31,7 +31,7 @@ def fit_bradley_terry(
     side: bool = False,
     interval: Interval = "sandwich",
     clusters: Votes | None = None,
-    scale: Scale = Scale(),  # noqa: B008
+    scale: Scale = Scale(),
     confidence: float = 0.95,
 ) -> Ratings:
     """Bradley & Terry 1952: P(i beats j) = 1 / (1 + exp(-(θ_i - θ_j))), by maximum likelihood.
@@ -55,7 +55,7 @@ def fit_davidson(
     side: bool = False,
     interval: Interval = "sandwich",
     clusters: Votes | None = None,
-    scale: Scale = Scale(),  # noqa: B008
+    scale: Scale = Scale(),
     confidence: float = 0.95,
 ) -> Ratings:
     """Davidson 1970: win, loss and tie have odds π_i : π_j : ν √(π_i π_j), π = exp θ. "tie" in the coefficients is ν.
@@ -74,7 +74,7 @@ def fit_rao_kupper(
     side: bool = False,
     interval: Interval = "sandwich",
     clusters: Votes | None = None,
-    scale: Scale = Scale(),  # noqa: B008
+    scale: Scale = Scale(),
     confidence: float = 0.95,
 ) -> Ratings:
     """Rao & Kupper 1967: P(i beats j) = π_i / (π_i + κ π_j), a tie otherwise. "tie" in the coefficients is κ ≥ 1.

@@ -59,7 +59,7 @@ def fit_controlled(
     prior_sd: float | None = None,
     interval: Interval = "sandwich",
     clustered: bool = False,
-    scale: Scale = Scale(),  # noqa: B008
+    scale: Scale = Scale(),
     confidence: float = 0.95,
 ) -> Controlled:
     """Bradley-Terry ratings of images that are equal in ``covariates`` and in the side they are shown on.

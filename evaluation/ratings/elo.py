@@ -46,7 +46,7 @@ def run_elo(
     k: float = 4.0,
     ties: Treatment = "half",
     both_bad: Treatment = "half",
-    scale: Scale = Scale(),  # noqa: B008
+    scale: Scale = Scale(),
 ) -> Elo:
     """Elo 1978, "The rating of chessplayers", 1.6, over the votes in their order, each model from ``scale.center``.
 
@@ -72,7 +72,7 @@ def bootstrap_elo(
     k: float = 4.0,
     ties: Treatment = "half",
     both_bad: Treatment = "half",
-    scale: Scale = Scale(),  # noqa: B008
+    scale: Scale = Scale(),
 ) -> Elo:
     """Elo over ``n`` random orders of the votes: mean and percentile interval of ``run_elo``.
 

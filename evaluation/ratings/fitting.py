@@ -84,7 +84,7 @@ def maximize(family: Family, pairs: Pairs, start: Array | None = None) -> Optimu
     here, shortest = _derive(family, pairs, x), np.inf
     for iteration in range(1, 101):
         gradient, hessian = _assemble_all(pairs, here)
-        step = _solve(hessian, gradient)
+        step = solve(hessian, gradient)
         if not np.isfinite(step).all():
             break
         # The rise that this step can still bring is lost in the rounding of the likelihood: after it we are there.
@@ -108,7 +108,8 @@ def maximize(family: Family, pairs: Pairs, start: Array | None = None) -> Optimu
     )
 
 
-def _solve(hessian: Array, gradient: Array) -> Array:
+def solve(hessian: Array, gradient: Array) -> Array:
+    """Newton's step (Q,); infinite where the Hessian is singular."""
     try:
         step: Array = np.linalg.solve(hessian, gradient).astype(np.float64, copy=False)
         return step

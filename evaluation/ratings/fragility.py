@@ -82,7 +82,7 @@ def find_fragile_votes(
     pair: tuple[Hashable, Hashable] | None = None,
     ties: Treatment = "half",
     both_bad: Treatment = "half",
-    scale: Scale = Scale(),  # noqa: B008
+    scale: Scale = Scale(),
 ) -> Fragility:
     """The fewest votes found whose removal changes who is first, or puts the second model of ``pair`` before the first.
 
@@ -109,7 +109,7 @@ def find_fragile_raters(
     pair: tuple[Hashable, Hashable] | None = None,
     ties: Treatment = "half",
     both_bad: Treatment = "half",
-    scale: Scale = Scale(),  # noqa: B008
+    scale: Scale = Scale(),
 ) -> Fragility:
     """The fewest raters found, each removed with all votes, that do what find_fragile_votes says.
 

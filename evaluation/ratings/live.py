@@ -40,7 +40,7 @@ class LiveRatings:
         *,
         ties: Treatment = "half",
         both_bad: Treatment = "half",
-        scale: Scale = Scale(),  # noqa: B008
+        scale: Scale = Scale(),
     ) -> None:
         fit = fit_bradley_terry(counts, ties=ties, both_bad=both_bad, interval="inverse_hessian")
         self.models: Final = counts.models

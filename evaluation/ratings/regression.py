@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.ratings.families import sigmoid
-from evaluation.ratings.fitting import NoFiniteFit, hold_sum
+from evaluation.ratings.fitting import NoFiniteFit, hold_sum, solve
 from evaluation.ratings.outcomes import BOTH_BAD, MODEL_A, MODEL_B, TIE, WINNERS
 from evaluation.ratings.votes import Votes
 
@@ -266,7 +266,7 @@ def climb(
     nothing = abs(here.log_likelihood) * (1e-13 + 1e-9 / sum(rows.stop - rows.start for rows in design.blocks))
     for iteration in range(1, 101):
         gradient, hessian = here.gradient - precision * (x - center), hold_sum(here.hessian + np.diag(precision), m)
-        step = _solve(hessian, gradient)
+        step = solve(hessian, gradient)
         if not np.isfinite(step).all():
             break
         moved = float(np.ptp(step[:m]) + np.abs(step[m:]) @ design.peaks)
@@ -288,14 +288,6 @@ def climb(
         f"The votes put no finite value on {' and '.join(map(repr, moving)) or 'the ratings'}: where it differs, the "
         "winner can be foretold without error. Leave it out, or give the covariates a prior (prior_sd)."
     )
-
-
-def _solve(hessian: Array, gradient: Array) -> Array:
-    try:
-        step: Array = np.linalg.solve(hessian, gradient).astype(np.float64, copy=False)
-        return step
-    except np.linalg.LinAlgError:
-        return np.full_like(gradient, np.inf)
 
 
 def _check_rank(design: Design, hessian: Array) -> None:

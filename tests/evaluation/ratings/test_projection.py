@@ -20,7 +20,7 @@ from evaluation.ratings.scales import Scale
 EXACT = PublishedBoard(("a", "b", "c"), np.array([1200.0, 1310.0, 1000.0]), np.zeros(3))
 
 
-def rate(models: Sequence[str], values: object, covariance: object, scale: Scale = Scale()) -> Ratings:  # noqa: B008
+def rate(models: Sequence[str], values: object, covariance: object, scale: Scale = Scale()) -> Ratings:
     numbers = np.asarray(values, dtype=float), np.asarray(covariance, dtype=float)
     return Ratings(tuple(models), *numbers, "by hand", "half", "half", "known", 0.0, scale)
 

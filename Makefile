@@ -9,13 +9,13 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
 .PHONY: demo test lint
 .DELETE_ON_ERROR:
 
-demo: .venv/.site
+demo: .venv/.workers
 	@$(BIN)/python manage.py demo $(ARGS)
 
 test: lint
 	@rm -f .coverage.*
 	$(BIN)/coverage run -m pytest $(ARGS)
-	PARAGONE_TEST_DATABASE=sqlite $(BIN)/coverage run -m pytest -m "not postgres and not browser" --durations=0 --durations-min=5 tests/arena tests/generators
+	PARAGONE_TEST_DATABASE=sqlite $(BIN)/coverage run -m pytest -m "not postgres and not browser" --durations=0 --durations-min=5 --ignore tests/generators/adapters tests/arena tests/generators
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report --fail-under=90
 
 lint: .venv/.dev
@@ -26,12 +26,12 @@ lint: .venv/.dev
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check
 
-.venv/.site: .venv/.made pyproject.toml constraints.txt
-	@echo "Installing (once; a few minutes on a first start) ..."
-	@$(PIP) -e .
+.venv/.workers: .venv/.made pyproject.toml constraints.txt
+	@echo "Installing, torch with it (once; a few minutes on a first start) ..."
+	@$(PIP) -e '.[workers]'
 	@touch $@
 
-.venv/.dev: .venv/.site
+.venv/.dev: .venv/.workers
 	@$(PIP) -e '.[dev]'
 	@touch $@
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -50,18 +51,29 @@ def open_battle(board: Board, rater_key: uuid.UUID) -> Battle:
     if newest and stage_of(newest) in {Stage.READY, Stage.DRAWING}:
         return newest
     with transaction.atomic():
-        sides = _choose_generations(board, rater_key)
-        _rng.shuffle(sides)
-        generation_a, generation_b = sides
-        return Battle.objects.create(
-            board=board,
-            prompt=generation_a.prompt,
-            model_a=generation_a.model,
-            model_b=generation_b.model,
-            generation_a=generation_a,
-            generation_b=generation_b,
-            opened_by=rater_key,
-        )
+        return create_battle(board, rater_key, _choose_generations(board, rater_key))
+
+
+def create_battle(
+    board: Board, rater_key: uuid.UUID, generations: Sequence[Generation], *, by_rater: bool = False
+) -> Battle:
+    """A new battle between two generations of one prompt, on sides drawn by lot."""
+    generation_a, generation_b = _rng.sample(generations, 2)
+    return Battle.objects.create(
+        board=board,
+        prompt=generation_a.prompt,
+        model_a=generation_a.model,
+        model_b=generation_b.model,
+        generation_a=generation_a,
+        generation_b=generation_b,
+        opened_by=rater_key,
+        by_rater=by_rater,
+    )
+
+
+def choose_matchup(board: Board, models: Collection[int]) -> tuple[int, int]:
+    """The two of these models (ids of contestants, two or more) that are wanted next on the board."""
+    return choose(_find_matchups(board, models), _rng)
 
 
 def stage_of(battle: Battle) -> Stage:
@@ -73,7 +85,16 @@ def stage_of(battle: Battle) -> Stage:
     statuses = {battle.generation_a.status, battle.generation_b.status}
     if statuses & {Generation.Status.REFUSED, Generation.Status.FAILED}:
         return Stage.FAILED
-    return Stage.READY if statuses == {Generation.Status.OK} else Stage.DRAWING
+    return Stage.READY if can_be_served(battle) else Stage.DRAWING
+
+
+def can_be_served(battle: Battle) -> bool:
+    """Whether both images are there and, where a classifier looks at those of raters' prompts, it let both pass."""
+    generations = (battle.generation_a, battle.generation_b)
+    if any(generation.status != Generation.Status.OK for generation in generations):
+        return False
+    found_unsafe = battle.set_aside == Battle.SetAside.UNSAFE and battle.set_aside_by is None
+    return battle.checked or not (battle.by_rater and (settings.SAFETY_MODEL or found_unsafe))
 
 
 def set_aside(battle: Battle, reason: str, rater_key: uuid.UUID | None) -> None:
@@ -85,10 +106,10 @@ def set_aside(battle: Battle, reason: str, rater_key: uuid.UUID | None) -> None:
 
 
 def prepare_images(battle: Battle) -> bool:
-    """Make both derivatives, so that neither arrives later than the other; False when one cannot be shown."""
+    """Make all derivatives, so that neither side arrives later than the other; False when one cannot be shown."""
     try:
-        for generation in (battle.generation_a, battle.generation_b):
-            blinding.derive(generation.original, battle.board.canvas_width, battle.board.canvas_height)
+        for original in (battle.generation_a.original, battle.generation_b.original, *battle.prompt.sources):
+            blinding.derive(original, battle.board.canvas_width, battle.board.canvas_height)
     except blinding.UnviewableImage:
         set_aside(battle, Battle.SetAside.BROKEN, None)
         return False
@@ -97,11 +118,10 @@ def prepare_images(battle: Battle) -> bool:
 
 def _choose_generations(board: Board, rater_key: uuid.UUID) -> list[Generation]:
     """The two images to compare next: of two models, for one prompt and seed."""
-    models = {m.pk: m for m in board.contestants.exclude(lifecycle=ImageModel.Lifecycle.RETIRED).defer("settings")}
+    models = {model.pk: model for model in board.entrants.defer("settings")}
     if len(models) < 2:
-        raise NothingToCompare("This board has fewer than two models that are not retired.")
-    newest = Leaderboard.objects.filter(board=board).order_by("-id").values_list("pk", flat=True).first()
-    matchups = _weigh(newest, tuple(sorted(models)), board.preliminary_below, board.focus_id)
+        raise NothingToCompare("This board has fewer than two models that meet in battles.")
+    matchups = _find_matchups(board, models)
     seen = set(Vote.objects.filter(board=board, rater__key=rater_key).values_list("prompt_id", flat=True))
     for attempt in range(MATCHUPS_TRIED):
         # A model that is wanted most may have nothing to show.
@@ -113,6 +133,11 @@ def _choose_generations(board: Board, rater_key: uuid.UUID) -> list[Generation]:
             generations = list(drawn.select_related("model", "prompt").defer("reported", "model__settings"))
             return generations if len(generations) == 2 else _request(board, matchup, prompt_id, seed)
     raise NothingToCompare("No two models of this board have a prompt that both can show.")
+
+
+def _find_matchups(board: Board, models: Collection[int]) -> Matchups:
+    newest = Leaderboard.objects.filter(board=board).order_by("-id").values_list("pk", flat=True).first()
+    return _weigh(newest, tuple(sorted(models)), board.preliminary_below, board.focus_id)
 
 
 @lru_cache(maxsize=64)

@@ -10,16 +10,26 @@ from pathlib import Path
 from typing import Final
 
 from django.conf import settings
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from generators import originals
+from generators.images import MAX_PIXELS, MAX_SIDE
 
 MEDIA_TYPE: Final = "image/jpeg"
 # Part of the address of a derivative: raise it when anything below changes, so that no battle mixes two rules.
 RULE: Final = "1"
 # Neutral, so that neither a warm nor a cold picture is favoured by its surroundings.
 MAT: Final = (128, 128, 128)
-MAX_PIXELS: Final = 100_000_000
+# What EXIF's orientations ask for, 1 ("as stored") left out.
+TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 SRGB: Final = ImageCms.createProfile("sRGB")
 
 
@@ -35,6 +45,8 @@ def derive(original: str, width: int, height: int) -> Path:
             data = blind(originals.read(original), width, height)
         except FileNotFoundError as error:
             raise UnviewableImage("The image file is gone.") from error
+        except originals.CorruptOriginal as error:
+            raise UnviewableImage("The image file is damaged.") from error
         file.parent.mkdir(parents=True, exist_ok=True)
         originals.write_whole(file, data)
     return file
@@ -44,10 +56,10 @@ def blind(data: bytes, width: int, height: int) -> bytes:
     """The bytes that a rater gets for an image with these bytes. Raises UnviewableImage."""
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UnviewableImage(f"The image has more than {MAX_PIXELS:,} pixels.")
+            if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
+                raise UnviewableImage(f"The image has more than {MAX_PIXELS:,} pixels, or {MAX_SIDE:,} a side.")
             image.load()
-            pixels = _to_srgb(ImageOps.exif_transpose(image))
+            pixels = _to_srgb(_turn_upright(image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UnviewableImage("The image file is broken.") from error
     # A canvas of its own: no `info` of the source, from which encoders copy comments, can come along.
@@ -58,6 +70,14 @@ def blind(data: bytes, width: int, height: int) -> bytes:
     # 4:4:4, because thin coloured lettering is what raters are asked to judge.
     canvas.save(out, "JPEG", quality=95, subsampling=0)
     return out.getvalue()
+
+
+def _turn_upright(image: Image.Image) -> Image.Image:
+    try:
+        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:
+        return image  # Pillow raises many kinds of errors on a damaged EXIF; browsers show what is stored, too
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:

@@ -10,8 +10,9 @@ from pydantic import Field
 
 from arena.models import Board, Origin
 from arena.simulation import StrengthModel
+from generators.adapters.registry import find_capabilities
 from generators.declarations import Declaration, declare_model, declare_prompt_set
-from generators.models import ImageModel, PromptSet
+from generators.models import ImageModel, Prompt, PromptSet
 
 
 class BoardDeclaration(Declaration):
@@ -28,6 +29,8 @@ class BoardDeclaration(Declaration):
     preliminary_below: int = Field(default=50, ge=0)
     interval: Board.Interval = Board.Interval.RATER
     focus: str | None = None
+    rater_prompts: Board.RaterPrompts = Board.RaterPrompts.OFF
+    rater_prompts_per_hour: int = Field(default=20, ge=1, le=10_000)
     simulation: StrengthModel | None = None
 
 
@@ -35,10 +38,15 @@ class UnknownDeclaration(Exception):
     """A board names a model or prompt set that was never declared."""
 
 
+class UnfitDeclaration(Exception):
+    """A board names prompts of another task, or a model that cannot draw them."""
+
+
 def declare_board(declared: Mapping[str, Any]) -> Board:
     """The board as declared, made or brought up to date; ``prompt_sets`` are "slug version". Its origin never changes.
 
-    Raises pydantic.ValidationError, or UnknownDeclaration naming what is not there.
+    Raises pydantic.ValidationError, UnknownDeclaration naming what is not there, UnfitDeclaration naming what does not
+    belong on a board of this task, or AdapterError for a contestant's settings.
     """
     declaration = BoardDeclaration.model_validate(declared)
     contestants = list(ImageModel.objects.filter(slug__in=declaration.contestants))
@@ -48,6 +56,9 @@ def declare_board(declared: Mapping[str, Any]) -> Board:
     slugs = [name.partition(" ")[0] for name in declaration.prompt_sets]
     prompt_sets = [s for s in PromptSet.objects.filter(slug__in=slugs) if str(s) in declaration.prompt_sets]
     _expect_all("prompt set", declaration.prompt_sets, {str(prompt_set) for prompt_set in prompt_sets})
+    _expect_task(declaration, prompt_sets)
+    if declaration.task == Board.Task.IMAGE_EDIT:
+        _expect_editors(declaration, contestants, prompt_sets)
     fields = declaration.model_dump(exclude={"slug", "contestants", "prompt_sets", "focus"})
     fields["focus"] = next((model for model in contestants if model.slug == declaration.focus), None)
     board, _ = Board.objects.update_or_create(slug=declaration.slug, defaults=fields)
@@ -61,12 +72,46 @@ def _expect_all(kind: str, wanted: list[str], known: set[str]) -> None:
         raise UnknownDeclaration(f"No {kind} is declared as: {', '.join(missing)}.")
 
 
-@transaction.atomic
+def _expect_task(declaration: BoardDeclaration, prompt_sets: list[PromptSet]) -> None:
+    prompts, edits = Prompt.objects.filter(prompt_set__in=prompt_sets), declaration.task == Board.Task.IMAGE_EDIT
+    strangers = prompts.filter(sources=[]) if edits else prompts.exclude(sources=[])
+    if stranger := strangers.select_related("prompt_set").first():
+        has = "starts from no image" if edits else "starts from an image"
+        raise UnfitDeclaration(
+            f"Prompt {stranger.key} of {stranger.prompt_set} {has}, and board {declaration.slug} has the task"
+            f" {declaration.task}. Give the board other prompts, or another task."
+        )
+
+
+def _expect_editors(declaration: BoardDeclaration, contestants: list[ImageModel], prompt_sets: list[PromptSet]) -> None:
+    """Each contestant that draws here can edit. The others take part with images that were made elsewhere."""
+    prompts = list(Prompt.objects.filter(prompt_set__in=prompt_sets).only("sources", "mask"))
+    n_sources = max((len(prompt.sources) for prompt in prompts), default=1)
+    masked = any(prompt.mask for prompt in prompts)
+    unable = []
+    for model in contestants:
+        if model.adapter and model.lifecycle != ImageModel.Lifecycle.RETIRED:
+            capable = find_capabilities(model.adapter, model.settings)
+            if capable.max_sources < n_sources or (masked and not capable.masks):
+                unable.append(model.slug)
+    if unable:
+        wanted = f"{n_sources} source image{'s' if n_sources > 1 else ''}{' and a mask' if masked else ''}"
+        raise UnfitDeclaration(
+            f"Board {declaration.slug} has prompts with {wanted}, which these contestants do not take:"
+            f" {', '.join(sorted(unable))}. Take them off the board."
+        )
+
+
 def seed(file: Path) -> list[Board]:
     """Declare everything in a TOML file: ``prompt_files`` (beside it), ``models``, ``boards``."""
-    declared = tomllib.loads(file.read_text())
+    return declare_all(tomllib.loads(file.read_text()), file.parent)
+
+
+@transaction.atomic
+def declare_all(declared: Mapping[str, Any], folder: Path) -> list[Board]:
+    """What a file for ``seed`` holds, read already; other files lie in ``folder``. All of it, or nothing."""
     for name in declared.get("prompt_files", []):
-        declare_prompt_set(tomllib.loads((file.parent / name).read_text()))
+        declare_prompt_set(tomllib.loads((folder / name).read_text()), (folder / name).parent)
     for model in declared.get("models", []):
         declare_model(model)
     return [declare_board(board) for board in declared.get("boards", [])]

@@ -21,6 +21,7 @@ class Page(HTMLParser):
     token: str = ""
     answers: list[str] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
     following: str = ""
 
     def __post_init__(self) -> None:
@@ -38,6 +39,8 @@ class Page(HTMLParser):
             self.answers.append(attrs.get("value", ""))
         elif tag == "img" and attrs.get("alt", "").startswith("Image"):
             self.images.append(attrs.get("src", ""))
+        elif tag == "img" and attrs.get("alt", "").startswith("Before"):
+            self.sources.append(attrs.get("src", ""))
         elif tag == "a" and attrs.get("data-key") == "Enter":
             self.following = attrs.get("href", "")
 
@@ -79,7 +82,7 @@ def vote_over_http(site: str, board: str, n_votes: int) -> None:
     address = f"/boards/{board}/battle/"
     for number in range(n_votes):
         page = _wait_until_drawn(browser, address)
-        for image in page.images:
+        for image in [*page.images, *page.sources]:
             if not browser.get(image).startswith(b"\xff\xd8"):
                 raise DemoFault(f"{image} is not the JPEG that a rater should get.")
         answer = Vote.Winner.values[number % len(Vote.Winner.values)]

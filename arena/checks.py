@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+from django.utils.module_loading import import_string
 
 
 @register(Tags.security)
@@ -108,6 +109,23 @@ def check_allowed_hosts(**kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register(Tags.security)
+def check_moderation(**kwargs: Any) -> list[CheckMessage]:
+    errors: list[CheckMessage] = []
+    for name in settings.MODERATION:
+        try:
+            import_string(name)
+        except ImportError as fault:
+            errors.append(
+                Error(
+                    f"The check of raters' prompts {name!r} cannot be imported: {fault}",
+                    hint="PARAGONE_MODERATION is a list of dotted paths of functions: see docs/settings.md.",
+                    id="arena.E008",
+                )
+            )
+    return errors
 
 
 def broker_fault() -> str:

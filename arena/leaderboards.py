@@ -45,6 +45,7 @@ def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
             n_votes=counted.counts.n_votes,
             n_raters=counted.n_raters,
             n_set_aside=counted.n_set_aside,
+            n_apart=counted.n_apart,
         )
         newest = Leaderboard.objects.filter(board=board).order_by("-id").first()
         if newest and _is_same(newest, leaderboard):
@@ -64,7 +65,7 @@ def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
 def _is_same(newest: Leaderboard, leaderboard: Leaderboard) -> bool:
     """Whether it would say the same. Which interval was possible follows from the votes."""
     wanted = {"interval": leaderboard.parameters["interval"]}
-    same = all(getattr(newest, name) == getattr(leaderboard, name) for name in ("counts", "n_set_aside"))
+    same = all(getattr(newest, name) == getattr(leaderboard, name) for name in ("counts", "n_set_aside", "n_apart"))
     return same and newest.parameters | wanted == leaderboard.parameters
 
 

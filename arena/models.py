@@ -36,6 +36,11 @@ class Board(models.Model):
         BOTH = "rater+prompt", "votes of one rater belong together, and votes on one prompt"
         SANDWICH = "sandwich", "votes are independent"
 
+    class RaterPrompts(models.TextChoices):
+        OFF = "off", "raters judge prepared prompts alone"
+        APART = "apart", "raters may type prompts; votes on them are kept apart"
+        COUNTED = "counted", "raters may type prompts; votes on them count"
+
     slug = models.SlugField(max_length=100, unique=True)
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True)
@@ -53,6 +58,8 @@ class Board(models.Model):
     focus = models.ForeignKey(
         ImageModel, models.SET_NULL, null=True, blank=True, related_name="+", help_text="model that matchmaking places"
     )
+    rater_prompts = models.CharField(max_length=10, choices=RaterPrompts, default=RaterPrompts.OFF)
+    rater_prompts_per_hour = models.PositiveSmallIntegerField(default=20, help_text="prompts that one rater may type")
     # Of a simulated board only: the strength model its raters follow (see arena/simulation.py).
     simulation = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -63,6 +70,9 @@ class Board(models.Model):
             models.CheckConstraint(condition=Q(origin__in=Origin.values), name="board_origin_known"),
             models.CheckConstraint(
                 condition=Q(interval__in=["rater", "prompt", "rater+prompt", "sandwich"]), name="board_interval_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(rater_prompts__in=["off", "apart", "counted"]), name="board_rater_prompts_known"
             ),
             models.CheckConstraint(
                 condition=Q(origin=Origin.SIMULATED, simulation__isnull=False)
@@ -80,7 +90,18 @@ class Board(models.Model):
     @property
     def takes_votes(self) -> bool:
         """Whether people can vote here: the other origins only show votes made elsewhere."""
-        return self.origin == Origin.HUMAN and self.task == self.Task.TEXT_TO_IMAGE
+        return self.origin == Origin.HUMAN
+
+    @property
+    def takes_prompts(self) -> bool:
+        """Whether raters may type prompts here. An edit starts from a prepared image, so there is none to type for."""
+        wanted = self.rater_prompts != self.RaterPrompts.OFF
+        return wanted and self.takes_votes and self.task == self.Task.TEXT_TO_IMAGE
+
+    @property
+    def entrants(self) -> "models.QuerySet[ImageModel]":
+        """The contestants that meet in battles: private ones are for runs, retired ones rest on what they have."""
+        return self.contestants.filter(lifecycle__in=[ImageModel.Lifecycle.LIVE, ImageModel.Lifecycle.PREVIEW])
 
 
 class Rater(models.Model):
@@ -142,6 +163,9 @@ class Battle(models.Model):
     # The key of the browser that it was opened for. Not a Rater: looking writes nobody down.
     opened_by = models.UUIDField()
     opened_at = models.DateTimeField(auto_now_add=True)
+    by_rater = models.BooleanField(default=False, help_text="the rater typed the prompt")
+    # Of such battles only, and only where there is a classifier (see arena/safety.py).
+    checked = models.BooleanField(default=False, help_text="a safety classifier let both images pass")
     set_aside = models.CharField(max_length=10, choices=SetAside, blank=True)
     set_aside_by = models.UUIDField(null=True, blank=True)
 
@@ -160,6 +184,7 @@ class Battle(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["opened_by", "board", "-id"], name="battle_opened_by"),
             models.Index(fields=["board"], name="battle_set_aside", condition=Q(set_aside__gt="")),
+            models.Index(fields=["board", "opened_at"], name="battle_by_rater", condition=Q(by_rater=True)),
         ]
 
     def __str__(self) -> str:
@@ -171,7 +196,9 @@ class Battle(models.Model):
 
 class VoteQuerySet(models.QuerySet["Vote"]):
     def countable(self) -> "VoteQuerySet":
-        return self.filter(Q(battle__isnull=True) | Q(battle__set_aside=""))
+        """Not on battles that were set aside, nor on raters' prompts where the board keeps these apart."""
+        prepared = Q(battle__by_rater=False) | Q(board__rater_prompts=Board.RaterPrompts.COUNTED)
+        return self.filter(Q(battle__isnull=True) | (Q(battle__set_aside="") & prepared))
 
 
 class Vote(models.Model):
@@ -265,6 +292,7 @@ class Leaderboard(models.Model):
     n_votes = models.PositiveBigIntegerField()
     n_raters = models.PositiveBigIntegerField()
     n_set_aside = models.PositiveBigIntegerField(default=0)
+    n_apart = models.PositiveBigIntegerField(default=0, help_text="votes on raters' prompts, where these do not count")
     covariance_digest = models.CharField(max_length=64, blank=True, help_text="sha256 of the rated models' covariance")
     digest = models.CharField(max_length=64, help_text="sha256 of parameters, counts, ratings and covariance")
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from django.db import transaction
+from django.db.models import Avg
 from tqdm import tqdm
 
 from arena.models import Board
@@ -16,12 +17,30 @@ OPEN = (Generation.Status.PENDING, Generation.Status.RUNNING)
 
 def fill_pool(board: Board) -> list[Generation]:
     """Every image the board can show (each drawing model, prompt and seed); missing ones are dispatched."""
-    models = board.contestants.exclude(adapter="").exclude(lifecycle=ImageModel.Lifecycle.RETIRED)
+    with transaction.atomic():
+        return request_generations(_list_pool(board), width=board.canvas_width, height=board.canvas_height)
+
+
+def count_missing(board: Board) -> Counter[ImageModel]:
+    """How many images of each model the pool still lacks."""
+    there = Generation.objects.filter(prompt__prompt_set__boards=board, seed__lt=board.seeds)
+    drawn = set(there.values_list("model_id", "prompt_id", "seed"))
+    return Counter(model for model, prompt, seed in _list_pool(board) if (model.pk, prompt.pk, seed) not in drawn)
+
+
+def _list_pool(board: Board) -> list[tuple[ImageModel, Prompt, int]]:
+    models = board.entrants.exclude(adapter="")
     prompts = list(Prompt.objects.filter(prompt_set__boards=board).order_by("pk"))
     # By prompt, then model: the first pairs are complete long before the last image is drawn.
-    wanted = [(model, prompt, seed) for seed in range(board.seeds) for prompt in prompts for model in models]
-    with transaction.atomic():
-        return request_generations(wanted, width=board.canvas_width, height=board.canvas_height)
+    return [(model, prompt, seed) for seed in range(board.seeds) for prompt in prompts for model in models]
+
+
+def find_usual_seconds(board: Board) -> float | None:
+    """How long an image of the pool took on average; None while there is none."""
+    drawn: dict[str, float | None] = (
+        Generation.objects.ready().filter(prompt__prompt_set__boards=board).aggregate(seconds=Avg("seconds"))
+    )
+    return drawn["seconds"]
 
 
 def watch_pool(pool: Sequence[Generation], *, on_tick: Callable[[int], None] = lambda n_done: None) -> dict[str, int]:

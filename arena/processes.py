@@ -34,7 +34,7 @@ class Child:
 
 def start_worker() -> Child:
     """One Celery worker for every queue, with the beat that rates boards and sweeps claims."""
-    celery = [sys.executable, "-m", "celery", "-A", "arena.celery", "worker", "--beat", "--queues", "gpu,default"]
+    celery = [sys.executable, "-m", "celery", "-A", "arena.celery", "worker", "--beat", "--queues", "gpu,api,default"]
     # With one worker there is nobody to gossip with.
     lone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     return _start("worker", [*celery, "--concurrency", "2", "--loglevel", "INFO", *lone])

@@ -11,7 +11,10 @@ from pathlib import Path
 import dj_database_url
 import structlog
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 from environs import FileAwareEnv
+
+from generators.redaction import redact_line
 
 env = FileAwareEnv(strip_whitespace=True)
 
@@ -83,6 +86,10 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     }
 }
+# Checks of the prompts that raters type (see arena/moderation.py), and the folder of a classifier that looks at the
+# images drawn for them (see arena/safety.py). Empty: nothing looks at these.
+MODERATION: list[str] = env.list("PARAGONE_MODERATION", ["arena.moderation.check_words"])
+SAFETY_MODEL = env.str("PARAGONE_SAFETY_MODEL", "")
 
 # Storage and queue
 
@@ -119,6 +126,22 @@ else:
 # How many machines run workers. More than one needs a database and a broker that they all reach.
 WORKER_HOSTS = env.int("PARAGONE_WORKER_HOSTS", 1)
 
+# Makers of images outside, by the name of their adapter. A model of one of these costs money: it needs a price, keeps
+# to budgets and the maker's rate limit, and is called by workers of the queue "api".
+VENDOR_KEYS = {
+    "openai": env.str("PARAGONE_OPENAI_KEY", ""),
+    "azure": env.str("PARAGONE_AZURE_KEY", ""),
+    "mai": env.str("PARAGONE_MAI_KEY", ""),
+    "xai": env.str("PARAGONE_XAI_KEY", ""),
+    "gemini": env.str("PARAGONE_GEMINI_KEY", ""),
+    "flux": env.str("PARAGONE_FLUX_KEY", ""),
+    "stability": env.str("PARAGONE_STABILITY_KEY", ""),
+}
+# Where all workers keep to one rate limit. Empty: in the database.
+REDIS_URL = env.str("PARAGONE_REDIS_URL", CELERY_BROKER_URL if CELERY_BROKER_URL.startswith("redis") else "")
+# Local models that one worker process keeps ready to draw.
+WARM_MODELS = env.int("PARAGONE_WARM_MODELS", 1)
+
 # A worker's claim on a generation, and what the sweeper does when the claim, or the message, is overdue.
 CLAIM_SECONDS = env.int("PARAGONE_CLAIM_SECONDS", 600)
 REDISPATCH_SECONDS = env.int("PARAGONE_REDISPATCH_SECONDS", 60)
@@ -128,7 +151,6 @@ RATE_SECONDS = env.int("PARAGONE_RATE_SECONDS", 20)
 
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"generators.produce": {"queue": "gpu"}}
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_TIME_LIMIT = CLAIM_SECONDS
@@ -143,6 +165,9 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "generators.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
     "rate_boards": {"task": "arena.rate_boards", "schedule": RATE_SECONDS, "options": {"expires": RATE_SECONDS}},
 }
+if SAFETY_MODEL:
+    # A rater waits for it.
+    CELERY_BEAT_SCHEDULE["check_images"] = {"task": "arena.check_images", "schedule": 2, "options": {"expires": 2}}
 
 # The application
 
@@ -202,7 +227,7 @@ STATICFILES_DIRS = [("plotly", Path(str(find_spec("plotly").origin)).parent / "p
 WHITENOISE_USE_FINDERS = not PRODUCTION
 if WHITENOISE_USE_FINDERS:
     STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns at every start where it is missing
-STORAGES = {
+STORAGES: dict[str, dict[str, object]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
@@ -210,6 +235,42 @@ STORAGES = {
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
+
+
+def _describe_bucket(name: str) -> dict[str, object]:
+    """Where originals lie when a bucket is named; otherwise they lie in the media folder."""
+    if find_spec("storages") is None or find_spec("boto3") is None:
+        raise ImproperlyConfigured("PARAGONE_S3_BUCKET is set, which needs django-storages: install paragone[s3].")
+    from botocore.config import Config
+
+    endpoint = env.str("PARAGONE_S3_ENDPOINT", "")
+    config = Config(
+        # A page waits for the bucket: twice this long and no longer.
+        connect_timeout=3,
+        read_timeout=20,
+        retries={"total_max_attempts": 2, "mode": "standard"},
+        # What every S3-compatible server knows. Originals carry a digest of their own.
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if endpoint else "auto"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": name,
+            "endpoint_url": endpoint or None,
+            "location": env.str("PARAGONE_S3_PREFIX", "originals"),
+            # Without keys, boto3 looks in its usual places: a role of the machine, ...
+            "access_key": env.str("PARAGONE_S3_ACCESS_KEY", "") or None,
+            "secret_key": env.str("PARAGONE_S3_SECRET_KEY", "") or None,
+            "client_config": config,
+        },
+    }
+
+
+if S3_BUCKET := env.str("PARAGONE_S3_BUCKET", ""):
+    STORAGES["originals"] = _describe_bucket(S3_BUCKET)
 
 # Logs: one event a line with its request id, coloured text for people or JSON for machines
 
@@ -241,7 +302,7 @@ LOGGING = {
     "formatters": {
         "event": {
             "()": structlog.stdlib.ProcessorFormatter,
-            "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _RENDERER],
+            "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _RENDERER, redact_line],
             "foreign_pre_chain": [*_EVENT_FIELDS, structlog.processors.format_exc_info],
         },
     },

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from arena import safety
 from arena.leaderboards import rate_board
 from arena.models import Board
 
@@ -10,3 +11,8 @@ from arena.models import Board
 def rate_boards() -> None:
     for board in Board.objects.all():
         rate_board(board)
+
+
+@shared_task(name="arena.check_images")
+def check_images() -> None:
+    safety.check_waiting_images()

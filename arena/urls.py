@@ -3,7 +3,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 
-from arena.views import battles, health, leaderboards
+from arena.views import battles, health, leaderboards, makers, rater_prompts
 
 
 @login_not_required
@@ -18,10 +18,17 @@ urlpatterns = [
     path("boards/<slug:slug>/charts/intervals.json", leaderboards.interval_chart, name="interval_chart"),
     path("boards/<slug:slug>/ratings.<slug:kind>", leaderboards.download, name="download"),
     path("boards/<slug:slug>/battle/", battles.open_battle, name="open_battle"),
+    path("boards/<slug:slug>/battle/prompt/", rater_prompts.rater_prompt, name="rater_prompt"),
     path("battles/<str:token>/", battles.show_battle, name="battle"),
     path("battles/<str:token>/vote/", battles.vote, name="vote"),
     path("battles/<str:token>/set-aside/", battles.set_aside, name="set_aside"),
+    path("battles/<str:token>/source.jpg", battles.battle_source, name="battle_source"),
+    path("battles/<str:token>/source-<int:number>.jpg", battles.battle_source, name="battle_source"),
     re_path(r"^battles/(?P<token>[^/]+)/(?P<side>[ab])\.jpg$", battles.battle_image, name="battle_image"),
+    path("makers/", makers.makers, name="makers"),
+    path("makers/<slug:slug>/call-again/", makers.call_again, name="call_again"),
+    path("generations/<int:pk>/", makers.show_generation, name="generation"),
+    path("generations/<int:pk>/original", makers.original, name="original"),
     path("sign-in/", auth.LoginView.as_view(template_name="arena/sign_in.html"), name="login"),
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("healthz", health.healthz, name="healthz"),

@@ -1,8 +1,9 @@
 """The votes of a board as counts that are kept beside them, so that a leaderboard need not read them all again.
 
 A vote never changes, so the counts hold every vote up to the board's cursor and only grow. What can change is looked at
-when they are read, in one statement and so at one moment: votes after the cursor are added, and votes on battles that
-were set aside are taken off. ``read_counts`` is therefore exact at any time, however far the counts have come.
+when they are read, in one statement and so at one moment: votes after the cursor are added, and those are taken off
+that do not count (on battles that were set aside, and on raters' prompts where the board keeps these apart).
+``read_counts`` is therefore exact at any time, however far the counts have come.
 
 **The cursor never passes a vote that is still to appear.** PostgreSQL hands out ids in order, but transactions end in
 any order, so a vote may appear after others with larger ids. Its transaction holds a lock on the votes' table since
@@ -62,24 +63,31 @@ ALL_RATERS = """
 (SELECT COUNT(*) FROM (SELECT rater_id FROM arena_vote
     WHERE board_id = %(board)s AND rater_id IS NOT NULL GROUP BY rater_id) AS rater)
 """
-# Rows of (sign, model_a, model_b, votes by winner, last vote id). With sign 0 there stand, instead of votes, the raters
-# that the cursor does not know and those whose votes were all set aside. These are found by counting: of a NOT EXISTS
-# PostgreSQL makes a scan of all votes where it misjudges how many were set aside.
+# Rows of (kind, model_a, model_b, votes by winner, last vote id). COUNTED votes are added, SET_ASIDE and APART ones are
+# taken off. With RATERS there stand, instead of votes, the raters that the cursor does not know and those who have no
+# vote left. These are found by counting: of a NOT EXISTS PostgreSQL makes a scan of all votes where it misjudges how
+# many are left out.
+COUNTED, RATERS, SET_ASIDE, APART = 1, 0, -1, -2
 BY_WINNER = ", ".join(f"COUNT(*) FILTER (WHERE winner = '{winner}')" for winner in WINNERS)
 READ = f"""
 WITH new AS (SELECT * FROM arena_vote WHERE board_id = %(board)s AND id > %(last)s),
-set_aside AS (SELECT vote.* FROM arena_vote AS vote JOIN arena_battle AS battle ON battle.id = vote.battle_id
-    WHERE battle.board_id = %(board)s AND battle.set_aside > '')
-SELECT 1, model_a_id, model_b_id, wins_a, wins_b, ties, both_bad, %(last)s FROM arena_votecount
+left_out AS (SELECT {SET_ASIDE} AS kind, vote.* FROM arena_vote AS vote
+    JOIN arena_battle AS battle ON battle.id = vote.battle_id
+    WHERE battle.board_id = %(board)s AND battle.set_aside > ''
+    UNION ALL
+    SELECT {APART}, vote.* FROM arena_vote AS vote JOIN arena_battle AS battle ON battle.id = vote.battle_id
+    WHERE battle.board_id = %(board)s AND battle.by_rater AND battle.set_aside = ''
+    AND (SELECT rater_prompts FROM arena_board WHERE id = %(board)s) <> 'counted')
+SELECT {COUNTED}, model_a_id, model_b_id, wins_a, wins_b, ties, both_bad, %(last)s FROM arena_votecount
 WHERE board_id = %(board)s
 UNION ALL
-SELECT 1, model_a_id, model_b_id, {BY_WINNER}, MAX(id) FROM new GROUP BY model_a_id, model_b_id
+SELECT {COUNTED}, model_a_id, model_b_id, {BY_WINNER}, MAX(id) FROM new GROUP BY model_a_id, model_b_id
 UNION ALL
-SELECT -1, model_a_id, model_b_id, {BY_WINNER}, MAX(id) FROM set_aside GROUP BY model_a_id, model_b_id
+SELECT kind, model_a_id, model_b_id, {BY_WINNER}, MAX(id) FROM left_out GROUP BY kind, model_a_id, model_b_id
 UNION ALL
-SELECT 0, 0, 0,
+SELECT {RATERS}, 0, 0,
     {LATER_RATERS.format(after="last")},
-    (SELECT COUNT(*) FROM (SELECT rater_id, COUNT(*) AS votes FROM set_aside GROUP BY rater_id) AS rater
+    (SELECT COUNT(*) FROM (SELECT rater_id, COUNT(*) AS votes FROM left_out GROUP BY rater_id) AS rater
         WHERE votes = (SELECT COUNT(*) FROM arena_vote AS own
             WHERE own.board_id = %(board)s AND own.rater_id = rater.rater_id)),
     0, 0, %(last)s
@@ -93,7 +101,8 @@ AND relation = 'arena_vote'::regclass AND mode = 'RowExclusiveLock' AND pid IS D
 
 @dataclass(frozen=True)
 class BoardCounts:
-    """The countable votes of a board, those on battles that were not set aside; ``n_raters`` cast them.
+    """The countable votes of a board: not those on battles that were set aside, nor those that it keeps apart, on
+    raters' prompts. ``n_raters`` cast them.
 
     The models of ``counts`` are ids in ascending order: the contestants, and whoever else has votes. Counted is what
     there was of the votes up to ``last_vote_id``.
@@ -101,6 +110,7 @@ class BoardCounts:
 
     counts: Counts
     n_set_aside: int
+    n_apart: int
     n_raters: int
     last_vote_id: int
 
@@ -141,15 +151,16 @@ def read_counts(board: Board) -> BoardCounts:
     with connection.cursor() as sql:
         sql.execute(READ, {"board": board.pk, "last": cursor.last_vote_id})
         rows = np.array(sql.fetchall(), dtype=np.int64)
-    sign, sides, votes, last = rows[:, 0], rows[:, 1:3], rows[:, 3:7], rows[:, 7]
-    pairs = sign != 0
+    kind, sides, votes, last = rows[:, 0], rows[:, 1:3], rows[:, 3:7], rows[:, 7]
+    pairs = kind != RATERS
     contestants = board.contestants.order_by().values_list("pk", flat=True)
     models = np.union1d(sides[pairs], np.array(contestants, dtype=np.int64))
     table = np.zeros((len(models), len(models), len(WINNERS)), dtype=np.int64)
-    np.add.at(table, tuple(np.searchsorted(models, sides[pairs]).T), sign[pairs, None] * votes[pairs])
+    np.add.at(table, tuple(np.searchsorted(models, sides[pairs]).T), np.sign(kind)[pairs, None] * votes[pairs])
     return BoardCounts(
         counts=Counts(tuple(models.tolist()), table),
-        n_set_aside=int(votes[sign < 0].sum()),
+        n_set_aside=int(votes[kind == SET_ASIDE].sum()),
+        n_apart=int(votes[kind == APART].sum()),
         n_raters=cursor.n_raters + int(votes[~pairs, 0].sum() - votes[~pairs, 1].sum()),
         last_vote_id=int(last.max()),
     )

@@ -19,8 +19,9 @@ from typing import Any, Final, Never
 import pandas as pd
 from django.utils.text import slugify
 
-from arena.vote_formats import Line, NotText, Table, UnreadableFile, is_utf8, make_printable, quote, read_table
+from arena.vote_formats import Line, NotText, Table, UnreadableFile, is_utf8, make_printable, read_table
 from evaluation.ratings.outcomes import WINNERS
+from generators.faults import Fault, Faulty, quote
 
 REQUIRED: Final = ("model_a", "model_b", "winner")
 COLUMNS: Final = (*REQUIRED, "rater", "prompt", "time", "language", "category")
@@ -35,15 +36,6 @@ _SECONDS = re.compile(r"\d+(\.\d*)?([eE]\+?\d{1,2})?", re.ASCII)
 
 class UnusableVoteFile(ValueError):
     """The file as a whole cannot be read as votes. The message says why, and what to do."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A line that is no vote. ``line`` is the one on which it starts, ``content`` what stands there."""
-
-    line: int
-    reason: str
-    content: str
 
 
 @dataclass(frozen=True)
@@ -136,7 +128,7 @@ def _check_lines(
             continue
         try:
             rows.append(check.as_row(line))
-        except _Faulty as fault:
+        except Faulty as fault:
             faults.append(Fault(line.number, str(fault), make_printable(line.content)))
     return rows, faults, left_out
 
@@ -161,10 +153,6 @@ def _as_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 # What a line has to be
 
 
-class _Faulty(Exception):
-    """The line is no vote, because of this."""
-
-
 class _LineCheck:
     """The rules for a line, and what is known of the lines before it."""
 
@@ -176,7 +164,7 @@ class _LineCheck:
         self._votes: dict[tuple[object, ...], int] = {}
 
     def as_row(self, line: Line) -> dict[str, Any]:
-        """The line as a row of VoteFile. Raises _Faulty."""
+        """The line as a row of VoteFile. Raises Faulty."""
         if line.fault:
             _fail(line.fault)
         row: dict[str, Any] = dict.fromkeys(COLUMNS, "") | {"line": line.number, "content": line.content}
@@ -254,4 +242,4 @@ def _tells_votes_apart(used: Iterable[str]) -> bool:
 
 
 def _fail(reason: str) -> Never:
-    raise _Faulty(reason)
+    raise Faulty(reason)

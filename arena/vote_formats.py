@@ -3,7 +3,6 @@
 Nothing here knows what a vote is. What is wrong with one line stands on that line; UnreadableFile is for the file.
 """
 
-import csv
 import io
 import json
 import math
@@ -15,6 +14,9 @@ from typing import Final, Never
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from generators.faults import quote
+from generators.line_files import read_object, walk_csv
 
 
 class UnreadableFile(ValueError):
@@ -73,11 +75,6 @@ def make_printable(text: str) -> str:
     return text if is_utf8(text) else text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
-def quote(text: str) -> str:
-    """For a message: what would not print is escaped, and what is long is cut."""
-    return repr(str(text) if len(text) <= 60 else text[:57] + "...")
-
-
 def _decode(content: bytes) -> str:
     """Text in which broken bytes are marked, so that only the lines that have them are at fault."""
     return content.decode(errors="surrogateescape").removeprefix("\ufeff")
@@ -88,28 +85,12 @@ def _decode(content: bytes) -> str:
 
 def _read_csv(content: bytes) -> Table:
     physical = list(io.StringIO(_decode(content), newline=""))
-    records = _split_csv(physical)
+    records = walk_csv(physical)
     _, text, names = next(records, (1, "", "it is empty"))
     if isinstance(names, str) or not is_utf8(text) or "\0" in text:
         raise UnreadableFile("The first line cannot be read; wanted CSV in UTF-8 whose first line names the columns.")
     columns = [name or f"column {number}" for number, name in enumerate(names, start=1)]
     return Table("line", columns, _name_fields(columns, records))
-
-
-def _split_csv(physical: Sequence[str]) -> Iterator[tuple[int, str, list[str] | str]]:
-    """(first line, content, fields or what is wrong) of each record. A quoted field may hold line breaks."""
-    reader = csv.reader(physical, strict=True)
-    while True:
-        start = reader.line_num
-        fields: list[str] | str
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            fields = f"it is not CSV: {error} (is a quotation mark left open, or not doubled inside a field?)"
-        if fields:
-            yield start + 1, "".join(physical[start : reader.line_num]).rstrip("\r\n"), fields
 
 
 def _name_fields(columns: Sequence[str], records: Iterable[tuple[int, str, list[str] | str]]) -> Iterator[Line]:
@@ -135,7 +116,7 @@ def _read_json(number: int, text: str) -> Line:
     try:
         # Numbers stay as they are written: a time keeps every digit.
         value = json.loads(
-            text, parse_int=str, parse_float=str, parse_constant=_refuse_constant, object_pairs_hook=_read_object
+            text, parse_int=str, parse_float=str, parse_constant=_refuse_constant, object_pairs_hook=read_object
         )
     except json.JSONDecodeError as error:
         return Line(number, text, fault=f"it is not JSON: {error.msg} at character {error.pos + 1}")
@@ -146,13 +127,6 @@ def _read_json(number: int, text: str) -> Line:
     if not isinstance(value, dict):
         return Line(number, text, fault="it is no JSON object; wanted one object a line, with a vote's columns")
     return Line(number, text, {name: _write_json(cell) for name, cell in value.items()})
-
-
-def _read_object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        raise ValueError(f"{quote(max(names, key=names.count))} is there twice")
-    return dict(pairs)
 
 
 def _refuse_constant(constant: str) -> Never:

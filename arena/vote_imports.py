@@ -21,12 +21,12 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from arena.models import Board, Origin, Rater, Vote
-from arena.vote_files import Fault, VoteFile, model_slug
-from arena.vote_formats import make_printable, quote
+from arena.vote_files import VoteFile, model_slug
+from arena.vote_formats import make_printable
+from generators.faults import Fault, describe_faults, quote
 from generators.models import ImageModel, Prompt, PromptSet
 
 BATCH = 2000
-FAULTS_NAMED = 10
 
 
 class ImportRefused(Exception):
@@ -95,15 +95,6 @@ def import_votes(
         reused_models=reused_models,
         rejected=rejected,
     )
-
-
-def describe_faults(faults: Sequence[Fault], unit: str) -> str:
-    """The first faults, a line each, and how many there are in all."""
-    named = [f"  {unit} {fault.line}: {fault.reason}" for fault in faults[:FAULTS_NAMED]]
-    more = len(faults) - len(named)
-    rest = [f"  ... and {more:,} more"] if more else []
-    count = f"1 {unit} is at fault" if len(faults) == 1 else f"{len(faults):,} {unit}s are at fault"
-    return "\n".join([f"{count}:", *named, *rest])
 
 
 def _open_board(slug: str, title: str, task: str) -> tuple[Board, bool]:

@@ -1,87 +1,360 @@
-"""From declarations (dictionaries as TOML gives them) to models and prompt sets. Declaring twice changes nothing."""
+"""From declarations (dictionaries as TOML gives them) to rows. Declaring twice changes nothing."""
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
+from django.conf import settings
 from django.db import transaction
-from pydantic import BaseModel, ConfigDict, Field
+from django.db.models import Exists, OuterRef
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    StrictBool,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from generators.adapters.registry import validate_settings
-from generators.models import ImageModel, Prompt, PromptSet
+from generators import originals
+from generators.adapters.base import AdapterError
+from generators.adapters.registry import ADAPTERS, find_capabilities, validate_settings
+from generators.images import read_image
+from generators.models import Budget, Charge, ImageModel, Price, Prompt, PromptSet, Vendor
+from generators.prompts import check_characters, check_prompt
+from generators.vendors import is_vendor
+
+
+def format_amount(amount: Decimal) -> str:
+    """Exact, without an exponent and without zeros at the end, so that equal amounts are equal texts."""
+    return f"{(amount + 0).normalize():f}"
+
+
+Slug = Annotated[str, Field(pattern=r"^[-a-zA-Z0-9_]+$", max_length=100)]
+Line = Annotated[
+    str, Field(max_length=200, pattern=r"^[^\t\r\n]*$"), AfterValidator(lambda text: check_characters(text, "text"))
+]
+Dollars = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=6)]
+UnitPrice = Annotated[
+    Decimal, Field(ge=0, max_digits=20, decimal_places=12), PlainSerializer(format_amount, return_type=str)
+]
+# What adapters report as billed. By another name a price would never count.
+Unit = Literal[
+    "image",
+    "megapixel",
+    "credit",
+    "usd_tick",
+    "input_token",
+    "input_text_token",
+    "input_image_token",
+    "output_token",
+    "output_text_token",
+    "thought_token",
+]
+Capability = Literal["text_to_image", "image_edit", "mask", "seed", "batch"]
 
 
 class Declaration(BaseModel):
-    """Base of what can be declared: an unknown key is an error."""
+    """Base of what can be declared: an unknown key is an error. Errors repeat no value: it may be a maker's secret."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+
+
+class PriceDeclaration(Declaration):
+    """US dollars by what is billed. ``estimate``, of one image, follows by itself where images are all that is."""
+
+    valid_from: Annotated[date, Field(strict=True)]
+    units: dict[Unit, UnitPrice] = Field(min_length=1)
+    estimate: Dollars | None = Field(default=None, validate_default=True)
+    source: Annotated[Line, Field(max_length=300)] = ""
+
+    @field_validator("estimate")
+    @classmethod
+    def _know_the_estimate(cls, estimate: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        units = info.data.get("units", {})
+        if estimate is None and set(units) == {"image"}:
+            return Decimal(units["image"])
+        if estimate is None and units:
+            raise ValueError(f"With a price by {', '.join(units)}, say what one image costs at most, in US dollars")
+        return estimate
 
 
 class ModelDeclaration(Declaration):
-    slug: str
-    name: str
-    organization: str = ""
-    license: str = ""
-    family: str = ""
-    revision: str = "1"
-    in_house: bool = False
-    adapter: str = ""
-    settings: dict[str, Any] = Field(default_factory=dict)
+    """``capabilities`` are what the operator counts on: they are held against the adapter's own, and not stored."""
+
+    slug: Slug
+    name: Annotated[Line, Field(min_length=1)]
+    organization: Line = ""
+    license: Line = ""
+    family: Line = ""
+    revision: Annotated[Line, Field(min_length=1)] = "1"
+    in_house: StrictBool = False
     lifecycle: ImageModel.Lifecycle = ImageModel.Lifecycle.LIVE
+    adapter: str = ""
+    settings: dict[str, JsonValue] = Field(default_factory=dict, validate_default=True)
+    capabilities: list[Capability] = Field(default_factory=list)
+    budget: Dollars | None = None
+    prices: list[PriceDeclaration] = Field(default_factory=list, validate_default=True)
+
+    @field_validator("adapter")
+    @classmethod
+    def _expect_an_adapter(cls, adapter: str) -> str:
+        if adapter and adapter not in ADAPTERS:
+            raise ValueError(f"There is no adapter {adapter!r}. Known: {', '.join(sorted(ADAPTERS))}")
+        return adapter
+
+    @field_validator("settings")
+    @classmethod
+    def _expect_settings_of_the_adapter(cls, declared: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        adapter = info.data.get("adapter")
+        if adapter == "" and declared:
+            raise ValueError("A model without an adapter draws nothing here and has no settings: name its adapter")
+        if adapter:
+            try:
+                validate_settings(adapter, declared)
+            except AdapterError as error:
+                # The schema's own error names the place of each fault.
+                raise error.__cause__ or error from None
+        return declared
+
+    @field_validator("capabilities")
+    @classmethod
+    def _expect_capabilities(cls, declared: list[Capability], info: ValidationInfo) -> list[Capability]:
+        if declared and "adapter" in info.data and "settings" in info.data:
+            able = name_capabilities(info.data["adapter"], info.data["settings"])
+            if missing := [name for name in declared if name not in able]:
+                raise ValueError(f"The model has not: {', '.join(missing)}. It has: {', '.join(able) or 'none'}")
+        return declared
+
+    @field_validator("prices")
+    @classmethod
+    def _expect_prices(cls, declared: list[PriceDeclaration], info: ValidationInfo) -> list[PriceDeclaration]:
+        days = [price.valid_from for price in declared]
+        if len(set(days)) < len(days):
+            raise ValueError("Two prices are valid from one day")
+        retired = info.data.get("lifecycle") == ImageModel.Lifecycle.RETIRED
+        if not declared and not retired and is_vendor(info.data.get("adapter", "")):
+            raise ValueError("A model drawn by a maker outside needs a price: declare one, of 0 if it costs nothing")
+        return declared
+
+    @model_validator(mode="after")
+    def _belong_to_a_family(self) -> Self:
+        self.family = self.family or self.slug
+        return self
+
+
+class VendorDeclaration(Declaration):
+    slug: str
+    requests_per_minute: Annotated[StrictInt, Field(ge=1, le=100_000)]
+    burst: Annotated[StrictInt, Field(ge=1, le=10_000)] = 5
+
+    @field_validator("slug")
+    @classmethod
+    def _expect_a_vendor(cls, slug: str) -> str:
+        if not is_vendor(slug):
+            raise ValueError(f"There is no maker {slug!r}. Known: {', '.join(sorted(settings.VENDOR_KEYS))}")
+        return slug
+
+
+class BudgetDeclaration(Declaration):
+    slug: Slug
+    limit: Dollars
 
 
 class PromptDeclaration(Declaration):
-    key: str
-    text: str = Field(min_length=1)
-    category: str = ""
-    language: str = ""
+    """Of an edit, ``sources`` and ``mask`` are names of image files in the folder that goes with the declaration."""
+
+    key: Annotated[Line, Field(min_length=1)]
+    text: Annotated[str, AfterValidator(check_prompt)]
+    category: Annotated[Line, Field(max_length=50)] = ""
+    language: Annotated[Line, Field(max_length=35)] = ""
     targets: list[str] = Field(default_factory=list)
+    sources: list[str] = Field(default_factory=list)
+    mask: str = ""
 
 
 class PromptSetDeclaration(Declaration):
-    slug: str
-    version: str
-    title: str
-    source: str = ""
-    license: str = ""
+    slug: Slug
+    version: Annotated[Line, Field(min_length=1, max_length=50)]
+    title: Annotated[Line, Field(min_length=1)]
+    source: Annotated[Line, Field(max_length=300)] = ""
+    license: Line = ""
     prompts: list[PromptDeclaration] = Field(min_length=1)
+
+    @field_validator("prompts")
+    @classmethod
+    def _expect_each_key_once(cls, prompts: list[PromptDeclaration]) -> list[PromptDeclaration]:
+        keys = (prompt.key for prompt in prompts)
+        if doubles := sorted(key for key, count in Counter(keys).items() if count > 1):
+            raise ValueError(f"Each prompt has a key of its own; these stand twice: {', '.join(doubles)}")
+        return prompts
 
 
 class PromptSetChanged(Exception):
     """A prompt set that exists was declared with another content."""
 
 
-def declare_model(declared: Mapping[str, Any]) -> ImageModel:
-    """The model as declared, made or brought up to date.
+class ModelChanged(Exception):
+    """A model that exists was declared as what would be another one, or with another price than was charged."""
 
-    Raises pydantic.ValidationError for unknown or missing keys, AdapterError for an unknown adapter or its settings.
-    """
-    declaration = ModelDeclaration.model_validate(declared)
-    if declaration.adapter:
-        validate_settings(declaration.adapter, declaration.settings)
-    fields = declaration.model_dump(exclude={"slug"})
-    fields["family"] = fields["family"] or declaration.slug
-    model, _ = ImageModel.objects.update_or_create(slug=declaration.slug, defaults=fields)
-    return model
+
+def name_capabilities(adapter: str, declared_settings: Mapping[str, Any]) -> list[Capability]:
+    """What a model with this adapter and these settings can do; [] without an adapter. Raises AdapterError."""
+    if not adapter:
+        return []
+    capable = find_capabilities(adapter, declared_settings)
+    able: dict[Capability, bool] = {
+        "text_to_image": True,
+        "image_edit": capable.max_sources > 0,
+        "mask": capable.masks,
+        "seed": capable.seeded,
+        "batch": capable.max_batch > 1,
+    }
+    return [name for name, has in able.items() if has]
 
 
 @transaction.atomic
-def declare_prompt_set(declared: Mapping[str, Any]) -> PromptSet:
-    """The prompt set as declared. Raises PromptSetChanged when that version exists with other prompts."""
+def declare_model(declared: Mapping[str, Any] | ModelDeclaration) -> ImageModel:
+    """The model and its prices as declared, made or brought up to date.
+
+    Raises pydantic.ValidationError, or ModelChanged for a change that images or charges forbid.
+    """
+    declaration = ModelDeclaration.model_validate(declared)
+    # Locked: no drawing of it begins, and nothing is charged, until its prices stand.
+    model = ImageModel.objects.select_for_update().filter(slug=declaration.slug).first()
+    _expect_same_contestant(declaration, model)
+    model, _ = ImageModel.objects.update_or_create(
+        slug=declaration.slug, defaults=declaration.model_dump(exclude={"slug", "capabilities", "prices"})
+    )
+    _declare_prices(model, declaration.prices)
+    return model
+
+
+def _expect_same_contestant(declaration: ModelDeclaration, model: ImageModel | None) -> None:
+    namesakes = ImageModel.objects.filter(family=declaration.family, revision=declaration.revision)
+    if namesake := namesakes.exclude(slug=declaration.slug).first():
+        raise ModelChanged(
+            f"Model {declaration.slug} is declared as revision {declaration.revision} of {declaration.family}, which is"
+            f" model {namesake.slug} already. Give it another revision."
+        )
+    if model is None or not model.generations.ready().exists():
+        return
+    changed = [name for name in ("family", "revision", "adapter") if getattr(model, name) != getattr(declaration, name)]
+    if "adapter" not in changed and not _draw_alike(declaration.adapter, model.settings, declaration.settings):
+        changed.append("settings")
+    if changed:
+        raise ModelChanged(
+            f"Model {model.slug} has images, so its {', '.join(changed)} cannot change. A new revision is a new"
+            " contestant: give it a slug of its own, and retire this one."
+        )
+
+
+def _draw_alike(adapter: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether both draw the same: a default that is written out is no change, nor is where the model is asked."""
+    if old == new:
+        return True
+    try:
+        before, after = (validate_settings(adapter, settings) for settings in (old, new))
+    except AdapterError:
+        return False
+    return before.model_dump(exclude=set(before.operational)) == after.model_dump(exclude=set(after.operational))
+
+
+def _declare_prices(model: ImageModel, declared: Sequence[PriceDeclaration]) -> None:
+    wanted = {price.valid_from: price.model_dump(exclude={"valid_from"}) for price in declared}
+    charges = Charge.objects.filter(price=OuterRef("pk"))
+    for price in model.prices.annotate(charged=Exists(charges)):
+        fields = wanted.get(price.valid_from)
+        if fields == {"units": price.units, "estimate": price.estimate, "source": price.source}:
+            del wanted[price.valid_from]
+        elif price.charged:
+            raise ModelChanged(
+                f"Model {model.slug} was charged by its price from {price.valid_from} ({price.units}), so that stays as"
+                " it is, in the declaration, too. Declare the new price beside it, with a later valid_from."
+            )
+        elif fields is None:
+            price.delete()
+    for day, fields in wanted.items():
+        Price.objects.update_or_create(model=model, valid_from=day, defaults=fields)
+
+
+def declare_vendor(declared: Mapping[str, Any] | VendorDeclaration) -> Vendor:
+    """The maker's rate limit as declared; what is known of how it is doing stays. Raises pydantic.ValidationError."""
+    declaration = VendorDeclaration.model_validate(declared)
+    fields = declaration.model_dump(exclude={"slug"})
+    return Vendor.objects.update_or_create(slug=declaration.slug, defaults=fields)[0]
+
+
+def declare_budget(declared: Mapping[str, Any] | BudgetDeclaration) -> Budget:
+    """The budget as declared; what is spent stays spent. Raises pydantic.ValidationError."""
+    declaration = BudgetDeclaration.model_validate(declared)
+    return Budget.objects.update_or_create(slug=declaration.slug, defaults={"limit": declaration.limit})[0]
+
+
+@transaction.atomic
+def declare_prompt_set(declared: Mapping[str, Any], folder: Path | None = None) -> PromptSet:
+    """The prompt set as declared; the images that its edits start from lie in ``folder`` and are stored.
+
+    Raises pydantic.ValidationError, PromptSetChanged when that version exists with other prompts, or ValueError for a
+    file that is no image or does not lie in the folder.
+    """
     declaration = PromptSetDeclaration.model_validate(declared)
-    content = json.dumps([prompt.model_dump() for prompt in declaration.prompts], sort_keys=True)
-    digest = hashlib.sha256(content.encode()).hexdigest()
+    prompts = [_describe_prompt(prompt, folder) for prompt in declaration.prompts]
+    digest = hashlib.sha256(json.dumps(prompts, sort_keys=True).encode()).hexdigest()
     prompt_set, made = PromptSet.objects.get_or_create(
         slug=declaration.slug,
         version=declaration.version,
         defaults={**declaration.model_dump(include={"title", "source", "license"}), "digest": digest},
     )
     if made:
-        prompts = [Prompt(prompt_set=prompt_set, **prompt.model_dump()) for prompt in declaration.prompts]
-        Prompt.objects.bulk_create(prompts)
+        Prompt.objects.bulk_create([Prompt(prompt_set=prompt_set, **prompt) for prompt in prompts])
     elif prompt_set.digest != digest:
         raise PromptSetChanged(
             f"Prompt set {prompt_set} exists with other prompts. A prompt set never changes: give it a new version."
         )
     return prompt_set
+
+
+def _describe_prompt(prompt: PromptDeclaration, folder: Path | None) -> dict[str, Any]:
+    """The prompt's fields, with digests for files. Only an edit has such fields: other sets keep their digest."""
+    if not prompt.sources and not prompt.mask:
+        return prompt.model_dump(exclude={"sources", "mask"})
+    try:
+        return {**prompt.model_dump(), **_store_images(prompt, folder)}
+    except (ValueError, OSError) as error:
+        raise ValueError(f"prompt {prompt.key}: {error}") from error
+
+
+def _store_images(prompt: PromptDeclaration, folder: Path | None) -> dict[str, Any]:
+    if folder is None:
+        raise ValueError(f"It names {', '.join(prompt.sources) or prompt.mask}, and there is no folder to look in.")
+    if not prompt.sources:
+        raise ValueError("It has a mask and no source: the mask says where the first source may change.")
+    images = [_read_beside(folder, name) for name in prompt.sources]
+    facts = [read_image(data) for data in images]
+    if prompt.mask:
+        mask = _read_beside(folder, prompt.mask)
+        (width, height), size = (facts[0].width, facts[0].height), read_image(mask)
+        if (size.width, size.height) != (width, height):
+            raise ValueError(f"The mask is {size.width} × {size.height}; its first source is {width} × {height}.")
+    return {
+        "sources": [originals.store(data) for data in images],
+        "mask": originals.store(mask) if prompt.mask else "",
+    }
+
+
+def _read_beside(folder: Path, name: str) -> bytes:
+    file = (folder / name).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        raise ValueError(f"{name} does not lie in {folder}: files are named from there, and links do not lead out.")
+    return file.read_bytes()

@@ -1,4 +1,6 @@
-"""The life of a Generation: asked for, claimed, drawn, stored. The only place that changes its state.
+"""The life of a Generation: asked for, claimed, drawn, stored. Its state changes here, and in ``sweeping.py`` alone.
+
+(``imports.py`` writes rows that are finished from the start: images that were made elsewhere.)
 
 ::
 
@@ -6,18 +8,19 @@
        ^          |-----> REFUSED | FAILED
        '----------'  claim ran out, or an error that may pass: a bounded number of times
 
-A message in the broker is only a hint to look at a row; the row is the truth. A lost message is sent again by
-``sweep``, a doubled one finds nothing to claim. A claim carries the number of its attempt, so a worker that comes back
+A message in the broker is only a hint to look at a row; the row is the truth. A lost message is sent again by the
+sweeper, a doubled one finds nothing to claim. A claim carries the number of its attempt, so a worker that comes back
 after its claim ran out changes nothing.
+
+A worker that claims one row takes others along that its adapter can draw in the same call. Where the call costs money,
+a Charge is written down before it: a call that may have been paid is never made again.
 """
 
-import io
+import random
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from celery import current_app
@@ -25,37 +28,47 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
-from PIL import Image
 
-from generators import originals
-from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Generator, Outcome
-from generators.adapters.registry import load_generator
-from generators.models import Generation, ImageModel, Prompt
+from generators import originals, vendors
+from generators.adapters.base import AdapterError, Answer, Billed, GeneratedImage, GenerationRequest, Outcome
+from generators.adapters.registry import find_capabilities
+from generators.charges import BudgetExhausted, reserve_charge, settle_charge
+from generators.models import Budget, Generation, GenerationQuerySet, ImageModel, Prompt
+from generators.redaction import redact
+from generators.stored_images import StoredImage, store_answers
+from generators.warm import warm_generator
 
 log = structlog.get_logger(__name__)
 
 Status = Generation.Status
-# A sweep sends at most this many messages, so that a long backlog is not doubled at every tick.
-SWEEP_BATCH = 500
-# The reason of a generation whose worker never came back, beside the outcomes an adapter can report.
+# Reasons beside the outcomes that an adapter can report: a worker that never came back; one that was lost after a paid
+# call had begun; a call that was not made because it might have passed a budget.
 WORKER_LOST = "worker_lost"
+ANSWER_LOST = "answer_lost"
+BUDGET = "budget"
+PERHAPS_PAID = (
+    "The image may have been drawn, and paid for, so the call is not made again by itself;"
+    " manage.py retry_generations asks for it once more."
+)
 # However long a maker's server asks to be left alone, the next attempt is due by then.
 LONGEST_DELAY = 24 * 3600.0
+# How often a worker waits for its turn at a maker before it puts the row off: others may be quicker.
+TURNS_WAITED = 5
+# A rate limit says nothing of the image, but nobody asks for ever.
+RATE_LIMITED_ATTEMPTS = 50
 
 
 def request_generations(
-    wanted: Iterable[tuple[ImageModel, Prompt, int]], *, width: int, height: int
+    wanted: Iterable[tuple[ImageModel, Prompt, int]], *, width: int, height: int, budget: Budget | None = None
 ) -> list[Generation]:
     """The generations of (model, prompt, seed), made and dispatched where they do not exist yet.
 
-    In the order asked for. The worker hears of new ones when the surrounding transaction commits.
+    In the order asked for. The worker hears of new ones when the surrounding transaction commits. What the new ones
+    cost is paid from ``budget``, where there is one.
     """
     wanted = list(wanted)
-    due_at = timezone.now() + timedelta(seconds=settings.REDISPATCH_SECONDS)
-    rows = [
-        Generation(model=model, prompt=prompt, seed=seed, width=width, height=height, due_at=due_at)
-        for model, prompt, seed in wanted
-    ]
+    asked = {"width": width, "height": height, "budget": budget, **tell_now()}
+    rows = [Generation(model=model, prompt=prompt, seed=seed, **asked) for model, prompt, seed in wanted]
     keys = [(model.pk, prompt.pk, seed) for model, prompt, seed in wanted]
     found = _find(keys)
     if missing := {key: row for key, row in zip(keys, rows, strict=True) if key not in found}:
@@ -70,20 +83,43 @@ def request_generations(
 def _find(keys: list[tuple[int, int, int]]) -> dict[tuple[int, int, int], Generation]:
     model_ids, prompt_ids, seeds = map(set, zip(*keys, strict=True)) if keys else (set(), set(), set())
     rows = Generation.objects.filter(model__in=model_ids, prompt__in=prompt_ids, seed__in=seeds)
-    return {(row.model_id, row.prompt_id, row.seed): row for row in rows}
+    return {(row.model_id, row.prompt_id, row.seed): row for row in rows.select_related("model", "prompt")}
+
+
+def tell_now() -> dict[str, datetime]:
+    """What a row that is being dispatched says of it."""
+    now = timezone.now()
+    return {"sent_at": now, "due_at": now + timedelta(seconds=settings.REDISPATCH_SECONDS)}
 
 
 def dispatch(generations: Iterable[Generation]) -> None:
     """Tell the workers about these rows once the transaction commits. A broker that is away loses nothing."""
-    hints = [(generation.pk, generation.attempts) for generation in generations]
+    hints = [
+        ((generation.pk, generation.attempts), "api" if vendors.is_vendor(generation.model.adapter) else "gpu")
+        for generation in generations
+    ]
 
     def send() -> None:
-        for hint in hints:
+        for hint, queue in hints:
             # A drawing that outlives its claim is ended, so that its worker is there for the next one.
-            current_app.send_task("generators.produce", args=hint, time_limit=settings.CLAIM_SECONDS)
+            current_app.send_task("generators.produce", args=hint, queue=queue, time_limit=settings.CLAIM_SECONDS)
 
     # robust: an unreachable broker is logged; the row stays PENDING and the sweeper sends it later.
     transaction.on_commit(send, robust=True)
+
+
+def retry_generations(ended: GenerationQuerySet) -> int:
+    """Ask again for those of the given generations that ended without an image; the number asked for again.
+
+    What has been charged for them stays charged: this is somebody's decision, never a worker's.
+    """
+    with transaction.atomic():
+        ended = ended.filter(status__in=[Status.REFUSED, Status.FAILED], made_elsewhere="")
+        again = list(ended.select_related("model").order_by("pk"))
+        rows = Generation.objects.filter(pk__in=[row.pk for row in again], status__in=[Status.REFUSED, Status.FAILED])
+        rows.update(status=Status.PENDING, failures=0, finished_at=None, **tell_now())
+        dispatch(again)
+    return len(again)
 
 
 def produce(generation_id: int, attempts: int | None = None) -> None:
@@ -92,133 +128,221 @@ def produce(generation_id: int, attempts: int | None = None) -> None:
     ``attempts`` is how many there had been when the message was sent. A copy of it that turns up after the next attempt
     has failed finds nothing to claim: the wait that a maker asked for is not cut short.
     """
-    claim = _claim(generation_id, attempts)
-    if claim is None:
-        return
-    generation, attempt = claim
-    started = time.monotonic()
-    try:
-        image = _generator_of(generation).generate(
-            GenerationRequest(generation.prompt.text, generation.seed, generation.width, generation.height)
-        )
-        seconds = time.monotonic() - started
-        drawn = _store(image)
-        _settle(
-            generation,
-            attempt,
-            status=Status.OK,
-            original=drawn.digest,
-            media_type=drawn.media_type,
-            reported={**image.reported, "width": drawn.width, "height": drawn.height},
-            seconds=seconds,
-            reason="",
-            message="",
-            finished_at=timezone.now(),
-        )
-    except AdapterError as error:
-        _settle_error(generation, attempt, error)
-    except (OperationalError, InterfaceError):
-        # Our database is away, which says nothing of the image. The claim runs out and the sweeper puts it back.
-        raise
-    except Exception as error:
-        # An adapter may raise, or report, anything at all; none of it may leave the row claimed until the lease ends.
-        log.exception("generation_crashed", generation=generation_id)
-        _settle_error(generation, attempt, AdapterError(Outcome.INVALID, f"{type(error).__name__}: {error}"))
-
-
-def _claim(generation_id: int, attempts: int | None) -> tuple[Generation, int] | None:
-    now = timezone.now()
     waiting = Generation.objects.filter(pk=generation_id, status=Status.PENDING)
     if attempts is not None:
         waiting = waiting.filter(attempts=attempts)
-    claimed = waiting.update(
+    first = waiting.select_related("model").first()
+    if first is None or _is_put_off(first):
+        return
+    if batch := _claim(waiting, 1):
+        batch += _claim_company(batch[0])
+        batch = [generation for generation in batch if _reserve(generation)]
+    if not batch:
+        return
+    started = time.monotonic()
+    answers = _ask(batch)
+    seconds = time.monotonic() - started
+    # A drawing can outlast the connection that it was claimed through.
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+    for generation, answer, stored in zip(batch, answers, store_answers(answers), strict=True):
+        _settle_answer(generation, answer, stored, seconds)
+    if vendors.is_vendor(first.model.adapter):
+        vendors.note_answers(first.model.adapter, answers)
+
+
+def _is_put_off(generation: Generation) -> bool:
+    """Whether the maker is not to be called now. The row then waits, and no attempt was made."""
+    adapter = generation.model.adapter
+    wait = vendors.find_wait(adapter) if vendors.is_vendor(adapter) else 0.0
+    for _ in range(TURNS_WAITED):
+        if 0 < wait <= settings.SWEEP_SECONDS:
+            # The row would not be back sooner.
+            time.sleep(wait)
+            wait = vendors.find_wait(adapter)
+    if wait > 0:
+        # Not all at the same moment.
+        due_at = timezone.now() + timedelta(seconds=_spread(min(wait, LONGEST_DELAY)))
+        Generation.objects.filter(pk=generation.pk, status=Status.PENDING).update(due_at=due_at, sent_at=None)
+    return wait > 0
+
+
+@transaction.atomic
+def _claim(waiting: GenerationQuerySet, limit: int) -> list[Generation]:
+    """Take up to ``limit`` of these rows; others pass over what is taken."""
+    now = timezone.now()
+    pks = [row.pk for row in waiting.order_by("pk").select_for_update(skip_locked=True).only("pk")[:limit]]
+    Generation.objects.filter(pk__in=pks, status=Status.PENDING).update(
         status=Status.RUNNING,
         attempts=F("attempts") + 1,
         claimed_at=now,
         due_at=now + timedelta(seconds=settings.CLAIM_SECONDS),
     )
-    if not claimed:
-        return None
-    generation = Generation.objects.select_related("model", "prompt").get(pk=generation_id)
-    return generation, generation.attempts
+    claimed = Generation.objects.filter(pk__in=pks, status=Status.RUNNING, claimed_at=now)
+    return list(claimed.select_related("model", "prompt").order_by("pk"))
 
 
-def _settle(generation: Generation, attempt: int, **changes: Any) -> bool:
+def _claim_company(first: Generation) -> list[Generation]:
+    """Rows that wait for the same model and can be drawn in the same call."""
+    try:
+        capable = find_capabilities(first.model.adapter, first.model.settings)
+    except AdapterError:
+        return []  # which the drawing will find, too, and say
+    # What failed before is tried alone: it may be what the others failed by.
+    if capable.max_batch == 1 or first.failures:
+        return []
+    alike = Generation.objects.filter(
+        model=first.model_id, status=Status.PENDING, failures=0, width=first.width, height=first.height
+    )
+    if not capable.mixes_prompts or first.prompt.sources:
+        alike = alike.filter(prompt=first.prompt_id)
+    else:
+        alike = alike.filter(prompt__sources=[])
+    return _claim(alike, capable.max_batch - 1)
+
+
+def _reserve(generation: Generation) -> bool:
+    """Set aside what the call may cost; False when it must not be made, and then the row has ended."""
+    if not vendors.is_vendor(generation.model.adapter):
+        return True
+    try:
+        reserve_charge(generation)
+    except BudgetExhausted as exhausted:
+        _end(generation, Status.FAILED, reason=BUDGET, message=str(exhausted))
+    except AdapterError as error:
+        _settle_error(generation, error)
+    else:
+        return True
+    return False
+
+
+def _ask(batch: Sequence[Generation]) -> Sequence[Answer]:
+    """The adapter's answers, whatever it does."""
+    unasked: Billed | None = {}
+    try:
+        requests = [_describe(generation) for generation in batch]
+        generator = warm_generator(batch[0].model)
+        # From here on the maker may have been called, so nobody knows what an accident cost.
+        unasked = None
+        answers = list(generator.generate(requests))
+        if len(answers) != len(batch):
+            raise AdapterError(
+                Outcome.INVALID, f"The adapter gave {len(answers)} answers to {len(batch)} requests.", billed=None
+            )
+        return answers
+    except AdapterError as error:
+        return [error] * len(batch)
+    except (OperationalError, InterfaceError):
+        # Our database is away, which says nothing of the image. The claim runs out and the sweeper puts it back.
+        raise
+    except Exception as error:
+        # An adapter may raise anything at all; none of it may leave the row claimed until the lease ends.
+        log.exception("generation_crashed", generation=batch[0].pk)
+        return [AdapterError(Outcome.INVALID, f"{type(error).__name__}: {error}", billed=unasked)] * len(batch)
+
+
+def _describe(generation: Generation) -> GenerationRequest:
+    prompt = generation.prompt
+    try:
+        sources = tuple(originals.read(digest) for digest in prompt.sources)
+        mask = originals.read(prompt.mask) if prompt.mask else None
+    except (FileNotFoundError, originals.CorruptOriginal) as error:
+        text = f"An image that prompt {prompt.key} starts from is gone or damaged: {error}"
+        raise AdapterError(Outcome.INVALID, text) from error
+    except OSError as error:
+        text = f"An image that prompt {prompt.key} starts from cannot be read now: {error}"
+        raise AdapterError(Outcome.TRANSIENT, text) from error
+    return GenerationRequest(prompt.text, generation.seed, generation.width, generation.height, sources, mask)
+
+
+def _settle_answer(generation: Generation, answer: Answer, stored: StoredImage | AdapterError, seconds: float) -> None:
+    try:
+        if isinstance(stored, AdapterError):
+            raise stored
+        _settle_image(generation, cast(GeneratedImage, answer), stored, seconds)
+    except AdapterError as error:
+        _settle_error(generation, error)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        # An adapter may report anything at all, too.
+        log.exception("generation_crashed", generation=generation.pk)
+        billed = answer.billed if isinstance(answer, GeneratedImage) else None
+        _settle_error(generation, AdapterError(Outcome.INVALID, f"{type(error).__name__}: {error}", billed=billed))
+
+
+def _settle_image(generation: Generation, image: GeneratedImage, stored: StoredImage, seconds: float) -> None:
+    with transaction.atomic():
+        held = _settle(
+            generation,
+            status=Status.OK,
+            original=stored.digest,
+            media_type=stored.media_type,
+            reported={**image.reported, "width": stored.width, "height": stored.height},
+            provenance=stored.provenance,
+            phash=stored.phash,
+            seconds=seconds,
+            reason="",
+            stage="",
+            code="",
+            message="",
+            finished_at=timezone.now(),
+        )
+        if held:
+            settle_charge(generation, image.billed, drawn=True)
+
+
+def _settle_error(generation: Generation, error: AdapterError) -> None:
+    facts: dict[str, Any] = {
+        "reason": error.outcome.value,
+        "stage": error.stage,
+        "code": _clean(error.code)[:100],
+        "message": _clean(error.message)[:2000],
+    }
+    if error.reported:
+        facts["reported"] = dict(error.reported)
+    may_have_cost = vendors.is_vendor(generation.model.adapter) and error.billed != {}
+    if error.outcome is Outcome.RATE_LIMITED:
+        failures, again = generation.failures, generation.attempts < RATE_LIMITED_ATTEMPTS
+    else:
+        failures = generation.failures + 1
+        again = failures < settings.MAX_ATTEMPTS
+    if error.outcome.can_be_retried and again and not may_have_cost:
+        delay = error.retry_after if error.retry_after is not None else 2.0 ** min(generation.attempts, 8)
+        delay = min(max(0.0, delay), LONGEST_DELAY)  # in this order "not a number" becomes 0
+        due_at = timezone.now() + timedelta(seconds=_spread(delay))
+        with transaction.atomic():
+            if _settle(generation, status=Status.PENDING, failures=failures, due_at=due_at, sent_at=None, **facts):
+                settle_charge(generation, error.billed)
+        return
+    if error.outcome.can_be_retried and may_have_cost:
+        facts["message"] += f" {PERHAPS_PAID}"
+    status = Status.REFUSED if error.outcome is Outcome.REFUSED else Status.FAILED
+    with transaction.atomic():
+        if _end(generation, status, failures=failures, **facts):
+            settle_charge(generation, error.billed)
+
+
+def _end(generation: Generation, status: Generation.Status, **facts: Any) -> bool:
+    return _settle(generation, status=status, finished_at=timezone.now(), **facts)
+
+
+def _settle(generation: Generation, **changes: Any) -> bool:
     """Write the end of an attempt, unless the claim was taken back in the meantime."""
-    # A drawing can outlast the connection that it was claimed through.
-    if not connection.in_atomic_block:
-        connection.close_if_unusable_or_obsolete()
-    held = Generation.objects.filter(pk=generation.pk, status=Status.RUNNING, attempts=attempt).update(**changes)
+    attempt = Generation.objects.filter(pk=generation.pk, attempts=generation.attempts)
+    held = attempt.filter(status=Status.RUNNING).update(**changes)
+    # A paid answer that the sweeper had given up is worth having after all: no other attempt has begun.
+    held = held or attempt.filter(status=Status.FAILED, reason=ANSWER_LOST).update(**changes)
     if not held:
-        log.warning("claim_lost", generation=generation.pk, attempt=attempt)
+        log.warning("claim_lost", generation=generation.pk, attempt=generation.attempts)
     return bool(held)
 
 
-def _settle_error(generation: Generation, attempt: int, error: AdapterError) -> None:
-    # PostgreSQL's text holds neither NUL nor half of a surrogate pair; what makers' servers say holds both.
-    message = error.message.replace("\x00", "").encode(errors="replace").decode()
-    reason = {"reason": error.outcome.value, "message": message[:2000]}
-    if error.outcome.can_be_retried and attempt < settings.MAX_ATTEMPTS:
-        delay = error.retry_after if error.retry_after is not None else 2.0**attempt
-        delay = min(max(0.0, delay), LONGEST_DELAY)  # in this order "not a number" becomes 0
-        _settle(generation, attempt, status=Status.PENDING, due_at=timezone.now() + timedelta(seconds=delay), **reason)
-        return
-    status = Status.REFUSED if error.outcome is Outcome.REFUSED else Status.FAILED
-    _settle(generation, attempt, status=status, finished_at=timezone.now(), **reason)
+def _clean(text: str) -> str:
+    """Without a maker's key, and without what PostgreSQL's text does not hold: NUL and half of a surrogate pair."""
+    return redact(text).replace("\x00", "").encode(errors="replace").decode()
 
 
-def _generator_of(generation: Generation) -> Generator:
-    model = generation.model
-    if not model.adapter:
-        raise AdapterError(Outcome.INVALID, f"Model {model.slug} has no adapter: its images are made elsewhere.")
-    return _warm_generator(model.pk, model.adapter, repr(sorted(model.settings.items())))
-
-
-@lru_cache(maxsize=8)
-def _warm_generator(model_id: int, adapter: str, settings_key: str) -> Generator:
-    """Kept per worker process; ``settings_key`` is there so that edited settings are picked up."""
-    return load_generator(adapter, ImageModel.objects.get(pk=model_id).settings)
-
-
-@dataclass(frozen=True)
-class StoredImage:
-    digest: str
-    media_type: str
-    width: int
-    height: int
-
-
-def _store(image: GeneratedImage) -> StoredImage:
-    try:
-        with Image.open(io.BytesIO(image.data)) as decoded:
-            decoded.load()
-            width, height = decoded.size
-            media_type = decoded.get_format_mimetype() or image.media_type
-    except Exception as error:
-        # Pillow raises many kinds of errors on hostile bytes; all of them mean: this is not an image.
-        raise AdapterError(Outcome.INVALID, f"The adapter's answer is not an image: {error}") from error
-    try:
-        return StoredImage(originals.store(image.data), media_type, width, height)
-    except OSError as error:
-        raise AdapterError(Outcome.TRANSIENT, f"The original could not be stored: {error}") from error
-
-
-def sweep(now: datetime | None = None) -> int:
-    """Put overdue claims back (or give them up), send overdue messages again; the number of rows sent."""
-    now = now or timezone.now()
-    expired = Generation.objects.overdue(now).filter(status=Status.RUNNING)
-    given_up = expired.filter(attempts__gte=settings.MAX_ATTEMPTS).update(
-        status=Status.FAILED,
-        reason=WORKER_LOST,
-        message=f"A worker took this {settings.MAX_ATTEMPTS} times and was lost, or ran out of time, each time.",
-        finished_at=now,
-    )
-    put_back = expired.update(status=Status.PENDING, due_at=now)
-    waiting = list(Generation.objects.overdue(now).filter(status=Status.PENDING).order_by("due_at")[:SWEEP_BATCH])
-    Generation.objects.filter(pk__in=[row.pk for row in waiting], status=Status.PENDING).update(
-        due_at=now + timedelta(seconds=settings.REDISPATCH_SECONDS)
-    )
-    dispatch(waiting)
-    if given_up or put_back:
-        log.warning("claims_expired", given_up=given_up, put_back=put_back)
-    return len(waiting)
+def _spread(seconds: float) -> float:
+    """Up to a quarter more, so that those who wait do not all come back together."""
+    return seconds * random.uniform(1.0, 1.25)

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from generators import generations
+from generators import generations, sweeping
 
 
 @shared_task(name="generators.produce")
@@ -12,4 +12,4 @@ def produce(generation_id: int, attempts: int | None = None) -> None:
 
 @shared_task(name="generators.sweep")
 def sweep() -> None:
-    generations.sweep()
+    sweeping.sweep()

@@ -6,15 +6,18 @@ import uuid
 from arena.battles import open_battle
 from arena.models import Battle, Board, Vote
 from arena.pools import fill_pool
+from arena.rater_prompts import open_rater_battle
 from arena.voting import cast_vote
-from generators import generations
+from generators import generations, originals
+from generators.adapters.base import GenerationRequest
+from generators.adapters.registry import load_generator
 from generators.models import ImageModel, Prompt, PromptSet
 
 _number = itertools.count(1)
 
 
 def make_model(**fields: object) -> ImageModel:
-    n = next(_number)
+    n = f"{next(_number):06}"  # padded: models are sorted by their slugs
     defaults = {
         "slug": f"secret-slug-{n}",
         "name": f"Secret Name {n}",
@@ -28,7 +31,7 @@ def make_model(**fields: object) -> ImageModel:
 
 
 def make_prompt_set(n_prompts: int = 4) -> PromptSet:
-    n = next(_number)
+    n = f"{next(_number):06}"  # padded: models are sorted by their slugs
     prompt_set = PromptSet.objects.create(slug=f"prompts-{n}", version="1", title="Prompts", digest="0" * 64)
     for i in range(n_prompts):
         text = f"{i + 1} red circles above a blue square"
@@ -37,12 +40,29 @@ def make_prompt_set(n_prompts: int = 4) -> PromptSet:
 
 
 def make_board(*, n_models: int = 3, n_prompts: int = 4, drawn: bool = False, **fields: object) -> Board:
-    n = next(_number)
+    n = f"{next(_number):06}"  # padded: models are sorted by their slugs
     defaults = {"slug": f"board-{n}", "title": f"Board {n}", "canvas_width": 96, "canvas_height": 96}
     board = Board.objects.create(**{**defaults, **fields})
     board.contestants.set([make_model() for _ in range(n_models)])
     if n_prompts:
         board.prompt_sets.set([make_prompt_set(n_prompts)])
+    if drawn:
+        draw(board)
+    return board
+
+
+def make_edit_board(*, n_prompts: int = 3, n_sources: int = 1, drawn: bool = False, **fields: object) -> Board:
+    """A board whose prompts say how to change a drawing, each another one."""
+    board = make_board(n_prompts=0, task=Board.Task.IMAGE_EDIT, **fields)
+    prompt_set = make_prompt_set(n_prompts)
+    size = board.canvas_width, board.canvas_height
+    for i, prompt in enumerate(prompt_set.prompts.order_by("pk")):
+        requests = [GenerationRequest("a tree on a meadow", 10 * i + n, *size) for n in range(n_sources)]
+        sources = load_generator("sketch", {}).generate(requests)
+        prompt.text = "Add a yellow star in the top left corner and a red car in the bottom right corner"
+        prompt.sources = [originals.store(source.data) for source in sources]
+        prompt.save()
+    board.prompt_sets.set([prompt_set])
     if drawn:
         draw(board)
     return board
@@ -61,3 +81,15 @@ def make_battle(board: Board, key: uuid.UUID | None = None) -> Battle:
 def make_vote(board: Board, winner: str = "model_a", key: uuid.UUID | None = None) -> Vote:
     key = key or uuid.uuid4()
     return cast_vote(make_battle(board, key), key, winner)[0]
+
+
+def make_rater_battle(
+    board: Board, text: str = "a red boat under two moons", key: uuid.UUID | None = None, *, drawn: bool = True
+) -> Battle:
+    """A battle on a prompt that a rater typed, on a board that takes them."""
+    battle = open_rater_battle(board, key or uuid.uuid4(), text)
+    if drawn:
+        for generation in (battle.generation_a, battle.generation_b):
+            generations.produce(generation.pk)
+            generation.refresh_from_db()
+    return battle

@@ -8,7 +8,7 @@ from django.db import connection
 
 from arena import battles, tallies
 from arena.models import Board
-from generators import generations
+from generators import warm
 from generators.adapters.registry import ADAPTERS
 from tests import builders
 from tests.processes import Children, RedisServer
@@ -39,7 +39,8 @@ def _required_services(request: pytest.FixtureRequest) -> None:
 def _own_media(settings, tmp_path: Path) -> None:
     """Each test its own images, and nothing kept in this process from another test's rows."""
     settings.MEDIA_ROOT = tmp_path / "media"
-    for cached in (generations._warm_generator, tallies.tally_pairs, battles._weigh):
+    warm.cool_all()
+    for cached in (tallies.tally_pairs, battles._weigh):
         cached.cache_clear()
 
 
@@ -99,6 +100,7 @@ def studio(tmp_path: Path) -> Studio:
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     """Sets what the adapter "scripted" does in this process."""
     monkeypatch.setitem(ADAPTERS, "scripted", "tests.slow_adapter.ScriptedGenerator")
+    monkeypatch.setattr(ScriptedGenerator, "calls", [])
 
     def set_script(draw: Draw) -> None:
         monkeypatch.setattr(ScriptedGenerator, "script", staticmethod(draw), raising=False)

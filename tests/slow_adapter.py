@@ -3,13 +3,14 @@
 import io
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from PIL import Image
+from pydantic import SecretStr
 
-from generators.adapters.base import AdapterSettings, GeneratedImage, GenerationRequest
+from generators.adapters.base import AdapterSettings, Answer, Capabilities, GeneratedImage, GenerationRequest
 
 Draw = Callable[[GenerationRequest], GeneratedImage]
 Script = Callable[[Draw], None]
@@ -29,16 +30,20 @@ class SlowSettings(AdapterSettings):
 class SlowGenerator:
     Settings: ClassVar[type[AdapterSettings]] = SlowSettings
 
-    def __init__(self, settings: SlowSettings) -> None:
+    def __init__(self, settings: SlowSettings, key: SecretStr) -> None:
         self.studio = Studio(Path(settings.folder))
 
-    def generate(self, request: GenerationRequest) -> GeneratedImage:
-        self.studio.note_start()
-        # Nobody waits here for ever, should the test be gone.
-        deadline = time.monotonic() + 120
-        while not self.studio.is_open() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return GeneratedImage(paint(request.seed, request.width, request.height), "image/png")
+    @staticmethod
+    def capabilities(settings: SlowSettings) -> Capabilities:
+        return Capabilities()
+
+    def close(self) -> None:
+        pass
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[Answer]:
+        (request,) = requests
+        self.studio.hold()
+        return [GeneratedImage(paint(request.seed, request.width, request.height), "image/png")]
 
 
 class Studio:
@@ -47,8 +52,13 @@ class Studio:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def note_start(self) -> None:
+    def hold(self) -> None:
+        """Say that somebody is here, and wait until the studio opens."""
         (self.folder / f"{time.time_ns()}.{os.getpid()}").touch()
+        # Nobody waits here for ever, should the test be gone.
+        deadline = time.monotonic() + 120
+        while not self.is_open() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def painters(self) -> list[int]:
         """The process of each drawing begun so far, oldest first."""
@@ -70,9 +80,19 @@ class ScriptedGenerator:
 
     Settings: ClassVar[type[AdapterSettings]] = AdapterSettings
     script: ClassVar[Draw]
+    capable: ClassVar[Capabilities] = Capabilities()
+    calls: ClassVar[list[list[GenerationRequest]]] = []
 
-    def __init__(self, settings: AdapterSettings) -> None:
+    def __init__(self, settings: AdapterSettings, key: SecretStr) -> None:
         pass
 
-    def generate(self, request: GenerationRequest) -> GeneratedImage:
-        return type(self).script(request)
+    @staticmethod
+    def capabilities(settings: AdapterSettings) -> Capabilities:
+        return ScriptedGenerator.capable
+
+    def close(self) -> None:
+        pass
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
+        type(self).calls.append(list(requests))
+        return [type(self).script(request) for request in requests]

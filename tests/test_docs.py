@@ -3,16 +3,22 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import get_args
 
 from django.core.management import get_commands
+from django.utils.module_loading import import_string
 
+from arena.settings import VENDOR_KEYS
 from generators.adapters.base import Outcome
 from generators.adapters.registry import ADAPTERS
-from generators.adapters.sketch.generator import SketchGenerator
+from generators.declarations import Unit
+from tests.generators.adapters.makers import MAKERS
+from tests.generators.adapters.openai_wire import MAKERS as OPENAI_LIKE
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCS = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("settings", "commands", "adapters", "ratings")}
+DOCS = {file.stem: file.read_text() for file in (ROOT / "docs").glob("*.md")}
 README = (ROOT / "README.md").read_text()
 
 
@@ -34,8 +40,14 @@ def test_no_setting_is_read_elsewhere() -> None:
 
 
 def test_every_check_is_in_the_docs() -> None:
-    ids = set(re.findall(r'id="(arena\.E\d+)"', (ROOT / "arena" / "checks.py").read_text()))
-    assert {name for name in first_cells(DOCS["settings"]) if name.startswith("arena.")} == ids
+    for app in ("arena", "generators"):
+        ids = set(re.findall(rf'id="({app}\.[EW]\d+)"', (ROOT / app / "checks.py").read_text()))
+        assert len(ids) > 2
+        assert {name for name in first_cells(DOCS["settings"]) if name.startswith(f"{app}.")} == ids
+
+
+def test_every_unit_that_has_a_price_is_in_the_docs() -> None:
+    assert [unit for unit in get_args(Unit) if f"`{unit}`" not in DOCS["commands"]] == []
 
 
 def test_every_command_is_in_the_docs() -> None:
@@ -44,8 +56,31 @@ def test_every_command_is_in_the_docs() -> None:
 
 
 def test_every_adapter_its_settings_and_the_outcomes_are_in_the_docs() -> None:
-    named = first_cells(DOCS["adapters"])
-    assert named == set(ADAPTERS) | set(Outcome) | set(SketchGenerator.Settings.model_fields)
+    of_adapters = {name: set(import_string(path).Settings.model_fields) for name, path in ADAPTERS.items()}
+    settings = set().union(*of_adapters.values())
+    assert len(settings) > 30
+    assert first_cells(DOCS["adapters"]) == set(ADAPTERS) | set(Outcome) | settings
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", DOCS["adapters"], re.MULTILINE)
+    makers, here = set(VENDOR_KEYS), {"diffusers", "onnx"}
+    for adapter in makers | here:
+        for setting in of_adapters[adapter]:
+            owners = [of for name, of in rows if name == setting]
+            everyone = {"all"} if adapter in makers else {"both"}
+            told = any(adapter in of or (of.split()[0] in everyone and f" {adapter}" not in of) for of in owners)
+            assert told, f"docs/adapters.md does not say that {adapter} has {setting}"
+
+
+def test_every_maker_outside_is_paid_for_named_and_tested() -> None:
+    assert set(VENDOR_KEYS) == set(ADAPTERS) - {"sketch", "diffusers", "onnx"}
+    assert set(re.findall(r"`(\w+)`", DOCS["makers"].split("\n\n")[1])) == set(VENDOR_KEYS)
+    assert {m.name for m in MAKERS} | {m.adapter for m in OPENAI_LIKE} == set(VENDOR_KEYS)
+
+
+def test_every_adapter_has_a_model_to_copy_from_and_tests() -> None:
+    models = tomllib.loads((ROOT / "fixtures" / "models.example.toml").read_text())["models"]
+    assert {model["adapter"] for model in models if "adapter" in model} == set(ADAPTERS)
+    for name in ADAPTERS:
+        assert (ROOT / "tests" / "generators" / "adapters" / f"test_{name}.py").exists(), name
 
 
 # What a reader of the docs has no use for: the machinery below the methods.
@@ -77,12 +112,20 @@ def test_the_docs_name_what_exists() -> None:
         r"`((?:fit|find|run|bootstrap|correct|plan|judge|count|code|read|project|rank)_\w+)`", DOCS["ratings"]
     ):
         assert f"def {name}(" in code, name
-    for link in re.findall(r"\]\(([^)#]+)\)", DOCS["ratings"]):
-        assert (ROOT / "docs" / link).exists(), link
-    headings = {
-        re.sub(r"[^a-z0-9 -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^## (.+)", DOCS["ratings"], re.M)
-    }
-    assert set(re.findall(r"\]\(#([^)]+)\)", DOCS["ratings"])) <= headings
+
+
+def test_links_lead_somewhere() -> None:
+    def headings(page: Path) -> set[str]:
+        titles = re.findall(r"^##+ (.+)", page.read_text(), re.MULTILINE)
+        return {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    assert len(pages) > 5
+    for page in pages:
+        for target, _, anchor in re.findall(r"\]\(([^):#]*)(#([^)]+))?\)", page.read_text()):
+            file = page.parent / target if target else page
+            assert file.exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in headings(file), f"{page.name}: {target}#{anchor}"
 
 
 def test_the_example_runs_on_real_votes(shared_data: Path) -> None:
@@ -94,8 +137,6 @@ def test_the_example_runs_on_real_votes(shared_data: Path) -> None:
 
 
 def test_the_readme_names_what_exists() -> None:
-    for link in re.findall(r"\]\(([^)]+)\)", README):
-        assert (ROOT / link).exists(), link
     for name in re.findall(r"PARAGONE_\w+", README):
         assert name.removesuffix("_FILE") in DOCS["settings"], name
     for name in re.findall(r"manage\.py (\w+)", README):

@@ -1,6 +1,25 @@
-"""The Celery application of a worker under test: the project's own, and the adapter that a test can hold."""
+"""The Celery application of a worker under test: the project's own, the adapter that a test can hold, and a place at
+which a drawing can be held.
+
+``PARAGONE_TEST_HOLD`` is "POINT FOLDER": the worker stops there, once, until it is killed or the studio opens.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
 
 from arena.celery import app  # noqa: F401  (celery finds it here: -A tests.worker_app)
 from generators.adapters.registry import ADAPTERS
 
 ADAPTERS["slow"] = "tests.slow_adapter.SlowGenerator"
+
+if wanted := os.environ.get("PARAGONE_TEST_HOLD"):
+    from celery.signals import worker_process_init
+
+    # The parent starts children again when they die: each is held, and each in its own process.
+    @worker_process_init.connect
+    def hold_here(**kwargs: Any) -> None:
+        from tests.holds import hold
+
+        point, _, folder = wanted.partition(" ")
+        hold(point, Path(folder))

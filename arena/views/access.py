@@ -1,10 +1,12 @@
 """Who may see what: every view asks for a signed-in user unless it says otherwise."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
@@ -14,6 +16,18 @@ def for_raters(view: View) -> View:
     """Mark a view that is open to anyone when the arena is public (PARAGONE_PUBLIC), and else to signed-in users."""
     view.for_raters = True  # type: ignore[attr-defined]  # read by the middleware below
     return view
+
+
+def for_operators(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Mark a view that names makers, costs and faults: for staff alone, on public arenas too."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_staff:
+            raise PermissionDenied("This page is for operators. Sign in with an account that is marked as staff.")
+        return view(request, *args, **kwargs)
+
+    return guarded
 
 
 class SignInMiddleware(LoginRequiredMiddleware):

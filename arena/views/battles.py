@@ -4,9 +4,9 @@ import uuid
 from http import HTTPStatus
 from typing import Any
 
-from django.db.models import Avg
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.views.decorators.http import require_POST, require_safe
@@ -15,6 +15,8 @@ from django_htmx.middleware import HtmxDetails
 from arena import battles, blinding, voting
 from arena.battles import NothingToCompare, Stage
 from arena.models import Battle, Board, Leaderboard, Rating, Vote
+from arena.pools import find_usual_seconds
+from arena.rater_prompts import LONGEST_TYPED
 from arena.tallies import tally_of
 from arena.views.access import for_raters
 from arena.views.rater_cookie import read_rater_key, write_rater_key
@@ -56,10 +58,25 @@ def battle_image(request: HtmxRequest, token: str, side: str) -> HttpResponseBas
     """One of the two derivatives, once both exist: neither is ever to be had before the other."""
     battle = _find(token, None)
     generations = {"a": battle.generation_a, "b": battle.generation_b}
-    if any(generation.status != Generation.Status.OK for generation in generations.values()):
+    if not battles.can_be_served(battle):
         raise Http404("The images are not drawn yet.")
+    return _serve(generations[side].original, battle.board)
+
+
+@for_raters
+@require_safe
+def battle_source(request: HtmxRequest, token: str, number: int = 1) -> HttpResponseBase:
+    """An image that both sides edited. It is no secret, and served as the two are, so that it is seen as they are."""
+    battle = _find(token, None)
+    if not 1 <= number <= len(battle.prompt.sources):
+        raise Http404("The prompt starts from no such image.")
+    return _serve(battle.prompt.sources[number - 1], battle.board)
+
+
+def _serve(original: str, board: Board) -> HttpResponseBase:
+    """The derivative of an original, which is all of it that a browser gets."""
     try:
-        file = blinding.derive(generations[side].original, battle.board.canvas_width, battle.board.canvas_height)
+        file = blinding.derive(original, board.canvas_width, board.canvas_height)
     except blinding.UnviewableImage as error:
         raise Http404("The image cannot be shown.") from error
     response = FileResponse(file.open("rb"), content_type=blinding.MEDIA_TYPE)
@@ -122,13 +139,21 @@ def _show(
         "battle": battle,
         "stage": stage.value,
         "problem": problem,
+        "sources": _list_sources(battle),
         "set_aside_reasons": Battle.SetAside.choices,
+        "longest_typed": LONGEST_TYPED,
     }
     if stage is Stage.DRAWING:
         context |= _drawing(battle)
     if stage is Stage.REVEALED and key:
         context |= _revealed(battle, key)
     return _render(request, context, status)
+
+
+def _list_sources(battle: Battle) -> list[str]:
+    """The addresses of what the battle's edits start from."""
+    numbers = range(1, len(battle.prompt.sources) + 1)
+    return [reverse("battle_source", args=[battle.token, *([number] if number > 1 else [])]) for number in numbers]
 
 
 def _render(request: HtmxRequest, context: dict[str, Any], status: int) -> HttpResponse:
@@ -141,12 +166,19 @@ def _render(request: HtmxRequest, context: dict[str, Any], status: int) -> HttpR
 
 def _drawing(battle: Battle) -> dict[str, Any]:
     """One honest line for both sides. The usual time is the board's, never that of one of the two models."""
-    drawn = Generation.objects.ready().filter(prompt__prompt_set__boards=battle.board)
     waiting = [g for g in (battle.generation_a, battle.generation_b) if g.status == Generation.Status.PENDING]
     waited = max(((timezone.now() - g.created_at).total_seconds() for g in waiting), default=0.0)
+    context = {"usual_seconds": find_usual_seconds(battle.board), "worker_asleep": waited > WORKER_ASLEEP_AFTER}
+    return context | _count_drawn(battle) if battle.by_rater else context
+
+
+def _count_drawn(battle: Battle) -> dict[str, Any]:
+    """How far both drawings together have come: a number says of neither side that it is the late one."""
+    generations = (battle.generation_a, battle.generation_b)
     return {
-        "usual_seconds": drawn.aggregate(seconds=Avg("seconds"))["seconds"],
-        "worker_asleep": waited > WORKER_ASLEEP_AFTER,
+        "n_drawn": sum(generation.status == Generation.Status.OK for generation in generations),
+        "is_taken": any(g.attempts or g.status != Generation.Status.PENDING for g in generations),
+        "seconds": int((timezone.now() - battle.opened_at).total_seconds()),
     }
 
 
@@ -163,9 +195,9 @@ def _revealed(battle: Battle, key: uuid.UUID) -> dict[str, Any]:
         following = battles.open_battle(battle.board, key)
     except NothingToCompare as nothing:
         return context | {"no_next": str(nothing)}
-    # Both images are made and fetched now, so that the next battle appears at once.
+    # All its images are made and fetched now, so that the next battle appears at once.
     if battles.stage_of(following) is Stage.READY and battles.prepare_images(following):
-        context["preload"] = following
+        context |= {"preload": following, "preload_sources": _list_sources(following)}
     return context
 
 

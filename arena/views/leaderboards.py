@@ -14,12 +14,13 @@ from arena.views.access import for_raters
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     newest = Leaderboard.objects.filter(board=OuterRef("pk")).order_by("-id")
+    # Seen from a rating, the board is two queries out.
+    of_board = Leaderboard.objects.filter(board=OuterRef(OuterRef("pk"))).order_by("-id")
     boards = Board.objects.annotate(
         n_votes=Subquery(newest.values("n_votes")[:1]),
         computed_at=Subquery(newest.values("computed_at")[:1]),
         leader=Subquery(
-            Rating.objects.filter(leaderboard=Subquery(newest.values("pk")[:1]), value__isnull=False)
-            .filter(leaderboard__board=OuterRef("pk"))
+            Rating.objects.filter(leaderboard=Subquery(of_board.values("pk")[:1]), value__isnull=False)
             .order_by("-value")
             .values("model__name")[:1]
         ),

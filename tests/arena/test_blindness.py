@@ -20,6 +20,8 @@ from generators.models import Generation, ImageModel
 from tests import builders
 
 ORIGINAL_SIZE = (1021, 509)
+# Stands in the metadata of what edits start from.
+PHOTOGRAPHER = "Nadar of Paris"
 
 
 def secrets_of(model: ImageModel) -> list[str]:
@@ -91,6 +93,7 @@ def battle_responses(client: Client, battle: Battle) -> Iterator[tuple[str, obje
     page = battle.get_absolute_url()
     vote, aside = reverse("vote", args=[battle.token]), reverse("set_aside", args=[battle.token])
     opened = reverse("open_battle", args=[battle.board.slug])
+    own = reverse("rater_prompt", args=[battle.board.slug])
     yield "open", client.get(opened)
     yield "open, fragment", client.get(opened, headers=htmx)
     yield "page", client.get(page)
@@ -104,6 +107,9 @@ def battle_responses(client: Client, battle: Battle) -> Iterator[tuple[str, obje
     yield "no cookie", Client().post(vote, {"winner": "tie"})
     yield "no csrf token", Client(enforce_csrf_checks=True).post(vote, {"winner": "tie"})
     yield "no csrf token, fragment", Client(enforce_csrf_checks=True).post(vote, {"winner": "tie"}, headers=htmx)
+    yield "own prompt", client.get(own)
+    yield "own prompt, fragment", client.get(own, headers=htmx)
+    yield "empty prompt", client.post(own, {"prompt": " "})
     for side in "ab":
         yield f"image {side}", client.get(reverse("battle_image", args=[battle.token, side]))
         yield f"image {side}, head", client.head(reverse("battle_image", args=[battle.token, side]))
@@ -111,6 +117,9 @@ def battle_responses(client: Client, battle: Battle) -> Iterator[tuple[str, obje
             f"image {side}, range",
             client.get(reverse("battle_image", args=[battle.token, side]), headers={"Range": "bytes=0-99"}),
         )
+    for name in ("source", "source-1", "source-2", "source-3"):
+        yield f"image {name}", client.get(f"/battles/{battle.token}/{name}.jpg")
+        yield f"image {name}, head", client.head(f"/battles/{battle.token}/{name}.jpg")
     yield "third image", client.get(f"/battles/{battle.token}/c.jpg")
     yield "image as png", client.get(f"/battles/{battle.token}/a.png")
     yield "no slash", client.get(page.rstrip("/"))
@@ -129,6 +138,7 @@ def everything_in(response) -> bytes:
 
 def expect_blind(client: Client, battle: Battle) -> None:
     secrets = [s for model in (battle.model_a, battle.model_b) for s in secrets_of(model)]
+    secrets += [PHOTOGRAPHER, *battle.prompt.sources]
     generations = [battle.generation_a, battle.generation_b]
     for generation in generations:
         generation.refresh_from_db()
@@ -155,6 +165,71 @@ def test_a_battle_with_one_image_late_does_not_say_which(client: Client, battle:
     assert client.get(battle.get_absolute_url(), headers={"HX-Request": "true"}).content == before
     assert [client.get(reverse("battle_image", args=[battle.token, side])).status_code for side in "ab"] == [404, 404]
     expect_blind(client, battle)
+
+
+@pytest.fixture
+def typed(leaky_board: Board, client: Client) -> Battle:
+    """A battle on a prompt that ``client`` typed, its images not drawn yet."""
+    leaky_board.rater_prompts = "apart"
+    leaky_board.save()
+    address = reverse("rater_prompt", args=[leaky_board.slug])
+    client.get(address)
+    client.post(address, {"prompt": "a heron in the fog"})
+    return Battle.objects.get()
+
+
+def test_a_typed_prompt_tells_nothing_at_any_stage(client: Client, typed: Battle) -> None:
+    expect_blind(client, typed)
+    finish(typed.generation_a, plant_png(" ".join(secrets_of(typed.model_a))), "image/png")
+    assert b"1 of 2" in client.get(typed.get_absolute_url()).content
+    expect_blind(client, typed)
+    draw_leaky(typed)
+    assert b'data-stage="ready"' in client.get(typed.get_absolute_url()).content
+    expect_blind(client, typed)
+
+
+def test_the_number_of_drawn_images_does_not_say_which_is_late(client: Client, typed: Battle) -> None:
+    """Whichever came first, the page is the same to the byte, but for the seconds."""
+    pages = []
+    for first in (typed.generation_a, typed.generation_b):
+        Generation.objects.update(status="pending", original="", media_type="", finished_at=None)
+        finish(first, plant_png(first.model.name), "image/png")
+        page = client.get(typed.get_absolute_url(), headers={"HX-Request": "true"}).content
+        pages.append(re.sub(rb"\d+ s</span>", b"", page))
+        assert b"1 of 2" in page
+        images = [client.get(reverse("battle_image", args=[typed.token, side])).status_code for side in "ab"]
+        assert images == [404, 404]
+    assert pages[0] == pages[1]
+
+
+def test_a_failed_typed_prompt_tells_nothing(client: Client, typed: Battle) -> None:
+    Generation.objects.filter(pk=typed.generation_b_id).update(
+        status=Generation.Status.REFUSED, reason="refused", stage="prompt", message=f"{typed.model_b.name} said no"
+    )
+    page = client.get(typed.get_absolute_url())
+    assert b'data-stage="failed"' in page.content
+    for secret in secrets_of(typed.model_b):
+        assert secret.encode() not in page.content
+
+
+def test_an_edit_tells_nothing_at_any_stage_and_its_sources_lose_their_metadata(
+    client: Client, leaky_board: Board, battle: Battle
+) -> None:
+    leaky_board.task = Board.Task.IMAGE_EDIT
+    leaky_board.save()
+    battle.prompt.sources = [originals.store(plant(PHOTOGRAPHER)) for plant in (plant_png, plant_jpeg)]
+    battle.prompt.save()
+    assert client.get(battle.get_absolute_url()).content.count(b"<img") == 2
+    expect_blind(client, battle)
+    finish(battle.generation_b, plant_png(battle.model_b.name), "image/png")
+    expect_blind(client, battle)
+    draw_leaky(battle)
+    assert client.get(battle.get_absolute_url()).content.count(b"<img") == 4
+    expect_blind(client, battle)
+    source = client.get(reverse("battle_source", args=[battle.token]))
+    image = Image.open(io.BytesIO(b"".join(source.streaming_content)))
+    assert (image.format, image.size) == ("JPEG", (96, 96))
+    assert not image.getexif()
 
 
 def test_a_ready_battle_tells_nothing(client: Client, battle: Battle) -> None:

@@ -10,9 +10,8 @@ from arena.boards import UnknownDeclaration, declare_board, seed
 from arena.models import Board
 from arena.pools import fill_pool, watch_pool
 from generators import generations
-from generators.adapters.base import AdapterError
 from generators.declarations import PromptSetChanged, declare_model, declare_prompt_set
-from generators.models import Generation, ImageModel, Prompt
+from generators.models import Generation, ImageModel, Price, Prompt
 from tests import builders
 
 FIXTURES = Path(__file__).resolve().parent.parent.parent / "fixtures"
@@ -24,11 +23,12 @@ pytestmark = pytest.mark.django_db
 
 def test_the_demo_is_declared_once_however_often() -> None:
     for _ in range(2):
-        demo, simulation = seed(FIXTURES / "demo.toml")
+        demo, edits, simulation = seed(FIXTURES / "demo.toml")
     assert (demo.contestants.count(), demo.takes_votes) == (6, True)
+    assert (edits.contestants.count(), edits.takes_votes) == (4, True)
     assert (simulation.origin, simulation.takes_votes) == ("simulated", False)
-    assert Board.objects.count() == 2
-    assert Prompt.objects.count() == 24
+    assert Board.objects.count() == 3
+    assert Prompt.objects.count() == 24 + 10
     assert ImageModel.objects.filter(in_house=True).count() == 1
 
 
@@ -41,13 +41,13 @@ def test_a_change_is_taken_over() -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"adapter": "brush"}, "no adapter 'brush'. Known: sketch"),
+        ({"adapter": "brush"}, "no adapter 'brush'. Known: azure, .*sketch"),
         ({"settings": {"sharpness": 2}}, "sharpness"),
         ({"settings": {"legibility": 2}}, "legibility"),
     ],
 )
 def test_a_model_that_could_not_draw_is_refused(change: dict[str, object], complaint: str) -> None:
-    with pytest.raises(AdapterError, match=complaint):
+    with pytest.raises(ValidationError, match=complaint):
         declare_model(MODEL | change)
     assert not ImageModel.objects.exists()
 
@@ -122,3 +122,18 @@ def test_draw_pool_waits_and_tells(capsys: pytest.CaptureFixture[str]) -> None:
     assert "12 ok" in out
     with pytest.raises(CommandError, match=board.slug):
         call_command("draw_pool", board="nowhere")
+
+
+def test_a_dry_run_says_what_is_missing_and_may_cost_and_draws_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    board = builders.make_board(n_models=3, n_prompts=5)
+    free, paid, priceless = board.contestants.all()
+    ImageModel.objects.filter(pk=paid.pk).update(adapter="openai", settings={"model": "gpt-image-1.5"}, budget="0.50")
+    ImageModel.objects.filter(pk=priceless.pk).update(adapter="flux")
+    Price.objects.create(model=paid, valid_from="2026-01-01", units={"image": "0.04"}, estimate="0.05")
+    call_command("draw_pool", board=board.slug, dry_run=True)
+    out = capsys.readouterr().out
+    assert f"{free.slug}: 5 images\n" in out
+    assert f"{paid.slug}: 5 images, 0.25 USD at most, 0.50 USD left in its budget" in out
+    assert f"{priceless.slug}: 5 images, and no price for today" in out
+    assert "15 images are missing" in out
+    assert not Generation.objects.exists()

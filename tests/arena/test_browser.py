@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings as project
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
+from arena.boards import seed
 from arena.leaderboards import rate_board
 from arena.models import Battle, Board, Vote
 from generators import generations
@@ -110,6 +111,70 @@ def test_a_rater_votes_by_key_and_reads_the_leaderboard(
     context.close()
 
 
+@pytest.fixture
+def edits(live_server) -> Board:
+    """The demo's edit board with two of its models, drawn."""
+    seed(Path(project.BASE_DIR) / "fixtures" / "demo.toml")
+    board = Board.objects.get(task=Board.Task.IMAGE_EDIT)
+    board.contestants.set(board.contestants.filter(slug__in=["fresco-2", "scribble-mini"]))
+    builders.draw(board)
+    return board
+
+
+@pytest.mark.parametrize(("name", "size"), [("desk", DESK), ("phone", PHONE)])
+def test_a_rater_sees_the_source_beside_both_edits(
+    chromium: Browser, live_server, edits: Board, name: str, size: dict[str, int]
+) -> None:
+    context = chromium.new_context(viewport=size, is_mobile=name == "phone", has_touch=name == "phone")
+    page = open_page(context, f"{live_server.url}/boards/{edits.slug}/battle/")
+    expect_shown(page)
+    page.screenshot(path=SCREENSHOTS / f"{name}-edit.png")
+    images = [page.get_by_role("img", name=alt) for alt in ("Before the edit", "Image A", "Image B")]
+    for image in images:
+        assert image.evaluate("image => image.naturalWidth") == edits.canvas_width
+    source, left, right = (image.bounding_box() for image in images)
+    assert left["width"] == right["width"] > 1.4 * source["width"]
+    answers = [button.bounding_box() for button in page.locator(".vote button").all()]
+    for box in (source, left, right):
+        assert box["y"] + box["height"] <= min(answer["y"] for answer in answers), "an answer covers an image"
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= size["width"]
+    if name == "desk":
+        assert source["x"] + source["width"] < left["x"] < right["x"]
+    else:
+        assert source["y"] + source["height"] < left["y"] < right["y"]
+    images[0].click()
+    zoomed = [image.bounding_box()["width"] for image in images]
+    assert zoomed == pytest.approx([2.5 * box["width"] for box in (source, left, right)], rel=0.01)
+    images[0].click()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "revealed")
+    expect_shown(page)
+    page.wait_for_timeout(600)  # the names fade in
+    page.screenshot(path=SCREENSHOTS / f"{name}-edit-revealed.png")
+    expect(images[0]).to_be_visible()
+    assert Vote.objects.get().winner == "model_b"
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.complaints == []
+    context.close()
+
+
+def test_the_source_is_there_while_the_edits_are_drawn(chromium: Browser, live_server) -> None:
+    board = builders.make_edit_board(n_prompts=1, canvas_width=256, canvas_height=256)
+    context = chromium.new_context(viewport=DESK)
+    page = open_page(context, f"{live_server.url}/boards/{board.slug}/battle/")
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "drawing")
+    expect(page.locator(".source img")).to_have_css("opacity", "1")
+    page.screenshot(path=SCREENSHOTS / "desk-edit-drawing.png")
+    battle = Battle.objects.get()
+    for generation in (battle.generation_a, battle.generation_b):
+        generations.produce(generation.pk)
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "ready", timeout=5000)
+    expect_shown(page)
+    assert page.complaints == []
+    context.close()
+
+
 def test_the_answers_fit_a_thumb(chromium: Browser, live_server, arena: Board) -> None:
     context = chromium.new_context(viewport=PHONE, is_mobile=True, has_touch=True)
     page = open_page(context, f"{live_server.url}/boards/painters/battle/")
@@ -202,4 +267,56 @@ def test_the_theme_is_remembered_and_the_keys_are_listed(chromium: Browser, live
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     expect_shown(page)
     page.screenshot(path=SCREENSHOTS / "desk-battle-dark.png")
+    context.close()
+
+
+@pytest.mark.parametrize(("name", "size"), [("desk", DESK), ("phone", PHONE)])
+def test_a_rater_types_a_prompt_sees_it_drawn_and_votes(
+    chromium: Browser, live_server, arena: Board, name: str, size: dict[str, int]
+) -> None:
+    arena.rater_prompts = "apart"
+    arena.save()
+    context = chromium.new_context(viewport=size, is_mobile=name == "phone", has_touch=name == "phone")
+    page = open_page(context, f"{live_server.url}/boards/painters/battle/")
+
+    def shoot(stage: str) -> None:
+        # Playwright hides the caret by an inline style, which the site forbids.
+        page.screenshot(path=SCREENSHOTS / f"{name}-own-prompt-{stage}.png", full_page=True, caret="initial")
+
+    expect_shown(page)
+    page.get_by_text("Your own prompt").click()
+    prompt = page.get_by_label("What shall two models draw?")
+    prompt.press_sequentially("a green pyramid")
+    expect(page.locator(".own .count")).to_have_text("15 / 1000")
+    page.keyboard.press("ArrowLeft")  # moves the cursor; it is no answer
+    shoot("folded")
+    prompt.fill("a p0rn film")
+    page.get_by_role("button", name="Draw it").click()
+    expect(page.get_by_role("alert")).to_contain_text("Change the prompt")
+    expect(prompt).to_have_value("a p0rn film")
+    shoot("refused")
+    assert all("403 (Forbidden)" in complaint for complaint in page.complaints), page.complaints
+    page.complaints.clear()
+    prompt.fill("a green pyramid between two yellow moons")
+    page.get_by_role("button", name="Draw it").click()
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "drawing")
+    battle = Battle.objects.get(by_rater=True)
+    expect(page).to_have_url(f"{live_server.url}{battle.get_absolute_url()}")
+    expect(page.get_by_text("Waiting for a worker")).to_be_visible()
+    generations.produce(battle.generation_b_id)
+    expect(page.get_by_text("1 of 2 images drawn")).to_be_visible()
+    expect(page.locator("#battle img")).to_have_count(0)
+    shoot("drawing")
+    generations.produce(battle.generation_a_id)
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "ready")
+    expect_shown(page)
+    shoot("ready")
+    assert not Vote.objects.exists()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "revealed")
+    assert Vote.objects.get().battle == battle
+    page.wait_for_timeout(600)
+    shoot("revealed")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.complaints == []
     context.close()

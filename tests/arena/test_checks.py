@@ -47,6 +47,12 @@ def test_files_do_not_serve_several_worker_hosts(settings, monkeypatch: pytest.M
     assert checks.check_worker_hosts() == []
 
 
+def test_a_check_of_prompts_must_exist(settings) -> None:
+    assert checks.check_moderation() == []
+    settings.MODERATION = ["arena.moderation.check_words", "arena.moderation.check_wurds", "nowhere.check", "check"]
+    assert ids(checks.check_moderation()) == ["arena.E008"] * 3
+
+
 def test_the_media_folder_must_be_a_folder_that_can_be_written(settings, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
@@ -117,3 +123,10 @@ def test_a_secret_file_that_is_missing_names_its_setting(db: None) -> None:
     found = manage("check", PARAGONE_SECRET_KEY_FILE="/nowhere/key")
     assert found.returncode != 0
     assert "PARAGONE_SECRET_KEY_FILE" in found.stderr
+
+
+def test_a_makers_key_may_stand_in_a_file(db: None, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sk-in-a-file\n")
+    command = "from django.conf import settings; print(settings.VENDOR_KEYS['openai'])"
+    told = manage("shell", "-v0", "-c", command, PARAGONE_OPENAI_KEY_FILE=str(tmp_path / "key"))
+    assert told.stdout.strip() == "sk-in-a-file"

@@ -19,8 +19,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from arena.models import Battle, Board, Rater, Vote
-from generators.generations import sweep
 from generators.models import Generation
+from generators.sweeping import sweep
 from tests import builders
 from tests.processes import ROOT, Browser, Children, Page, RedisServer, Site, child_environment, run_at_once, wait_until
 from tests.slow_adapter import Studio

@@ -193,6 +193,17 @@ def test_pages_before_any_vote_say_so(client: Client, board: Board) -> None:
     assert b"no votes yet" in page.content
 
 
+def test_home_names_the_model_with_the_highest_rating_of_each_board(client: Client, voted: Board) -> None:
+    builders.make_board(n_models=2, n_prompts=1)
+    rate_board(voted)
+    # Another snapshot, so that no rating has the number of a board.
+    vote_on(voted, *voted.contestants.all()[:2], "model_a")
+    leader = rate_board(voted).ratings.order_by("-value")[0].model
+    page = client.get("/").content.decode()
+    assert f"{leader.name} leads" in page
+    assert page.count("leads") == 1
+
+
 def test_home_lists_boards_with_a_fixed_number_of_queries(client: Client, voted: Board) -> None:
     rate_board(voted)
     with CaptureQueriesContext(connection) as one:

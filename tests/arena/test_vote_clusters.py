@@ -52,7 +52,7 @@ def test_raters_who_vote_often_widen_the_intervals(imported: Board, client: Clie
     assert clustered.parameters["interval"] == "rater"
     votes = read_clusters(imported, unpack_counts(clustered.counts).models, clustered.last_vote_id)
     fit = fit_bradley_terry(unpack_counts(clustered.counts), clusters=votes)
-    rows = list(clustered.ratings.order_by("model"))
+    rows = list(clustered.ratings.order_by("model_id"))
     assert [(row.value, row.ci_low) for row in rows] == [
         pytest.approx(x) for x in zip(fit.values, fit.ci_low, strict=True)
     ]

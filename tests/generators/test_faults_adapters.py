@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from generators import originals
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
-from generators.generations import produce, sweep
+from generators.generations import produce
 from generators.models import Generation
+from generators.sweeping import sweep
 from tests.drawings import (
     after_every_claim,
     make_generation,
@@ -105,7 +106,7 @@ ENDS = [
 ]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 @pytest.mark.parametrize(("end", "status", "reason", "message"), ENDS, ids=[repr(end[0])[:70] for end in ENDS])
 def test_whatever_an_adapter_does_leaves_no_claim_behind(
     script: Script, end: Any, status: str, reason: str, message: str

@@ -19,8 +19,9 @@ from redis import Redis
 
 from generators import generations, originals, tasks
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
-from generators.generations import produce, request_generations, sweep
+from generators.generations import produce, request_generations
 from generators.models import Generation, ImageModel
+from generators.sweeping import sweep
 from tests import builders
 from tests.drawings import (
     after_every_claim,
@@ -281,7 +282,7 @@ def test_two_who_ask_for_the_same_images_in_either_order_do_not_lock_each_other_
 @pytest.mark.django_db(transaction=True)
 def test_images_are_drawn_in_the_order_they_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
-    monkeypatch.setattr(generations.current_app, "send_task", lambda name, args, time_limit: sent.append(args[0]))
+    monkeypatch.setattr(generations.current_app, "send_task", lambda name, args, **options: sent.append(args[0]))
     models = [builders.make_model(adapter="scripted") for _ in range(2)]
     prompts = list(builders.make_prompt_set(4).prompts.order_by("-pk"))
     wanted = [(model, prompt, seed) for seed in range(2) for prompt in prompts for model in models]
@@ -296,7 +297,7 @@ def test_a_doubled_message_does_not_cut_the_wait_short_that_a_maker_asked_for(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages: list[tuple[int, int]] = []
-    monkeypatch.setattr(generations.current_app, "send_task", lambda name, args, time_limit: messages.append(args))
+    monkeypatch.setattr(generations.current_app, "send_task", lambda name, args, **options: messages.append(args))
     script(lambda request: return_or_raise(AdapterError(Outcome.RATE_LIMITED, "slow down", retry_after=300)))
     generation = make_generation(due_at=timezone.now())
     for seconds in range(0, 600, 200):
@@ -312,61 +313,3 @@ def test_a_doubled_message_does_not_cut_the_wait_short_that_a_maker_asked_for(
     assert sweep(held_back.due_at) == 1
     tasks.produce(*messages[-1])
     assert reload(generation).attempts == 2
-
-
-# The sweeper
-
-
-@real_workers
-def test_two_sweepers_at_once_put_a_claim_back_once_and_lose_no_row(redis: RedisServer, settings: Any) -> None:
-    past = timezone.now() - timedelta(minutes=1)
-    lost = [make_generation(status=Status.RUNNING, attempts=1, due_at=past) for _ in range(10)]
-    hopeless = [make_generation(status=Status.RUNNING, attempts=settings.MAX_ATTEMPTS, due_at=past) for _ in range(10)]
-    waiting = [make_generation(due_at=past) for _ in range(10)]
-    claimed = make_generation(status=Status.RUNNING, attempts=1)
-
-    sent = run_at_once([sweep, sweep])
-
-    # Each row's message goes out once or, harmlessly, twice.
-    with Redis(port=redis.port) as broker:
-        assert broker.llen("gpu") == sum(sent)
-    assert 20 <= sum(sent) <= 40
-    for generation in lost + waiting:
-        row = reload(generation)
-        assert (row.status, row.attempts) == (Status.PENDING, generation.attempts)
-        assert row.due_at > timezone.now()
-    assert {(row.status, row.reason) for row in map(reload, hopeless)} == {(Status.FAILED, "worker_lost")}
-    assert reload(claimed).due_at == claimed.due_at
-    assert sweep() == 0
-
-
-@real_workers
-def test_a_sweep_sends_no_more_than_its_batch_the_longest_waiting_first(redis: RedisServer) -> None:
-    now = timezone.now()
-    model = builders.make_model(adapter="scripted")
-    prompt = builders.make_prompt_set(1).prompts.get()
-    rows = [
-        Generation(model=model, prompt=prompt, seed=n, width=16, height=16, due_at=now - timedelta(seconds=n))
-        for n in range(generations.SWEEP_BATCH + 7)
-    ]
-    Generation.objects.bulk_create(rows)
-    with Redis(port=redis.port) as broker:
-        assert sweep(now) == generations.SWEEP_BATCH
-        assert broker.llen("gpu") == generations.SWEEP_BATCH
-        left = Generation.objects.overdue(now).values_list("seed", flat=True)
-        assert sorted(left) == list(range(7))
-        assert (sweep(now), sweep(now)) == (7, 0)
-        assert broker.llen("gpu") == len(rows)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_sweep_without_a_broker_keeps_the_rows_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: Any, **kwargs: Any) -> None:
-        raise ConnectionError("the broker is away")
-
-    monkeypatch.setattr(generations.current_app, "send_task", refuse)
-    now = timezone.now()
-    generation = make_generation(due_at=now)
-    assert sweep(now) == 1
-    assert status_of(generation) == Status.PENDING
-    assert sweep(reload(generation).due_at) == 1

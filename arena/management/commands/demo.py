@@ -5,12 +5,15 @@ import logging
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,7 +22,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from arena.boards import seed
+from arena.boards import declare_all, seed
 from arena.browser_check import vote_over_http
 from arena.models import Board, Origin
 from arena.pools import fill_pool, watch_pool
@@ -29,8 +32,11 @@ DISK_NEEDED = 300_000_000  # bytes: database, images and logs of the demo, with 
 STALLED_AFTER = 60.0  # seconds without a new image
 CHECK_VOTES = 60
 SIMULATED_VOTES = 4_000
-# A sketch takes a second: what a killed demo left behind is drawn again soon after the next start.
-PATIENCE = {"PARAGONE_CLAIM_SECONDS": "20", "PARAGONE_REDISPATCH_SECONDS": "10"}
+# A sketch takes a second, a network's first image some ten: what a killed demo left behind is drawn again soon after
+# the next start.
+PATIENCE = {"PARAGONE_CLAIM_SECONDS": "60", "PARAGONE_REDISPATCH_SECONDS": "10", "PARAGONE_WARM_MODELS": "2"}
+TINY = "models/tiny"
+FIXTURES = Path(settings.BASE_DIR) / "fixtures"
 # What would lead the demo away from its own files.
 FOREIGN = ("PARAGONE_DATABASE_URL", "PARAGONE_BROKER_URL", "PARAGONE_MEDIA_ROOT", "PARAGONE_PRODUCTION")
 
@@ -69,15 +75,20 @@ class Command(BaseCommand):
         expect_port_free(port)
         _expect_disk()
         call_command("migrate", verbosity=0, interactive=False)
-        boards = seed(Path(settings.BASE_DIR) / "fixtures" / "demo.toml")
         children.append(worker := start_worker())
         children.append(start_site(port))
+        writing = _write_tiny_network()
+        boards = seed(FIXTURES / "demo.toml")
         for board in boards:
             if board.origin == Origin.HUMAN:
                 _draw(board, worker)
             elif not board.votes.exists():
                 call_command("simulate_votes", board=board.slug, votes=SIMULATED_VOTES, stdout=self.stderr)
                 call_command("rate_board", board=board.slug, stdout=self.stderr)
+        if writing and writing.wait() == 0:
+            boards.append(board := _seed_tiny_network())
+            # The worker imports torch for it, which takes a while: nobody need wait for that.
+            _draw(board, worker) if check else fill_pool(board)
         address = f"http://127.0.0.1:{port}/"
         _wait_for_site(address, children)
         if check:
@@ -98,6 +109,26 @@ class Command(BaseCommand):
         for child in children:
             child.expect_alive()
         self.stdout.write("The demo works: drawn, voted, rated.")
+
+
+def _write_tiny_network() -> "subprocess.Popen[bytes] | None":
+    """Begin to write the weights of a network that has learned nothing, so that the way of a real model is seen."""
+    if find_spec("diffusers") is None:
+        logging.warning("No neural network in this demo: pip install 'paragone[workers]' brings what draws with them.")
+        return None
+    # In a process of its own: it goes on beside the drawing, and ends with the memory it holds.
+    folder = Path(settings.VAR) / TINY
+    write = [sys.executable, "manage.py", "make_tiny_model", str(folder)]
+    command = ["true"] if (folder / "model_index.json").exists() else write
+    return subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.DEVNULL)
+
+
+def _seed_tiny_network() -> Board:
+    declared = tomllib.loads((FIXTURES / "tiny.toml").read_text())
+    for model in declared["models"]:
+        model["settings"]["path"] = str(Path(settings.VAR) / TINY)
+    (board,) = declare_all(declared, FIXTURES)
+    return board
 
 
 def _enter_own_environment(*, check: bool) -> None:

@@ -5,7 +5,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from arena.models import Board
-from arena.pools import fill_pool, watch_pool
+from arena.pools import count_missing, fill_pool, watch_pool
+from generators.charges import estimate_cost, spent_on
+from generators.models import ImageModel
+from generators.vendors import is_vendor
 
 
 class Command(BaseCommand):
@@ -13,6 +16,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--board", required=True, metavar="SLUG")
+        parser.add_argument("--dry-run", action="store_true", help="say what is missing and may cost, and draw nothing")
         parser.add_argument("--wait", action="store_true", help="stay until all are drawn or have failed")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -20,8 +24,25 @@ class Command(BaseCommand):
         if board is None:
             known = ", ".join(Board.objects.values_list("slug", flat=True)) or "none"
             raise CommandError(f"There is no board {options['board']!r}. Known: {known}.")
+        if options["dry_run"]:
+            missing = count_missing(board)
+            for model, n_images in missing.items():
+                self.stdout.write(describe_missing(model, n_images))
+            self.stdout.write(f"{missing.total()} images are missing. This was a dry run: nothing was asked for.")
+            return
         pool = fill_pool(board)
         self.stdout.write(f"{len(pool)} images in the pool of {board.slug}.")
         if options["wait"]:
             tally = watch_pool(pool)
             self.stdout.write(", ".join(f"{count} {status}" for status, count in tally.items()))
+
+
+def describe_missing(model: ImageModel, n_images: int) -> str:
+    line = f"{model.slug}: {n_images} images"
+    if not is_vendor(model.adapter):
+        return line
+    cost = estimate_cost(model, n_images)
+    if cost is None:
+        return f"{line}, and no price for today: they cannot be drawn"
+    left = "" if model.budget is None else f", {model.budget - spent_on(model):.2f} USD left in its budget"
+    return f"{line}, {cost:.2f} USD at most{left}"

@@ -1,6 +1,5 @@
 """Import a file of votes onto a board."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from arena.models import Board
-from arena.vote_files import COLUMNS, REQUIRED, Fault, UnusableVoteFile, VoteFile, model_slug, read_votes
-from arena.vote_imports import ImportRefused, VoteImport, describe_faults, import_votes
+from arena.vote_files import COLUMNS, REQUIRED, UnusableVoteFile, VoteFile, model_slug, read_votes
+from arena.vote_imports import ImportRefused, VoteImport, import_votes
 from evaluation.ratings.outcomes import WINNERS
+from generators.faults import describe_faults, write_faults
 from generators.models import ImageModel
 
 HELP = f"""
@@ -61,7 +61,7 @@ class Command(BaseCommand):
                     keep_valid=options["keep_valid"],
                 )
                 if made.rejected:
-                    write_rejected(rejected, made.rejected)
+                    write_faults(rejected, made.rejected)
         except (UnusableVoteFile, ImportRefused, OSError) as error:
             raise CommandError(f"Nothing was imported from {file.name}. {error}") from error
         if made.rejected:
@@ -69,13 +69,6 @@ class Command(BaseCommand):
             self.stdout.write(f"These are in {rejected}, each with its reason.")
         self.stdout.write(describe_import(votes, made, only))
         self.stdout.write(f"Next: python manage.py rate_board --board {made.board.slug}")
-
-
-def write_rejected(file: Path, faults: Sequence[Fault]) -> None:
-    with file.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["line", "reason", "content"])
-        writer.writerows((fault.line, fault.reason, fault.content) for fault in faults)
 
 
 def describe_import(votes: VoteFile, made: VoteImport, only: dict[str, str]) -> str:

@@ -4,15 +4,18 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from pydantic import ValidationError
 
-from arena.boards import UnknownDeclaration, seed
+from arena.boards import UnfitDeclaration, UnknownDeclaration, seed
 from generators.adapters.base import AdapterError
-from generators.declarations import PromptSetChanged
+from generators.declarations import ModelChanged, PromptSetChanged
+
+FAULTS = (OSError, ValueError, UnknownDeclaration, UnfitDeclaration, PromptSetChanged, ModelChanged, AdapterError)
 
 
 class Command(BaseCommand):
     help = "Declare models, prompt sets and boards from a TOML file. Running it again changes nothing."
+    # The checks find models that this may be there to mend.
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
@@ -20,7 +23,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             boards = seed(options["file"])
-        except (OSError, ValueError, ValidationError, UnknownDeclaration, PromptSetChanged, AdapterError) as error:
+        except FAULTS as error:
             raise CommandError(f"{options['file']}: {error}") from error
         for board in boards:
             self.stdout.write(f"{board.slug}: {board.title} ({board.contestants.count()} models)")

@@ -62,8 +62,19 @@
     if (event.type === "click") pair.classList.toggle("zoomed");
   }
 
+  // How much of the longest prompt is typed: said only while someone types.
+  function setUpPrompt() {
+    const prompt = document.querySelector("#battle .own textarea");
+    const count = document.querySelector("#battle .own .count");
+    prompt?.addEventListener("input", () => {
+      count.hidden = false;
+      count.textContent = `${prompt.value.length} / ${prompt.maxLength}`;
+    });
+  }
+
   function setUpBattle() {
     showPair();
+    setUpPrompt();
     for (const picture of document.querySelectorAll("#battle .picture")) {
       picture.addEventListener("click", zoom);
       picture.addEventListener("pointermove", (event) => {

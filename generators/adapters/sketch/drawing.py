@@ -39,11 +39,11 @@ def draw_plan(
     """The finished picture, and where its things are (in pixels of the enlarged canvas)."""
     style, large = STYLES[style_name], enlarge(size)
     place = backdrop.place or _choose_place(plan, backdrop)
-    layout = arrange(_list_groups(plan), *large, place=place, rng=rng)
+    layout = arrange(list_groups(plan), *large, place=place, rng=rng)
     kinds = frozenset(planned.asked.kind for planned in plan.objects)
     backdrop = Backdrop(place, backdrop.time, backdrop.color)
     canvas = paint_ground(large, style, backdrop, layout.horizon, rng=rng, occupied=kinds)
-    marks = [_make_mark(thing, plan, style, min(large), rng) for thing in layout.placed]
+    marks = [make_mark(thing, plan, style, min(large), rng) for thing in layout.placed]
     return draw_marks(canvas, marks, style, size, rng), layout
 
 
@@ -75,7 +75,7 @@ def _choose_place(plan: Plan, backdrop: Backdrop) -> str | None:
     return "studio" if stands else None
 
 
-def _list_groups(plan: Plan) -> list[Group]:
+def list_groups(plan: Plan) -> list[Group]:
     return [
         Group(
             index,
@@ -91,7 +91,7 @@ def _list_groups(plan: Plan) -> list[Group]:
     ]
 
 
-def _make_mark(thing: Placed, plan: Plan, style: Style, side: int, rng: Random) -> Mark:
+def make_mark(thing: Placed, plan: Plan, style: Style, side: int, rng: Random) -> Mark:
     planned, pictogram = plan.objects[thing.index].things[thing.instance], PICTOGRAMS[thing.kind]
     label = None
     if pictogram.label:

@@ -1,28 +1,34 @@
 """Procedural drawing, no neural network: pictures for the demo and for tests, made with Pillow alone.
 
 The adapter reads colours, shapes, counts, positions and quoted text out of an English prompt and draws them
-as pictograms. Its settings can make it draw worse on purpose, so that a demo arena has models of known quality.
-Everything follows from the settings, the prompt and the seed: the same three give the same bytes.
+as pictograms, on a ground of its own or onto the picture that an edit starts from. Its settings can make it draw worse
+on purpose, so that a demo arena has models of known quality. Everything follows from the settings and the request: the
+same two give the same bytes.
 """
 
 import hashlib
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from io import BytesIO
 from random import Random
 from typing import Any, ClassVar
 
 from PIL import Image
+from pydantic import SecretStr
 
-from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
+from generators.adapters.base import AdapterError, Capabilities, GeneratedImage, GenerationRequest, Outcome
 from generators.adapters.sketch.abstract import draw_abstract
+from generators.adapters.sketch.additions import add_things
 from generators.adapters.sketch.drawing import draw_plan, enlarge
+from generators.adapters.sketch.edits import change_tone, fill_hole, find_room, open_mask, open_picture, read_edit
 from generators.adapters.sketch.finish import degrade
 from generators.adapters.sketch.layout import Layout
-from generators.adapters.sketch.mistakes import Plan, describe_place, plan_drawing
+from generators.adapters.sketch.mistakes import Plan, describe_place, plan_drawing, plan_tone
 from generators.adapters.sketch.reader import read_scene
 from generators.adapters.sketch.scene import Scene, SceneObject
 from generators.adapters.sketch.settings import SketchSettings
+from generators.adapters.sketch.styles import STYLES
 
 DRAWN_BY = "procedural drawing, no neural network"
 SMALLEST_SIDE = 64
@@ -34,25 +40,60 @@ class SketchGenerator:
 
     Settings: ClassVar[type[SketchSettings]] = SketchSettings
 
-    def __init__(self, settings: SketchSettings) -> None:
+    def __init__(self, settings: SketchSettings, key: SecretStr) -> None:
         self.settings = settings
 
-    def generate(self, request: GenerationRequest) -> GeneratedImage:
-        """Draw one picture. Raises AdapterError (invalid) for a size it does not draw."""
-        size, settings = _check_size(request), self.settings
+    @staticmethod
+    def capabilities(settings: SketchSettings) -> Capabilities:
+        return Capabilities(max_sources=1, masks=True)
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
+        """Draw a picture for each. Raises AdapterError (invalid) for a size or a source that it does not take."""
+        return [self._draw(request) for request in requests]
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+    def _draw(self, request: GenerationRequest) -> GeneratedImage:
+        _check_size(request)
+        image, report = self._edit(request) if request.sources else self._compose(request)
+        settings = self.settings
+        report["degradations"] += _list_whole_picture_faults(settings)
+        image = degrade(image, noise=settings.noise, blur=settings.blur, rng=self._make_random("degrading", request))
+        if mask := open_mask(request):
+            image = Image.composite(image, open_picture(request), mask)
+        reported = {"drawn_by": DRAWN_BY, "style": settings.style, "scene": report}
+        return GeneratedImage(_encode(image), "image/png", reported)
+
+    def _compose(self, request: GenerationRequest) -> tuple[Image.Image, dict[str, Any]]:
+        """A picture of the prompt's scene, or an abstract one; with its report."""
+        size, settings = (request.width, request.height), self.settings
         scene = read_scene(request.prompt)
         rng = self._make_random("drawing", request)
         if scene.is_empty:
             image, motifs = draw_abstract(settings.style, size, settings.missing_objects, rng)
-            report: dict[str, Any] = {"understood": False, "abstract": motifs, "degradations": []}
-        else:
-            plan = plan_drawing(scene, settings, self._make_random("plan", request))
-            image, layout = draw_plan(plan, scene.backdrop, settings.style, size, rng)
-            report = _describe(scene, plan, layout, enlarge(size))
-        report["degradations"] += _list_whole_picture_faults(settings)
-        image = degrade(image, noise=settings.noise, blur=settings.blur, rng=self._make_random("degrading", request))
-        reported = {"drawn_by": DRAWN_BY, "style": settings.style, "scene": report}
-        return GeneratedImage(_encode(image), "image/png", reported)
+            return image, {"understood": False, "abstract": motifs, "degradations": []}
+        plan = plan_drawing(scene, settings, self._make_random("plan", request))
+        image, layout = draw_plan(plan, scene.backdrop, settings.style, size, rng)
+        return image, _describe(scene, plan, layout, enlarge(size))
+
+    def _edit(self, request: GenerationRequest) -> tuple[Image.Image, dict[str, Any]]:
+        """The source as the prompt asks to change it, or as it is; with its report."""
+        settings, picture, mask = self.settings, open_picture(request), open_mask(request)
+        edit, rng = read_edit(request.prompt), self._make_random("drawing", request)
+        plan = plan_drawing(edit.additions, settings, self._make_random("plan", request))
+        tone, faults = plan_tone(edit.tone, settings, self._make_random("tone", request))
+        if edit.removes and mask:
+            picture = fill_hole(picture, mask)
+        elif edit.removes:
+            faults.append({"fault": "nothing_to_remove_without_a_mask"})
+        if tone:
+            picture = change_tone(picture, tone, STYLES[settings.style])
+        picture, layout = add_things(picture, plan, settings.style, find_room(mask), rng)
+        report = _describe(edit.additions, plan, layout, enlarge(picture.size))
+        report |= {"understood": not edit.is_empty, "tone": edit.tone, "removes": edit.removes}
+        report["degradations"] += faults
+        return picture, report
 
     def _make_random(self, purpose: str, request: GenerationRequest) -> Random:
         """A stream of its own for each purpose, so that one fault does not change everything after it."""
@@ -60,14 +101,13 @@ class SketchGenerator:
         return Random(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest())
 
 
-def _check_size(request: GenerationRequest) -> tuple[int, int]:
+def _check_size(request: GenerationRequest) -> None:
     for name, value in (("width", request.width), ("height", request.height)):
         if not SMALLEST_SIDE <= value <= LARGEST_SIDE:
             raise AdapterError(
                 Outcome.INVALID,
                 f"The sketch adapter draws {name}s from {SMALLEST_SIDE} to {LARGEST_SIDE} pixels, not {value}.",
             )
-    return request.width, request.height
 
 
 def _encode(image: Image.Image) -> bytes:

@@ -70,6 +70,14 @@ def plan_drawing(scene: Scene, settings: SketchSettings, rng: Random) -> Plan:
     return Plan(objects, tuple(faults))
 
 
+def plan_tone(tone: str | None, settings: SketchSettings, rng: Random) -> tuple[str | None, list[dict[str, Any]]]:
+    """The tone that a model with these settings would give to a picture, and the fault that it made."""
+    if tone is None or rng.random() >= settings.color_errors:
+        return tone, []
+    drawn = rng.choice([name for name in COLOR_NAMES if name != tone])
+    return drawn, [{"fault": "wrong_tone", "right": tone, "drawn": drawn}]
+
+
 def _plan_object(
     index: int, asked: SceneObject, settings: SketchSettings, rng: Random, faults: list[dict[str, Any]]
 ) -> PlannedObject:

@@ -18,6 +18,7 @@ from generators.adapters.sketch.vocabulary import (
     NUMBERS,
     PLACE_OF_WORD,
     POSITION_PHRASES,
+    REGION_OF_RELATION,
     REGION_PHRASES,
     RELATION_PHRASES,
     SIZE_OF_WORD,
@@ -32,7 +33,7 @@ LONGEST_TEXT = 300
 ADJECTIVE_REACH = 3
 
 # An apostrophe inside or after a word opens no quotation, and one before a letter closes none.
-_QUOTATION = re.compile(
+QUOTATION = re.compile(
     rf"“([^“”]{{1,{LONGEST_TEXT}}})”|„([^„“”]{{1,{LONGEST_TEXT}}})[“”]|«([^«»]{{1,{LONGEST_TEXT}}})»"
     rf'|(?<!\w)"([^"]{{1,{LONGEST_TEXT}}})"'
     rf"|(?<!\w)‘(?=\S)(.{{1,{LONGEST_TEXT}}}?)(?<=\S)’(?!\w)"
@@ -55,11 +56,14 @@ _COPULAS = frozenset({"is", "are", "painted", "colored", "coloured"})
 _GROUND_WORDS = frozenset({"background", "backdrop", "paper", "canvas", "sky", "wall"})
 
 
-def read_scene(prompt: str) -> Scene:
-    """The scene that a prompt asks for. Never fails; a prompt without a known word gives an empty scene."""
+def read_scene(prompt: str, *, onto_picture: bool = False) -> Scene:
+    """The scene that a prompt asks for. Never fails; a prompt without a known word gives an empty scene.
+
+    Of what is added ``onto_picture``, "above the house" means a house that is there already, and not a new one.
+    """
     marked, texts = _take_quotations(_clean(prompt))
     tokens = _split_tokens(marked)
-    reader = _Reader(texts)
+    reader = _Reader(texts, onto_picture)
     for token, following in pairwise([*tokens, _Token("stop", ".")]):
         reader.read(token, following)
     return reader.finish()
@@ -89,7 +93,7 @@ def _take_quotations(prompt: str) -> tuple[str, list[str]]:
         texts.append(text)
         return f" {_MARK}text:{len(texts) - 1}{_MARK} "
 
-    return _QUOTATION.sub(mark, prompt), texts
+    return QUOTATION.sub(mark, prompt), texts
 
 
 def _split_tokens(marked: str) -> list[_Token]:
@@ -141,8 +145,9 @@ class _OpenRelation:
 class _Reader:
     """Takes tokens one by one; holds the objects so far and what is still open."""
 
-    def __init__(self, texts: list[str]) -> None:
+    def __init__(self, texts: list[str], onto_picture: bool) -> None:
         self.texts = texts
+        self.onto_picture = onto_picture
         self.drafts: list[_Draft] = []
         self.place: str | None = None
         self.time: str | None = None
@@ -262,6 +267,9 @@ class _Reader:
         if pending.negated:
             return
         index = self._find_again(kind, pending) if pending.definite else None
+        if index is None and pending.definite and self.onto_picture and self.relation:
+            self._close_relation_by_picture(self.relation)
+            return
         if index is None:
             index = self._add(kind, pending, plural=word != singular)
         if index is None:
@@ -314,6 +322,13 @@ class _Reader:
             return
         relation.targets = [relation.subject - 1]
         self.drafts[relation.subject].relation = relation
+
+    def _close_relation_by_picture(self, relation: _OpenRelation) -> None:
+        """Reads "a bird above the house": the house is somewhere in the picture, so the bird goes to the top."""
+        self.relation = None
+        if relation.subject is not None and relation.kind in REGION_OF_RELATION:
+            draft = self.drafts[relation.subject]
+            draft.position = draft.position or REGION_OF_RELATION[relation.kind]
 
     def _merge_text(self, implied: int, carrier: int) -> None:
         """Reads "the word X on a sign": the surface implied by the word is the sign. Drops the newer of the two."""

@@ -143,6 +143,9 @@ RELATION_PHRASES: tuple[tuple[str, str], ...] = (
     (r"\b(?:inside of|inside|within)\b", "inside"),
 )
 
+# Where that is, as far as one can tell, of a thing that is in the picture already.
+REGION_OF_RELATION = {"left_of": "left", "right_of": "right", "above": "top", "below": "bottom"}
+
 REGION_PHRASES: tuple[tuple[str, str], ...] = (
     (rf"\b(?:in|at|on|to) (?:the |its )?(?:very |exact )?(?:center|centre|middle){_ANY_OF_PICTURE}", "center"),
     (r"\bcent(?:ered|red)\b", "center"),

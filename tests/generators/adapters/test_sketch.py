@@ -28,7 +28,8 @@ STYLE_NAMES = sorted(STYLES)
 
 def draw(prompt: str, *, seed: int = 1, width: int = 192, height: int = 192, **options: Any) -> GeneratedImage:
     generator = load_generator("sketch", options)
-    return generator.generate(GenerationRequest(prompt, seed, width, height))
+    (image,) = generator.generate([GenerationRequest(prompt, seed, width, height)])
+    return image
 
 
 def report(prompt: str, **options: Any) -> dict[str, Any]:
@@ -58,8 +59,8 @@ class TestDeterminism:
             "import hashlib, sys\n"
             "from generators.adapters.base import GenerationRequest\n"
             "from generators.adapters.registry import load_generator\n"
-            "image = load_generator('sketch', {'legibility': 0.5}).generate(\n"
-            "    GenerationRequest(sys.stdin.buffer.read().decode(), 7, 160, 96))\n"
+            "(image,) = load_generator('sketch', {'legibility': 0.5}).generate(\n"
+            "    [GenerationRequest(sys.stdin.buffer.read().decode(), 7, 160, 96)])\n"
             "print(hashlib.sha256(image.data).hexdigest())\n"
         )
         here = draw(self.PROMPT, seed=7, width=160, height=96, legibility=0.5)

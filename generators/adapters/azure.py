@@ -1,0 +1,45 @@
+"""The gpt-image models as Azure OpenAI serves them: a deployment of one's own, and the key in a header of its own."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from generators.adapters.base import Capabilities, GenerationRequest
+from generators.adapters.gpt_image import GPT_IMAGE, GptImageSettings, describe_gpt_image_call
+from generators.adapters.openai_images import Call, ImagesGenerator
+from generators.adapters.wire import Address, reveal_key
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+
+class AzureSettings(GptImageSettings):
+    """``endpoint`` is the resource (https://NAME.openai.azure.com), ``deployment`` what the model is called there."""
+
+    endpoint: Address
+    deployment: str = Field(pattern=r"^[\w.-]+$")
+    api_version: str = Field(default="2025-04-01-preview", pattern=r"^[\w.-]+$")
+
+
+class AzureGenerator(ImagesGenerator):
+    Settings: ClassVar[type[AzureSettings]] = AzureSettings
+
+    @staticmethod
+    def capabilities(settings: AzureSettings) -> Capabilities:
+        return GPT_IMAGE
+
+    def _make_client(self, **options: Any) -> "OpenAI":
+        from openai import AzureOpenAI
+
+        return AzureOpenAI(
+            azure_endpoint=self.settings.endpoint,
+            azure_deployment=self.settings.deployment,
+            api_version=self.settings.api_version,
+            **options,
+        )
+
+    def _authorize(self) -> dict[str, str]:
+        return {"api-key": reveal_key(self.key)}
+
+    def _describe_call(self, request: GenerationRequest, n: int) -> Call:
+        return describe_gpt_image_call(self.settings, request, n)

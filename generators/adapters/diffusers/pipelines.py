@@ -1,0 +1,249 @@
+"""One set of weights in memory, and the pipelines that draw with it: from text, from an image, inside a mask."""
+
+import inspect
+import logging
+import re
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from generators.adapters.base import AdapterError, GenerationRequest, Outcome
+from generators.adapters.batches import fault_of_drawing, free_memory
+from generators.adapters.diffusers.quiet import quiet
+from generators.adapters.diffusers.settings import DiffusersSettings
+from generators.adapters.memory import peak_resident_bytes
+
+log = logging.getLogger(__name__)
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+# They draw noise of their own, which an image's seed does not decide.
+UNSEEDED = {"DPMSolverSDEScheduler", "CosineDPMSolverMultistepScheduler"}
+# Answers of the Hub that another try may change.
+PASSING = {408, 425, 429}
+
+
+class Task(StrEnum):
+    TEXT = "text to image"
+    EDIT = "image to image"
+    INPAINT = "inpainting"
+
+
+def find_task(request: GenerationRequest) -> Task:
+    """What is asked for. Raises AdapterError (invalid) for what no pipeline here does."""
+    if len(request.sources) > 1:
+        text = f"An edit starts from one image here, not from {len(request.sources)}."
+        raise AdapterError(Outcome.INVALID, text)
+    if not request.sources:
+        if request.mask is not None:
+            raise AdapterError(Outcome.INVALID, "There is a mask, but no image that it belongs to.")
+        return Task.TEXT
+    return Task.INPAINT if request.mask is not None else Task.EDIT
+
+
+class Pipelines:
+    """Loads the weights when it is made; the pipeline of a task is put together from them at its first use.
+
+    Raises AdapterError: invalid for what cannot be loaded, saying what to do; transient when the Hub does not answer.
+    """
+
+    def __init__(self, settings: DiffusersSettings) -> None:
+        self.settings = settings
+        started = time.monotonic()
+        try:
+            with quiet():
+                self._load()
+        except AdapterError:
+            raise
+        except ImportError as error:
+            name = error.name or str(error)
+            text = f"This model needs a Python package that is not here: {name}. Install paragone[workers]."
+            raise AdapterError(Outcome.INVALID, text) from error
+        except Exception as error:
+            fault = fault_of_drawing(error)
+            text = f"{settings.path} could not be loaded as a diffusers pipeline: {fault.message}"
+            raise AdapterError(fault.outcome, text, code=fault.code) from error
+        seconds = time.monotonic() - started
+        log.info("%s loaded in %.1f s, %d bytes of weights", settings.path, seconds, self.weights_bytes)
+
+    def find(self, task: Task) -> Any:
+        """The diffusers pipeline for ``task``, or AdapterError (invalid) where this model has none."""
+        if task not in self._by_task:
+            with quiet():
+                self._by_task[task] = self._derive(task)
+        return self._by_task[task]
+
+    def forget_peak(self) -> None:
+        """Let ``describe_memory`` tell of what comes after this; on a CPU there is only one peak, of all time."""
+        import torch
+
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+
+    def describe_memory(self) -> dict[str, Any]:
+        """Bytes of the weights, and the most that was held, of what ``measured`` says."""
+        import torch
+
+        on_gpu = self.device.type == "cuda"
+        return {
+            "weights_bytes": self.weights_bytes,
+            "peak_bytes": torch.cuda.max_memory_allocated(self.device) if on_gpu else peak_resident_bytes(),
+            "measured": "tensors on the GPU" if on_gpu else "whole process, since its start",
+        }
+
+    def close(self) -> None:
+        self._by_task.clear()
+        del self._base
+        free_memory()
+
+    def _load(self) -> None:
+        from diffusers import DiffusionPipeline
+
+        settings = self.settings
+        folder = find_folder(settings)
+        self.device = _choose_device(settings)
+        self.dtype = _choose_dtype(settings, self.device)
+        # Of a Hub id, the folder is named after the commit.
+        self.commit = folder.name if folder.parent.name == "snapshots" else None
+        base = DiffusionPipeline.from_pretrained(
+            folder, dtype=self.dtype, variant=settings.variant, local_files_only=True
+        )
+        if settings.scheduler:
+            base.scheduler = _find_scheduler(base.scheduler, settings.scheduler)
+        if settings.vae_slicing:
+            base.vae.enable_slicing()
+        if settings.vae_tiling:
+            base.vae.enable_tiling()
+        self._place(base)
+        if settings.compile:
+            _find_denoiser(base).compile()
+        self._base, self._by_task = base, dict[Task, Any]()
+        self.weights_bytes = _count_bytes(base)
+
+    def _place(self, base: Any) -> None:
+        offload = self.settings.offload
+        if offload == "none":
+            base.to(self.device)
+        elif self.device.type != "cuda":
+            text = f"The setting offload={offload!r} is for a GPU; the device is {self.device}. Use offload='none'."
+            raise AdapterError(Outcome.INVALID, text)
+        elif offload == "sequential":
+            base.enable_sequential_cpu_offload(device=self.device)
+        elif offload == "group":
+            base.enable_group_offload(onload_device=self.device, offload_type="leaf_level", use_stream=True)
+
+    def _derive(self, task: Task) -> Any:
+        from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting, AutoPipelineForText2Image
+
+        classes = {
+            Task.TEXT: AutoPipelineForText2Image,
+            Task.EDIT: AutoPipelineForImage2Image,
+            Task.INPAINT: AutoPipelineForInpainting,
+        }
+        try:
+            pipeline = classes[task].from_pipe(self._base)
+        except ValueError as error:
+            text = f"{type(self._base).__name__} of {self.settings.path} does no {task}."
+            raise AdapterError(Outcome.INVALID, text) from error
+        pipeline.set_progress_bar_config(disable=True)
+        # Where SDXL's invisible watermark is installed, it is on by itself, and in this model's images alone.
+        if hasattr(pipeline, "watermark"):
+            pipeline.watermark = None
+        if self.settings.offload == "model":
+            # The order of a task's models is part of the hooks, so each pipeline has its own.
+            pipeline.enable_model_cpu_offload(device=self.device)
+        return pipeline
+
+
+def find_multiple(pipeline: Any) -> int:
+    """Widths and heights that this pipeline draws are multiples of this many pixels."""
+    # Transformers read latents in patches of two by two.
+    return int(getattr(pipeline, "vae_scale_factor", 8)) * (2 if hasattr(pipeline, "transformer") else 1)
+
+
+def find_default(pipeline: Any, name: str) -> Any:
+    """What the pipeline does where ``name`` is left out; None where it knows no such thing."""
+    parameter = inspect.signature(pipeline.__call__).parameters.get(name)
+    return None if parameter is None or parameter.default is inspect.Parameter.empty else parameter.default
+
+
+def find_folder(settings: DiffusersSettings) -> Path:
+    """Where the model's files are: a folder, or the Hub's local cache, downloaded first where that is asked for."""
+    if (folder := Path(settings.path).expanduser()).is_dir():
+        if settings.revision:
+            text = f"The setting revision is for ids of the Hub; {settings.path} is a folder."
+            raise AdapterError(Outcome.INVALID, text)
+        return folder
+    if not HUB_ID.fullmatch(settings.path):
+        raise AdapterError(Outcome.INVALID, f"There is no folder {settings.path}. Give the folder of a pipeline.")
+    from diffusers import DiffusionPipeline
+
+    try:
+        found = DiffusionPipeline.download(
+            settings.path,
+            revision=settings.revision,
+            variant=settings.variant,
+            local_files_only=not settings.download,
+        )
+    except OSError as error:
+        raise _fault_of_hub(settings, error) from error
+    return Path(found)
+
+
+def _fault_of_hub(settings: DiffusersSettings, error: OSError) -> AdapterError:
+    named = f"{settings.path} (revision {settings.revision or 'main'})"
+    if not settings.download:
+        text = f"There is no folder {settings.path}, and {named} is not in the Hub's local cache. "
+        return AdapterError(Outcome.INVALID, text + "Mend the path, or download it first, or set download to true.")
+    answers = [getattr(fault, "response", None) for fault in (error, error.__cause__)]
+    status = next((answer.status_code for answer in answers if answer is not None), 0)
+    if 400 <= status < 500 and status not in PASSING:
+        text = f"The Hub does not give out {named} (HTTP {status}). Check the id, the revision and who may read it."
+        return AdapterError(Outcome.INVALID, text)
+    what = f"HTTP {status}" if status else type(error.__cause__ or error).__name__
+    return AdapterError(Outcome.TRANSIENT, f"{named} could not be downloaded from the Hub ({what}).", code="hub")
+
+
+def _choose_device(settings: DiffusersSettings) -> Any:
+    import torch
+
+    if settings.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(settings.device)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        text = f"There is no device {settings.device}: torch sees {torch.cuda.device_count()} GPUs."
+        raise AdapterError(Outcome.INVALID, text)
+    return device
+
+
+def _choose_dtype(settings: DiffusersSettings, device: Any) -> Any:
+    import torch
+
+    named = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+    if settings.dtype != "auto":
+        return named[settings.dtype]
+    if device.type == "cpu":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def _find_scheduler(current: Any, name: str) -> Any:
+    import diffusers
+
+    # Some families name none that could take the place of theirs; then any is tried.
+    fitting = sorted({cls.__name__ for cls in current.compatibles} - UNSEEDED)
+    if not hasattr(diffusers, name) or name in UNSEEDED or (fitting and name not in fitting):
+        text = f"{name} is no scheduler for this model. It has {type(current).__name__}"
+        raise AdapterError(Outcome.INVALID, f"{text}; fitting: {', '.join(fitting) or 'unknown'}.")
+    return getattr(diffusers, name).from_config(current.config)
+
+
+def _find_denoiser(pipeline: Any) -> Any:
+    return pipeline.transformer if hasattr(pipeline, "transformer") else pipeline.unet
+
+
+def _count_bytes(pipeline: Any) -> int:
+    import torch
+
+    networks = [part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)]
+    return sum(weight.numel() * weight.element_size() for network in networks for weight in network.parameters())

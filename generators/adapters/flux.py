@@ -1,0 +1,243 @@
+"""FLUX by Black Forest Labs: a task is asked for, its polling address is asked until it ends, its image is fetched.
+
+Only the first of these costs anything, so only it is never made twice.
+"""
+
+import base64
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Annotated, Any, ClassVar, Literal
+
+import httpx2
+from pydantic import AfterValidator, Field
+
+from generators.adapters import wire
+from generators.adapters.base import (
+    AdapterError,
+    AdapterSettings,
+    Billed,
+    Capabilities,
+    GeneratedImage,
+    GenerationRequest,
+    Outcome,
+)
+from generators.adapters.one_call import OneCallGenerator
+from generators.adapters.sizes import fit_size, nearest_ratio
+
+MEGAPIXEL = 1_000_000
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
+# The maker takes any ratio from 21:9 to 9:21; these are the ones that images come in.
+RATIOS = ("1:1", "5:4", "4:5", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16", "21:9", "9:21")
+REFUSALS: Mapping[str, Literal["prompt", "image"]] = {"Request Moderated": "prompt", "Content Moderated": "image"}
+FAILURES = {"Error", "Failed"}
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the maker's schema says of models that are asked alike."""
+
+    max_sources: int
+    step: int = 0  # pixels that both sides are multiples of; 0: asked by aspect ratio
+    shortest: int = 0
+    longest: int = 0
+    area: int = 0
+
+
+FLUX_1 = Family(max_sources=0, step=32, shortest=256, longest=1440, area=1440 * 1440)
+FLUX_2 = Family(max_sources=8, step=16, shortest=64, longest=2048, area=2048 * 2048)
+FLUX_2_KLEIN = Family(max_sources=4, step=16, shortest=64, longest=2048, area=2048 * 2048)
+KONTEXT = Family(max_sources=4)
+ULTRA = Family(max_sources=0)
+MODELS: Mapping[str, Family] = {
+    "flux-2-pro": FLUX_2,
+    "flux-2-max": FLUX_2,
+    "flux-2-flex": FLUX_2,
+    "flux-2-klein-4b": FLUX_2_KLEIN,
+    "flux-2-klein-9b": FLUX_2_KLEIN,
+    "flux-kontext-pro": KONTEXT,
+    "flux-kontext-max": KONTEXT,
+    "flux-pro-1.1": FLUX_1,
+    "flux-pro-1.1-ultra": ULTRA,
+    "flux-dev": FLUX_1,
+}
+
+
+def check_model(model: str) -> str:
+    if model not in MODELS:
+        raise ValueError(f"there is no FLUX model {model!r}; known: {', '.join(MODELS)}")
+    return model
+
+
+class FluxSettings(AdapterSettings):
+    model: Annotated[str, AfterValidator(check_model)] = "flux-2-pro"
+    base_url: wire.Address = "https://api.bfl.ai"
+    # Where a task may be polled, which tells the key, and where its image may lie.
+    hosts: tuple[str, ...] = ("*.bfl.ai",)
+    safety_tolerance: int = Field(2, ge=0, le=6, description="0 is the strictest")
+    # None: as the model does by itself, which differs between them.
+    prompt_upsampling: bool | None = None
+    timeout: float = Field(180, ge=1, lt=500, description="seconds from asking to the finished image's address")
+
+
+class FluxGenerator(OneCallGenerator):
+    """Draws with one of the maker's models, or edits with those that take images."""
+
+    Settings: ClassVar[type[FluxSettings]] = FluxSettings
+
+    @staticmethod
+    def capabilities(settings: FluxSettings) -> Capabilities:
+        return Capabilities(max_sources=MODELS[settings.model].max_sources)
+
+    def _draw(self, request: GenerationRequest) -> GeneratedImage:
+        deadline = time.monotonic() + self.settings.timeout
+        parameters = self._choose_parameters(request)
+        headers = {"x-key": wire.reveal_key(self.key), "Accept": "application/json"}
+        task = self._submit(headers, parameters | self._encode_sources(request))
+        end = self._await_end(headers, task, deadline)
+        asked = {"model": self.settings.model} | {name: parameters[name] for name in parameters if name != "prompt"}
+        answer = task | {name: value for name, value in end.items() if value is not None}
+        return self._read_end(answer, asked, request)
+
+    def _choose_parameters(self, request: GenerationRequest) -> dict[str, Any]:
+        settings, family = self.settings, MODELS[self.settings.model]
+        parameters: dict[str, Any] = {
+            "prompt": request.prompt,
+            "seed": request.seed,
+            "output_format": "png",
+            "safety_tolerance": settings.safety_tolerance,
+        }
+        if settings.prompt_upsampling is not None:
+            parameters["prompt_upsampling"] = settings.prompt_upsampling
+        if not family.step:
+            return parameters | {"aspect_ratio": nearest_ratio(request.width, request.height, RATIOS)}
+        width, height = fit_size(
+            request.width,
+            request.height,
+            step=family.step,
+            shortest=family.shortest,
+            longest=family.longest,
+            area=family.area,
+        )
+        return parameters | {"width": width, "height": height}
+
+    def _encode_sources(self, request: GenerationRequest) -> dict[str, str]:
+        most = MODELS[self.settings.model].max_sources
+        if request.mask is not None or len(request.sources) > most:
+            text = f"{self.settings.model} edits at most {most} images and takes no mask."
+            raise AdapterError(Outcome.INVALID, text, code="sources")
+        for source in request.sources:
+            wire.media_type_of_source(source)
+        names = ("input_image", *(f"input_image_{number}" for number in range(2, most + 1)))
+        return {name: base64.b64encode(source).decode() for name, source in zip(names, request.sources, strict=False)}
+
+    def _submit(self, headers: Mapping[str, str], body: Mapping[str, Any]) -> dict[str, Any]:
+        url = f"{self.settings.base_url}/v1/{self.settings.model}"
+        try:
+            response = self.http.post(url, headers=headers, json=body)
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
+            raise wire.fault_of_transport(error) from error
+        if not response.is_success:
+            raise wire.fault_of_status(response.status_code, response.headers, self._read_words(response))
+        task = _read_object(response)
+        if not isinstance(task.get("polling_url"), str):
+            raise wire.fault_of_body("it names no polling_url.")
+        return task
+
+    def _await_end(self, headers: Mapping[str, str], task: Mapping[str, Any], deadline: float) -> dict[str, Any]:
+        """The task's last answer: it is ready, refused or failed. Asking is free, so whatever may pass is asked again.
+
+        Raises AdapterError with an unknown end where it does not come to one in time.
+        """
+        url, pause, last = task["polling_url"], FIRST_PAUSE, "nothing"
+        wire.check_host(url, self.settings.hosts, billed=None)
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                response = self.http.get(url, headers=headers, timeout=left)
+                answer = self._read_poll(response)
+                last = str(answer.get("status"))
+                if last in {"Ready", *REFUSALS, *FAILURES}:
+                    return answer
+                wait = max(pause, wire.read_retry_after(response.headers) or 0.0)
+            except httpx2.RequestError as error:
+                last, wait = type(error).__name__, pause
+            time.sleep(min(wait, max(0.0, deadline - time.monotonic())))
+            pause = min(LONGEST_PAUSE, pause * 1.5)
+        text = f"No end after {self.settings.timeout:g} seconds; the last that was heard: {last[:100]}."
+        raise AdapterError(Outcome.TIMEOUT, text, billed=None, reported=_name_request(task))
+
+    def _read_poll(self, response: httpx2.Response) -> dict[str, Any]:
+        """The answer, or one with the fault as its status where another try may do. An AdapterError where not."""
+        status = response.status_code
+        if response.is_success or status == 404:  # a task that is not found yet answers with its status, too
+            try:
+                return _read_object(response)
+            except AdapterError:
+                return {"status": f"HTTP {status}, no JSON"}
+        if status >= 500 or status in wire.PASSING:
+            return {"status": f"HTTP {status}"}
+        fault = wire.fault_of_status(status, response.headers, self._read_words(response))
+        # The task was accepted; that nobody tells us of its end does not undo it.
+        raise AdapterError(fault.outcome, fault.message, code=fault.code, billed=None)
+
+    def _read_end(self, answer: Mapping[str, Any], asked: dict[str, Any], request: GenerationRequest) -> GeneratedImage:
+        status, reported = str(answer["status"]), _name_request(answer)
+        # The maker names what a task costs when it takes it, and does not say that a refusal takes that back.
+        cost: Billed = {"credit": float(answer["cost"])} if _is_number(answer.get("cost")) else {}
+        if stage := REFUSALS.get(status):
+            text = f"The maker refused: {status}."
+            raise AdapterError(Outcome.REFUSED, text, stage=stage, code=status, billed=cost, reported=reported)
+        if status in FAILURES:
+            text = f"The maker's task failed: {wire.hide_key(str(answer.get('details') or status), self.key)[:500]}"
+            raise AdapterError(Outcome.TRANSIENT, text, code=status, reported=reported)
+        result = answer.get("result")
+        if not isinstance(result, dict) or not isinstance(result.get("sample"), str):
+            raise wire.fault_of_body("the task is ready but names no image.")
+        charged: dict[str, float] = {"image": 1, **cost}
+        if "width" in asked:
+            charged["megapixel"] = asked["width"] * asked["height"] / MEGAPIXEL
+        data = wire.fetch_image(self.http, result["sample"], hosts=self.settings.hosts, billed=charged)
+        found = wire.identify_image(data)
+        if found is None:
+            text = "The maker's image is no PNG, JPEG or WebP."
+            raise AdapterError(Outcome.TRANSIENT, text, code="no_image", billed=charged, reported=reported)
+        media_type, width, height = found
+        charged["megapixel"] = width * height / MEGAPIXEL
+        return GeneratedImage(data, media_type, reported | _read_report(result, asked, request), charged)
+
+    def _read_words(self, response: httpx2.Response) -> str:
+        try:
+            body = response.json()
+        except ValueError:
+            return wire.hide_key(response.text, self.key)
+        return wire.hide_key(str(body.get("detail", body) if isinstance(body, dict) else body), self.key)
+
+
+def _read_object(response: httpx2.Response) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except ValueError as error:
+        raise wire.fault_of_body("it is not JSON.") from error
+    if not isinstance(body, dict):
+        raise wire.fault_of_body("it is not a JSON object.")
+    return body
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0
+
+
+def _name_request(answer: Mapping[str, Any]) -> dict[str, Any]:
+    return {"request_id": str(answer["id"])} if answer.get("id") else {}
+
+
+def _read_report(result: Mapping[str, Any], asked: dict[str, Any], request: GenerationRequest) -> dict[str, Any]:
+    """What the maker says of a finished image: the seed it used, the prompt that it made of ours, its own time."""
+    report: dict[str, Any] = {"parameters": asked | ({"seed": result["seed"]} if "seed" in result else {})}
+    revised = result.get("prompt")
+    if isinstance(revised, str) and revised not in {"", request.prompt}:
+        report["revised_prompt"] = revised
+    if _is_number(result.get("duration")):
+        report["seconds"] = result["duration"]
+    return report

@@ -1,0 +1,31 @@
+"""OpenAI's gpt-image models, and servers that speak the same API. They take no seed."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from generators.adapters.base import Capabilities, GenerationRequest
+from generators.adapters.gpt_image import GPT_IMAGE, GptImageSettings, describe_gpt_image_call
+from generators.adapters.openai_images import Call, ImagesGenerator
+from generators.adapters.wire import Address
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+
+class OpenAISettings(GptImageSettings):
+    base_url: Address = "https://api.openai.com/v1"
+
+
+class OpenAIGenerator(ImagesGenerator):
+    Settings: ClassVar[type[OpenAISettings]] = OpenAISettings
+
+    @staticmethod
+    def capabilities(settings: OpenAISettings) -> Capabilities:
+        return GPT_IMAGE
+
+    def _make_client(self, **options: Any) -> "OpenAI":
+        from openai import OpenAI
+
+        return OpenAI(base_url=self.settings.base_url, **options)
+
+    def _describe_call(self, request: GenerationRequest, n: int) -> Call:
+        return describe_gpt_image_call(self.settings, request, n)

@@ -1,0 +1,111 @@
+"""What may be taken for an image: read from the bytes alone, never from a name or from what a server said of them."""
+
+import io
+from dataclasses import dataclass
+from typing import Final
+
+from PIL import AvifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL.ImageFile import ImageFile
+
+# Decoded, 400 MB with an alpha channel: what a worker, and the site that shows the image, can bear.
+MAX_PIXELS: Final = 100_000_000
+MAX_SIDE: Final = 16_384
+
+# The readers are called by name. Image.open() would warn by a limit of its own, which is one for the whole process,
+# and tries many formats more.
+READERS: Final[tuple[tuple[int, bytes, str, type[ImageFile]], ...]] = (
+    (0, b"\x89PNG\r\n\x1a\n", "image/png", PngImagePlugin.PngImageFile),
+    (0, b"\xff\xd8\xff", "image/jpeg", JpegImagePlugin.JpegImageFile),
+    (8, b"WEBP", "image/webp", WebPImagePlugin.WebPImageFile),
+    (4, b"ftypavif", "image/avif", AvifImagePlugin.AvifImageFile),
+    (4, b"ftypavis", "image/avif", AvifImagePlugin.AvifImageFile),
+    (4, b"ftypmif1", "image/avif", AvifImagePlugin.AvifImageFile),
+)
+PNG_END: Final = b"IEND\xae\x42\x60\x82"
+# What comes in an image's place, so that the message can name it.
+OTHERS: Final = (
+    (b"GIF8", "a GIF"),
+    (b"BM", "a BMP"),
+    (b"II*\0", "a TIFF"),
+    (b"MM\0*", "a TIFF"),
+    (b"%PDF", "a PDF"),
+    (b"PK\3\4", "a ZIP"),
+    (b"{", "JSON"),
+)
+
+
+class UnusableImage(ValueError):
+    """These bytes are no image that can be shown and measured. The message says what they are."""
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What the bytes themselves say. Sizes are in pixels, as stored: before any turn that EXIF asks for."""
+
+    media_type: str
+    width: int
+    height: int
+
+
+def read_image(data: bytes) -> ImageFacts:
+    """The facts of an encoded image, every pixel of which was decoded once. Raises UnusableImage.
+
+    What follows the image in ``data`` is not looked at: raters are shown the pixels, encoded anew.
+    """
+    image = decode_image(data)
+    return ImageFacts(detect_media_type(data), image.width, image.height)
+
+
+def decode_image(data: bytes) -> ImageFile:
+    """The image with all its pixels, as they are stored. Raises UnusableImage."""
+    image = open_image(data)
+    try:
+        image.load()
+    except Exception as error:
+        # Decoders raise many kinds of errors on hostile bytes; all of them mean that pixels are missing.
+        raise UnusableImage(f"The {image.format} image is broken or cut off: {error}") from error
+    if image.format == "PNG" and PNG_END not in data:
+        raise UnusableImage("The PNG image is cut off: its end is missing.")
+    return image
+
+
+def open_image(data: bytes) -> ImageFile:
+    """The image with its header read and found to be within the limits; no pixel is decoded yet.
+
+    Raises UnusableImage: another format, a header that cannot be read, too large, or more than one frame.
+    """
+    media_type = detect_media_type(data)
+    reader = next(reader for _, _, name, reader in READERS if name == media_type)
+    try:
+        image = reader(io.BytesIO(data))
+    except Exception as error:
+        raise UnusableImage(f"The header of the {media_type} image cannot be read: {error}") from error
+    width, height = image.size
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        limits = f"at most {MAX_SIDE:,} a side and {MAX_PIXELS:,} in all"
+        raise UnusableImage(f"The image has {width:,} × {height:,} pixels; wanted {limits}.")
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        raise UnusableImage(f"The {image.format} image has {frames} frames; wanted a still image.")
+    return image
+
+
+def detect_media_type(data: bytes) -> str:
+    """The media type by the first bytes. Raises UnusableImage for all but PNG, JPEG, WebP and AVIF."""
+    for offset, signature, media_type, _ in READERS:
+        if data.startswith(signature, offset):
+            return media_type
+    raise UnusableImage(f"Wanted a PNG, JPEG, WebP or AVIF image, got {_name_other(data)}.")
+
+
+def _name_other(data: bytes) -> str:
+    if not data:
+        return "no bytes at all"
+    for signature, name in OTHERS:
+        if data.startswith(signature):
+            return name
+    start = data[:1000].lower()
+    if b"<svg" in start:
+        return "an SVG"
+    if b"<html" in start or b"<!doctype html" in start:
+        return "an HTML page"
+    return "text" if data[:200].isascii() and b"\0" not in data[:200] else "bytes of another kind"

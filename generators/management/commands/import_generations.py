@@ -1,0 +1,96 @@
+"""Import images made elsewhere."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from generators.faults import NAMED, describe_faults, write_faults
+from generators.imports import ImportPlan, ImportRefused, plan_import, write_import
+from generators.manifests import COLUMNS, UnusableManifest, read_manifest
+from generators.models import Generation
+
+HELP = f"""
+Import images made elsewhere, for models without an API. A manifest is CSV (.csv) or JSON lines (.jsonl) in UTF-8, an
+image a line, with the image files beside it. Columns: {", ".join(COLUMNS)}. model, file and one of prompt and
+prompt_key are needed; what the maker refused has refused=yes instead of a file. A manifest with any fault is refused as
+a whole. What is there already is passed over. PNG, JPEG, WebP and AVIF are taken.
+"""
+
+
+class Command(BaseCommand):
+    help = HELP
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("manifest", type=Path)
+        prompts = parser.add_mutually_exclusive_group(required=True)
+        name = '"SLUG VERSION"'
+        prompts.add_argument("--prompt-set", metavar=name, help="the prompt set that all prompts are in")
+        prompts.add_argument(
+            "--new-prompt-set", metavar=name, help="make a prompt set of the manifest's prompts; it never changes then"
+        )
+        parser.add_argument("--make-models", action="store_true", help="make the models that are not known")
+        parser.add_argument(
+            "--keep-valid", action="store_true", help="import the valid lines; the others go to FILE.rejected.csv"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        file: Path = options["manifest"]
+        dry_run: bool = options["dry_run"]
+        try:
+            manifest = read_manifest(file)
+            if manifest.unused:
+                self.stdout.write(f"Columns that are not used: {', '.join(manifest.unused)}")
+            plan = plan_import(
+                manifest,
+                options["prompt_set"] or options["new_prompt_set"],
+                declare=bool(options["new_prompt_set"]),
+                make_models=options["make_models"],
+                store=not dry_run,
+            )
+            if plan.faults:
+                self._reject(file, plan, keep_valid=options["keep_valid"], dry_run=dry_run)
+            new_models = plan.new_models
+            shared = write_import(plan, keep=not dry_run)
+        except (UnusableManifest, ImportRefused, OSError) as error:
+            raise CommandError(f"Nothing was imported from {file.name}. {error}") from error
+        self.stdout.write(describe_import(plan, [model.slug for model in new_models], shared))
+        if dry_run:
+            self.stdout.write("This was a dry run: nothing was kept.")
+
+    def _reject(self, file: Path, plan: ImportPlan, *, keep_valid: bool, dry_run: bool) -> None:
+        """Leave the lines at fault out, or raise ImportRefused."""
+        described = describe_faults(plan.faults)
+        if not keep_valid:
+            raise ImportRefused(described)
+        if not plan.rows and not plan.n_known:
+            raise ImportRefused(f"No valid line is left to import. {described}")
+        self.stdout.write(described)
+        if not dry_run:
+            # What is rejected is on disk before the rest is in the database for good.
+            rejected = file.with_name(file.name + ".rejected.csv")
+            write_faults(rejected, plan.faults)
+            self.stdout.write(f"These are in {rejected}, each with its reason.")
+
+
+def describe_import(plan: ImportPlan, new_models: list[str], shared: list[int]) -> str:
+    rows = list(plan.rows.values())
+    n_images = sum(row.status == Generation.Status.OK for row in rows)
+    lines = [
+        f"{n_images:,} images and {len(rows) - n_images:,} refusals imported onto the prompt set {plan.prompt_set}"
+    ]
+    if rows:
+        slugs = {row.model.slug: f"{row.model.slug}{' (new)' * (row.model.slug in new_models)}" for row in rows}
+        lines += [
+            f"  models   {', '.join(slugs.values())}",
+            f"  prompts  {len({row.prompt.key for row in rows}):,}",
+            f"  seeds    up to {max(row.seed for row in rows)}; a board shows those below its number of seeds",
+        ]
+    if plan.n_known:
+        lines.append(f"  known    {plan.n_known:,} lines bring nothing new")
+    if shared:
+        lines.append(f"Warning: {len(shared):,} images are there under another model or prompt, too:")
+        lines += [f"  line {line}: {plan.rows[line].reported['file']}" for line in shared[:NAMED]]
+        lines += [f"  ... and {len(shared) - NAMED:,} more"] if len(shared) > NAMED else []
+    return "\n".join(lines)

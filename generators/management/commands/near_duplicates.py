@@ -1,0 +1,99 @@
+"""How much a model repeats itself, or what is already known."""
+
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from generators import originals
+from generators.models import Generation, ImageModel
+from generators.near_duplicates import MAX_DISTANCE, DejaVu, deja_vu_rate, hash_image, repetition_rates
+
+
+class Command(BaseCommand):
+    help = "Count a model's images that are near-duplicates of others of its own, or of images in a folder."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--model", required=True, metavar="SLUG")
+        parser.add_argument("--reference", type=_folder, metavar="FOLDER", help="images to compare with, at any depth")
+        parser.add_argument(
+            "--distance",
+            type=int,
+            choices=range(65),
+            default=MAX_DISTANCE,
+            metavar="BITS",
+            help="how many of 64 bits near-duplicates differ in at most (default %(default)s)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        model = ImageModel.objects.filter(slug=options["model"]).first()
+        if model is None:
+            known = ", ".join(ImageModel.objects.values_list("slug", flat=True)) or "none"
+            raise CommandError(f"There is no model {options['model']!r}. Known: {known}.")
+        images = self._hash_generations(model)
+        own, distance = [generation.phash for generation in images], options["distance"]
+        prompts = [(image.prompt.text, *image.prompt.sources, image.prompt.mask) for image in images]
+        self.stdout.write(
+            f"{model.name}: {len(images):,} images for {len(set(prompts)):,} prompts. "
+            f"Near is at most {distance} of 64 bits apart."
+        )
+        names = [f"generation {image.pk} ({image.prompt.key}, seed {image.seed})" for image in images]
+        repetition = repetition_rates(own, prompts, max_distance=distance)
+        self._tell("near one of its own for another prompt", repetition.other_prompts, names, names)
+        self._tell("near one of its own for the same prompt", repetition.same_prompt, names, names)
+        if folder := options["reference"]:
+            files = self._hash_folder(folder)
+            seen = deja_vu_rate(own, list(files.values()), max_distance=distance)
+            self._tell(f"near one of the {len(files):,} images in {folder}", seen, names, list(files))
+
+    def _hash_generations(self, model: ImageModel) -> list[Generation]:
+        """The model's images that have a hash; one that is missing is computed and kept."""
+        rows = Generation.objects.ready().filter(model=model).select_related("prompt").order_by("pk")
+        images = []
+        for generation in tqdm(rows, disable=None, leave=False):
+            if not generation.phash:
+                read = partial(originals.read, generation.original)
+                generation.phash = self._hash(f"generation {generation.pk}", read)
+                generation.save(update_fields=["phash"])
+            if generation.phash:
+                images.append(generation)
+        return images
+
+    def _hash_folder(self, folder: Path) -> dict[str, str]:
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        hashes = {
+            str(file.relative_to(folder)): self._hash(str(file), file.read_bytes) for file in tqdm(files, disable=None)
+        }
+        return {name: digits for name, digits in hashes.items() if digits}
+
+    def _hash(self, name: str, read: Callable[[], bytes]) -> str:
+        """Empty, and said so, for what is no whole image."""
+        try:
+            return hash_image(read())
+        except (FileNotFoundError, ValueError) as error:
+            self.stderr.write(f"Left out: {name}: {error}")
+        except OSError as error:
+            raise CommandError(f"{name} cannot be read now: {error}") from error
+        return ""
+
+    def _tell(self, what: str, found: DejaVu, own: Sequence[str], seen: Sequence[str]) -> None:
+        if found.rate is None:
+            self.stdout.write(f"{what}: not known, there is nothing to compare")
+            return
+        self.stdout.write(f"{what}: {100 * found.rate:.1f} % ({found.n_near:,} of {found.n:,})")
+        told = set()
+        for pair in found.pairs:
+            both = frozenset((own[pair.index], seen[pair.seen]))
+            if both not in told:
+                self.stdout.write(f"  {own[pair.index]}  {seen[pair.seen]}  {pair.distance}")
+            told.add(both)
+
+
+def _folder(name: str) -> Path:
+    if not Path(name).is_dir():
+        raise ArgumentTypeError(f"{name!r} is no folder")
+    return Path(name)

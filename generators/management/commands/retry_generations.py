@@ -1,0 +1,52 @@
+"""Ask again for images that ended in a refusal or a failure."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Count, Sum
+
+from generators.declarations import format_amount
+from generators.generations import retry_generations
+from generators.models import Charge, Generation, GenerationQuerySet, ImageModel
+
+
+class Command(BaseCommand):
+    help = "Ask again for images that ended without one: of a model, or for a reason. What was charged stays charged."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--model", metavar="SLUG")
+        parser.add_argument("--reason", help="as the generation has it: refused, timeout, quota, budget, ...")
+        parser.add_argument("--dry-run", action="store_true", help="say what would be asked for, and do nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        slug, reason = options["model"], options["reason"]
+        ended = Generation.objects.filter(status__in=[Generation.Status.REFUSED, Generation.Status.FAILED])
+        if slug:
+            if not ImageModel.objects.filter(slug=slug).exists():
+                known = ", ".join(ImageModel.objects.values_list("slug", flat=True)) or "none"
+                raise CommandError(f"There is no model {slug!r}. Known: {known}.")
+            ended = ended.filter(model__slug=slug)
+        if reason:
+            ended = ended.filter(reason=reason)
+        lines = describe_ended(ended)
+        if not slug and not reason:
+            # All of them at once would be asked for by mistake, refusals and all, and may cost money.
+            raise CommandError("\n  ".join(["Say --model or --reason. What ended without an image:", *lines]))
+        for line in lines:
+            self.stdout.write(line)
+        if options["dry_run"]:
+            self.stdout.write("This was a dry run: nothing was asked for.")
+        else:
+            self.stdout.write(f"{retry_generations(ended)} asked for again.")
+
+
+def describe_ended(ended: GenerationQuerySet) -> list[str]:
+    """A line for each reason: how many generations, and what was charged for them."""
+    counts = ended.order_by("reason").values_list("reason").annotate(count=Count("pk"))
+    charges = Charge.objects.filter(generation__in=ended).order_by().values_list("generation__reason")
+    charged = dict(charges.annotate(amount=Sum("amount")))
+    lines = []
+    for reason, count in counts:
+        cost = f", {format_amount(charged[reason])} USD charged so far" if reason in charged else ""
+        lines.append(f"{reason}: {count}{cost}")
+    return lines or ["none"]

@@ -1,0 +1,43 @@
+"""Declare models, their prices, makers' rate limits and budgets from a TOML file."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from generators.model_files import Change, FaultyModelFile, read_model_file, sync_models
+
+
+class Command(BaseCommand):
+    help = "Declare models, makers' rate limits and budgets from a TOML file, all or nothing, and say what changed."
+    # The checks find models that this may be there to mend.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        file: Path = options["file"]
+        try:
+            sync = sync_models(read_model_file(file), dry_run=options["dry_run"])
+        except FaultyModelFile as faulty:
+            count = f"{len(faulty.faults)} fault{'s' if len(faulty.faults) > 1 else ''}, so nothing was changed"
+            raise CommandError("\n  ".join([f"{file}: {count}:", *faulty.faults])) from faulty
+        for change in sync.changes:
+            self.stdout.write(format_change(change))
+        self.stdout.write(f"{len(sync.changes)} new or changed, {sync.n_unchanged} unchanged.")
+        if sync.not_in_the_file:
+            self.stdout.write(f"Not in the file, and left alone: {', '.join(sync.not_in_the_file)}.")
+        if options["dry_run"]:
+            self.stdout.write("This was a dry run: nothing was changed.")
+
+
+def format_change(change: Change) -> str:
+    """A line for the row, and one for each field: what it was, if it was, and what it is."""
+    made = not change.before
+    lines = [f"{'new' if made else 'changed'}: {change.row}"]
+    for field in change.fields:
+        before, after = change.before.get(field, ""), change.after.get(field, "") or "none"
+        lines.append(f"  {field}: {after}" if made else f"  {field}: {before or 'none'} -> {after}")
+    return "\n".join(lines)

@@ -1,0 +1,169 @@
+"""Models, makers and budgets as one TOML file declares them, and what such a file changes in the database."""
+
+import reprlib
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from generators.declarations import (
+    BudgetDeclaration,
+    Declaration,
+    ModelChanged,
+    ModelDeclaration,
+    VendorDeclaration,
+    declare_budget,
+    declare_model,
+    declare_vendor,
+    format_amount,
+)
+from generators.models import Budget, ImageModel, Vendor
+
+
+class ModelFile(Declaration):
+    models: list[ModelDeclaration] = Field(default_factory=list)
+    vendors: list[VendorDeclaration] = Field(default_factory=list)
+    budgets: list[BudgetDeclaration] = Field(default_factory=list)
+
+
+class FaultyModelFile(Exception):
+    """``faults``: all that is wrong with the file, each with its place."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = list(faults)
+
+
+# What stands in the database, as people read it: by kind and slug, the text of each field.
+Rows = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One row that the file made (``before`` is empty) or changed. Values by field; "" where there was, or is, none."""
+
+    row: str
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+
+    @property
+    def fields(self) -> list[str]:
+        names = [*self.after, *(name for name in self.before if name not in self.after)]
+        return [name for name in names if self.before.get(name, "") != self.after.get(name, "")]
+
+
+@dataclass(frozen=True)
+class Sync:
+    """What a file changed, how many of its rows stood as they are already, and which models it does not name."""
+
+    changes: Sequence[Change]
+    n_unchanged: int
+    not_in_the_file: Sequence[str]
+
+
+def read_model_file(file: Path) -> ModelFile:
+    """Raises FaultyModelFile for what is not TOML or declares anything wrongly."""
+    try:
+        declared = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FaultyModelFile([f"The file cannot be read: {error.strerror}."]) from error
+    except ValueError as error:
+        raise FaultyModelFile([f"The file is not TOML in UTF-8: {error}."]) from error
+    faults, read = [], None
+    try:
+        read = ModelFile.model_validate(declared)
+    except ValidationError as error:
+        faults = [f"{_name_place(fault['loc'], declared)}: {_explain(fault)}" for fault in error.errors()]
+    faults += _find_doubles(declared)
+    if faults or read is None:
+        raise FaultyModelFile(faults)
+    return read
+
+
+@transaction.atomic
+def sync_models(declared: ModelFile, *, dry_run: bool = False) -> Sync:
+    """Declare all of it, or nothing. A dry run does the same and then takes it back.
+
+    Raises FaultyModelFile for changes that images, charges or other models forbid.
+    """
+    before, faults = _describe_rows(), []
+    for index, model in enumerate(declared.models):
+        try:
+            declare_model(model)
+        except ModelChanged as error:
+            faults.append(f"models[{index}]: {error}")
+    if faults:
+        raise FaultyModelFile(faults)
+    for vendor in declared.vendors:
+        declare_vendor(vendor)
+    for budget in declared.budgets:
+        declare_budget(budget)
+    after = _describe_rows()
+    if dry_run:
+        transaction.set_rollback(True)
+    rows = [
+        *(f"model {model.slug}" for model in declared.models),
+        *(f"vendor {vendor.slug}" for vendor in declared.vendors),
+        *(f"budget {budget.slug}" for budget in declared.budgets),
+    ]
+    changes = [Change(row, before.get(row, {}), after[row]) for row in rows if before.get(row) != after[row]]
+    others = [row for row in before if row.startswith("model ") and row not in rows]
+    return Sync(changes, len(rows) - len(changes), [row.removeprefix("model ") for row in others])
+
+
+def _name_place(place: Sequence[str | int], declared: Mapping[str, Any]) -> str:
+    """("models", 2, "settings", "stepz") as people look for it: "models[2].settings.stepz", and which slug that is."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+    try:
+        slug = declared[str(place[0])][place[1]]["slug"]
+    except (LookupError, TypeError):
+        return text
+    return f"{text} ({slug})"
+
+
+def _explain(fault: ErrorDetails) -> str:
+    text = fault["msg"].removeprefix("Value error, ")
+    # In settings, or under an unknown key, may stand a maker's secret. Our own words say what came where it helps.
+    if "settings" in fault["loc"] or fault["type"] in {"extra_forbidden", "missing", "value_error"}:
+        return text
+    return f"{text}; got {reprlib.repr(fault['input'])}"
+
+
+def _find_doubles(declared: Mapping[str, Any]) -> list[str]:
+    faults = []
+    for kind in ModelFile.model_fields:
+        rows = declared.get(kind)
+        named = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        slugs = [row["slug"] for row in named if isinstance(row.get("slug"), str)]
+        doubles = [slug for slug, count in Counter(slugs).items() if count > 1]
+        faults += [f"{kind}: {slugs.count(slug)} have the slug {slug}; each has one of its own." for slug in doubles]
+    return faults
+
+
+def _describe_rows() -> dict[str, dict[str, str]]:
+    rows = {f"model {model.slug}": _describe_model(model) for model in ImageModel.objects.prefetch_related("prices")}
+    for vendor in Vendor.objects.all():
+        limits = {"requests_per_minute": str(vendor.requests_per_minute), "burst": str(vendor.burst)}
+        rows[f"vendor {vendor.slug}"] = limits
+    for budget in Budget.objects.all():
+        rows[f"budget {budget.slug}"] = {"limit": f"{format_amount(budget.limit)} USD"}
+    return rows
+
+
+def _describe_model(model: ImageModel) -> dict[str, str]:
+    names = ("name", "organization", "license", "family", "revision", "in_house", "lifecycle", "adapter")
+    fields = {name: str(getattr(model, name)) for name in names}
+    fields |= {f"settings.{name}": repr(value) for name, value in sorted(model.settings.items())}
+    fields["budget"] = "" if model.budget is None else f"{format_amount(model.budget)} USD"
+    for price in sorted(model.prices.all(), key=lambda price: price.valid_from):
+        units = ", ".join(f"{amount} USD by {unit}" for unit, amount in sorted(price.units.items()))
+        source = f" ({price.source})" if price.source else ""
+        estimate = f"at most {format_amount(price.estimate)} USD an image"
+        fields[f"price from {price.valid_from}"] = f"{units}, {estimate}{source}"
+    return fields

@@ -1,0 +1,206 @@
+"""Gemini's wire: a refusal is a success that says why it ended; words and thoughts come beside the image."""
+
+import base64
+import sys
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from generators.adapters.base import AUTHENTICATION, GenerationRequest, Outcome
+from generators.adapters.registry import find_capabilities
+from tests.generators.adapters.makers import (
+    GEMINI,
+    KEY,
+    PNG,
+    REQUEST,
+    address,
+    build,
+    draw,
+    fail,
+    gemini_answer,
+    gemini_image,
+    paid_calls,
+    paint,
+)
+
+TOKENS = {"input_token": 8, "output_token": 1290}
+
+
+def answer(server: HTTPServer, body: Any, status: int = 200, **headers: str) -> None:
+    server.expect_request(GEMINI.path, method="POST").respond_with_json(body, status, headers=headers)
+
+
+def test_a_drawing_is_asked_for_as_the_maker_wants_it(httpserver: HTTPServer) -> None:
+    answer(httpserver, gemini_answer(gemini_image()))
+    draw(build(GEMINI, address(httpserver)), GenerationRequest("a red fox", 2**31 + 7, 1920, 1080))
+    [call] = paid_calls(httpserver)
+    assert call.headers["x-goog-api-key"] == KEY
+    assert KEY not in call.url
+    assert call.json == {
+        "contents": [{"role": "user", "parts": [{"text": "a red fox"}]}],
+        "generationConfig": {
+            "seed": 7,
+            "responseModalities": ["TEXT", "IMAGE"],
+            "imageConfig": {"aspectRatio": "16:9"},
+        },
+    }
+
+
+def test_what_comes_with_the_image_is_reported_and_what_it_cost(httpserver: HTTPServer) -> None:
+    draft = {**gemini_image(paint(8, 8)), "thought": True}
+    words = [{"text": "first a sketch", "thought": True}, {"text": "Here is"}, {"text": "your fox."}]
+    jpeg = gemini_image(paint(format="JPEG"), "image/png")  # the bytes say what they are, not the label
+    body = gemini_answer(draft, *words, jpeg)
+    body["usageMetadata"]["thoughtsTokenCount"] = 300
+    answer(httpserver, body)
+    image = draw(build(GEMINI, address(httpserver), image_size="1K"))
+    assert (image.data, image.media_type) == (paint(format="JPEG"), "image/jpeg")
+    assert image.billed == {"image": 1, **TOKENS, "thought_token": 300}
+    assert image.reported == {
+        "request_id": "response-1",
+        "text": "Here is\nyour fox.",
+        "parameters": {
+            "model": "gemini-2.5-flash-image",
+            "model_version": "gemini-2.5-flash-image",
+            "aspect_ratio": "1:1",
+            "image_size": "1K",
+            "seed": 7,
+        },
+    }
+    [call] = paid_calls(httpserver)
+    assert call.json["generationConfig"]["imageConfig"] == {"aspectRatio": "1:1", "imageSize": "1K"}
+
+
+def test_an_edit_sends_its_images_before_the_words(httpserver: HTTPServer) -> None:
+    answer(httpserver, gemini_answer(gemini_image()))
+    sources = (PNG, paint(format="WEBP"))
+    draw(build(GEMINI, address(httpserver)), GenerationRequest("make it blue", 7, 1024, 1024, sources=sources))
+    [call] = paid_calls(httpserver)
+    *images, words = call.json["contents"][0]["parts"]
+    blobs = [image["inlineData"] for image in images]
+    # The maker takes its names in either spelling, and its SDK writes this one in the other.
+    assert [blob.get("mimeType") or blob["mime_type"] for blob in blobs] == ["image/png", "image/webp"]
+    assert tuple(base64.urlsafe_b64decode(blob["data"]) for blob in blobs) == sources
+    assert words == {"text": "make it blue"}
+
+
+def test_the_older_generation_takes_fewer_images() -> None:
+    assert find_capabilities("gemini", {"model": "gemini-2.5-flash-image"}).max_sources == 3
+    newer = find_capabilities("gemini", {"model": "gemini-3-pro-image-preview"})
+    assert (newer.max_sources, newer.masks, newer.seeded, newer.max_batch) == (14, False, False, 1)
+
+
+@pytest.mark.parametrize("reason", ["SAFETY", "PROHIBITED_CONTENT", "OTHER", "BLOCKLIST", "IMAGE_SAFETY"])
+def test_a_blocked_prompt_is_refused_before_anything_is_drawn(httpserver: HTTPServer, reason: str) -> None:
+    usage = {"promptTokenCount": 8, "totalTokenCount": 8}
+    answer(httpserver, {"promptFeedback": {"blockReason": reason}, "usageMetadata": usage, "responseId": "response-2"})
+    error = fail(build(GEMINI, address(httpserver)))
+    assert (error.outcome, error.stage, error.code) == (Outcome.REFUSED, "prompt", reason)
+    assert error.billed == {"input_token": 8}
+    assert error.reported["request_id"] == "response-2"
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["IMAGE_SAFETY", "PROHIBITED_CONTENT", "IMAGE_PROHIBITED_CONTENT", "NO_IMAGE", "RECITATION", "IMAGE_RECITATION"],
+)
+def test_an_image_that_is_held_back_is_a_refusal_with_its_reason_and_its_price(
+    httpserver: HTTPServer, reason: str
+) -> None:
+    body = gemini_answer(reason=reason)
+    del body["candidates"][0]["content"]
+    answer(httpserver, body)
+    error = fail(build(GEMINI, address(httpserver)))
+    assert (error.outcome, error.stage, error.code) == (Outcome.REFUSED, "image", reason)
+    assert (error.billed, error.reported["request_id"]) == (TOKENS, "response-1")
+    assert reason in error.message
+
+
+def test_a_model_that_answers_with_words_has_refused(httpserver: HTTPServer) -> None:
+    answer(httpserver, gemini_answer({"text": "I cannot draw that."}))
+    error = fail(build(GEMINI, address(httpserver)))
+    assert (error.outcome, error.stage, error.code) == (Outcome.REFUSED, "image", "NO_IMAGE")
+    assert error.reported["text"] == "I cannot draw that."
+    assert error.billed == TOKENS
+
+
+@pytest.mark.parametrize("reason", ["STOP", "MAX_TOKENS", "OTHER", "IMAGE_OTHER", "MALFORMED_RESPONSE"])
+def test_an_end_without_an_image_that_nobody_decided_on_may_pass(httpserver: HTTPServer, reason: str) -> None:
+    answer(httpserver, gemini_answer(reason=reason))
+    error = fail(build(GEMINI, address(httpserver)))
+    assert (error.outcome, error.code, error.billed) == (Outcome.TRANSIENT, reason, TOKENS)
+
+
+def test_an_answer_with_nothing_in_it_is_no_refusal(httpserver: HTTPServer) -> None:
+    answer(httpserver, {})
+    error = fail(build(GEMINI, address(httpserver)))
+    assert (error.outcome, error.stage, error.billed) == (Outcome.TRANSIENT, "", {})
+
+
+def test_an_answer_that_could_be_continued_is_not_paid_for_again(httpserver: HTTPServer) -> None:
+    unfinished = gemini_answer({"text": "to be"}, reason="CONTINUATION")
+    unfinished["candidates"][0]["continuationToken"] = "dG9rZW4="
+    httpserver.expect_ordered_request(GEMINI.path).respond_with_json(unfinished)
+    httpserver.expect_ordered_request(GEMINI.path).respond_with_json(gemini_answer(gemini_image()))
+    error = fail(build(GEMINI, address(httpserver)))
+    assert (error.outcome, error.code) == (Outcome.TRANSIENT, "CONTINUATION")
+    assert len(paid_calls(httpserver)) == 1
+
+
+@pytest.mark.parametrize("data", ["not base64!", base64.b64encode(b"words, no image").decode()])
+def test_an_image_that_is_none_may_have_cost_something(httpserver: HTTPServer, data: str) -> None:
+    answer(httpserver, gemini_answer({"inlineData": {"mimeType": "image/png", "data": data}}))
+    error = fail(build(GEMINI, address(httpserver)))
+    assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
+
+
+def fault(code: int, status: str, message: str, *details: dict[str, Any]) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "status": status, "details": list(details)}}
+
+
+RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}
+BAD_KEY = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+EXCEEDED = "You exceeded your current quota, please check your plan and billing details."
+FAULTS = [
+    (fault(400, "INVALID_ARGUMENT", f"API key not valid: {KEY}", BAD_KEY), Outcome.INVALID, AUTHENTICATION, None),
+    (fault(403, "PERMISSION_DENIED", "consumer is suspended"), Outcome.INVALID, AUTHENTICATION, None),
+    (fault(403, "PERMISSION_DENIED", "This API requires billing."), Outcome.QUOTA, "PERMISSION_DENIED", None),
+    (fault(400, "INVALID_ARGUMENT", "aspect ratio"), Outcome.INVALID, "INVALID_ARGUMENT", None),
+    (fault(400, "FAILED_PRECONDITION", "Enable billing."), Outcome.QUOTA, "FAILED_PRECONDITION", None),
+    (fault(429, "RESOURCE_EXHAUSTED", EXCEEDED, RETRY), Outcome.RATE_LIMITED, "RESOURCE_EXHAUSTED", 34.5),
+    (fault(429, "RESOURCE_EXHAUSTED", "slow down"), Outcome.RATE_LIMITED, "RESOURCE_EXHAUSTED", None),
+    (fault(429, "RESOURCE_EXHAUSTED", EXCEEDED), Outcome.QUOTA, "RESOURCE_EXHAUSTED", None),
+    (fault(503, "UNAVAILABLE", "The model is overloaded."), Outcome.TRANSIENT, "UNAVAILABLE", None),
+]
+
+
+@pytest.mark.parametrize(("body", "outcome", "code", "wait"), FAULTS)
+def test_an_error_of_the_maker_has_one_meaning(
+    httpserver: HTTPServer, body: dict[str, Any], outcome: Outcome, code: str, wait: float | None
+) -> None:
+    answer(httpserver, body, body["error"]["code"])
+    error = fail(build(GEMINI, address(httpserver)))
+    assert (error.outcome, error.code, error.retry_after, error.billed) == (outcome, code, wait, {})
+    assert len(paid_calls(httpserver)) == 1
+
+
+@pytest.mark.parametrize("details", [["words"], {"retryDelay": "3s"}, [{"retryDelay": "soon"}], [{"retryDelay": None}]])
+def test_details_of_another_shape_say_nothing(httpserver: HTTPServer, details: Any) -> None:
+    answer(httpserver, {"error": {"code": 429, "message": "slow down", "details": details}}, 429)
+    error = fail(build(GEMINI, address(httpserver)))
+    assert (error.outcome, error.retry_after) == (Outcome.RATE_LIMITED, None)
+
+
+def test_a_mask_is_refused(httpserver: HTTPServer) -> None:
+    error = fail(build(GEMINI, address(httpserver)), GenerationRequest("a", 1, 64, 64, sources=(PNG,), mask=PNG))
+    assert error.outcome == Outcome.INVALID
+    assert not httpserver.log
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "google.genai", None)
+    monkeypatch.delattr("google.genai")
+    error = fail(build(GEMINI, "http://localhost:1"), REQUEST)
+    assert error.outcome == Outcome.INVALID
+    assert "pip install 'paragone[workers]'" in error.message

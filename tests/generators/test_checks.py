@@ -1,0 +1,119 @@
+"""Checks of the models in the database: settings, keys and prices that would fail at the first drawing."""
+
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from generators.adapters.registry import ADAPTERS
+from generators.checks import check_models
+from generators.models import ImageModel, Price
+from tests import builders
+from tests.processes import child_environment
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def found() -> list[tuple[str, str]]:
+    return [(message.id or "", message.msg) for message in check_models()]
+
+
+def give_price(model: ImageModel, days_from_now: int = 0) -> None:
+    day = timezone.now().date() + timedelta(days=days_from_now)
+    Price.objects.create(model=model, valid_from=day, units={"image": "0.04"}, estimate="0.04")
+
+
+@pytest.fixture
+def paid(db: None, settings) -> ImageModel:
+    settings.VENDOR_KEYS = {**settings.VENDOR_KEYS, "openai": "sk-hunter2"}
+    return builders.make_model(slug="paid", adapter="openai", settings={"model": "gpt-image-1"})
+
+
+def test_models_that_can_draw_are_clean(paid: ImageModel) -> None:
+    give_price(paid)
+    builders.make_model()
+    builders.make_model(adapter="")
+    with CaptureQueriesContext(connection) as queries:
+        assert found() == []
+    assert len(queries) == 1
+
+
+def test_settings_that_the_adapter_refuses_are_found(db: None) -> None:
+    builders.make_model(slug="sharp", settings={"sharpness": 2})
+    builders.make_model(slug="brushed", adapter="brush")
+    brushed, sharp = found()
+    assert brushed[0] == sharp[0] == "generators.E001"
+    assert "brushed cannot draw: There is no adapter 'brush'" in brushed[1]
+    assert "sharp cannot draw" in sharp[1]
+    assert "sharpness" in sharp[1]
+
+
+def test_a_maker_without_a_key_is_found_once(paid: ImageModel, settings) -> None:
+    settings.VENDOR_KEYS = {**settings.VENDOR_KEYS, "openai": ""}
+    other = builders.make_model(slug="other", adapter="openai", settings=paid.settings, lifecycle="private")
+    for model in (paid, other):
+        give_price(model)
+    ((name, message),) = found()
+    assert (name, message) == (
+        "generators.W001",
+        "PARAGONE_OPENAI_KEY is not set, so nothing can be drawn with: other, paid.",
+    )
+
+
+@pytest.mark.parametrize("days", [None, 1])
+def test_a_model_that_no_price_holds_for_today_is_found(paid: ImageModel, days: int | None) -> None:
+    if days is not None:
+        give_price(paid, days)
+    assert found() == [("generators.W002", "No price holds today, so nothing is drawn with: paid.")]
+
+
+def test_a_retired_model_may_be_as_it_is(db: None) -> None:
+    builders.make_model(adapter="openai", settings={"nonsense": 1}, lifecycle="retired")
+    builders.make_model(adapter="gone", lifecycle="retired")
+    assert found() == []
+
+
+CHECK = """
+import sys
+from django.core.management import execute_from_command_line
+try:
+    execute_from_command_line(["manage.py", "check"])
+finally:
+    print("imported:", *sorted({"torch", "diffusers", "openai", "google.genai", "onnxruntime"} & set(sys.modules)))
+"""
+
+
+def check(**environment: str) -> subprocess.CompletedProcess[str]:
+    """``manage.py check`` in a process of its own, which also says what it imported."""
+    env = child_environment(**environment)
+    return subprocess.run([sys.executable, "-c", CHECK], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_check_names_faults_and_no_secrets(transactional_db: None) -> None:
+    builders.make_model(adapter="openai", settings={"model": "gpt-image-1", "key": "sk-hunter2"})
+    done = check(PARAGONE_GEMINI_KEY="sk-hunter2")
+    assert done.returncode == 1
+    assert "generators.E001" in done.stderr
+    assert "PARAGONE_OPENAI_KEY is not set" in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_a_check_imports_no_network_and_no_makers_client(transactional_db: None) -> None:
+    for adapter in ADAPTERS:
+        builders.make_model(adapter=adapter, settings={"nonsense": 1})
+    done = check()
+    assert done.stderr.count("generators.E001") == len(ADAPTERS)
+    assert "imported:\n" in done.stdout
+
+
+@pytest.mark.parametrize("tables", ["none", "no database"])
+def test_a_check_before_the_first_migration_finds_nothing(tmp_path: Path, tables: str) -> None:
+    url = f"sqlite:///{tmp_path}/{'fresh.sqlite3' if tables == 'none' else 'nowhere/fresh.sqlite3'}"
+    done = check(PARAGONE_DATABASE_URL=url)
+    assert done.returncode == 0, done.stderr
+    assert "no issues" in done.stdout

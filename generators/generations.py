@@ -134,7 +134,7 @@ def produce(generation_id: int, attempts: int | None = None) -> None:
     first = waiting.select_related("model").first()
     if first is None or _is_put_off(first):
         return
-    if batch := _claim(waiting, 1):
+    if batch := _claim(waiting.select_for_update()):
         batch += _claim_company(batch[0])
         batch = [generation for generation in batch if _reserve(generation)]
     if not batch:
@@ -163,15 +163,16 @@ def _is_put_off(generation: Generation) -> bool:
     if wait > 0:
         # Not all at the same moment.
         due_at = timezone.now() + timedelta(seconds=_spread(min(wait, LONGEST_DELAY)))
-        Generation.objects.filter(pk=generation.pk, status=Status.PENDING).update(due_at=due_at, sent_at=None)
+        as_it_was = Generation.objects.filter(pk=generation.pk, status=Status.PENDING, attempts=generation.attempts)
+        as_it_was.update(due_at=due_at, sent_at=None)
     return wait > 0
 
 
 @transaction.atomic
-def _claim(waiting: GenerationQuerySet, limit: int) -> list[Generation]:
-    """Take up to ``limit`` of these rows; others pass over what is taken."""
+def _claim(waiting: GenerationQuerySet) -> list[Generation]:
+    """Take these rows, which the query locks."""
     now = timezone.now()
-    pks = [row.pk for row in waiting.order_by("pk").select_for_update(skip_locked=True).only("pk")[:limit]]
+    pks = [row.pk for row in waiting.only("pk")]
     Generation.objects.filter(pk__in=pks, status=Status.PENDING).update(
         status=Status.RUNNING,
         attempts=F("attempts") + 1,
@@ -198,7 +199,8 @@ def _claim_company(first: Generation) -> list[Generation]:
         alike = alike.filter(prompt=first.prompt_id)
     else:
         alike = alike.filter(prompt__sources=[])
-    return _claim(alike, capable.max_batch - 1)
+    # What somebody else holds is passed over: nobody waits for company.
+    return _claim(alike.order_by("pk").select_for_update(skip_locked=True)[: capable.max_batch - 1])
 
 
 def _reserve(generation: Generation) -> bool:

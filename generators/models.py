@@ -115,6 +115,9 @@ class Prompt(models.Model):
     # Of an edit: the images to start from, as digests in the originals store, and where the first of them may change.
     sources = models.JSONField(default=list, blank=True)
     mask = models.CharField(max_length=64, blank=True)
+    # Of an evaluation: what a suite may pick prompts by, and what should be true of the image.
+    tags = models.JSONField(default=list, blank=True)
+    checks = models.JSONField(default=list, blank=True)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint("prompt_set", "key", name="one_prompt_per_key")]

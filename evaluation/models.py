@@ -1,0 +1,151 @@
+"""Runs of suites, what they measured, and the reference sets that they measure against."""
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from generators.models import Budget, Generation, ImageModel
+
+
+class ReferenceSet(models.Model):
+    """Statistics of a set of images, to measure distances from. It never changes: other images, other digest."""
+
+    name = models.SlugField(max_length=100)
+    extractor = models.CharField(max_length=200, help_text="specification of the extractor")
+    identity = models.JSONField(help_text="the extractor's identity, or what is known of it for an imported set")
+    digest = models.CharField(max_length=64, help_text="sha256 of the stored statistics")
+    n = models.PositiveIntegerField(null=True, help_text="images; empty where an imported file does not say")
+    source = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint("name", "extractor", name="one_reference_set_per_extractor"),
+            models.CheckConstraint(condition=Q(n__isnull=True) | Q(n__gte=2), name="reference_set_has_two_images"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.extractor})"
+
+
+class Run(models.Model):
+    """One execution of a suite on one model. Its state changes in ``runs.py`` and nowhere else."""
+
+    class Status(models.TextChoices):
+        DRAWING = "drawing"
+        SCORING = "scoring"
+        DONE = "done"
+        FAILED = "failed"
+
+    class Verdict(models.TextChoices):
+        NONE = "", "no verdict"
+        PASS = "pass"  # noqa: S105
+        FAIL = "fail"
+        INCONCLUSIVE = "inconclusive"
+
+    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    suite = models.CharField(max_length=100)
+    suite_digest = models.CharField(max_length=64)
+    model = models.ForeignKey(ImageModel, models.PROTECT, related_name="runs")
+    baseline = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="compared")
+    commit = models.CharField(max_length=100, blank=True, help_text="of the training code, as the caller names it")
+    spec = models.JSONField(help_text="everything that decides the numbers, frozen at the start")
+    budget = models.ForeignKey(Budget, models.PROTECT, null=True, blank=True, related_name="runs")
+
+    status = models.CharField(max_length=10, choices=Status, default=Status.DRAWING)
+    verdict = models.CharField(max_length=12, choices=Verdict, default=Verdict.NONE, blank=True)
+    judgement = models.JSONField(default=dict, blank=True, help_text="the verdict rule by rule")
+    record = models.JSONField(default=dict, blank=True, help_text="versions and digests found while scoring")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="times that scoring was begun")
+    # SCORING: when the claim of the worker ends.
+    due_at = models.DateTimeField(null=True, blank=True)
+    progress = models.JSONField(default=dict, blank=True, help_text="what is done of what is being done now")
+    message = models.TextField(blank=True, help_text="why it failed")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                "suite", "suite_digest", "model", "commit", "baseline", name="one_run_per_checkpoint_and_baseline"
+            ),
+            models.UniqueConstraint(
+                "suite", "suite_digest", "model", "commit", name="one_run_per_checkpoint", condition=Q(baseline=None)
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["drawing", "scoring", "done", "failed"]), name="run_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(verdict__in=["", "pass", "fail", "inconclusive"]), name="run_verdict_known"
+            ),
+            models.CheckConstraint(condition=Q(verdict="") | Q(status="done"), name="run_verdict_when_done"),
+            models.CheckConstraint(condition=~Q(status="failed") | ~Q(message=""), name="run_failure_has_a_message"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.suite} on {self.model_id}: {self.status}"
+
+
+class Sample(models.Model):
+    """Run × prompt × seed. Several runs of one model share the Generation."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="samples")
+    generation = models.ForeignKey(Generation, models.PROTECT, related_name="samples")
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint("run", "generation", name="one_sample_per_generation")]
+
+    def __str__(self) -> str:
+        return f"sample {self.pk} of run {self.run_id}"
+
+
+class Score(models.Model):
+    """What a metric says of one sample: a value, or why there is none."""
+
+    sample = models.ForeignKey(Sample, models.CASCADE, related_name="scores")
+    label = models.CharField(max_length=100, help_text="the metric, as the suite calls it")
+    value = models.FloatField(null=True)
+    columns = models.JSONField(default=list, blank=True, help_text="all that was measured, the value first")
+    note = models.TextField(blank=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint("sample", "label", name="one_score_per_metric"),
+            models.CheckConstraint(
+                condition=Q(value__isnull=True) & ~Q(error="") | Q(value__isnull=False) & Q(error=""),
+                name="score_is_a_value_or_an_error",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.error or self.value}"
+
+
+class MetricResult(models.Model):
+    """A metric over a whole run. ``outcome`` is the MetricOutcome; what pages sort and filter by stands beside it."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="results")
+    label = models.CharField(max_length=100)
+    value = models.FloatField(null=True)
+    ci_low = models.FloatField(null=True)
+    ci_high = models.FloatField(null=True)
+    n_scored = models.PositiveIntegerField()
+    n_unscored = models.PositiveIntegerField()
+    reason = models.TextField(blank=True, help_text="why there is no value")
+    outcome = models.JSONField()
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint("run", "label", name="one_result_per_metric"),
+            models.CheckConstraint(
+                condition=Q(value__isnull=False) | ~Q(reason=""), name="metric_result_has_a_value_or_a_reason"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.reason or self.value}"

@@ -44,8 +44,8 @@ def take_turn(vendor: Vendor) -> float:
 def _take_in_database(vendor: Vendor) -> float:
     interval = timedelta(seconds=60 / vendor.requests_per_minute)
     while True:
-        now = timezone.now()
         was = Vendor.objects.values_list("caught_up_at", flat=True).get(pk=vendor.pk)
+        now = timezone.now()  # after a read that may have waited
         full = max(was, now)
         wait = full - now - interval * (vendor.burst - 1)
         if wait > timedelta(0):

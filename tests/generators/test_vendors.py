@@ -176,7 +176,7 @@ def test_workers_at_once_share_one_limit() -> None:
     vendor = Vendor.objects.create(slug="scripted", requests_per_minute=1, burst=7)
     waits = run_at_once([partial(take_turn, vendor)] * 20)
     assert waits.count(0) == 7
-    assert all(30 < wait < 61 for wait in waits if wait)
+    assert all(0 < wait <= 60 for wait in waits if wait)
 
 
 @pytest.mark.redis

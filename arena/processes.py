@@ -11,6 +11,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+QUEUES = "gpu,api,default,metrics"
+
 
 class DemoFault(Exception):
     """Why the demo cannot go on, in one line for the person who started it."""
@@ -34,7 +36,7 @@ class Child:
 
 def start_worker() -> Child:
     """One Celery worker for every queue, with the beat that rates boards and sweeps claims."""
-    celery = [sys.executable, "-m", "celery", "-A", "arena.celery", "worker", "--beat", "--queues", "gpu,api,default"]
+    celery = [sys.executable, "-m", "celery", "-A", "arena.celery", "worker", "--beat", "--queues", QUEUES]
     # With one worker there is nobody to gossip with.
     lone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     return _start("worker", [*celery, "--concurrency", "2", "--loglevel", "INFO", *lone])

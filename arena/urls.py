@@ -3,7 +3,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 
-from arena.views import battles, health, leaderboards, makers, rater_prompts
+from arena.views import battles, health, leaderboards, makers, rater_prompts, runs
 
 
 @login_not_required
@@ -29,6 +29,10 @@ urlpatterns = [
     path("makers/<slug:slug>/call-again/", makers.call_again, name="call_again"),
     path("generations/<int:pk>/", makers.show_generation, name="generation"),
     path("generations/<int:pk>/original", makers.original, name="original"),
+    path("runs/", runs.list_runs, name="runs"),
+    path("runs/<uuid:key>/", runs.show_run, name="run"),
+    path("runs/<uuid:key>/report.html", runs.whole_report, name="whole_report"),
+    path("runs/<uuid:key>/report.<slug:kind>", runs.download_report, name="run_download"),
     path("sign-in/", auth.LoginView.as_view(template_name="arena/sign_in.html"), name="login"),
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("healthz", health.healthz, name="healthz"),

@@ -59,7 +59,8 @@ class Run(models.Model):
     judgement = models.JSONField(default=dict, blank=True, help_text="the verdict rule by rule")
     record = models.JSONField(default=dict, blank=True, help_text="versions and digests found while scoring")
     attempts = models.PositiveSmallIntegerField(default=0, help_text="times that scoring was begun")
-    # SCORING: when the claim of the worker ends.
+    # SCORING: since when a worker has it, and until when; without a worker, when workers are to be told (again).
+    claimed_at = models.DateTimeField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
     progress = models.JSONField(default=dict, blank=True, help_text="what is done of what is being done now")
     message = models.TextField(blank=True, help_text="why it failed")
@@ -94,6 +95,8 @@ class Sample(models.Model):
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="samples")
     generation = models.ForeignKey(Generation, models.PROTECT, related_name="samples")
+    # As it was when the run was scored: images may be asked for again, raters go on voting, and a replay must not care.
+    facts = models.JSONField(default=dict, blank=True)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint("run", "generation", name="one_sample_per_generation")]

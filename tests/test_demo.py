@@ -65,7 +65,7 @@ def test_the_check_goes_the_whole_way_and_stops(small_demo: Path) -> None:
     assert done.returncode == 0, err
     assert "60 votes (cast here by people)" in out
     assert "4,000 votes (simulated votes)" in out
-    assert last_line(out) == "The demo works: drawn, voted, rated."
+    assert last_line(out) == "The demo works: drawn, voted, rated, measured, judged."
     assert processes_of(small_demo / "check") == []
 
 

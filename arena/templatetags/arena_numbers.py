@@ -2,6 +2,8 @@
 
 from django import template
 
+from evaluation.numerals import write_number, write_signed
+
 register = template.Library()
 
 
@@ -19,3 +21,15 @@ def percent(share: float | None) -> str:
     if share < 0.005:
         return "< 1 %"
     return "> 99 %" if share >= 0.995 else f"{share:.0%}".replace("%", " %")
+
+
+@register.filter
+def figure(number: float) -> str:
+    """Four significant digits: 12.64."""
+    return write_number(number)
+
+
+@register.filter
+def signed(number: float) -> str:
+    """A difference: +0.02."""
+    return write_signed(number)

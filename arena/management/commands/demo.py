@@ -27,6 +27,13 @@ from arena.browser_check import vote_over_http
 from arena.models import Board, Origin
 from arena.pools import fill_pool, watch_pool
 from arena.processes import Child, DemoFault, expect_port_free, start_site, start_worker, stop_all
+from evaluation import runs
+from evaluation.models import Run
+from evaluation.report_pages import to_html
+from evaluation.run_reports import make_report
+from evaluation.suites import load_suite
+from generators import originals
+from generators.models import ImageModel
 
 DISK_NEEDED = 300_000_000  # bytes: database, images and logs of the demo, with room to spare
 STALLED_AFTER = 60.0  # seconds without a new image
@@ -36,6 +43,9 @@ SIMULATED_VOTES = 4_000
 # the next start.
 PATIENCE = {"PARAGONE_CLAIM_SECONDS": "60", "PARAGONE_REDISPATCH_SECONDS": "10", "PARAGONE_WARM_MODELS": "2"}
 TINY = "models/tiny"
+# The model of the house, and the one that it is held against.
+SMOKE = ("fresco-2", "linocut")
+SMOKE_SECONDS = 600.0
 FIXTURES = Path(settings.BASE_DIR) / "fixtures"
 # What would lead the demo away from its own files.
 FOREIGN = ("PARAGONE_DATABASE_URL", "PARAGONE_BROKER_URL", "PARAGONE_MEDIA_ROOT", "PARAGONE_PRODUCTION")
@@ -89,6 +99,7 @@ class Command(BaseCommand):
             boards.append(board := _seed_tiny_network())
             # The worker imports torch for it, which takes a while: nobody need wait for that.
             _draw(board, worker) if check else fill_pool(board)
+        smoke = _start_smoke()
         address = f"http://127.0.0.1:{port}/"
         _wait_for_site(address, children)
         if check:
@@ -97,6 +108,11 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"\nParagone is at {address}  (ready in {time.monotonic() - started:.1f} s, Ctrl-C stops it)"
             )
+        if smoke:
+            self.judge(smoke, children)
+        if check:
+            self.stdout.write("The demo works: drawn, voted, rated, measured, judged.")
+        else:
             _watch(children)
 
     def play_rater(self, address: str, boards: list[Board], children: list[Child]) -> None:
@@ -108,7 +124,39 @@ class Command(BaseCommand):
             call_command("rate_board", board=board.slug, stdout=self.stdout)
         for child in children:
             child.expect_alive()
-        self.stdout.write("The demo works: drawn, voted, rated.")
+
+    def judge(self, run: Run, children: list[Child]) -> None:
+        """Wait for the suite to be measured; print what the gate says and where the report is."""
+        deadline = time.monotonic() + SMOKE_SECONDS
+        while run.status in {Run.Status.DRAWING, Run.Status.SCORING}:
+            for child in children:
+                child.expect_alive()
+            if time.monotonic() > deadline:
+                raise DemoFault(f"The smoke suite did not end in {SMOKE_SECONDS:.0f} s: {runs.describe_progress(run)}.")
+            time.sleep(0.5)
+            run.refresh_from_db()
+        if run.status == Run.Status.FAILED:
+            raise DemoFault(f"The smoke suite failed: {run.message}")
+        file = Path(settings.VAR) / "reports" / "smoke.html"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(to_html(make_report(run), originals.read), encoding="utf-8")
+        self.stdout.write(
+            f"\nIs {run.model.name} better than {run.baseline.model.name if run.baseline else 'nothing'}?"
+            f" The smoke suite says {run.verdict.upper()}: {run.results.count()} metrics on"
+            f" {run.samples.count()} images of each, in {file}"
+        )
+
+
+def _start_smoke() -> Run | None:
+    """Have a suite drawn and measured with two models of the demo."""
+    if find_spec("rapidocr") is None:
+        logging.warning(
+            "Nothing is measured in this demo: pip install 'paragone[metrics]' brings what looks at images."
+        )
+        return None
+    suite = load_suite(FIXTURES / "suites" / "smoke.toml")
+    model, baseline = (ImageModel.objects.get(slug=slug) for slug in SMOKE)
+    return runs.start(suite, model, baseline=runs.start(suite, baseline))
 
 
 def _write_tiny_network() -> "subprocess.Popen[bytes] | None":

@@ -1,0 +1,56 @@
+"""What raters said of single images, for the metrics of human preference."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from typing import Any, Final, Literal
+
+from django.db.models import OuterRef, Q, Subquery
+
+from arena.models import Leaderboard, Rating, Vote
+from evaluation.metrics.base import VoteFacts
+
+Outcome = Literal["win", "loss", "tie", "both_bad"]
+# By the winner of a vote, for the image on side a and for that on side b.
+OUTCOMES: Final[dict[str, tuple[Outcome, Outcome]]] = {
+    Vote.Winner.MODEL_A: ("win", "loss"),
+    Vote.Winner.MODEL_B: ("loss", "win"),
+    Vote.Winner.TIE: ("tie", "tie"),
+    Vote.Winner.BOTH_BAD: ("both_bad", "both_bad"),
+}
+
+
+def count_preferences(generation_ids: Collection[int]) -> dict[int, tuple[VoteFacts, ...]]:
+    """The countable votes in which each generation took part, the oldest first; none for one that had no vote.
+
+    An opponent's rating is that of the newest leaderboard of the board on which the vote was cast. Two queries.
+    """
+    wanted = set(generation_ids)
+    votes = _read_votes(wanted)
+    ratings = _read_ratings({board for board, *_ in votes})
+    found: dict[int, list[VoteFacts]] = defaultdict(list)
+    for board, winner, *sides in votes:
+        for own, other, outcome in zip(sides, reversed(sides), OUTCOMES[winner], strict=True):
+            if own[0] in wanted:
+                found[own[0]].append(
+                    VoteFacts(outcome=outcome, opponent=other[2], opponent_rating=ratings.get((board, other[1])))
+                )
+    return {pk: tuple(facts) for pk, facts in found.items()}
+
+
+def _read_votes(generation_ids: Collection[int]) -> list[tuple[Any, ...]]:
+    """(board, winner, side a, side b), each side as (generation, model, slug)."""
+    took_part = Q(battle__generation_a__in=generation_ids) | Q(battle__generation_b__in=generation_ids)
+    columns = [
+        f"{name}_{side}{end}"
+        for side in "ab"
+        for name, end in (("battle__generation", ""), ("model", ""), ("model", "__slug"))
+    ]
+    votes = Vote.objects.filter(took_part).countable().order_by("pk").values_list("board", "winner", *columns)
+    return [(board, winner, sides[:3], sides[3:]) for board, winner, *sides in votes]
+
+
+def _read_ratings(boards: Collection[int]) -> dict[tuple[int, int], float | None]:
+    """By board and model, in the boards' newest leaderboards."""
+    newest = Leaderboard.objects.filter(board=OuterRef("leaderboard__board")).order_by("-id").values("pk")[:1]
+    rows = Rating.objects.filter(leaderboard__board__in=boards, leaderboard=Subquery(newest))
+    return {(board, model): value for board, model, value in rows.values_list("leaderboard__board", "model", "value")}

@@ -1,0 +1,44 @@
+"""Import the prompts of a public benchmark."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.text import slugify
+from pydantic import ValidationError
+
+from evaluation.prompt_imports import FORMATS, UnusablePromptFile, format_prompt_set, read_prompts
+from generators.declarations import PromptSetChanged, declare_prompt_set
+
+HELP = """
+Import a benchmark's prompts, from the file that its makers publish, as a prompt set, or with --out as a prompt file
+that suites and boards can name. A file with a faulty row is refused as a whole. The same file again changes nothing.
+"""
+
+
+class Command(BaseCommand):
+    help = HELP
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("format", choices=sorted(FORMATS))
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--slug", help="of the prompt set (default: the file's name)")
+        parser.add_argument("--out", type=Path, metavar="FILE.toml", help="write a prompt file, and no rows")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        file: Path = options["file"]
+        out: Path | None = options["out"]
+        try:
+            declared = read_prompts(options["format"], file, options["slug"] or slugify(file.stem))
+            if out:
+                out.write_text(format_prompt_set(declared), encoding="utf-8")
+            else:
+                declare_prompt_set(declared.model_dump())
+        except PromptSetChanged as error:
+            raise CommandError(f"{error} Or give this one another --slug.") from error
+        except ValidationError as error:
+            raise CommandError(f"Nothing was imported from {file.name}. {error.errors()[0]['msg']}.") from error
+        except (UnusablePromptFile, OSError) as error:
+            raise CommandError(f"Nothing was imported from {file.name}. {error}") from error
+        where = out or f"prompt set {declared.slug} {declared.version}"
+        self.stdout.write(f"{len(declared.prompts):,} prompts of {declared.title} are in {where}.")

@@ -1,0 +1,51 @@
+"""Find prompts that say nearly the same."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from evaluation.declared_files import SuiteFault
+from evaluation.extractors.base import ExtractionFault, MissingWeights
+from evaluation.extractors.registry import load_extractor
+from evaluation.suites import read_pack
+from generators.declarations import PromptDeclaration
+
+
+class Command(BaseCommand):
+    help = "List the pairs of prompts of a prompt file that say nearly the same, the nearest first."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument(
+            "--cosine", type=float, default=0.9, help="of their sentence vectors, from which two are near (%(default)s)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            prompts = read_pack(options["file"]).declared.prompts
+            pairs = find_near(prompts, options["cosine"], Path(settings.WEIGHTS))
+        except (SuiteFault, MissingWeights, ExtractionFault) as error:
+            raise CommandError(str(error)) from error
+        for cosine, a, b in pairs:
+            self.stdout.write(f"{cosine:.3f}  {a.key}: {a.text}\n       {b.key}: {b.text}")
+        self.stdout.write(f"{len(pairs):,} of {len(prompts) * (len(prompts) - 1) // 2:,} pairs are near.")
+
+
+def find_near(
+    prompts: list[PromptDeclaration], least: float, weights: Path
+) -> list[tuple[float, PromptDeclaration, PromptDeclaration]]:
+    """(cosine, one, other) of each pair at ``least`` or above. Raises MissingWeights, ExtractionFault."""
+    extractor = load_extractor("sentence", weights)
+    vectors = []
+    for prompt in prompts:
+        (vector,) = extractor.extract([extractor.prepare(prompt.text)])
+        if not isinstance(vector, np.ndarray):
+            raise vector if isinstance(vector, ExtractionFault) else TypeError("sentences have vectors")
+        vectors.append(vector / np.linalg.norm(vector))
+    cosines = np.array(vectors) @ np.array(vectors).T
+    rows, columns = np.nonzero(np.triu(cosines >= least, k=1))
+    pairs = [(float(cosines[i, j]), prompts[i], prompts[j]) for i, j in zip(rows, columns, strict=True)]
+    return sorted(pairs, key=lambda pair: -pair[0])

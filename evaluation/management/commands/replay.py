@@ -1,0 +1,31 @@
+"""Whether a run's numbers come out again."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from evaluation.management.progress import ProgressLine
+from evaluation.management.run_argument import find_run
+from evaluation.replays import NothingToReplay, replay
+
+
+class Command(BaseCommand):
+    help = "Measure a finished run once more from stored originals and features; name everything that differs."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("run", metavar="RUN", help="key of the run, or its first characters")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        run = find_run(options["run"])
+        try:
+            with ProgressLine() as line:
+                differences = replay(run, on_progress=line)
+        except NothingToReplay as nothing:
+            raise CommandError(str(nothing)) from nothing
+        n = run.results.count()
+        if not differences:
+            self.stdout.write(f"All {n} metrics of run {run.key} come out as they were, bit for bit.")
+            return
+        for difference in differences:
+            self.stdout.write(f"{difference.where}: was {difference.stored!r}, is {difference.found!r}")
+        raise CommandError(f"{len(differences)} things differ from what was stored for run {run.key}.")

@@ -1,0 +1,104 @@
+"""A suite on a model, from a terminal or a pipeline."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from evaluation import runs
+from evaluation.declared_files import SuiteFault
+from evaluation.gate import EXIT_CODES
+from evaluation.management.progress import ProgressLine
+from evaluation.models import Run
+from evaluation.report import to_json
+from evaluation.report_junit import to_junit
+from evaluation.report_markdown import to_markdown
+from evaluation.report_pages import to_html
+from evaluation.run_reports import make_report
+from evaluation.runs import RunFault
+from evaluation.suites import load_suite
+from generators import originals
+from generators.declarations import PromptSetChanged
+from generators.models import ImageModel
+
+SUITES = Path(settings.BASE_DIR) / "fixtures" / "suites"
+POLL_SECONDS = 0.5
+# Nothing has moved for so long: perhaps nobody works.
+QUIET_SECONDS = 60.0
+
+
+class Command(BaseCommand):
+    help = "Draw a suite's images with a model, measure them and judge. Again: go on, and draw again what failed."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("suite", metavar="SUITE", help="a name in fixtures/suites, or a TOML file")
+        parser.add_argument("--model", required=True, metavar="SLUG")
+        parser.add_argument("--baseline", metavar="SLUG", help="a model to compare with, on the same prompts and seeds")
+        parser.add_argument("--commit", default="", help="of the training code; a new one is a new run")
+        parser.add_argument("--wait", action="store_true", help="stay until the verdict: exit code 0, 1 or 2")
+        parser.add_argument("--report", type=Path, metavar="FOLDER", help="with --wait: write the reports there")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["report"] and not options["wait"]:
+            raise CommandError("There is no report before the run is done: --report goes with --wait.")
+        model, baseline_model = _find_model(options["model"]), options["baseline"] and _find_model(options["baseline"])
+        try:
+            suite = load_suite(_find_suite(options["suite"]))
+            baseline = runs.start(suite, baseline_model) if baseline_model else None
+            run = runs.start(suite, model, baseline=baseline, commit=options["commit"])
+        except (SuiteFault, RunFault, PromptSetChanged) as fault:
+            raise CommandError(str(fault)) from fault
+        self.stdout.write(f"Run {run.key}: {suite.title}, {run.samples.count():,} images of {model.name}.")
+        if options["wait"]:
+            self._wait(run)
+            self._conclude(run, options["report"])
+
+    def _wait(self, run: Run) -> None:
+        moved_at, last = time.monotonic(), None
+        with ProgressLine() as line:
+            while True:
+                runs.advance()
+                run.refresh_from_db()
+                if run.status in {Run.Status.DONE, Run.Status.FAILED}:
+                    return
+                state = runs.describe_progress(run)
+                line(state.stage, state.done, state.total)
+                if state != last:
+                    moved_at, last = time.monotonic(), state
+                elif time.monotonic() - moved_at > QUIET_SECONDS:
+                    self.stderr.write(
+                        f"Nothing has moved for {QUIET_SECONDS:.0f} s: is there a worker for this? {state.stage}"
+                    )
+                    moved_at = time.monotonic()
+                time.sleep(POLL_SECONDS)
+
+    def _conclude(self, run: Run, folder: Path | None) -> None:
+        report = make_report(run)
+        self.stdout.write(to_markdown(report))
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            pages = {"json": to_json(report), "md": to_markdown(report), "xml": to_junit(report)}
+            for ending, text in {**pages, "html": to_html(report, originals.read)}.items():
+                (folder / f"{run.suite}-{run.model.slug}.{ending}").write_text(text, encoding="utf-8")
+        if run.status == Run.Status.FAILED:
+            raise CommandError(f"The run failed: {run.message}", returncode=EXIT_CODES["inconclusive"])
+        if report.verdict and (code := EXIT_CODES[report.verdict.outcome]):
+            raise SystemExit(code)
+
+
+def _find_model(slug: str) -> ImageModel:
+    model = ImageModel.objects.filter(slug=slug).first()
+    if model is None:
+        known = ", ".join(ImageModel.objects.values_list("slug", flat=True)) or "none"
+        raise CommandError(f"There is no model {slug!r}. Known: {known}.")
+    return model
+
+
+def _find_suite(name: str) -> Path:
+    shipped = SUITES / f"{name}.toml"
+    if shipped.exists() or Path(name).suffix == ".toml":
+        return shipped if shipped.exists() else Path(name)
+    known = ", ".join(sorted(file.stem for file in SUITES.glob("*.toml")))
+    raise CommandError(f"There is no suite {name!r}. Shipped: {known}; or name a .toml file.")

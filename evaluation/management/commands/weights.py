@@ -1,0 +1,83 @@
+"""Which weights of networks are installed, where they came from, and how to get those that are missing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from evaluation.extractors.base import MissingWeights
+from evaluation.extractors.pretrained import digest_network
+from evaluation.extractors.weights import (
+    FOLDERS,
+    PACKAGED,
+    WrongWeights,
+    describe_download,
+    find,
+    find_digest,
+    locate,
+)
+
+
+class Command(BaseCommand):
+    help = "List the weights of networks that metrics use: installed or missing, source, licence, how to get them."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--verify", action="store_true", help="read the files and hold them against their digests")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        folder = Path(settings.WEIGHTS)
+        n_wrong = sum(self.show_packaged(name, options["verify"]) for name in PACKAGED)
+        for kind in FOLDERS:
+            n_wrong += self.show_kind(kind, folder, options["verify"])
+        if n_wrong:
+            raise CommandError(f"{n_wrong} of the installed are not what they should be: see above.")
+
+    def show_packaged(self, name: str, verify: bool) -> bool:
+        """True for files that are others."""
+        weights = PACKAGED[name]
+        details = [f"{sum(file.size for file in weights.files) / 1e6:.1f} MB, {weights.licence}, {weights.source}"]
+        state = "installed"
+        try:
+            files = locate(name)
+            details += [str(file) for file in files]
+            if verify:
+                find(name, Path(settings.WEIGHTS))
+                state = "verified"
+                details += [f"sha256 {find_digest(file)} {file.name}" for file in files]
+        except MissingWeights as fault:
+            state = "WRONG" if isinstance(fault, WrongWeights) else "missing"
+            details.append(str(fault))
+        self.show(name, state, weights.title, weights.used_by, details)
+        return state == "WRONG"
+
+    def show_kind(self, kind: str, folder: Path, verify: bool) -> int:
+        """The number of folders that are not whole."""
+        weights, names = FOLDERS[kind], sorted(_list_names(folder / kind))
+        n_wrong = 0
+        for name in names:
+            details = [weights.licence, str(folder / kind / name)]
+            state = "installed"
+            try:
+                found = find(f"{kind}/{name}", folder)
+                if verify:
+                    details.append(f"sha256 {digest_network(found)}, to be compared with its source")
+            except (MissingWeights, ValueError) as fault:
+                state, n_wrong = "WRONG", n_wrong + 1
+                details.append(str(fault))
+            self.show(f"{kind}/{name}", state, weights.title, weights.used_by, details)
+        if not names:
+            commands = [f"Run: {describe_download(kind, name, folder)}" for name in weights.repositories]
+            self.show(f"{kind}/NAME", "missing", weights.title, weights.used_by, [weights.licence, *commands])
+        return n_wrong
+
+    def show(self, name: str, state: str, title: str, used_by: tuple[str, ...], details: list[str]) -> None:
+        self.stdout.write(f"{name:<20} {state:<10} {title}; for {', '.join(used_by)}")
+        for detail in details:
+            self.stdout.write(f"{'':<31} {detail}")
+
+
+def _list_names(folder: Path) -> Iterator[str]:
+    if folder.is_dir():
+        yield from (each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))

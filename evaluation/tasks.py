@@ -1,0 +1,16 @@
+"""Celery doors: each calls one function."""
+
+from celery import shared_task
+
+from evaluation import runs
+
+
+@shared_task(name="evaluation.advance")
+def advance() -> None:
+    runs.advance()
+
+
+# Reading the text in ten thousand images takes hours; the claim, which is renewed, says whether somebody is at it.
+@shared_task(name="evaluation.score", time_limit=24 * 3600)
+def score(run_id: int) -> None:
+    runs.score(run_id)

@@ -1,0 +1,3 @@
+from tests.evaluation.shades import shades
+
+__all__ = ["shades"]

@@ -44,6 +44,17 @@ class ScoredMetric:
     n_others: int = 0
     reason: str = ""
 
+    @property
+    def direction(self) -> str:
+        """Which way the metric prefers."""
+        if self.higher_is_better is None:
+            return "neither is better: taken as if more were"
+        return "more is better" if self.higher_is_better else "less is better"
+
+    @property
+    def prefers_more(self) -> bool:
+        return self.higher_is_better is not False
+
 
 def read_votes(board: Board) -> list[PairVotes]:
     """By pair of generations. Only votes cast here: those that were imported or simulated are on no images."""
@@ -119,7 +130,8 @@ def judge_pairs(votes: Sequence[PairVotes], metric: ScoredMetric) -> list[Judged
     """The pairs of which the metric has scored both images."""
     return [
         JudgedPair(
-            key=(pair.a, pair.b),
+            a=pair.a,
+            b=pair.b,
             prompt=pair.prompt,
             score_a=metric.scores[pair.a],
             score_b=metric.scores[pair.b],

@@ -23,12 +23,14 @@ class Extractions:
     """What has been extracted so far, by specification and by the sha256 of the image or text.
 
     ``identities`` are those of the extractors that looked; ``missing`` says of the others why they cannot.
+    ``warnings`` says which did not see all of what they read.
     """
 
     def __init__(self, store: FeatureStore, weights: Path) -> None:
         self.store, self.weights = store, weights
         self.identities: dict[str, Identity] = {}
         self.missing: dict[str, str] = {}
+        self.warnings: dict[str, str] = {}
         # What the store does not hold: faults, and what it could not write.
         self._kept: dict[tuple[str, str], Found] = {}
 
@@ -38,8 +40,15 @@ class Extractions:
             self._extract(specification, extractor, sources, on_progress)
 
     def extract_texts(self, specification: str, texts: Sequence[str], on_progress: OnProgress) -> None:
-        """Let the extractor read these where it has not yet."""
-        self.extract_images(specification, [(digest_text(text), partial(str, text)) for text in texts], on_progress)
+        """Let the extractor read these where it has not yet, and count what is too long for it."""
+        if extractor := self._load(specification):
+            sources = [(digest_text(text), partial(str, text)) for text in texts]
+            self._extract(specification, extractor, sources, on_progress)
+            is_truncated = getattr(extractor, "is_truncated", None)
+            if is_truncated and (n := sum(map(is_truncated, texts))):
+                self.warnings[specification] = (
+                    f"{n} of {len(texts)} texts are too long for {specification} and were cut."
+                )
 
     def _load(self, specification: str) -> Extractor | None:
         try:
@@ -62,6 +71,10 @@ class Extractions:
         for specification in specifications:
             if specification in self.missing:
                 raise Unscored(self.missing[specification])
+
+    def warn(self, specifications: Sequence[str]) -> list[str]:
+        """What is to be said of these extractors."""
+        return [self.warnings[specification] for specification in specifications if specification in self.warnings]
 
     def look_up(self, specification: str, digest: str) -> Found | None:
         """What the extractor found, why it found nothing, or None where it never looked."""

@@ -76,7 +76,7 @@ def _walk_zip(path: Path) -> Iterator[tuple[str, bytes | Unreadable]]:
             try:
                 yield member.filename, _too_large(member.file_size) or archive.read(member)
             # RuntimeError: it has a password. NotImplementedError: a compression that Python does not know.
-            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+            except (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, RuntimeError) as error:
                 yield member.filename, Unreadable(f"it cannot be read from the archive: {error}")
 
 

@@ -6,7 +6,7 @@ stored before.
 
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -123,6 +123,7 @@ def _evaluate(
             reference, row = find_reference(metric.reference_name, specification, known)
             identity["reference"] = {"name": row.name, "digest": row.digest, "n": row.n}
         evaluation = evaluate(metric, samples, reference=reference, confidence=confidence)
+        evaluation = replace(evaluation, warnings=(*evaluation.warnings, *extractions.warn(specifications)))
         comparison = comparing(metric, reference)
     except Unscored as reason:
         evaluation, comparison = _leave_unscored(reason, len(samples), confidence), None

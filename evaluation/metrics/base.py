@@ -26,6 +26,10 @@ class Unscored(Exception):
     """Why a sample, or a set of them, has no value."""
 
 
+class NotApplicable(Unscored):
+    """The metric is not about this sample: a prompt that asks for no text, say. It is not counted as missing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
     """What is true of a metric whatever its parameters. Leaderboard, gate, report and docs read it here.

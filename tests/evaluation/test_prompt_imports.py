@@ -135,7 +135,7 @@ def test_the_command_makes_a_prompt_set_once(tmp_path: Path, capsys: pytest.Capt
     assert str(PromptSet.objects.get()) == "my-rows 1"
     assert "1 prompts of DPG-Bench are in prompt set my-rows 1." in capsys.readouterr().out
     file.write_text(json.dumps({**GOOD, "prompt": "rain"}))
-    with pytest.raises(CommandError, match="exists with other prompts.*--slug"):
+    with pytest.raises(CommandError, match=r"exists with other prompts.*--slug"):
         call_command("import_prompts", "dpg-bench", str(file))
     call_command("import_prompts", "dpg-bench", str(file), slug="rain")
     assert PromptSet.objects.get(slug="rain").prompts.get().text == "rain"

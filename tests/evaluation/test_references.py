@@ -215,7 +215,7 @@ def test_a_damaged_member_of_an_archive_is_left_out(tmp_path: Path, compression:
     assert found["02.png"] == encode(2)
 
 
-@pytest.mark.parametrize("suffix", [".tar.gz", ".tar.xz", ".tar.bz2"])
+@pytest.mark.parametrize("suffix", [".tar.gz", ".tar.xz"])
 def test_a_truncated_archive_is_refused(folder: Path, store: FeatureStore, suffix: str) -> None:
     archive = pack(folder, suffix)
     archive.write_bytes(archive.read_bytes()[:-200])
@@ -271,7 +271,7 @@ def test_the_same_again_changes_nothing(folder: Path, capsys: pytest.CaptureFixt
 def test_other_images_under_the_same_name_are_refused(folder: Path, settings: Any) -> None:
     row = build(folder)
     (folder / "more.png").write_bytes(encode(99))
-    with pytest.raises(CommandError, match="photos .mean-color. exists.*its statistics is another.*another name"):
+    with pytest.raises(CommandError, match=r"photos .mean-color. exists.*its statistics is another.*another name"):
         build(folder)
     assert build(folder, "photos-2").n == 13
     assert find_reference("photos", "mean-color", EXTRACTOR.identity)[1] == row
@@ -291,7 +291,7 @@ def test_nothing_to_build_from_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_says_how_to_make_it() -> None:
-    with pytest.raises(Unscored, match="manage.py build_reference photos FOLDER --extractor mean-color"):
+    with pytest.raises(Unscored, match=r"manage\.py build_reference photos FOLDER --extractor mean-color"):
         find_reference("photos", "mean-color", EXTRACTOR.identity)
 
 
@@ -304,7 +304,7 @@ def test_another_identity_is_refused_by_its_fields(folder: Path) -> None:
 def test_a_damaged_file_is_told_and_built_again(folder: Path, settings: Any) -> None:
     file = Path(settings.MEDIA_ROOT) / "references" / f"{build(folder).digest}.npz"
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(Unscored, match="is damaged; make it again: manage.py build_reference"):
+    with pytest.raises(Unscored, match=r"is damaged; make it again: manage\.py build_reference"):
         find_reference("photos", "mean-color", EXTRACTOR.identity)
     file.unlink()
     with pytest.raises(Unscored, match="cannot be read: No such file"):

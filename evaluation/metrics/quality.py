@@ -1,0 +1,75 @@
+"""Quality of one image by itself, without a reference and without a network."""
+
+from typing import ClassVar
+
+from evaluation.metrics.base import Declaration, Measurement, SampleFacts, SampleMetric, Unscored
+
+
+class _PixelMetric(SampleMetric):
+    """One number of the record of the extractor ``pixels``."""
+
+    key: ClassVar[str]
+
+    def image_extractors(self) -> tuple[str, ...]:
+        return ("pixels",)
+
+    def measure(self, sample: SampleFacts) -> Measurement:
+        record = sample.look_up("pixels")
+        if record[self.key] is None:
+            raise Unscored(str(record[f"{self.key}_fault"]))
+        return Measurement((float(record[self.key]),))
+
+
+class Piqe(_PixelMetric):
+    """Blockiness, noise and blur in the blocks that the eye looks at: 0 is best, 100 worst."""
+
+    declaration = Declaration(
+        title="PIQE",
+        unit="",
+        higher_is_better=False,
+        min_samples=20,
+        source="Venkatanath et al. 2015, Blind image quality evaluation using perception based features (NCC)",
+    )
+    key: ClassVar[str] = "piqe"
+
+
+class Sharpness(_PixelMetric):
+    """Variance of the Laplacian of luma (0..255), at a shorter side of 512 pixels.
+
+    Noise and halos raise it as detail does, so that more is not always better.
+    """
+
+    declaration = Declaration(
+        title="Sharpness",
+        unit="",
+        higher_is_better=None,
+        min_samples=20,
+        source="Pech-Pacheco et al. 2000, Diatom autofocusing in brightfield microscopy (ICPR)",
+    )
+    key: ClassVar[str] = "sharpness"
+
+
+class Colorfulness(_PixelMetric):
+    """Spread and mean of the opponent colours: 0 is grey, above 80 very colourful."""
+
+    declaration = Declaration(
+        title="Colourfulness",
+        unit="",
+        higher_is_better=None,
+        min_samples=20,
+        source="Hasler & Süsstrunk 2003, Measuring colourfulness in natural images (SPIE 5007), the metric M3",
+    )
+    key: ClassVar[str] = "colorfulness"
+
+
+class ClippedExposure(_PixelMetric):
+    """Share of pixels that are all black or all white (all three channels 0, or all 255): detail that is lost."""
+
+    declaration = Declaration(
+        title="Clipped exposure",
+        unit="share",
+        higher_is_better=False,
+        min_samples=20,
+        source="Paragone: pixels at the ends of the scale",
+    )
+    key: ClassVar[str] = "clipped"

@@ -1,0 +1,114 @@
+"""How long a model takes, and what its images cost."""
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from typing import Annotated, ClassVar, Final
+
+import numpy as np
+from pydantic import Field
+
+from evaluation.metrics.base import (
+    Declaration,
+    Measurement,
+    PromptMetric,
+    Rows,
+    SampleFacts,
+    SampleMetric,
+    Unscored,
+)
+
+SOURCE: Final = "Paragone: the measured time of the adapter's calls"
+
+
+class Latency(SampleMetric):
+    """Seconds that a call takes: the shortest time within which ``percentile`` percent of the calls were done.
+
+    A call that drew several images counts once: each of them has its time, and an equal share of its weight. This is
+    the nearest-rank percentile, a time that was measured and no interpolation. It says little where fewer than
+    100 / (100 - percentile) calls were made.
+    """
+
+    declaration = Declaration(
+        title="Latency", unit="s", higher_is_better=False, min_samples=20, source=f"{SOURCE}; nearest-rank percentile"
+    )
+    columns: ClassVar[tuple[str, ...]] = ("seconds", "calls")
+
+    percentile: Annotated[float, Field(gt=0, lt=100)] = 50.0
+
+    def measure_all(self, samples: Sequence[SampleFacts]) -> list[Measurement | Unscored]:
+        sizes = Counter(_find_call(sample) for sample in samples if _is_timed(sample))
+        return [_share_call(sample, sizes) for sample in samples]
+
+    def measure(self, sample: SampleFacts) -> Measurement:
+        return Measurement((_find_seconds(sample), 1.0))
+
+    def aggregate(self, rows: Rows) -> float:
+        order = np.argsort(rows[:, 0], kind="stable")
+        seconds, calls = rows[order, 0], np.cumsum(rows[order, 1])
+        # Shares of a call add up to one but for rounding, which must not push the rank to the next call.
+        rank = np.searchsorted(calls, self.percentile / 100.0 * calls[-1] * (1.0 - 1e-12))
+        return float(seconds[min(int(rank), len(seconds) - 1)])
+
+
+class VariantsTime(PromptMetric):
+    """Seconds until the first ``n`` images of a prompt are there: the sum over the calls that drew them."""
+
+    declaration = Declaration(
+        title="Time for several variants", unit="s", higher_is_better=False, min_samples=5, source=SOURCE
+    )
+
+    n: Annotated[int, Field(ge=1)] = 5
+
+    def measure(self, samples: Sequence[SampleFacts]) -> Measurement:
+        drawn = [sample for sample in samples if sample.outcome == "ok"][: self.n]
+        if len(drawn) < self.n:
+            raise Unscored(f"{self.n} variants wanted, {len(drawn)} drawn")
+        calls = {_find_call(sample): _find_seconds(sample) for sample in drawn}
+        return Measurement((sum(calls.values()),), f"{self.n} variants in {_count(len(calls), 'call')}")
+
+
+class ImagePrice(SampleMetric):
+    """US dollars that an image costs, as the adapter's price list says: the mean over images."""
+
+    declaration = Declaration(
+        title="Price per image",
+        unit="USD",
+        higher_is_better=False,
+        min_samples=1,
+        source="Paragone: the makers' price lists, as the models' adapters state them",
+    )
+
+    def measure(self, sample: SampleFacts) -> Measurement:
+        sample.expect_image()
+        if sample.usd is None:
+            raise Unscored("no price is known")
+        return Measurement((sample.usd,))
+
+
+def _is_timed(sample: SampleFacts) -> bool:
+    return sample.outcome == "ok" and sample.seconds is not None
+
+
+def _find_seconds(sample: SampleFacts) -> float:
+    sample.expect_image()
+    if sample.seconds is None:
+        raise Unscored("no time was measured")
+    return sample.seconds
+
+
+def _find_call(sample: SampleFacts) -> Hashable:
+    """What tells the calls apart; a sample of no known call has been drawn in one of its own."""
+    return id(sample) if sample.call is None else ("call", sample.call)
+
+
+def _share_call(sample: SampleFacts, sizes: Counter[Hashable]) -> Measurement | Unscored:
+    try:
+        seconds = _find_seconds(sample)
+    except Unscored as reason:
+        return reason
+    size = sizes[_find_call(sample)]
+    return Measurement((seconds, 1.0 / size), f"one of {size} images of a call" if size > 1 else "")
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"

@@ -1,0 +1,93 @@
+"""Sentence accuracy and normalized edit distance of lines, as AnyText measures them.
+
+Tuo et al. 2024, "AnyText: Multilingual Visual Text Generation and Editing" (ICLR), as its program
+``eval/eval_dgocr.py`` has it. There every line was asked for at a place, and is compared with what is read at that
+place. Here no place is given. A target's place is the run of consecutive lines, joined, that is most similar to it: a
+sign that is set on two lines is one sentence. No line serves two targets; the most similar pair is settled first, and
+of equally similar ones that of the longer target.
+
+Case, accents and punctuation count; so does white space, but in languages without spaces. The program adds 1e-5 to the
+length it divides by; that is left out.
+"""
+
+from typing import ClassVar, Final
+
+import numpy as np
+
+from evaluation.metrics.base import Declaration
+from evaluation.metrics.text_rendering.reading import MIN_SAMPLES, PooledTextMetric, Reading
+
+SOURCE: Final = "AnyText (Tuo et al. 2024), eval/eval_dgocr.py; the place of a line is found, not given"
+
+
+class SentenceAccuracy(PooledTextMetric):
+    """Share of target lines that were read exactly, over all lines of all images."""
+
+    columns: ClassVar[tuple[str, ...]] = ("value", "exact", "lines")
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Sentence accuracy (AnyText)",
+        unit="",
+        higher_is_better=True,
+        min_samples=MIN_SAMPLES,
+        source=SOURCE,
+    )
+
+    def compare(self, reading: Reading) -> tuple[float, ...]:
+        exact = sum(similarity == 1.0 for similarity in find_similarities(reading))
+        return exact / len(reading.targets), exact, len(reading.targets)
+
+
+class NormalizedEditDistance(PooledTextMetric):
+    """1 - d / max(length), of each target line and what was read for it: mean over all lines of all images."""
+
+    columns: ClassVar[tuple[str, ...]] = ("value", "similarity", "lines")
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Normalized edit distance (AnyText: 1 is perfect)",
+        unit="",
+        higher_is_better=True,
+        min_samples=MIN_SAMPLES,
+        source=SOURCE,
+    )
+
+    def compare(self, reading: Reading) -> tuple[float, ...]:
+        total = sum(find_similarities(reading))
+        return total / len(reading.targets), total, len(reading.targets)
+
+
+def find_similarities(reading: Reading) -> list[float]:
+    """For each target 1 - d / max(length) to the text at its place; 0 for a target that has none."""
+    from rapidfuzz.distance import Levenshtein
+    from rapidfuzz.process import cdist
+
+    similarities = [0.0] * len(reading.targets)
+    wanted, lines = (
+        [reading.separator.join(text.split()) for text in texts] for texts in (reading.targets, reading.lines)
+    )
+    lengths = np.array([len(target) for target in wanted])
+    runs = _find_runs(lines, reading, 2 * int(lengths.max()))
+    table = cdist(wanted, [text for _, _, text in runs], scorer=Levenshtein.normalized_similarity, dtype=np.float64)
+    targets, places = np.nonzero(table)
+    settled: set[int] = set()
+    taken: set[int] = set()
+    for k in np.lexsort((places, targets, -lengths[targets], -table[targets, places])):
+        target, (start, stop, _) = int(targets[k]), runs[places[k]]
+        if target not in settled and taken.isdisjoint(range(start, stop)):
+            settled.add(target)
+            taken.update(range(start, stop))
+            similarities[target] = float(table[target, places[k]])
+    return similarities
+
+
+def _find_runs(lines: list[str], reading: Reading, most: int) -> list[tuple[int, int, str]]:
+    """(start, stop, text): each line alone, and with those that follow as long as it has ``most`` characters at most.
+
+    A text more than twice as long as every target is less than half similar to any.
+    """
+    runs = []
+    for start in range(len(lines)):
+        for stop in range(start + 1, len(lines) + 1):
+            text = reading.separator.join(lines[start:stop])
+            if stop > start + 1 and len(text) > most:
+                break
+            runs.append((start, stop, text))
+    return runs

@@ -1,0 +1,37 @@
+"""Recall of words in long texts, as LongText-Bench measures it.
+
+Geng et al. 2025, "X-Omni: Reinforcement Learning Makes Discrete Autoregressive Image Generative Models Great Again", as
+its program ``textbench/summary_scores.py`` has it. Texts are cleaned as for OneIG-Bench and lower-cased, but
+in languages without spaces, where characters are counted and case is kept.
+"""
+
+from typing import ClassVar
+
+from evaluation.metrics.base import Declaration, NotApplicable
+from evaluation.metrics.text_rendering.reading import MIN_SAMPLES, PooledTextMetric, Reading
+from evaluation.metrics.text_rendering.words import count_shared, split_words, strip_marks
+
+
+class LongTextRecall(PooledTextMetric):
+    """Share of all wanted words that were read, over the whole set, each as often as it is wanted at most."""
+
+    columns: ClassVar[tuple[str, ...]] = ("value", "matched", "words")
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Word recall (LongText-Bench)",
+        unit="",
+        higher_is_better=True,
+        min_samples=MIN_SAMPLES,
+        source="X-Omni (Geng et al. 2025), textbench/summary_scores.py",
+    )
+
+    def compare(self, reading: Reading) -> tuple[float, ...]:
+        wanted, read = (_split(" ".join(texts), reading) for texts in (reading.targets, reading.lines))
+        if not wanted:
+            raise NotApplicable("the targets have no letters or digits that this metric compares")
+        matched = count_shared(wanted, read)
+        return matched / len(wanted), matched, len(wanted)
+
+
+def _split(text: str, reading: Reading) -> list[str]:
+    text = strip_marks(text, reading.language)
+    return split_words(text if reading.unspaced else text.lower(), reading.unspaced)

@@ -1,0 +1,110 @@
+"""Precision, recall, F and accuracy of words, as MARIO-Eval measures them.
+
+Chen et al. 2023, "TextDiffuser: Diffusion Models as Text Painters" (NeurIPS), as its program
+``textdiffuser/eval/ocr_eval.py`` has it. Words are lower-cased and compared as multisets. Precision and recall are
+means over images; F is computed from these two means, never for an image. Accuracy is 1 where the sorted words, joined,
+agree: "for sale" and "forsale" are the same to it, and "sale for" too.
+
+The words wanted are those of the prompt's targets; with ``wanted="quoted"`` those in quotation marks in its text, as
+the published program finds them. In languages without spaces characters are the words.
+"""
+
+from typing import ClassVar, Final, Literal
+
+from evaluation.metrics.base import Declaration, NotApplicable, PromptFacts, Rows
+from evaluation.metrics.text_rendering.reading import MIN_SAMPLES, Reading, TextMetric
+from evaluation.metrics.text_rendering.words import count_shared, find_quoted, split_words, tidy
+
+SOURCE: Final = "TextDiffuser (Chen et al. 2023), textdiffuser/eval/ocr_eval.py"
+
+
+class _MarioMetric(TextMetric):
+    wanted: Literal["targets", "quoted"] = "targets"
+
+    def targets(self, prompt: PromptFacts) -> tuple[str, ...]:
+        if self.wanted == "targets":
+            return super().targets(prompt)
+        if found := tuple(tidied for text in find_quoted(prompt.text) if (tidied := tidy(text))):
+            return found
+        raise NotApplicable("nothing in the prompt's text is in quotation marks")
+
+
+class MarioPrecision(_MarioMetric):
+    """Share of the words read that were wanted; 0 where none was read."""
+
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Word precision (MARIO)",
+        unit="",
+        higher_is_better=True,
+        min_samples=MIN_SAMPLES,
+        source=SOURCE,
+    )
+
+    def compare(self, reading: Reading) -> tuple[float, ...]:
+        return precision_and_recall(reading)[:1]
+
+
+class MarioRecall(_MarioMetric):
+    """Share of the wanted words that were read."""
+
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Word recall (MARIO)",
+        unit="",
+        higher_is_better=True,
+        min_samples=MIN_SAMPLES,
+        source=SOURCE,
+    )
+
+    def compare(self, reading: Reading) -> tuple[float, ...]:
+        return precision_and_recall(reading)[1:]
+
+
+class MarioF(_MarioMetric):
+    """Harmonic mean of the mean precision and the mean recall."""
+
+    columns: ClassVar[tuple[str, ...]] = ("value", "precision", "recall")
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Word F-measure (MARIO: from mean precision and recall)",
+        unit="",
+        higher_is_better=True,
+        min_samples=MIN_SAMPLES,
+        source=SOURCE,
+    )
+
+    def compare(self, reading: Reading) -> tuple[float, ...]:
+        precision, recall = precision_and_recall(reading)
+        return _harmonic_mean(precision, recall), precision, recall
+
+    def aggregate(self, rows: Rows) -> float:
+        return _harmonic_mean(float(rows[:, 1].mean()), float(rows[:, 2].mean()))
+
+
+class MarioAccuracy(_MarioMetric):
+    """Share of images in which the words read are the words wanted."""
+
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Word accuracy of images (MARIO)",
+        unit="",
+        higher_is_better=True,
+        min_samples=MIN_SAMPLES,
+        source=SOURCE,
+    )
+
+    def compare(self, reading: Reading) -> tuple[float, ...]:
+        wanted, read = _words(reading)
+        return (float("".join(sorted(wanted)) == "".join(sorted(read))),)
+
+
+def precision_and_recall(reading: Reading) -> tuple[float, float]:
+    """Of the multisets of words in one image."""
+    wanted, read = _words(reading)
+    shared = count_shared(wanted, read)
+    return shared / len(read) if read else 0.0, shared / len(wanted)
+
+
+def _words(reading: Reading) -> tuple[list[str], list[str]]:
+    return split_words(reading.wanted.lower(), reading.unspaced), split_words(reading.read.lower(), reading.unspaced)
+
+
+def _harmonic_mean(a: float, b: float) -> float:
+    return 2.0 * a * b / (a + b) if a + b > 0 else 0.0

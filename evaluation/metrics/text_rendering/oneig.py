@@ -1,0 +1,141 @@
+"""Edit distance, completion rate, word accuracy and the text score of OneIG-Bench.
+
+Chang et al. 2025, "OneIG-Bench: Omni-dimensional Nuanced Evaluation for Image Generation", as its programs
+``scripts/text/text_score.py`` and ``text_utils.py`` have it. All targets are one text, and so are all lines, in reading
+order. Both lose everything but Chinese characters, letters and digits (see ``words.strip_marks``); case is kept. A text
+with a Chinese character in it loses its white space too, and characters take the place of its words.
+
+The benchmark is in English and Chinese. In other languages all letters are kept, and those without spaces are treated
+as Chinese is.
+"""
+
+from typing import ClassVar, Final
+
+import numpy as np
+
+from evaluation.metrics.base import Declaration, NotApplicable, Rows
+from evaluation.metrics.text_rendering.reading import MIN_SAMPLES, PooledTextMetric, Reading, TextMetric
+from evaluation.metrics.text_rendering.words import (
+    PUBLISHED_LANGUAGES,
+    base_language,
+    count_shared,
+    edit_distance,
+    has_han,
+    split_words,
+    strip_marks,
+)
+
+SOURCE: Final = "OneIG-Bench (Chang et al. 2025), scripts/text/text_score.py"
+# The edit distance from which a text counts as lost.
+LIMIT: Final = 100.0
+LIMIT_UNSPACED: Final = 50.0
+
+
+class OneIgEditDistance(TextMetric):
+    """Edits that turn what was read into what was wanted: mean over images."""
+
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Edit distance (OneIG ED)",
+        unit="edits",
+        higher_is_better=False,
+        min_samples=MIN_SAMPLES,
+        source=SOURCE,
+    )
+
+    def compare(self, reading: Reading) -> tuple[float, ...]:
+        return (edit_distance(*clean_both(reading)),)
+
+
+class OneIgCompletionRate(TextMetric):
+    """Share of images in which nothing is to be edited."""
+
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Completion rate (OneIG CR)",
+        unit="",
+        higher_is_better=True,
+        min_samples=MIN_SAMPLES,
+        source=SOURCE,
+    )
+
+    def compare(self, reading: Reading) -> tuple[float, ...]:
+        wanted, read = clean_both(reading)
+        return (float(wanted == read),)
+
+
+class OneIgWordAccuracy(PooledTextMetric):
+    """Share of wanted words (characters, where they make the text) that were read, over the whole set."""
+
+    columns: ClassVar[tuple[str, ...]] = ("value", "matched", "words")
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Word accuracy (OneIG WAC)",
+        unit="",
+        higher_is_better=True,
+        min_samples=MIN_SAMPLES,
+        source=SOURCE,
+    )
+
+    def compare(self, reading: Reading) -> tuple[float, ...]:
+        matched, words = _match_words(reading, *clean_both(reading))
+        return matched / words, matched, words
+
+
+class OneIgText(TextMetric):
+    """1 - min(M, ED)·(1 - CR)·(1 - WAC) / M, of ED, CR and WAC over the set. M is 100, and 50 without spaces.
+
+    Where a set has both kinds of texts, each kind has its score, and the value is their mean weighted by images.
+
+    M is made for long texts: on targets of 8 letters a model that writes nothing at all has 0.92. Of a single image,
+    for which nothing is published, the value is the formula's, and 0 where no text was read.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = ("value", "edits", "complete", "matched", "words", "limit")
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Text score (OneIG)",
+        unit="",
+        higher_is_better=True,
+        min_samples=MIN_SAMPLES,
+        source=SOURCE,
+    )
+
+    def compare(self, reading: Reading) -> tuple[float, ...]:
+        wanted, read = clean_both(reading)
+        edits, (matched, words) = edit_distance(wanted, read), _match_words(reading, wanted, read)
+        limit = LIMIT_UNSPACED if reading.unspaced else LIMIT
+        row = (edits, float(edits == 0), matched, words, limit)
+        return combine(np.array([row])) if reading.lines else 0.0, *row
+
+    def aggregate(self, rows: Rows) -> float:
+        limits, n = np.unique(rows[:, -1], return_counts=True)
+        scores = [combine(rows[rows[:, -1] == limit, 1:]) for limit in limits]
+        return float(np.average(scores, weights=n))
+
+
+def combine(rows: Rows) -> float:
+    """The text score of images with one M: (n, 5) of edits, complete, matched, words, M."""
+    edits, complete, limit = rows[:, 0].mean(), rows[:, 1].mean(), rows[0, 4]
+    accuracy = rows[:, 2].sum() / rows[:, 3].sum()
+    return float(1.0 - min(limit, edits) * (1.0 - complete) * (1.0 - accuracy) / limit)
+
+
+def clean_both(reading: Reading) -> tuple[str, str]:
+    """What was wanted and what was read, as they are compared. Raises Unscored where nothing wanted is left."""
+    wanted, read = (_clean(" ".join(texts), reading) for texts in (reading.targets, reading.lines))
+    if not wanted:
+        raise NotApplicable("the targets have no letters or digits that this metric compares")
+    return wanted, read
+
+
+def _clean(text: str, reading: Reading) -> str:
+    text = strip_marks(text, reading.language)
+    return "".join(text.split()) if _is_unspaced(text, reading) else text
+
+
+def _is_unspaced(text: str, reading: Reading) -> bool:
+    # The benchmark asks each text by itself, whatever its language.
+    return has_han(text) if base_language(reading.language) in PUBLISHED_LANGUAGES else reading.unspaced
+
+
+def _match_words(reading: Reading, wanted: str, read: str) -> tuple[int, int]:
+    unspaced = _is_unspaced(wanted, reading)
+    words = split_words(wanted, unspaced)
+    return count_shared(words, split_words(read, unspaced)), len(words)

@@ -1,0 +1,165 @@
+"""Inputs in, answers out: nothing twice, nothing lost, and one bad image is one bad image."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluation.extractors import feature_store
+from evaluation.extractors.base import Extracted, ExtractionFault, MissingWeights, UnreadableInput
+from evaluation.extractors.feature_store import FeatureStore, digest_text
+from evaluation.extractors.pipeline import extract_all
+from tests.evaluation.extractors.encoded_images import encode, make_noise
+from tests.evaluation.extractors.tiny_networks import find_inception
+
+Source = tuple[str, Callable[[], Any]]
+
+
+class Lengths:
+    """Looks at texts, and remembers what it was given."""
+
+    batch_size = 4
+
+    def __init__(self) -> None:
+        self.identity = {"extractor": "lengths"}
+        self.batches: list[int] = []
+        self.threads: set[int] = set()
+
+    def prepare(self, source: str) -> str:
+        self.threads.add(threading.get_ident())
+        if "corrupt" in source:
+            raise UnreadableInput("it is cut off")
+        return source
+
+    def extract(self, prepared: Sequence[str]) -> list[Extracted | ExtractionFault]:
+        self.batches.append(len(prepared))
+        return [self.look(text) for text in prepared]
+
+    def look(self, text: str) -> Extracted | ExtractionFault:
+        if "empty" in text:
+            return ExtractionFault("there is nothing to see")
+        return np.array([np.nan if "nan" in text else len(text)], dtype=np.float32)
+
+
+def make_sources(texts: Sequence[str], reads: list[str] | None = None) -> Iterator[Source]:
+    for text in texts:
+
+        def read(text: str = text) -> str:
+            if reads is not None:
+                reads.append(text)
+            if "gone" in text:
+                raise FileNotFoundError(2, "No such file", text)
+            return text
+
+        yield digest_text(text), read
+
+
+def describe(answers: Iterator[tuple[str, Any]]) -> dict[str, Any]:
+    return {digest: str(answer) if isinstance(answer, Exception) else answer.tolist() for digest, answer in answers}
+
+
+def test_every_input_has_an_answer_whatever_is_wrong_with_others(tmp_path: Path) -> None:
+    texts = [f"{'x' * n}" for n in range(1, 40)]
+    texts[7:7] = ["corrupt", "gone", "empty", "nan"]
+    found = describe(extract_all(Lengths(), make_sources(texts), FeatureStore(tmp_path)))
+    assert len(found) == len(texts)
+    assert found[digest_text("xxx")] == [3.0]
+    assert found[digest_text("corrupt")] == "it is cut off"
+    assert found[digest_text("gone")] == "It cannot be read: [Errno 2] No such file: 'gone'"
+    assert found[digest_text("empty")] == "there is nothing to see"
+    assert found[digest_text("nan")] == "The features are no numbers (NaN or infinite)."
+
+
+def test_a_second_run_reads_nothing_and_says_the_same_but_tries_faults_again(tmp_path: Path) -> None:
+    texts = [*(f"text {n}" for n in range(30)), "corrupt", "empty"]
+    store = FeatureStore(tmp_path)
+    first = describe(extract_all(Lengths(), make_sources(texts), store))
+    reads: list[str] = []
+    extractor = Lengths()
+    assert describe(extract_all(extractor, make_sources(texts, reads), FeatureStore(tmp_path))) == first
+    assert sorted(reads) == ["corrupt", "empty"]
+    assert extractor.batches == [1]
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    texts = [f"text {n}" for n in range(100)]
+    run = extract_all(Lengths(), make_sources(texts), FeatureStore(tmp_path))
+    assert len(list(islice(run, 50))) == 50
+    run.close()  # type: ignore[attr-defined]
+    extractor = Lengths()
+    assert len(describe(extract_all(extractor, make_sources(texts), FeatureStore(tmp_path)))) == 100
+    # The batch that was begun was stored whole.
+    assert sum(extractor.batches) == 48
+
+
+def test_batches_are_full_and_equal_inputs_are_looked_at_once(tmp_path: Path) -> None:
+    texts = [f"text {n}" for n in range(10)] + ["the same"] * 7 + ["the last"]
+    extractor, reads, done = Lengths(), list[str](), list[int]()
+    answers = list(extract_all(extractor, make_sources(texts, reads), FeatureStore(tmp_path), done.append))
+    assert extractor.batches == [4, 4, 4]
+    assert len(reads) == 12
+    assert len([digest for digest, _ in answers if digest == digest_text("the same")]) == 7
+    assert done == list(range(1, 19))
+
+
+def test_inputs_are_prepared_beside_the_network_but_not_all_at_once(tmp_path: Path) -> None:
+    reads: list[str] = []
+
+    class Slow(Lengths):
+        def extract(self, prepared: Sequence[str]) -> list[Extracted | ExtractionFault]:
+            before = len(reads)
+            time.sleep(0.02)
+            grown.append(len(reads) - before)
+            ahead.append(len(reads) - sum(self.batches))
+            return super().extract(prepared)
+
+    grown: list[int] = []
+    ahead: list[int] = []
+    extractor = Slow()
+    list(extract_all(extractor, make_sources([f"text {n}" for n in range(80)], reads), FeatureStore(tmp_path)))
+    assert threading.get_ident() not in extractor.threads
+    assert max(grown) > 0
+    assert max(ahead) <= 4 * extractor.batch_size
+
+
+def test_a_full_disk_costs_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill_up(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(feature_store, "write_whole", fill_up)
+    texts = [f"{'x' * n}" for n in range(1, 12)]
+    found = describe(extract_all(Lengths(), make_sources(texts), FeatureStore(tmp_path)))
+    assert sorted(found.values()) == [[float(n)] for n in range(1, 12)]
+
+
+def test_what_concerns_the_run_as_a_whole_ends_it(tmp_path: Path) -> None:
+    class Weightless(Lengths):
+        def prepare(self, source: str) -> str:
+            raise MissingWeights("pip install something")
+
+    with pytest.raises(MissingWeights, match="pip install"):
+        list(extract_all(Weightless(), make_sources(["text"]), FeatureStore(tmp_path)))
+    assert list(extract_all(Lengths(), [], FeatureStore(tmp_path))) == []
+
+
+def test_images_of_all_sizes_modes_and_formats_share_a_batch(tmp_path: Path) -> None:
+    extractor = find_inception("clean:64")
+    images = [
+        encode(make_noise(20, 30)),
+        encode(make_noise(64, 64), "JPEG"),
+        encode(make_noise(9, 200)[:, :, 0], "WEBP"),
+        encode(make_noise(40, 40))[:500],
+        b"",
+        encode(np.dstack([make_noise(33, 21), make_noise(33, 21)[:, :, :1]])),
+    ]
+    sources = [(hashlib.sha256(image).hexdigest(), lambda image=image: image) for image in images]
+    found = dict(extract_all(extractor, sources, FeatureStore(tmp_path)))
+    faults = [isinstance(found[digest], UnreadableInput) for digest, _ in sources]
+    assert faults == [False, False, False, True, True, False]
+    assert all(found[digest].shape == (64,) for (digest, _), fault in zip(sources, faults, strict=True) if not fault)

@@ -1,0 +1,118 @@
+"""Metrics of the three kinds that read nothing but a sample's price, and samples for them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evaluation.metrics.base import (
+    Declaration,
+    Measurement,
+    PromptFacts,
+    PromptMetric,
+    SampleFacts,
+    SampleMetric,
+    SetMetric,
+    Unscored,
+)
+
+
+def declare(unit: str = "", min_samples: int = 1) -> Declaration:
+    return Declaration(title="Made up", unit=unit, higher_is_better=True, min_samples=min_samples, source="a test")
+
+
+def make_sample(key: str, seed: int = 0, value: float | None = 1.0, **prompt: Any) -> SampleFacts:
+    return SampleFacts(prompt=PromptFacts(key=key, text=f"prompt {key}", **prompt), seed=seed, usd=value)
+
+
+def make_samples(values: Sequence[Sequence[float | None]], **prompt: Any) -> list[SampleFacts]:
+    """A prompt for each inner list, a seed for each of its values."""
+    return [
+        make_sample(f"p{i:03}", seed, value, **prompt)
+        for i, inner in enumerate(values)
+        for seed, value in enumerate(inner)
+    ]
+
+
+def read(sample: SampleFacts) -> float:
+    """Below -1000 something breaks that no metric is meant to raise."""
+    if sample.usd is None:
+        raise Unscored("no price is known")
+    if sample.usd < -1000:
+        raise ZeroDivisionError("division by zero")
+    return sample.usd
+
+
+class Mean(SampleMetric):
+    declaration = declare()
+
+    def measure(self, sample: SampleFacts) -> Measurement:
+        return Measurement((read(sample),), f"read {read(sample)}")
+
+
+class Rate(Mean):
+    declaration = declare("share", min_samples=20)
+
+
+class Rank(SampleMetric):
+    """Among all samples: 0 is the cheapest."""
+
+    declaration = declare()
+
+    def measure_all(self, samples: Sequence[SampleFacts]) -> list[Measurement | Unscored]:
+        values = [read(sample) for sample in samples]
+        return [Measurement((float(sum(other < value for other in values)),)) for value in values]
+
+
+class Spread(PromptMetric):
+    """Largest less smallest of a prompt's prices."""
+
+    declaration = declare()
+
+    def measure(self, samples: Sequence[SampleFacts]) -> Measurement:
+        values = [read(sample) for sample in samples]
+        if len(values) < 2:
+            raise Unscored("a spread needs 2 samples")
+        return Measurement((max(values) - min(values),))
+
+
+@dataclass(frozen=True)
+class Sums:
+    n: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(self.n + other.n, self.total + other.total, self.squares + other.squares)
+
+
+class Variance(SetMetric):
+    declaration = declare(min_samples=5)
+
+    def check(self, sample: SampleFacts) -> None:
+        read(sample)
+
+    def summarize(self, samples: Iterable[SampleFacts]) -> Sums:
+        values = [read(sample) for sample in samples]
+        return Sums(len(values), sum(values), sum(value**2 for value in values))
+
+    def compute(self, statistic: Sums, reference: Any = None) -> float:
+        if statistic.n < 2:
+            raise Unscored("a variance needs 2 samples")
+        found = (statistic.squares - statistic.total**2 / statistic.n) / (statistic.n - 1)
+        return found - (reference or 0.0)
+
+    def warnings(self, statistic: Sums) -> tuple[str, ...]:
+        return ("few",) if statistic.n < 4 else ()
+
+
+class Share(Variance):
+    """Share of samples above zero, by way of a statistic."""
+
+    declaration = declare("share")
+
+    def summarize(self, samples: Iterable[SampleFacts]) -> Sums:
+        values = [float(read(sample) > 0) for sample in samples]
+        return Sums(len(values), sum(values), sum(values))
+
+    def compute(self, statistic: Sums, reference: Any = None) -> float:
+        return statistic.total / statistic.n

@@ -1,0 +1,164 @@
+"""GenEval's rules on worked examples: objects, counts, colours and positions."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from evaluation.metrics.base import PromptFacts, SampleFacts, Unscored
+from evaluation.metrics.composition import (
+    ColorAccuracy,
+    Composition,
+    CountAccuracy,
+    ObjectAccuracy,
+    PositionAccuracy,
+    is_placed,
+)
+
+LABELS = ["ball", "cat", "lamp", "mouse"]
+RELATIONS = ("left of", "right of", "above", "below")
+
+
+def thing(
+    label: str, x: float = 50, y: float = 50, *, color: str = "red", sure: float = 0.95, size: float = 10
+) -> dict:
+    box = [x - size / 2, y - size / 2, x + size / 2, y + size / 2]
+    return {"label": label, "color": color, "box": box, "confidence": sure}
+
+
+def sample(checks: list[dict], *objects: dict, labels: list[str] = LABELS) -> SampleFacts:
+    prompt = PromptFacts(key="p", text="", checks=tuple(checks))
+    return SampleFacts(prompt=prompt, seed=0, extracted={"sketch-checker": {"objects": objects, "labels": labels}})
+
+
+def note(metric: type, checks: list[dict], *objects: dict) -> str:
+    measured = metric().measure(sample(checks, *objects))
+    assert measured.values == (float(not measured.note),)
+    return measured.note
+
+
+def test_a_count_is_exact() -> None:
+    two = [{"object": "cat", "count": 2}]
+    assert note(Composition, two, thing("cat"), thing("cat")) == ""
+    assert note(Composition, two, thing("cat")) == "2 cats wanted, 1 found"
+    assert note(Composition, two, *[thing("cat")] * 3) == "2 cats wanted, 3 found"
+    assert note(CountAccuracy, two, thing("lamp")) == "2 cats wanted, 0 found"
+
+
+def test_without_a_count_one_is_enough_and_more_are_welcome() -> None:
+    some = [{"object": "cat"}]
+    assert note(Composition, some, *[thing("cat")] * 3) == ""
+    assert note(Composition, some, thing("lamp")) == "1 cat wanted, 0 found"
+    assert note(ObjectAccuracy, [*some, {"object": "lamp"}], thing("lamp")) == "cat wanted, none found"
+
+
+def test_what_is_counted_must_be_surer_than_what_is_only_there() -> None:
+    cats = [thing("cat", sure=0.95), thing("cat", sure=0.5), thing("cat", sure=0.2)]
+    assert note(Composition, [{"object": "cat", "count": 1}], *cats) == ""
+    assert note(Composition, [{"object": "cat"}], thing("cat", sure=0.5)) == ""
+    assert note(Composition, [{"object": "cat"}], thing("cat", sure=0.2)) == "1 cat wanted, 0 found"
+    loose = Composition(counting_confidence=0.3).measure(sample([{"object": "cat", "count": 2}], *cats))
+    assert loose.values == (1.0,)
+
+
+def test_each_of_the_surest_has_the_colour() -> None:
+    blue = [{"object": "cat", "color": "blue"}]
+    assert note(ColorAccuracy, blue, thing("cat", color="blue")) == ""
+    assert note(ColorAccuracy, blue, thing("cat", color="blue", sure=0.6), thing("cat")) == "blue cat wanted, red"
+    pair = [{"object": "cat", "color": "blue", "count": 2}]
+    assert note(ColorAccuracy, pair, thing("cat", color="blue"), thing("cat")) == "blue cat wanted, blue, red"
+    assert note(ColorAccuracy, [{"object": "cat", "color": "grey"}], thing("cat", color="gray")) == ""
+
+
+def test_several_checks_of_one_object_are_counted_together() -> None:
+    checks = [{"object": "ball", "count": 2, "color": "red"}, {"object": "ball", "count": 1, "color": "blue"}]
+    red, blue = thing("ball"), thing("ball", color="blue")
+    assert note(Composition, checks, red, red, blue) == ""
+    assert note(Composition, checks, red, blue, blue) == "red ball wanted, red, blue, blue"
+    assert note(Composition, checks, red, red) == "3 balls wanted, 2 found; blue ball wanted, red, red"
+
+
+def place(relation: str) -> list[dict]:
+    return [{"object": "cat", "position": {"relation": relation, "other": "lamp"}}, {"object": "lamp"}]
+
+
+def test_a_relation_holds_between_what_is_there() -> None:
+    assert note(PositionAccuracy, place("left of"), thing("cat", 20), thing("lamp", 80)) == ""
+    assert (
+        note(PositionAccuracy, place("above"), thing("cat", 20), thing("lamp", 80))
+        == "cat above lamp wanted, it is not"
+    )
+    assert note(PositionAccuracy, place("left of"), thing("cat", 20)) == "cat left of lamp wanted, no lamp found"
+    assert note(PositionAccuracy, place("left of"), thing("lamp")) == "cat left of lamp wanted, no cat found"
+
+
+def test_one_of_two_equal_things_is_meant_by_its_colour() -> None:
+    position = {"relation": "left of", "other": "ball"}
+    checks = [{"object": "ball", "color": "red", "position": position}, {"object": "ball", "color": "blue"}]
+    assert note(Composition, checks, thing("ball", 20), thing("ball", 80, color="blue")) == ""
+    assert "it is not" in note(Composition, checks, thing("ball", 80), thing("ball", 20, color="blue"))
+
+
+def find_relations_as_published(a: dict, b: dict) -> set[str]:
+    """GenEval's relative_position, from its paper's appendix and code, in the words of its formula."""
+    boxes = np.array([a["box"], b["box"]]).reshape(2, 2, 2)
+    (center_a, center_b), (dim_a, dim_b) = boxes.mean(axis=-2), np.abs(np.diff(boxes, axis=-2))[:, 0, :]
+    offset = center_a - center_b
+    revised = np.maximum(np.abs(offset) - 0.1 * (dim_a + dim_b), 0) * np.sign(offset)
+    if np.all(np.abs(revised) < 1e-3):
+        return set()
+    dx, dy = revised / np.linalg.norm(offset)
+    tests = {"left of": dx < -0.5, "right of": dx > 0.5, "above": dy < -0.5, "below": dy > 0.5}
+    return {name for name, holds in tests.items() if holds}
+
+
+SPOT = st.tuples(st.integers(0, 100), st.integers(0, 100), st.integers(2, 60))
+
+
+@given(one=SPOT, other=SPOT)
+def test_positions_are_those_of_the_published_rule(one: tuple[int, int, int], other: tuple[int, int, int]) -> None:
+    a, b = (thing("cat", x, y, size=size) for x, y, size in (one, other))
+    assert {relation for relation in RELATIONS if is_placed(a, relation, b)} == find_relations_as_published(a, b)
+
+
+@given(st.floats(0, 2 * math.pi))
+def test_a_relation_is_the_opposite_of_its_opposite(angle: float) -> None:
+    a, b = thing("cat", 100 * math.cos(angle), 100 * math.sin(angle)), thing("lamp", 0, 0)
+    assert is_placed(a, "left of", b) == is_placed(b, "right of", a)
+    assert is_placed(a, "above", b) == is_placed(b, "below", a)
+
+
+def test_things_at_one_spot_are_nowhere_to_each_other() -> None:
+    assert not any(is_placed(thing("cat"), relation, thing("lamp")) for relation in RELATIONS)
+
+
+@pytest.mark.parametrize("metric", [CountAccuracy, ColorAccuracy, PositionAccuracy])
+def test_a_prompt_without_such_a_check_is_unscored(metric: type) -> None:
+    with pytest.raises(Unscored, match=r"the prompt states no (count|color|position)"):
+        metric().measure(sample([{"object": "cat"}], thing("cat")))
+    with pytest.raises(Unscored, match="the prompt states no check"):
+        Composition().measure(sample([]))
+
+
+def test_what_the_checker_cannot_know_is_unscored_and_not_missing() -> None:
+    with pytest.raises(Unscored, match="sketch-checker does not know 'zebra'"):
+        ObjectAccuracy().measure(sample([{"object": "zebra"}], thing("cat")))
+    with pytest.raises(Unscored, match="'behind' is no relation"):
+        Composition().measure(sample(place("behind"), thing("cat"), thing("lamp")))
+
+
+def test_names_of_geneval_are_found_under_those_of_coco() -> None:
+    assert note(Composition, [{"object": "computer mouse"}], thing("mouse")) == ""
+
+
+def test_another_checker_is_asked_by_its_name() -> None:
+    metric = ObjectAccuracy(checker="detector/detr")
+    assert metric.image_extractors() == ("detector/detr",)
+    with pytest.raises(Unscored, match="detector/detr has not looked at it"):
+        metric.measure(sample([{"object": "cat"}], thing("cat")))
+    assert metric.aggregate(np.array([[1.0], [0.0]])) == 0.5
+    with pytest.raises(ValidationError, match="checker"):
+        ObjectAccuracy(checker="clip-image/vit-b-32")

@@ -1,0 +1,39 @@
+"""Metrics of one image's quality: each takes its number from the record, or says why there is none."""
+
+import pytest
+
+from evaluation.metrics.base import PromptFacts, SampleFacts, Unscored
+from evaluation.metrics.quality import ClippedExposure, Colorfulness, Piqe, Sharpness
+
+RECORD = {
+    "sharpness": 310.5,
+    "colorfulness": 42.0,
+    "clipped": 0.125,
+    "brightness": 0.5,
+    "piqe": 23.5,
+    "piqe_fault": None,
+}
+KINDS = {Piqe: 23.5, Sharpness: 310.5, Colorfulness: 42.0, ClippedExposure: 0.125}
+
+
+def sample(record: object) -> SampleFacts:
+    return SampleFacts(prompt=PromptFacts(key="p", text="a cat"), seed=0, extracted={"pixels": record})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_value_is_the_records(kind) -> None:
+    assert kind().image_extractors() == ("pixels",)
+    assert kind().measure(sample(RECORD)).values == (KINDS[kind],)
+
+
+def test_an_image_that_piqe_says_nothing_of_is_unscored_and_not_the_worst() -> None:
+    silent = sample(RECORD | {"piqe": None, "piqe_fault": "PIQE says nothing of an image without detail"})
+    with pytest.raises(Unscored, match="says nothing of an image without detail"):
+        Piqe().measure(silent)
+    assert Sharpness().measure(silent).values == (310.5,)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_image_that_could_not_be_read_is_unscored(kind) -> None:
+    with pytest.raises(Unscored, match="cut off"):
+        kind().measure(sample(ValueError("the file is cut off")))

@@ -1,0 +1,108 @@
+"""What holds for every metric that compares a run with a reference set."""
+
+import numpy as np
+import pytest
+
+from evaluation.extractors.base import UnreadableInput
+from evaluation.metrics.base import SetMetric, Unscored
+from evaluation.metrics.registry import build_metric
+from evaluation.metrics.statistics import Moments, ReferenceStatistics, Sums
+from tests.evaluation.metrics.set_samples import EXTRACTOR, draw_features, make_reference, make_sample, make_samples
+
+NAMES = ["fid", "fid-infinity", "kid", "cmmd", "precision", "recall", "density", "coverage"]
+ON_ROWS = [name for name in NAMES if not name.startswith("fid")]
+
+every = pytest.mark.parametrize("name", NAMES)
+
+
+def build(name: str) -> SetMetric:
+    metric = build_metric(name, {"extractor": EXTRACTOR, "reference": "photos"})
+    assert isinstance(metric, SetMetric)
+    return metric
+
+
+@every
+def test_a_run_split_over_workers_has_the_same_value(name: str) -> None:
+    metric, reference = build(name), make_reference(draw_features(60, 8, seed=1, shift=0.4))
+    samples = make_samples(draw_features(50, 8))
+    whole = metric.compute(metric.summarize(samples), reference)
+    parts = [metric.summarize(iter(samples[start::3])) for start in (2, 0, 1)]
+    assert metric.compute(parts[0] + parts[1] + parts[2], reference) == pytest.approx(whole, rel=1e-9, abs=1e-9)
+    nobody = metric.summarize([])
+    assert metric.compute(nobody + metric.summarize(samples) + nobody, reference) == pytest.approx(whole, rel=1e-9)
+
+
+@every
+def test_it_tells_near_sets_from_far_ones(name: str) -> None:
+    metric, reference = build(name), make_reference(draw_features(200, 8, seed=1))
+    near, far = (
+        metric.compute(metric.summarize(make_samples(rows)), reference)
+        for rows in (draw_features(200, 8), draw_features(200, 8) * [1, -1, 1, -1, 1, -1, 1, -1])
+    )
+    assert near > far if metric.declaration.higher_is_better else near < far
+
+
+@every
+@pytest.mark.parametrize("n", [0, 1])
+def test_one_image_and_none_are_refused(name: str, n: int) -> None:
+    metric = build(name)
+    with pytest.raises(Unscored, match=rf"at least \d images, there are {n}"):
+        metric.compute(metric.summarize(make_samples(draw_features(n, 8))), make_reference(draw_features(60, 8)))
+
+
+@every
+def test_a_reference_that_cannot_be_compared_is_refused(name: str) -> None:
+    metric = build(name)
+    statistic = metric.summarize(make_samples(draw_features(50, 8)))
+    with pytest.raises(Unscored, match="no reference set 'photos' for clip-image/tiny"):
+        metric.compute(statistic)
+    with pytest.raises(Unscored, match="features of 8 numbers against a reference set of 9"):
+        metric.compute(statistic, make_reference(draw_features(60, 9)))
+    with pytest.raises(Unscored, match="at least 2 images, the reference set has 1"):
+        metric.compute(statistic, make_reference(draw_features(1, 8)))
+
+
+@pytest.mark.parametrize("name", ON_ROWS)
+def test_mean_and_covariance_are_not_enough(name: str) -> None:
+    imported = ReferenceStatistics(Moments(Sums(None, np.zeros(8), np.eye(8))))
+    metric = build(name)
+    with pytest.raises(Unscored, match="keeps no features, only mean and covariance"):
+        metric.compute(metric.summarize(make_samples(draw_features(50, 8))), imported)
+
+
+@pytest.mark.parametrize("name", ["fid", "fid-infinity"])
+def test_mean_and_covariance_are_enough(name: str) -> None:
+    rows = draw_features(80, 8, seed=1).astype(np.float64)
+    imported = ReferenceStatistics(Moments(Sums(None, rows.mean(0), np.cov(rows, rowvar=False))))
+    metric = build(name)
+    statistic = metric.summarize(make_samples(draw_features(50, 8)))
+    assert metric.compute(statistic, imported) == pytest.approx(
+        metric.compute(statistic, make_reference(rows)), rel=1e-9
+    )
+
+
+@every
+def test_a_constant_set_has_a_value(name: str) -> None:
+    metric = build(name)
+    statistic = metric.summarize(make_samples(np.repeat(draw_features(1, 8), 40, axis=0)))
+    assert np.isfinite(metric.compute(statistic, make_reference(draw_features(60, 8, seed=1))))
+
+
+@pytest.mark.parametrize("name", [*NAMES, "vendi"])
+def test_what_cannot_be_part_of_the_set_says_why(name: str) -> None:
+    parameters = {"extractor": EXTRACTOR} | ({} if name == "vendi" else {"reference": "photos"})
+    metric = build_metric(name, parameters)
+    assert isinstance(metric, SetMetric)
+    assert metric.image_extractors() == (EXTRACTOR,)
+    assert metric.reference_name == parameters.get("reference")
+    features = draw_features(1, 8)[0]
+    metric.check(make_sample(features))
+    for sample, reason in (
+        (make_sample(features * np.nan), "no numbers"),
+        (make_sample(UnreadableInput("cut off")), "cut off"),
+        (make_sample(None), "has not looked at it"),
+        (make_sample({"text": "STOP"}), "gives no vector of features"),
+        (make_sample(features, outcome="failed", reason="timeout"), r"no image: failed \(timeout\)"),
+    ):
+        with pytest.raises(Unscored, match=reason):
+            metric.check(sample)

@@ -1,0 +1,47 @@
+"""Samples as if an image had been read, and what a metric says of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluation.metrics.base import Measurement, PromptFacts, SampleFacts, SampleMetric
+from evaluation.metrics.registry import METRICS, build_metric
+
+TEXT_METRICS = sorted(name for name, path in METRICS.items() if "text_rendering" in path)
+
+
+def make_sample(lines: Sequence[str], targets: Sequence[str], language: str = "en", **changes: Any) -> SampleFacts:
+    box = [[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [0.0, 9.0]]
+    read = {"lines": [{"text": line, "confidence": 0.9, "box": box} for line in lines]}
+    prompt = PromptFacts(key="sign", text="a sign", targets=tuple(targets), language=language)
+    return SampleFacts(**{"prompt": prompt, "seed": 0, "extracted": {"ocr": read}} | changes)
+
+
+def build(name: str, **parameters: Any) -> SampleMetric:
+    metric = build_metric(name, parameters)
+    assert isinstance(metric, SampleMetric)
+    return metric
+
+
+def measure(name: str, sample: SampleFacts, **parameters: Any) -> Measurement:
+    (found,) = build(name, **parameters).measure_all([sample])
+    assert isinstance(found, Measurement), found
+    return found
+
+
+def value(name: str, lines: Sequence[str], targets: Sequence[str], language: str = "en") -> float:
+    return measure(name, make_sample(lines, targets, language)).values[0]
+
+
+def check_table(name: str, table: Sequence[tuple[Sequence[str], Sequence[str], str, float]]) -> None:
+    """(lines read, targets, language, the value by hand)."""
+    for lines, targets, language, wanted in table:
+        assert value(name, lines, targets, language) == pytest.approx(wanted, abs=1e-12), (lines, targets)
+
+
+def aggregate(name: str, samples: Sequence[SampleFacts]) -> float:
+    metric = build(name)
+    rows = [found.values for found in metric.measure_all(samples) if isinstance(found, Measurement)]
+    return metric.aggregate(np.array(rows, dtype=np.float64))

@@ -1,0 +1,60 @@
+"""Character and word error rates: by hand, and against torchmetrics."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluation.metrics.text_rendering.words import fold
+from tests.evaluation.metrics.text_rendering.readings import aggregate, build, check_table, make_sample
+
+
+def test_characters() -> None:
+    check_table(
+        "cer",
+        [
+            (["for", "sale"], ["FOR SALE"], "en", 0.0),
+            (["SALE"], ["FOR SALE"], "en", 0.5),
+            (["SALE SALE"], ["SALE"], "en", 1.25),  # more text than asked: above 1
+            (["CAFE"], ["Café"], "en", 0.25),
+            (["ＣＡＦＥ"], ["cafe"], "en", 0.0),
+            (["STRASSE"], ["Straße"], "de", 0.0),
+            (["出 囗"], ["出口"], "zh", 0.5),
+            (["每日新鲜", "烘焙"], ["每日新鲜烘焙"], "zh", 0.0),
+            ([], ["FOR SALE"], "en", 1.0),
+        ],
+    )
+
+
+def test_words() -> None:
+    check_table(
+        "wer",
+        [
+            (["for", "sale"], ["FOR SALE"], "en", 0.0),
+            (["SALE"], ["FOR SALE"], "en", 0.5),
+            (["SALE FOR"], ["FOR SALE"], "en", 1.0),  # order counts
+            (["SALE SALE SALE"], ["SALE"], "en", 2.0),
+            (["cafe noir"], ["Café noir"], "en", 0.5),
+            (["出囗"], ["出口"], "zh", 0.5),
+            ([], ["FOR SALE"], "en", 1.0),
+        ],
+    )
+
+
+def test_the_normalization_belongs_to_the_identity() -> None:
+    for name in ("cer", "wer"):
+        assert build(name).replay_facts() == {"normalization": "NFKC, case folded, white space collapsed"}
+
+
+TEXTS = st.lists(st.text("abcé ", min_size=1, max_size=12).filter(str.strip), min_size=1, max_size=4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(TEXTS, TEXTS)
+def test_over_a_set_they_are_torchmetrics(read: list[str], wanted: list[str]) -> None:
+    from torchmetrics.functional.text import char_error_rate, word_error_rate
+
+    pairs = list(zip(read, wanted, strict=False))
+    samples = [make_sample([line], [target]) for line, target in pairs]
+    lines, targets = ([fold(text) for text in texts] for texts in zip(*pairs, strict=True))
+    assert aggregate("cer", samples) == pytest.approx(char_error_rate(lines, targets).item(), rel=1e-6)
+    assert aggregate("wer", samples) == pytest.approx(word_error_rate(lines, targets).item(), rel=1e-6)

@@ -1,0 +1,85 @@
+"""What all metrics of text say alike: who is scored, and why not."""
+
+import pytest
+
+from evaluation.extractors.base import MissingWeights
+from evaluation.metrics.base import Measurement, Unscored
+from tests.evaluation.metrics.text_rendering.readings import TEXT_METRICS, build, make_sample, measure
+
+WORST = {"oneig-ed": 7.0, "lex-pned": 2.0, "cer": 1.0, "wer": 1.0}
+
+
+@pytest.mark.parametrize("name", TEXT_METRICS)
+def test_a_prompt_without_targets_is_unscored_with_the_reason(name: str) -> None:
+    for targets in ([], ["", "  "]):
+        (found,) = build(name).measure_all([make_sample(["SALE"], targets)])
+        assert isinstance(found, Unscored)
+        assert "no target strings" in str(found)
+
+
+@pytest.mark.parametrize("name", TEXT_METRICS)
+def test_no_text_found_is_the_worst_value_with_a_reason(name: str) -> None:
+    for lines in ([], ["  "]):
+        found = measure(name, make_sample(lines, ["FOR", "SAL"]))
+        assert found.values[0] == WORST.get(name, 0.0)
+        assert found.note == "no text was read"
+
+
+@pytest.mark.parametrize("name", TEXT_METRICS)
+def test_no_image_and_no_reader_are_unscored_and_never_a_zero(name: str) -> None:
+    for changes, reason in [
+        ({"outcome": "refused", "reason": "policy"}, "no image: refused (policy)"),
+        ({"extracted": {}}, "ocr has not looked at it"),
+        ({"extracted": {"ocr": MissingWeights("pip install it")}}, "pip install it"),
+    ]:
+        (found,) = build(name).measure_all([make_sample(["SALE"], ["SALE"], **changes)])
+        assert isinstance(found, Unscored)
+        assert str(found) == reason
+
+
+@pytest.mark.parametrize("name", TEXT_METRICS)
+def test_a_metric_declares_itself_and_asks_for_the_reader(name: str) -> None:
+    metric = build(name)
+    assert metric.image_extractors() == ("ocr",)
+    assert metric.declaration.title
+    assert metric.declaration.source
+    assert metric.declaration.higher_is_better is (name not in WORST)
+    assert len(measure(name, make_sample(["SALE"], ["SALE"])).values) == len(metric.columns)
+
+
+def test_titles_are_told_apart() -> None:
+    assert len({build(name).declaration.title for name in TEXT_METRICS}) == len(TEXT_METRICS)
+
+
+@pytest.mark.parametrize(
+    ("lines", "targets", "language", "note"),
+    [
+        (["SALE"], ["FOR SALE"], "en", 'read "SALE" for "FOR SALE"'),
+        (["FOR", "SALE"], ["FOR SALE"], "en", 'read "FOR SALE"'),
+        (["出口"], ["入口"], "zh", 'read "出口" for "入口"'),
+    ],
+)
+def test_the_note_says_what_was_read_for_what(lines: list[str], targets: list[str], language: str, note: str) -> None:
+    assert measure("cer", make_sample(lines, targets, language)).note == note
+
+
+def test_a_note_stays_short() -> None:
+    note = measure("cer", make_sample(["a" * 5000], ["b" * 5000])).note
+    assert len(note) < 450
+    assert note.endswith('…"')
+
+
+@pytest.mark.parametrize("name", ["oneig-ed", "oneig-cr", "oneig-wac", "oneig-text", "longtext-recall"])
+def test_targets_of_which_cleaning_leaves_nothing_are_unscored(name: str) -> None:
+    (found,) = build(name).measure_all([make_sample(["50"], ["!!! %"])])
+    assert isinstance(found, Unscored)
+    assert "no letters or digits" in str(found)
+
+
+@pytest.mark.parametrize("name", TEXT_METRICS)
+def test_a_sample_is_measured_the_same_among_others(name: str) -> None:
+    samples = [make_sample(["SALE"], ["FOR SALE"]), make_sample([], ["x"]), make_sample(["出口 2"], ["出口"], "zh")]
+    together = build(name).measure_all(samples)
+    apart = [build(name).measure_all([sample])[0] for sample in samples]
+    assert together == apart
+    assert all(isinstance(found, Measurement) for found in together)

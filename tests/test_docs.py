@@ -11,6 +11,10 @@ from django.core.management import get_commands
 from django.utils.module_loading import import_string
 
 from arena.settings import VENDOR_KEYS
+from evaluation.extractors.registry import EXTRACTORS
+from evaluation.gate import Rule
+from evaluation.metrics.registry import METRICS, find_metric
+from evaluation.suites import Suite
 from generators.adapters.base import Outcome
 from generators.adapters.registry import ADAPTERS
 from generators.declarations import Unit
@@ -81,6 +85,33 @@ def test_every_adapter_has_a_model_to_copy_from_and_tests() -> None:
     assert {model["adapter"] for model in models if "adapter" in model} == set(ADAPTERS)
     for name in ADAPTERS:
         assert (ROOT / "tests" / "generators" / "adapters" / f"test_{name}.py").exists(), name
+
+
+def test_every_metric_its_parameters_and_direction_are_in_the_docs() -> None:
+    page = DOCS["metrics"]
+    cells = re.findall(r"^\| ((?:`[-\w]+`(?:, )?)+) \|", page, re.MULTILINE)
+    told = {name for cell in cells for name in re.findall(r"`([-\w]+)`", cell)}
+    assert told == {*METRICS, *EXTRACTORS}
+    for name in METRICS:
+        metric = find_metric(name)
+        assert metric.declaration.title
+        assert metric.declaration.source
+        for parameter in metric.model_fields:
+            assert f"`{parameter}`" in page or f"{parameter} =" in page, f"{name}: {parameter}"
+
+
+def test_every_metric_has_tests() -> None:
+    folder = ROOT / "tests" / "evaluation" / "metrics"
+    tests = "".join(file.read_text() for file in folder.rglob("test_*.py"))
+    for name, path in METRICS.items():
+        assert re.search(rf"\b{path.rpartition('.')[2]}\b|\"{name}\"", tests), path
+
+
+def test_every_suite_and_rule_is_in_the_docs() -> None:
+    suites = {file.stem for file in (ROOT / "fixtures" / "suites").glob("*.toml")}
+    assert suites <= first_cells(DOCS["runs"])
+    for field in (*Suite.model_fields, *Rule.model_fields):
+        assert f"`{field}`" in DOCS["runs"] or f"{field} =" in DOCS["runs"] or f"[[{field}]]" in DOCS["runs"], field
 
 
 # What a reader of the docs has no use for: the machinery below the methods.

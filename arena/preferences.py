@@ -17,6 +17,8 @@ OUTCOMES: Final[dict[str, tuple[Outcome, Outcome]]] = {
     Vote.Winner.TIE: ("tie", "tie"),
     Vote.Winner.BOTH_BAD: ("both_bad", "both_bad"),
 }
+# What is read of a side: generation, model, and the model's name for others.
+SIDE: Final = ("battle__generation_{}", "model_{}", "model_{}__slug")
 
 
 def count_preferences(generation_ids: Collection[int]) -> dict[int, tuple[VoteFacts, ...]]:
@@ -40,11 +42,7 @@ def count_preferences(generation_ids: Collection[int]) -> dict[int, tuple[VoteFa
 def _read_votes(generation_ids: Collection[int]) -> list[tuple[Any, ...]]:
     """(board, winner, side a, side b), each side as (generation, model, slug)."""
     took_part = Q(battle__generation_a__in=generation_ids) | Q(battle__generation_b__in=generation_ids)
-    columns = [
-        f"{name}_{side}{end}"
-        for side in "ab"
-        for name, end in (("battle__generation", ""), ("model", ""), ("model", "__slug"))
-    ]
+    columns = [name.format(side) for side in "ab" for name in SIDE]
     votes = Vote.objects.filter(took_part).countable().order_by("pk").values_list("board", "winner", *columns)
     return [(board, winner, sides[:3], sides[3:]) for board, winner, *sides in votes]
 

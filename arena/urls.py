@@ -3,7 +3,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 
-from arena.views import battles, health, leaderboards, makers, rater_prompts, runs
+from arena.views import agreement, battles, health, leaderboards, makers, rater_prompts, runs
 
 
 @login_not_required
@@ -17,6 +17,7 @@ urlpatterns = [
     path("boards/<slug:slug>/", leaderboards.leaderboard, name="leaderboard"),
     path("boards/<slug:slug>/charts/intervals.json", leaderboards.interval_chart, name="interval_chart"),
     path("boards/<slug:slug>/ratings.<slug:kind>", leaderboards.download, name="download"),
+    path("boards/<slug:slug>/agreement/", agreement.show_agreement, name="agreement"),
     path("boards/<slug:slug>/battle/", battles.open_battle, name="open_battle"),
     path("boards/<slug:slug>/battle/prompt/", rater_prompts.rater_prompt, name="rater_prompt"),
     path("battles/<str:token>/", battles.show_battle, name="battle"),

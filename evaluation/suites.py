@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from evaluation.declared_files import read_declared_file
 from evaluation.gate import Rule
-from evaluation.metrics.base import Metric, PromptMetric
+from evaluation.metrics.base import Metric, PromptFacts, PromptMetric
 from evaluation.metrics.registry import METRICS, build_metric, find_metric
 from evaluation.toml_lines import KeyPath
 from generators.declarations import (
@@ -26,9 +26,6 @@ from generators.declarations import (
 )
 from generators.faults import quote
 from generators.models import PromptSet
-
-# What a prompt must say for a metric of this module to have anything to measure.
-NEEDED_FACTS = {"evaluation.metrics.text_rendering": "targets", "evaluation.metrics.composition": "checks"}
 
 
 @dataclass(frozen=True)
@@ -205,14 +202,12 @@ def _check_prompts(suite: Suite) -> Iterator[tuple[KeyPath, str]]:
 def _check_metric(suite: Suite, metric: SuiteMetric) -> Iterator[str]:
     if sum(other.label == metric.label for other in suite.metrics) > 1:
         yield f"two metrics have the label {metric.label}; give each a label of its own."
-    fact = next((fact for module, fact in NEEDED_FACTS.items() if METRICS[metric.metric].startswith(module)), None)
-    prompts = [prompt for prompt in suite.prompts if fact is None or getattr(prompt, fact)]
-    if not prompts:
-        yield f"{metric.metric} measures prompts with {fact}, and no prompt of this suite has any."
     built = metric.build()
+    prompts = [prompt for prompt in suite.prompts if built.applies(_describe(prompt))]
+    if not prompts:
+        yield f"{metric.metric} is about none of the prompts: see what it needs of them in docs/metrics.md."
     by_prompt, least = isinstance(built, PromptMetric), built.declaration.min_samples
-    # A metric on n images of a prompt has n for a parameter.
-    images = getattr(built, "n", 2) if by_prompt else 1
+    images = built.images_per_prompt if isinstance(built, PromptMetric) else 1
     if suite.samples_per_prompt < images:
         message = f"samples_per_prompt is {suite.samples_per_prompt}, wanted at least {images}."
         yield f"{metric.metric} measures the images of a prompt together; {message}"
@@ -220,6 +215,11 @@ def _check_metric(suite: Suite, metric: SuiteMetric) -> Iterator[str]:
     if n < least:
         unit = "prompts" if by_prompt else "samples"
         yield f"{metric.metric} needs at least {least:,} {unit}; this suite has {n:,} of them for it."
+
+
+def _describe(prompt: PromptDeclaration) -> PromptFacts:
+    lists = {name: tuple(getattr(prompt, name)) for name in ("targets", "tags", "checks")}
+    return PromptFacts(key=prompt.key, text=prompt.text, category=prompt.category, language=prompt.language, **lists)
 
 
 def _check_rule(suite: Suite, rule: Rule) -> Iterator[str]:

@@ -18,7 +18,7 @@ Row = NDArray[np.float32]
 
 # Inputs that go through a network together. A GPU is given several chunks at once: it works on one while the next is
 # gathered. A processor works on several side by side, each on cores of its own: cores that share a chunk wait for each
-# other at every layer, and together are half as fast.
+# other at every layer, the longer the busier the machine is.
 CHUNK: Final = 16
 GPU_CHUNK, GPU_CHUNKS = 32, 4
 MOST_SIDE_BY_SIDE: Final = 4

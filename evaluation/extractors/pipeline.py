@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Extractor
+from evaluation.extractors.base import Extracted, ExtractionFault, Extractor, Identity
 from evaluation.extractors.feature_store import FeatureStore
 
 MOST_THREADS: Final = 16
@@ -29,6 +29,27 @@ class _Pending:
     copies: int = 1
 
 
+@dataclass(frozen=True)
+class _Shelf:
+    """What the store holds of one extractor."""
+
+    store: FeatureStore
+    identity: Identity
+
+    def read(self, digest: str) -> Extracted | None:
+        return self.store.read(self.identity, digest)
+
+    def keep(self, digest: str, answer: Answer) -> Answer:
+        """The answer, or the fault that it is: not a number, say."""
+        if isinstance(answer, ExtractionFault):
+            return answer
+        try:
+            self.store.write(self.identity, digest, answer)
+        except ValueError as error:
+            return ExtractionFault(str(error))
+        return answer
+
+
 def extract_all(
     extractor: Extractor,
     sources: Iterable[tuple[str, Read]],
@@ -44,12 +65,14 @@ def extract_all(
 
     Raises MissingWeights, and what is wrong with the extractor itself.
     """
+    # The identity reads whole files of weights: once, before there are threads.
+    shelf = _Shelf(store, extractor.identity)
     on_their_way: dict[str, _Pending] = {}
     n_done = 0
     pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS), "prepare")
     try:
-        ahead = _look_ahead(pool, extractor, sources, store, on_their_way)
-        for digest, answer in _answer(extractor, ahead, store):
+        ahead = _look_ahead(pool, extractor, sources, shelf, on_their_way)
+        for digest, answer in _answer(extractor, ahead, shelf):
             for _ in range(on_their_way.pop(digest).copies):
                 n_done += 1
                 if on_progress:
@@ -63,7 +86,7 @@ def _look_ahead(
     pool: ThreadPoolExecutor,
     extractor: Extractor,
     sources: Iterable[tuple[str, Read]],
-    store: FeatureStore,
+    shelf: _Shelf,
     on_their_way: dict[str, _Pending],
 ) -> Iterator[_Pending]:
     """In order. While the network works on a batch two more are prepared: no more, whatever the number of sources."""
@@ -73,7 +96,7 @@ def _look_ahead(
         if digest in on_their_way:
             on_their_way[digest].copies += 1
             continue
-        pending = _Pending(digest, pool.submit(_fetch, extractor, store, digest, read))
+        pending = _Pending(digest, pool.submit(_fetch, extractor, shelf, digest, read))
         on_their_way[digest] = pending
         queue.append(pending)
         if len(queue) > depth:
@@ -82,14 +105,14 @@ def _look_ahead(
         yield queue.popleft()
 
 
-def _fetch(extractor: Extractor, store: FeatureStore, digest: str, read: Read) -> Answer | _Prepared:
-    if (kept := store.read(extractor.identity, digest)) is not None:
+def _fetch(extractor: Extractor, shelf: _Shelf, digest: str, read: Read) -> Answer | _Prepared:
+    if (kept := shelf.read(digest)) is not None:
         return kept
     try:
         source = read()
     except Exception as error:
         # Files, buckets and archives fail in many ways: one input is lost, and the run goes on.
-        return ExtractionFault(f"It cannot be read: {error or type(error).__name__}")
+        return ExtractionFault(f"It cannot be read: {str(error) or type(error).__name__}")
     try:
         return _Prepared(extractor.prepare(source))
     except ExtractionFault as fault:
@@ -97,7 +120,7 @@ def _fetch(extractor: Extractor, store: FeatureStore, digest: str, read: Read) -
         return type(fault)(*fault.args)
 
 
-def _answer(extractor: Extractor, ahead: Iterable[_Pending], store: FeatureStore) -> Iterator[tuple[str, Answer]]:
+def _answer(extractor: Extractor, ahead: Iterable[_Pending], shelf: _Shelf) -> Iterator[tuple[str, Answer]]:
     digests: list[str] = []
     prepared: list[Any] = []
     size = extractor.batch_size
@@ -109,25 +132,15 @@ def _answer(extractor: Extractor, ahead: Iterable[_Pending], store: FeatureStore
         digests.append(pending.digest)
         prepared.append(fetched.value)
         if len(digests) == size:
-            yield from _extract(extractor, digests, prepared, store)
+            yield from _extract(extractor, digests, prepared, shelf)
             digests, prepared = [], []
     if digests:
-        yield from _extract(extractor, digests, prepared, store)
+        yield from _extract(extractor, digests, prepared, shelf)
 
 
 def _extract(
-    extractor: Extractor, digests: Sequence[str], prepared: Sequence[Any], store: FeatureStore
+    extractor: Extractor, digests: Sequence[str], prepared: Sequence[Any], shelf: _Shelf
 ) -> list[tuple[str, Answer]]:
     """All of the batch are stored before the first is handed out."""
     answers = extractor.extract(prepared)
-    return [(digest, _keep(extractor, store, digest, answer)) for digest, answer in zip(digests, answers, strict=True)]
-
-
-def _keep(extractor: Extractor, store: FeatureStore, digest: str, answer: Answer) -> Answer:
-    if isinstance(answer, ExtractionFault):
-        return answer
-    try:
-        store.write(extractor.identity, digest, answer)
-    except ValueError as error:
-        return ExtractionFault(str(error))
-    return answer
+    return [(digest, shelf.keep(digest, answer)) for digest, answer in zip(digests, answers, strict=True)]

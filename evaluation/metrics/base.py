@@ -26,10 +26,6 @@ class Unscored(Exception):
     """Why a sample, or a set of them, has no value."""
 
 
-class NotApplicable(Unscored):
-    """The metric is not about this sample: a prompt that asks for no text, say. It is not counted as missing."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
     """What is true of a metric whatever its parameters. Leaderboard, gate, report and docs read it here.
@@ -130,6 +126,10 @@ class Metric(BaseModel):
         """Specifications of what must look at the images."""
         return ()
 
+    def applies(self, prompt: PromptFacts) -> bool:
+        """Whether the metric is about images of this prompt. Others are not asked for, and not counted as missing."""
+        return True
+
     def texts(self, prompt: PromptFacts) -> tuple[tuple[str, str], ...]:
         """(specification, text) of what must be read of a prompt."""
         return ()
@@ -162,6 +162,11 @@ class PromptMetric(Metric):
 
     columns: ClassVar[tuple[str, ...]] = ("value",)
 
+    @property
+    def images_per_prompt(self) -> int:
+        """How many images of a prompt it needs."""
+        return 2
+
     def measure(self, samples: Sequence[SampleFacts]) -> Measurement:
         """``samples`` share a prompt; there may be one alone. Raises Unscored."""
         raise NotImplementedError
@@ -191,6 +196,10 @@ class SetMetric(Metric):
         Raises Unscored: too few samples.
         """
         raise NotImplementedError
+
+    def warnings(self, statistic: Any) -> tuple[str, ...]:
+        """What is to be said beside the value."""
+        return ()
 
     @property
     def reference_name(self) -> str | None:

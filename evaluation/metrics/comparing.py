@@ -32,10 +32,12 @@ def compare(
     Samples are the same where prompt and seed are; of a metric on prompts the prompts are what must have a value. So N
     is the same on both sides. Where nothing can be compared ``reason`` says why.
     """
-    shared = {key_of(sample) for sample in samples} & {key_of(sample) for sample in baseline_samples}
+    own = [sample for sample in sort_samples(samples) if metric.applies(sample.prompt)]
+    others = [sample for sample in sort_samples(baseline_samples) if metric.applies(sample.prompt)]
+    shared = {key_of(sample) for sample in own} & {key_of(sample) for sample in others}
     if not shared:
         return Comparison(reason="The two runs have no prompt and seed in common.")
-    own, others = ([s for s in sort_samples(side) if key_of(s) in shared] for side in (samples, baseline_samples))
+    own, others = ([s for s in side if key_of(s) in shared] for side in (own, others))
     if isinstance(metric, SetMetric):
         return _compare_sets(metric, own, others, reference, confidence)
     if isinstance(metric, SampleMetric | PromptMetric):

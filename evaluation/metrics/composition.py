@@ -19,7 +19,7 @@ from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 from pydantic import Field
 
-from evaluation.metrics.base import Declaration, Measurement, NotApplicable, SampleFacts, SampleMetric, Unscored
+from evaluation.metrics.base import Declaration, Measurement, PromptFacts, SampleFacts, SampleMetric, Unscored
 
 Check: TypeAlias = Mapping[str, Any]
 Found: TypeAlias = Mapping[str, Any]  # one object of a checker's record
@@ -64,10 +64,16 @@ class _CompositionMetric(SampleMetric):
     def image_extractors(self) -> tuple[str, ...]:
         return (self.checker,)
 
+    def applies(self, prompt: PromptFacts) -> bool:
+        return bool(self._pick(prompt))
+
+    def _pick(self, prompt: PromptFacts) -> list[Check]:
+        return [check for check in prompt.checks if self.part is None or check.get(self.part) is not None]
+
     def measure(self, sample: SampleFacts) -> Measurement:
-        checks = [check for check in sample.prompt.checks if self.part is None or check.get(self.part) is not None]
+        checks = self._pick(sample.prompt)
         if not checks:
-            raise NotApplicable(f"the prompt states no {self.part or 'check'}")
+            raise Unscored(f"the prompt states no {self.part or 'check'}")
         scene = self._look(sample)
         failed = [fault for judge in self.judges for fault in judge(checks, scene)]
         return Measurement((float(not failed),), "; ".join(dict.fromkeys(failed)))

@@ -28,8 +28,8 @@ __all__ = ["Evaluation", "compare", "describe", "evaluate"]
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """``scores``: one for each sample, in order; of a SetMetric, which has no value for one sample, only the faults
-    (None where the sample took part); of a PromptMetric, the prompt's measurement with each of its samples.
+    """``scores``: one for each sample, in order, None where the metric is not about its prompt; of a SetMetric, which
+    has no value for one sample, only the faults; of a PromptMetric, the prompt's measurement with each of its samples.
 
     ``interval`` says how it was found, or is empty; ``n_scored`` and ``n_unscored`` count samples, of a PromptMetric
     prompts; ``reasons`` counts why they are unscored. Without a value ``reason`` says why.
@@ -57,11 +57,16 @@ def evaluate(
 
     ``reference`` is the statistic of the reference set, for a metric that has one.
     """
+    concerned = [sample for sample in samples if metric.applies(sample.prompt)]
     if isinstance(metric, SetMetric):
-        return _evaluate_set(metric, samples, reference, confidence)
-    if isinstance(metric, SampleMetric | PromptMetric):
-        return _evaluate_rows(metric, samples, confidence)
-    raise TypeError(f"{type(metric).__name__} is none of the three kinds of metric.")
+        found = _evaluate_set(metric, concerned, reference, confidence)
+    elif isinstance(metric, SampleMetric | PromptMetric):
+        found = _evaluate_rows(metric, concerned, confidence)
+    else:
+        raise TypeError(f"{type(metric).__name__} is none of the three kinds of metric.")
+    answers = iter(found.scores)
+    scores = (next(answers) if metric.applies(sample.prompt) else None for sample in samples)
+    return replace(found, scores=tuple(scores))
 
 
 def _evaluate_rows(metric: RowMetric, samples: Sequence[SampleFacts], confidence: float) -> Evaluation:
@@ -106,7 +111,7 @@ def _evaluate_set(metric: SetMetric, samples: Sequence[SampleFacts], reference: 
     )
     if isinstance(value, Unscored):
         return replace(counted, reason=str(value))
-    warnings = attempt(metric, lambda: metric.warnings(statistic)) if hasattr(metric, "warnings") else ()
+    warnings = attempt(metric, lambda: metric.warnings(statistic))
     told = (str(warnings),) if isinstance(warnings, Unscored) else tuple(warnings)
     interval = find_set_interval(metric, passed, value, reference, confidence)
     return _conclude(metric, replace(counted, value=value, warnings=told), interval)

@@ -77,7 +77,7 @@ class Precision(_Manifolds):
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Precision",
-        unit="",
+        unit="share",
         higher_is_better=True,
         min_samples=50,
         source="Kynkäänniemi et al. 2019, Improved Precision and Recall Metric, section 2; as torch-fidelity",
@@ -95,7 +95,7 @@ class Recall(_Manifolds):
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Recall",
-        unit="",
+        unit="share",
         higher_is_better=True,
         min_samples=50,
         source="Kynkäänniemi et al. 2019, Improved Precision and Recall Metric, section 2; as torch-fidelity",
@@ -135,7 +135,7 @@ class Coverage(_Manifolds):
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Coverage",
-        unit="",
+        unit="share",
         higher_is_better=True,
         min_samples=50,
         source="Naeem et al. 2020, Reliable Fidelity and Diversity Metrics for Generative Models, section 3; as prdc",

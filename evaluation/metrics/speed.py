@@ -59,6 +59,10 @@ class VariantsTime(PromptMetric):
 
     n: Annotated[int, Field(ge=1)] = 5
 
+    @property
+    def images_per_prompt(self) -> int:
+        return self.n
+
     def measure(self, samples: Sequence[SampleFacts]) -> Measurement:
         drawn = [sample for sample in samples if sample.outcome == "ok"][: self.n]
         if len(drawn) < self.n:

@@ -26,7 +26,7 @@ class SentenceAccuracy(PooledTextMetric):
     columns: ClassVar[tuple[str, ...]] = ("value", "exact", "lines")
     declaration: ClassVar[Declaration] = Declaration(
         title="Sentence accuracy (AnyText)",
-        unit="",
+        unit="share",
         higher_is_better=True,
         min_samples=MIN_SAMPLES,
         source=SOURCE,

@@ -48,7 +48,7 @@ class LexRecall(TextMetric):
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Word recall (LeX)",
-        unit="",
+        unit="share",
         higher_is_better=True,
         min_samples=MIN_SAMPLES,
         source=SOURCE,

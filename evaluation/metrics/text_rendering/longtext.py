@@ -7,7 +7,7 @@ in languages without spaces, where characters are counted and case is kept.
 
 from typing import ClassVar
 
-from evaluation.metrics.base import Declaration, NotApplicable
+from evaluation.metrics.base import Declaration, Unscored
 from evaluation.metrics.text_rendering.reading import MIN_SAMPLES, PooledTextMetric, Reading
 from evaluation.metrics.text_rendering.words import count_shared, split_words, strip_marks
 
@@ -18,7 +18,7 @@ class LongTextRecall(PooledTextMetric):
     columns: ClassVar[tuple[str, ...]] = ("value", "matched", "words")
     declaration: ClassVar[Declaration] = Declaration(
         title="Word recall (LongText-Bench)",
-        unit="",
+        unit="share",
         higher_is_better=True,
         min_samples=MIN_SAMPLES,
         source="X-Omni (Geng et al. 2025), textbench/summary_scores.py",
@@ -27,7 +27,7 @@ class LongTextRecall(PooledTextMetric):
     def compare(self, reading: Reading) -> tuple[float, ...]:
         wanted, read = (_split(" ".join(texts), reading) for texts in (reading.targets, reading.lines))
         if not wanted:
-            raise NotApplicable("the targets have no letters or digits that this metric compares")
+            raise Unscored("the targets have no letters or digits that this metric compares")
         matched = count_shared(wanted, read)
         return matched / len(wanted), matched, len(wanted)
 

@@ -11,7 +11,7 @@ the published program finds them. In languages without spaces characters are the
 
 from typing import ClassVar, Final, Literal
 
-from evaluation.metrics.base import Declaration, NotApplicable, PromptFacts, Rows
+from evaluation.metrics.base import Declaration, PromptFacts, Rows, Unscored
 from evaluation.metrics.text_rendering.reading import MIN_SAMPLES, Reading, TextMetric
 from evaluation.metrics.text_rendering.words import count_shared, find_quoted, split_words, tidy
 
@@ -26,7 +26,7 @@ class _MarioMetric(TextMetric):
             return super().targets(prompt)
         if found := tuple(tidied for text in find_quoted(prompt.text) if (tidied := tidy(text))):
             return found
-        raise NotApplicable("nothing in the prompt's text is in quotation marks")
+        raise Unscored("nothing in the prompt's text is in quotation marks")
 
 
 class MarioPrecision(_MarioMetric):
@@ -34,7 +34,7 @@ class MarioPrecision(_MarioMetric):
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Word precision (MARIO)",
-        unit="",
+        unit="share",
         higher_is_better=True,
         min_samples=MIN_SAMPLES,
         source=SOURCE,
@@ -49,7 +49,7 @@ class MarioRecall(_MarioMetric):
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Word recall (MARIO)",
-        unit="",
+        unit="share",
         higher_is_better=True,
         min_samples=MIN_SAMPLES,
         source=SOURCE,
@@ -65,7 +65,7 @@ class MarioF(_MarioMetric):
     columns: ClassVar[tuple[str, ...]] = ("value", "precision", "recall")
     declaration: ClassVar[Declaration] = Declaration(
         title="Word F-measure (MARIO: from mean precision and recall)",
-        unit="",
+        unit="share",
         higher_is_better=True,
         min_samples=MIN_SAMPLES,
         source=SOURCE,
@@ -84,7 +84,7 @@ class MarioAccuracy(_MarioMetric):
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Word accuracy of images (MARIO)",
-        unit="",
+        unit="share",
         higher_is_better=True,
         min_samples=MIN_SAMPLES,
         source=SOURCE,

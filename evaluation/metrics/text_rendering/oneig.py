@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from evaluation.metrics.base import Declaration, NotApplicable, Rows
+from evaluation.metrics.base import Declaration, Rows, Unscored
 from evaluation.metrics.text_rendering.reading import MIN_SAMPLES, PooledTextMetric, Reading, TextMetric
 from evaluation.metrics.text_rendering.words import (
     PUBLISHED_LANGUAGES,
@@ -51,7 +51,7 @@ class OneIgCompletionRate(TextMetric):
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Completion rate (OneIG CR)",
-        unit="",
+        unit="share",
         higher_is_better=True,
         min_samples=MIN_SAMPLES,
         source=SOURCE,
@@ -68,7 +68,7 @@ class OneIgWordAccuracy(PooledTextMetric):
     columns: ClassVar[tuple[str, ...]] = ("value", "matched", "words")
     declaration: ClassVar[Declaration] = Declaration(
         title="Word accuracy (OneIG WAC)",
-        unit="",
+        unit="share",
         higher_is_better=True,
         min_samples=MIN_SAMPLES,
         source=SOURCE,
@@ -121,7 +121,7 @@ def clean_both(reading: Reading) -> tuple[str, str]:
     """What was wanted and what was read, as they are compared. Raises Unscored where nothing wanted is left."""
     wanted, read = (_clean(" ".join(texts), reading) for texts in (reading.targets, reading.lines))
     if not wanted:
-        raise NotApplicable("the targets have no letters or digits that this metric compares")
+        raise Unscored("the targets have no letters or digits that this metric compares")
     return wanted, read
 
 

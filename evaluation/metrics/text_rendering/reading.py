@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from evaluation.metrics.base import Measurement, NotApplicable, PromptFacts, Rows, SampleFacts, SampleMetric
+from evaluation.metrics.base import Measurement, PromptFacts, Rows, SampleFacts, SampleMetric, Unscored
 from evaluation.metrics.text_rendering.words import is_unspaced, tidy
 
 READER: Final = "ocr"
@@ -55,18 +55,24 @@ class Reading:
 class TextMetric(SampleMetric):
     """Compares what was read in an image with the targets of its prompt.
 
-    A prompt without targets is not the metric's business. An image without any text that could be read has the value of an empty
-    reading, with a note that says so.
+    A prompt without targets is not the metric's business. An image without any text that could be read has the value of
+    an empty reading, with a note that says so.
     """
+
+    def applies(self, prompt: PromptFacts) -> bool:
+        try:
+            return bool(self.targets(prompt))
+        except Unscored:
+            return False
 
     def image_extractors(self) -> tuple[str, ...]:
         return (READER,)
 
     def targets(self, prompt: PromptFacts) -> tuple[str, ...]:
-        """The strings that should be readable. Raises NotApplicable where there is none."""
+        """The strings that should be readable. Raises Unscored where there is none."""
         if found := _tidy_all(prompt.targets):
             return found
-        raise NotApplicable("the prompt has no target strings")
+        raise Unscored("the prompt has no target strings")
 
     def measure(self, sample: SampleFacts) -> Measurement:
         targets = self.targets(sample.prompt)

@@ -170,6 +170,21 @@ def test_a_cut_file_and_one_of_another_network_are_refused(copy: Path) -> None:
         ClipImages("tiny", copy.parent.parent).extract([ready])
 
 
+def test_weights_in_several_files_are_all_looked_at(weights: Path, copy: Path) -> None:
+    with quiet():
+        from transformers import CLIPModel
+
+        network = CLIPModel.from_pretrained(copy)
+        (copy / "model.safetensors").unlink()
+        network.save_pretrained(copy, max_shard_size="60KB")
+    source = encode(make_noise(40, 50))
+    in_parts, whole = ClipImages("tiny", copy.parent.parent), ClipImages("tiny", weights)
+    np.testing.assert_allclose(stack(in_parts, [source]), stack(whole, [source]), atol=1e-6)
+    next(copy.glob("model-00002-of-*.safetensors")).unlink()
+    with pytest.raises(MissingWeights, match="names weights that are not there"):
+        _ = ClipImages("tiny", copy.parent.parent).identity
+
+
 def drop_weight(file: Path, whole: bytes, name: str) -> None:
     from safetensors.numpy import load, save
 

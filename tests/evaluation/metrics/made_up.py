@@ -49,6 +49,13 @@ class Mean(SampleMetric):
         return Measurement((read(sample),), f"read {read(sample)}")
 
 
+class Cheap(Mean):
+    """About prompts of the category "cheap" alone."""
+
+    def applies(self, prompt: PromptFacts) -> bool:
+        return prompt.category == "cheap"
+
+
 class Rate(Mean):
     declaration = declare("share", min_samples=20)
 

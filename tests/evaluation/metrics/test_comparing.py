@@ -8,7 +8,7 @@ import pytest
 from evaluation.metrics.base import Metric
 from evaluation.metrics.comparing import compare
 from evaluation.metrics.evaluating import evaluate
-from tests.evaluation.metrics.made_up import Mean, Rank, Rate, Share, Spread, Variance, make_sample, make_samples
+from tests.evaluation.metrics.made_up import Cheap, Mean, Rank, Rate, Share, Spread, Variance, make_sample, make_samples
 
 
 def test_only_samples_with_a_value_on_both_sides_take_part() -> None:
@@ -21,6 +21,12 @@ def test_only_samples_with_a_value_on_both_sides_take_part() -> None:
     assert found.difference == pytest.approx(2.5)
     assert found.ci_low < 2.5 < found.ci_high
     assert found.reason == ""
+
+
+def test_samples_that_the_metric_is_not_about_take_no_part() -> None:
+    run, baseline = ([make_sample("a", 0, v, category="cheap"), make_sample("b", 0, 5.0)] for v in (3.0, 1.0))
+    found = compare(Cheap(), run, baseline)
+    assert (found.value, found.baseline, found.n_samples) == (3.0, 1.0, 1)
 
 
 def test_for_a_metric_on_prompts_the_prompts_must_have_a_value() -> None:

@@ -11,7 +11,7 @@ from evaluation.metrics.base import Measurement, Metric, Rows, SampleFacts, Unsc
 from evaluation.metrics.evaluating import describe, evaluate
 from evaluation.metrics.preference import WinRate
 from evaluation.results import Comparison
-from tests.evaluation.metrics.made_up import Mean, Rank, Rate, Share, Spread, Variance, make_sample, make_samples
+from tests.evaluation.metrics.made_up import Cheap, Mean, Rank, Rate, Share, Spread, Variance, make_sample, make_samples
 
 BROKEN = -2000.0
 
@@ -62,6 +62,15 @@ def test_without_a_scored_sample_there_is_no_value_but_a_reason(metric: Metric) 
     assert (found.value, found.ci_low, found.interval, found.n_scored) == (None, None, "", 0)
     assert found.reason == "Nothing could be scored: no price is known"
     assert evaluate(metric, []).reason == "There are no samples."
+
+
+def test_samples_that_the_metric_is_not_about_are_neither_scored_nor_missing() -> None:
+    cheap, dear = (make_sample(name, value=value, category=name) for name, value in (("cheap", 1.0), ("dear", 9.0)))
+    failed = replace(make_sample("dear too", value=None, category="dear"), outcome="failed")
+    found = evaluate(Cheap(), [dear, cheap, failed])
+    assert (found.value, found.n_scored, found.n_unscored) == (1.0, 1, 0)
+    assert found.scores == (None, Measurement((1.0,), "read 1.0"), None)
+    assert evaluate(Cheap(), [dear]).reason == "There are no samples."
 
 
 def test_the_commonest_of_several_reasons_is_told() -> None:

@@ -38,7 +38,10 @@ class Extractor(Protocol):
     What ``extract`` makes of one input depends on nothing else in its batch.
     """
 
-    batch_size: int
+    @property
+    def batch_size(self) -> int:
+        """How many are looked at in one call."""
+        ...
 
     def __init__(self, variant: str, weights: Path) -> None:
         """``variant`` is what stands after the first "/" of the extractor's specification; ``weights`` is the folder

@@ -1,24 +1,16 @@
-"""The libraries' progress bars, advice and deprecations, kept out of a worker's log. Errors are still raised."""
+"""The same for diffusers, which brings transformers along."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from generators.adapters.quiet import quiet_transformers
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Import and call diffusers and transformers in here. What they would warn of is not ours to mend."""
-    # They also tell the Hub of themselves, even where nothing is downloaded.
-    from huggingface_hub import constants
-
-    constants.HF_HUB_DISABLE_TELEMETRY = True
+    """Import and call diffusers and transformers in here."""
     # Before diffusers, which lets transformers give advice while it is imported.
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet_transformers():
         import diffusers
 
         diffusers.utils.logging.set_verbosity_error()

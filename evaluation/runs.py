@@ -11,7 +11,7 @@ unscored, and counted.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from evaluation.models import MetricResult, Run, Sample, Score
 from evaluation.results import MetricOutcome
 from evaluation.scoring import Scoring
 from evaluation.suites import Suite, declare_prompts
+from generators.adapters.registry import find_capabilities
 from generators.generations import request_generations, retry_generations
 from generators.models import Budget, Charge, Generation, ImageModel, Prompt
 
@@ -53,7 +54,7 @@ def start(suite: Suite, model: ImageModel, *, baseline: Run | None = None, commi
     with transaction.atomic():
         prompts = _pick_prompts(suite)
         wanted = [(model, prompt, seed) for prompt in prompts for seed in suite.seeds]
-        _expect_drawable(model)
+        _expect_drawable(model, prompts)
         _expect_size(suite, model, prompts)
         run, made = Run.objects.get_or_create(
             suite=suite.name,
@@ -80,9 +81,14 @@ def _pick_prompts(suite: Suite) -> list[Prompt]:
     return [prompt for prompt in prompts if suite.picks(prompt.tags)]
 
 
-def _expect_drawable(model: ImageModel) -> None:
+def _expect_drawable(model: ImageModel, prompts: Sequence[Prompt]) -> None:
     if not model.adapter:
         raise RunFault(f"{model.name} has no adapter, so nothing can be drawn here. Name one in its declaration.")
+    capable = find_capabilities(model.adapter, model.settings)
+    for prompt in prompts:
+        if len(prompt.sources) > capable.max_sources or (prompt.mask and not capable.masks):
+            wanted = f"{len(prompt.sources)} source image(s){' and a mask' if prompt.mask else ''}"
+            raise RunFault(f"Prompt {prompt.key} has {wanted}, which {model.name} does not take.")
 
 
 def _expect_size(suite: Suite, model: ImageModel, prompts: list[Prompt]) -> None:

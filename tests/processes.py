@@ -18,6 +18,7 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
+from arena.processes import QUEUES
 from tests.settings import POSTGRES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -181,7 +182,7 @@ class Children:
     def start_worker(self, broker_url: str, *, concurrency: int = 1, **environment: str) -> Child:
         """A worker with this many drawing processes, which knows the adapters of the tests too."""
         name = f"worker{len(self.started)}"
-        pool = ["--pool", "prefork", "--concurrency", str(concurrency), "--queues", "gpu,api,default"]
+        pool = ["--pool", "prefork", "--concurrency", str(concurrency), "--queues", QUEUES]
         lone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         celery = [sys.executable, "-m", "celery", "-A", "tests.worker_app", "worker", "--loglevel", "INFO"]
         return self._start(

@@ -1,5 +1,5 @@
-"""The Celery application of a worker under test: the project's own, the adapter that a test can hold, and a place at
-which a drawing can be held.
+"""The Celery application of a worker under test: the project's own, the adapter and the extractor that a test can
+hold, and a place at which a drawing can be held.
 
 ``PARAGONE_TEST_HOLD`` is "POINT FOLDER": the worker stops there, once, until it is killed or the studio opens.
 """
@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from arena.celery import app  # noqa: F401  (celery finds it here: -A tests.worker_app)
+from evaluation.extractors.registry import EXTRACTORS
+from evaluation.metrics.registry import METRICS
 from generators.adapters.registry import ADAPTERS
 
 ADAPTERS["slow"] = "tests.slow_adapter.SlowGenerator"
+EXTRACTORS["held"] = "tests.evaluation.held.HeldShade"
+METRICS["held-shade"] = "tests.evaluation.held.HeldMean"
 
 if wanted := os.environ.get("PARAGONE_TEST_HOLD"):
     from celery.signals import worker_process_init

@@ -13,7 +13,7 @@ from evaluation.runs import RunFault
 from generators import originals
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
 from generators.generations import produce
-from generators.models import Charge, Generation, ImageModel
+from generators.models import Charge, Generation, ImageModel, Prompt
 from tests import builders
 from tests.evaluation.shades import Shade, write_suite
 from tests.slow_adapter import Script, paint
@@ -309,6 +309,14 @@ def test_what_exists_in_another_size_is_refused_before_anything_is_drawn(tmp_pat
 def test_a_model_without_an_adapter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunFault, match="no adapter"):
         runs.start(write_suite(tmp_path), builders.make_model(adapter=""))
+
+
+def test_a_model_that_cannot_edit_is_refused_an_edit(tmp_path: Path, model: ImageModel) -> None:
+    suite = write_suite(tmp_path)
+    runs.start(suite, builders.make_model(adapter="scripted"))
+    Prompt.objects.filter(key="p2").update(sources=["0" * 64])
+    with pytest.raises(RunFault, match=r"Prompt p2 has 1 source image\(s\), which .* does not take"):
+        runs.start(suite, model)
 
 
 def test_a_damaged_original_is_unscored_and_the_others_are_not(

@@ -1,0 +1,42 @@
+"""An extractor that a test holds in the middle of a run, in a worker, and the metric that needs it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluation.extractors.base import Extracted, ExtractionFault, Identity
+from evaluation.metrics.base import Measurement, SampleFacts
+from tests.evaluation.shades import MeanShade, Shade
+from tests.slow_adapter import Studio
+
+FREE_BATCHES = 2
+
+
+class HeldShade(Shade):
+    """``variant`` is the studio's folder. Every batch is noted there; from the third on it waits."""
+
+    def __init__(self, variant: str, weights: Path) -> None:
+        self.studio = Studio(Path(variant))
+        self.batches = 0
+
+    @property
+    def identity(self) -> Identity:
+        return {"name": "held"}
+
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
+        if self.batches >= FREE_BATCHES:
+            self.studio.hold()
+        self.batches += 1
+        with (self.studio.folder / "looks").open("a") as log:
+            log.write("x" * len(prepared))
+        return super().extract(prepared)
+
+
+class HeldMean(MeanShade):
+    folder: str
+
+    def image_extractors(self) -> tuple[str, ...]:
+        return (f"held/{self.folder}",)
+
+    def measure(self, sample: SampleFacts) -> Measurement:
+        return Measurement((float(sample.look_up(f"held/{self.folder}")[0]),))

@@ -41,6 +41,7 @@ METRICS: Final[dict[str, str]] = {
     "longtext-recall": "evaluation.metrics.text_rendering.longtext.LongTextRecall",
     "cer": "evaluation.metrics.text_rendering.error_rates.CharacterErrorRate",
     "wer": "evaluation.metrics.text_rendering.error_rates.WordErrorRate",
+    "unwanted-text": "evaluation.metrics.unwanted_text.UnwantedText",
     # What is where
     "composition": "evaluation.metrics.composition.Composition",
     "composition-objects": "evaluation.metrics.composition.ObjectAccuracy",

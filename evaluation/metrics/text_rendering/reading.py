@@ -48,8 +48,8 @@ class Reading:
         if not self.lines:
             return "no text was read"
         if self.read == self.wanted:
-            return f"read {_quote(self.lines)}"
-        return f"read {_quote(self.lines)} for {_quote(self.targets)}"
+            return f"read {quote(self.lines)}"
+        return f"read {quote(self.lines)} for {quote(self.targets)}"
 
 
 class TextMetric(SampleMetric):
@@ -96,6 +96,7 @@ def _tidy_all(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(tidied for text in texts if (tidied := tidy(text)))
 
 
-def _quote(texts: tuple[str, ...]) -> str:
+def quote(texts: tuple[str, ...]) -> str:
+    """As one text, for a note; what is long is cut."""
     text = " ".join(texts)
     return f'"{text if len(text) <= MOST_QUOTED else text[: MOST_QUOTED - 1] + "…"}"'

@@ -27,6 +27,7 @@ from evaluation.models import MetricResult, Run, Sample, Score
 from evaluation.results import MetricOutcome
 from evaluation.scoring import Scoring
 from evaluation.suites import Suite, declare_prompts
+from generators.adapters.base import AdapterError
 from generators.adapters.registry import find_capabilities
 from generators.generations import request_generations, retry_generations
 from generators.models import Budget, Charge, Generation, ImageModel, Prompt
@@ -51,11 +52,14 @@ def start(suite: Suite, model: ImageModel, *, baseline: Run | None = None, commi
     A run that has ended is taken up again if some of its images failed, and only these are drawn again; a call to a
     maker that may have been paid for is not repeated. Raises RunFault.
     """
-    with transaction.atomic():
-        prompts = _pick_prompts(suite)
-        wanted = [(model, prompt, seed) for prompt in prompts for seed in suite.seeds]
+    # Prompt sets stay, whatever comes of the run: images may have to be imported for them first.
+    prompts = _pick_prompts(suite)
+    if model.adapter:
         _expect_drawable(model, prompts)
         _expect_size(suite, model, prompts)
+    else:
+        _expect_imported(suite, model, prompts)
+    with transaction.atomic():
         run, made = Run.objects.get_or_create(
             suite=suite.name,
             suite_digest=suite.digest,
@@ -67,6 +71,7 @@ def start(suite: Suite, model: ImageModel, *, baseline: Run | None = None, commi
         if made and suite.budget is not None:
             run.budget = Budget.objects.create(slug=f"run-{run.key}", limit=suite.budget)
             run.save(update_fields=["budget"])
+        wanted = [(model, prompt, seed) for prompt in prompts for seed in suite.seeds]
         generations = request_generations(wanted, width=suite.width, height=suite.height, budget=run.budget)
         samples = [Sample(run=run, generation=generation) for generation in generations]
         Sample.objects.bulk_create(samples, ignore_conflicts=True)
@@ -82,13 +87,26 @@ def _pick_prompts(suite: Suite) -> list[Prompt]:
 
 
 def _expect_drawable(model: ImageModel, prompts: Sequence[Prompt]) -> None:
-    if not model.adapter:
-        raise RunFault(f"{model.name} has no adapter, so nothing can be drawn here. Name one in its declaration.")
-    capable = find_capabilities(model.adapter, model.settings)
+    try:
+        capable = find_capabilities(model.adapter, model.settings)
+    except AdapterError as error:
+        raise RunFault(f"{model.name} cannot draw: {error}") from error
     for prompt in prompts:
         if len(prompt.sources) > capable.max_sources or (prompt.mask and not capable.masks):
             wanted = f"{len(prompt.sources)} source image(s){' and a mask' if prompt.mask else ''}"
             raise RunFault(f"Prompt {prompt.key} has {wanted}, which {model.name} does not take.")
+
+
+def _expect_imported(suite: Suite, model: ImageModel, prompts: Sequence[Prompt]) -> None:
+    """A model without an adapter is measured on images that were made elsewhere."""
+    wanted = len(prompts) * len(suite.seeds)
+    n = Generation.objects.filter(model=model, prompt__in=prompts, seed__in=suite.seeds).count()
+    if n < wanted:
+        sets = " and ".join(sorted({f'"{prompt.prompt_set}"' for prompt in prompts}))
+        raise RunFault(
+            f"{model.name} has no adapter, so nothing can be drawn here, and {wanted - n:,} of the {wanted:,} images of"
+            f" this suite are not there. Import them: manage.py import_generations MANIFEST --prompt-set {sets}"
+        )
 
 
 def _expect_size(suite: Suite, model: ImageModel, prompts: list[Prompt]) -> None:

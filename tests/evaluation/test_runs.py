@@ -306,9 +306,19 @@ def test_what_exists_in_another_size_is_refused_before_anything_is_drawn(tmp_pat
     assert not Run.objects.exists()
 
 
-def test_a_model_without_an_adapter_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunFault, match="no adapter"):
-        runs.start(write_suite(tmp_path), builders.make_model(adapter=""))
+def test_a_model_without_an_adapter_is_measured_on_imported_images(tmp_path: Path, sent: list[int]) -> None:
+    suite, model = write_suite(tmp_path), builders.make_model(adapter="")
+    with pytest.raises(RunFault, match=r'8 of the 8 images .* are not there.* --prompt-set "shades 4"'):
+        runs.start(suite, model)
+    assert not Run.objects.exists()
+    assert not Generation.objects.exists()
+    for n, (prompt, seed) in enumerate((prompt, seed) for prompt in Prompt.objects.all() for seed in suite.seeds):
+        Generation.objects.create(
+            model=model, prompt=prompt, seed=seed, width=16, height=16, due_at=timezone.now(), media_type="image/png",
+            status=Generation.Status.OK, original=originals.store(paint(n)), made_elsewhere="manifest.csv",
+        )  # fmt: skip
+    run = finish(runs.start(suite, model))
+    assert result_of(run, "mean-shade").value == 3.5
 
 
 def test_a_model_that_cannot_edit_is_refused_an_edit(tmp_path: Path, model: ImageModel) -> None:

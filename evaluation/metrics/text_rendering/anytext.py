@@ -4,7 +4,7 @@ Tuo et al. 2024, "AnyText: Multilingual Visual Text Generation and Editing" (ICL
 ``eval/eval_dgocr.py`` has it. There every line was asked for at a place, and is compared with what is read at that
 place. Here no place is given. A target's place is the run of consecutive lines, joined, that is most similar to it: a
 sign that is set on two lines is one sentence. No line serves two targets; the most similar pair is settled first, and
-of equally similar ones that of the longer target.
+of equally similar ones that of the longer target, at the place of fewer lines.
 
 Case, accents and punctuation count; so does white space, but in languages without spaces. The program adds 1e-5 to the
 length it divides by; that is left out.
@@ -69,7 +69,8 @@ def find_similarities(reading: Reading) -> list[float]:
     targets, places = np.nonzero(table)
     settled: set[int] = set()
     taken: set[int] = set()
-    for k in np.lexsort((places, targets, -lengths[targets], -table[targets, places])):
+    heights = np.array([stop - start for start, stop, _ in runs], dtype=int)
+    for k in np.lexsort((places, targets, heights[places], -lengths[targets], -table[targets, places])):
         target, (start, stop, _) = int(targets[k]), runs[places[k]]
         if target not in settled and taken.isdisjoint(range(start, stop)):
             settled.add(target)

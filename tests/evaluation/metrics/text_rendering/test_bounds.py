@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.evaluation.metrics.text_rendering.readings import TEXT_METRICS, aggregate, build, make_sample, value
@@ -22,6 +22,7 @@ def has_published_letters(targets: list[str]) -> bool:
 @pytest.mark.parametrize("name", TEXT_METRICS)
 @settings(max_examples=40, deadline=None)
 @given(targets=TARGETS.filter(has_published_letters), language=LANGUAGES)
+@example(targets=["1", "1", "1 1"], language="en")
 def test_a_perfect_reading_has_the_best_value(name: str, targets: list[str], language: str) -> None:
     best = 1.0 if build(name).declaration.higher_is_better else 0.0
     assert value(name, targets, targets, language) == best

@@ -43,7 +43,15 @@ def test_every_page_is_closed_unless_it_says_otherwise(settings, client: Client,
     settings.PUBLIC = False
     token = builders.make_battle(board).token
     open_to_all = {"login", "healthz", "readyz", "robots"}
-    arguments = {"slug": board.slug, "token": token, "side": "a", "kind": "csv", "number": 2, "pk": 1, "key": uuid.UUID(int=1)}
+    arguments = {
+        "slug": board.slug,
+        "token": token,
+        "side": "a",
+        "kind": "csv",
+        "number": 2,
+        "pk": 1,
+        "key": uuid.UUID(int=1),
+    }
     for pattern in get_resolver().url_patterns:
         given = {name: arguments[name] for name in pattern.pattern.converters} or {
             name: arguments[name] for name in pattern.pattern.regex.groupindex

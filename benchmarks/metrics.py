@@ -8,8 +8,11 @@ interpreter included.
 
 import argparse
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -135,11 +138,18 @@ def show_kernel_distance() -> None:
         line(f"Kernel distance, 100 subsets of {min(n, 1000):,} of {n:,} and {m:,}", f"{seconds:.1f} s")
 
 
+def run_beside(name: str) -> None:
+    """A part that is a program of its own."""
+    subprocess.run([sys.executable, str(Path(__file__).parent / name)], check=True)
+
+
 PARTS = {
     "frechet": show_frechet,
     "small-frechet": show_small_frechet,
     "memory": show_memory,
     "kernel": show_kernel_distance,
+    "features": partial(run_beside, "features.py"),
+    "texts": partial(run_beside, "texts.py"),
 }
 
 

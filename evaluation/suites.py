@@ -12,6 +12,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evaluation.declared_files import read_declared_file
+from evaluation.extractors.registry import EXTRACTORS
 from evaluation.gate import Rule
 from evaluation.metrics.base import Metric, PromptFacts, PromptMetric
 from evaluation.metrics.registry import METRICS, build_metric, find_metric
@@ -206,6 +207,8 @@ def _check_metric(suite: Suite, metric: SuiteMetric) -> Iterator[str]:
     prompts = [prompt for prompt in suite.prompts if built.applies(_describe(prompt))]
     if not prompts:
         yield f"{metric.metric} is about none of the prompts: see what it needs of them in docs/metrics.md."
+    for name in {specification.partition("/")[0] for specification in built.image_extractors()} - set(EXTRACTORS):
+        yield f"{metric.metric} names {quote(name)}, which is no extractor. Known: {', '.join(sorted(EXTRACTORS))}."
     by_prompt, least = isinstance(built, PromptMetric), built.declaration.min_samples
     images = built.images_per_prompt if isinstance(built, PromptMetric) else 1
     if suite.samples_per_prompt < images:

@@ -9,7 +9,7 @@ There are three kinds, by what one measurement is made of::
 What cannot be measured raises Unscored with its reason; it is counted, and is never a zero.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -179,7 +179,7 @@ class PromptMetric(Metric):
 class SetMetric(Metric):
     """One number for the whole set, by way of a statistic that merges with ``+``.
 
-    ``merge(summarize(a), summarize(b))`` says the same as ``summarize(a + b)``, to 1e-9.
+    ``summarize(a) + summarize(b)`` says the same as ``summarize(a + b)``, to 1e-9.
     """
 
     def check(self, sample: SampleFacts) -> None:
@@ -207,11 +207,8 @@ class SetMetric(Metric):
         return getattr(self, "reference", None)
 
 
-def _catch(measure: Any, facts: Any) -> Measurement | Unscored:
+def _catch(measure: Callable[[SampleFacts], Measurement], sample: SampleFacts) -> Measurement | Unscored:
     try:
-        measurement: Measurement = measure(facts)
+        return measure(sample)
     except Unscored as reason:
         return reason
-    if not np.isfinite(measurement.values).all():
-        return Unscored(f"the value is no number: {measurement.values[0]}")
-    return measurement

@@ -27,6 +27,7 @@ class Shade:
     version: ClassVar[str] = "1"
     missing: ClassVar[str] = ""
     dies_after: ClassVar[int | None] = None
+    death: ClassVar[BaseException] = SystemExit("this worker dies")
 
     def __init__(self, variant: str, weights: Path) -> None:
         if Shade.missing:
@@ -44,7 +45,7 @@ class Shade:
 
     def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
         if Shade.dies_after is not None and Shade.looks >= Shade.dies_after:
-            raise SystemExit("this worker dies")
+            raise Shade.death
         Shade.looks += len(prepared)
         return [np.array([image.mean()], dtype=np.float32) for image in prepared]
 
@@ -106,7 +107,7 @@ def shades(monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
     monkeypatch.setitem(EXTRACTORS, "shade", f"{__name__}.Shade")
     for name, metric in NAMES.items():
         monkeypatch.setitem(METRICS, name, f"{__name__}.{metric.__name__}")
-    for name, value in (("looks", 0), ("version", "1"), ("missing", ""), ("dies_after", None)):
+    for name, value in (("looks", 0), ("version", "1"), ("missing", ""), ("dies_after", None), ("death", Shade.death)):
         monkeypatch.setattr(Shade, name, value)
     script(lambda request: GeneratedImage(paint(10 * request.seed + len(request.prompt)), "image/png"))
 

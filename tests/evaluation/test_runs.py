@@ -8,13 +8,14 @@ import pytest
 from django.utils import timezone
 
 from evaluation import runs
-from evaluation.models import MetricResult, Run, Score
+from evaluation.models import Run, Score
 from evaluation.runs import RunFault
 from generators import originals
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
 from generators.generations import produce
 from generators.models import Charge, Generation, ImageModel, Prompt
 from tests import builders
+from tests.evaluation.scored_runs import draw, finish, result_of
 from tests.evaluation.shades import Shade, write_suite
 from tests.slow_adapter import Script, paint
 
@@ -22,37 +23,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shades")]
 
 Status = Run.Status
 GATE = '[[gate]]\nmetric = "mean-shade"\nat_least = 2\n'
-
-
-@pytest.fixture
-def model() -> ImageModel:
-    return builders.make_model(adapter="scripted")
-
-
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The runs that workers were told to score."""
-    told: list[int] = []
-    monkeypatch.setattr("celery.current_app.send_task", lambda name, args, queue: told.append(*args))
-    return told
-
-
-def draw(run: Run) -> None:
-    for pk in run.samples.values_list("generation", flat=True):
-        produce(pk)
-
-
-def finish(run: Run) -> Run:
-    """Draw it and score it, as workers would."""
-    draw(run)
-    runs.advance()
-    runs.score(run.pk)
-    run.refresh_from_db()
-    return run
-
-
-def result_of(run: Run, label: str) -> MetricResult:
-    return run.results.get(label=label)
 
 
 def test_each_prompt_is_drawn_once_for_each_seed_and_a_second_start_asks_for_nothing(
@@ -217,14 +187,6 @@ def test_an_error_in_the_scoring_itself_is_said_and_the_next_start_tries_again(
     assert finish(runs.start(write_suite(tmp_path, more=GATE), model)).verdict == "pass"
 
 
-def test_a_metric_that_fails_takes_no_other_with_it(tmp_path: Path, model: ImageModel, sent: list[int]) -> None:
-    run = finish(runs.start(write_suite(tmp_path, metrics=["broken", "mean-shade"]), model))
-    assert run.status == Status.DONE
-    assert result_of(run, "broken").value is None
-    assert "this metric is broken" in result_of(run, "broken").reason
-    assert result_of(run, "mean-shade").value == 7.5
-
-
 def test_a_second_start_draws_again_what_failed_and_nothing_else(
     tmp_path: Path, model: ImageModel, sent: list[int], script: Script
 ) -> None:
@@ -327,47 +289,6 @@ def test_a_model_that_cannot_edit_is_refused_an_edit(tmp_path: Path, model: Imag
     Prompt.objects.filter(key="p2").update(sources=["0" * 64])
     with pytest.raises(RunFault, match=r"Prompt p2 has 1 source image\(s\), which .* does not take"):
         runs.start(suite, model)
-
-
-def test_a_damaged_original_is_unscored_and_the_others_are_not(
-    tmp_path: Path, model: ImageModel, sent: list[int]
-) -> None:
-    run = runs.start(write_suite(tmp_path), model)
-    draw(run)
-    damaged, lost = run.samples.select_related("generation").order_by("pk")[:2]
-    originals.path(damaged.generation.original).write_bytes(b"")
-    originals.path(lost.generation.original).unlink()
-    runs.advance()
-    runs.score(run.pk)
-    mean = result_of(run, "mean-shade")
-    assert (mean.n_scored, mean.n_unscored) == (6, 2)
-    assert any("damaged" in reason for reason in mean.outcome["reasons"])
-    assert result_of(run, "spread").n_scored == 6
-
-
-def test_missing_weights_leave_the_metric_unscored_with_what_to_do(
-    tmp_path: Path, model: ImageModel, sent: list[int]
-) -> None:
-    Shade.missing = "The shades are not here: pip install shades==1"
-    run = finish(runs.start(write_suite(tmp_path, more=GATE), model))
-    assert (run.status, run.verdict) == (Status.DONE, "inconclusive")
-    mean = result_of(run, "mean-shade")
-    assert (mean.value, mean.n_scored, mean.n_unscored) == (None, 0, 8)
-    assert "pip install shades==1" in mean.reason
-
-
-def test_a_full_disk_costs_the_cache_and_no_number(
-    tmp_path: Path, model: ImageModel, sent: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fill_up(*args: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    run = runs.start(write_suite(tmp_path), model)
-    draw(run)
-    runs.advance()
-    monkeypatch.setattr("evaluation.extractors.feature_store.write_whole", fill_up)
-    runs.score(run.pk)
-    assert (result_of(run, "mean-shade").value, result_of(run, "spread").value) == (7.5, 13)
 
 
 def test_a_budget_of_the_suite_is_the_runs_own(tmp_path: Path, model: ImageModel) -> None:

@@ -89,6 +89,13 @@ def test_a_metric_that_has_nothing_to_measure_is_refused(tmp_path: Path, metric:
     assert (found, message in told) == (line, True), told
 
 
+def test_an_unknown_extractor_is_refused(tmp_path: Path) -> None:
+    added = f'[[metrics]]\nmetric = "vendi"\nextractor = "inception/clean"\n\n{METRIC}'
+    found, told = load_faulty(write_suite(tmp_path, (METRIC, added)))
+    assert found == 12
+    assert "vendi names 'inception', which is no extractor. Known: clip-image, clip-text" in told
+
+
 def test_images_of_one_prompt_are_not_compared_where_there_is_one(tmp_path: Path) -> None:
     added = (METRIC, f'[[metrics]]\nmetric = "pairs"\n\n{METRIC}')
     _, told = load_faulty(write_suite(tmp_path, added, ("samples_per_prompt = 5", "samples_per_prompt = 1")))

@@ -49,8 +49,9 @@ class RunFault(Exception):
 def start(suite: Suite, model: ImageModel, *, baseline: Run | None = None, commit: str = "") -> Run:
     """The run of this suite on this model, made where there is none yet; its images are asked for.
 
-    A run that has ended is taken up again if some of its images failed, and only these are drawn again; a call to a
-    maker that may have been paid for is not repeated. Raises RunFault.
+    A run that has ended is taken up again if some of its images failed, and only these are drawn again (a call to a
+    maker that may have been paid for is not repeated), or if a metric has no value: what it lacked may be here now.
+    Raises RunFault.
     """
     # Prompt sets stay, whatever comes of the run: images may have to be imported for them first.
     prompts = _pick_prompts(suite)
@@ -131,7 +132,7 @@ def _freeze(suite: Suite, prompts: list[Prompt]) -> dict[str, Any]:
 def _take_up(run: Run) -> None:
     failed = Generation.objects.filter(samples__run=run, status=Generation.Status.FAILED)
     again = retry_generations(failed.exclude(charges__state=Charge.State.UNKNOWN))
-    if again or run.status == Status.FAILED:
+    if again or run.status == Status.FAILED or run.results.filter(value=None).exists():
         facts: dict[str, Any] = {"verdict": "", "judgement": {}, "message": "", "finished_at": None, "attempts": 0}
         Run.objects.filter(pk=run.pk).update(status=Status.DRAWING, due_at=None, **facts)
         run.refresh_from_db()

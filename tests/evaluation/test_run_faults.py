@@ -53,6 +53,11 @@ def test_missing_weights_leave_the_metric_unscored_with_what_to_do(
     assert (mean.value, mean.n_scored, mean.n_unscored) == (None, 0, 8)
     assert "pip install shades==1" in mean.reason
 
+    Shade.missing = ""
+    again = finish(runs.start(write_suite(tmp_path, more=GATE), model))
+    assert (again, again.verdict) == (run, "pass")
+    assert result_of(run, "mean-shade").value == 7.5
+
 
 @pytest.mark.parametrize(
     ("error", "reason"),

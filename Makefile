@@ -18,7 +18,7 @@ demo: .venv/.workers
 test: lint
 	@rm -f .coverage.*
 	$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
-	PARAGONE_TEST_DATABASE=sqlite $(BIN)/coverage run -m pytest $(PARALLEL) -m "not postgres and not browser" --durations=0 --durations-min=5 --ignore tests/generators/adapters tests/arena tests/generators tests/evaluation/test_runs.py tests/evaluation/test_run_faults.py tests/evaluation/test_replays.py tests/evaluation/test_references.py
+	PARAGONE_TEST_DATABASE=sqlite $(BIN)/coverage run -m pytest $(PARALLEL) -m "not postgres and not browser" --durations=0 --durations-min=5 --ignore tests/generators/adapters tests/arena tests/generators tests/evaluation/runs/test_lifecycle.py tests/evaluation/runs/test_faults.py tests/evaluation/runs/test_replays.py tests/evaluation/reference_sets/test_references.py
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report --fail-under=90
 
 lint: .venv/.dev

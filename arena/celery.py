@@ -7,7 +7,7 @@ from celery.signals import worker_init
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu.transport import TRANSPORT_ALIASES
 
-from generators.worker_setup import share_cores
+from generators.workers.process_setup import share_cores
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "arena.settings")
 

@@ -164,7 +164,7 @@ class Battle(models.Model):
     opened_by = models.UUIDField()
     opened_at = models.DateTimeField(auto_now_add=True)
     by_rater = models.BooleanField(default=False, help_text="the rater typed the prompt")
-    # Of such battles only, and only where there is a classifier (see arena/safety.py).
+    # Of such battles only, and only where there is a classifier (see arena/rater_prompts/safety.py).
     checked = models.BooleanField(default=False, help_text="a safety classifier let both images pass")
     set_aside = models.CharField(max_length=10, choices=SetAside, blank=True)
     set_aside_by = models.UUIDField(null=True, blank=True)
@@ -259,7 +259,7 @@ class VoteCursor(models.Model):
 
 
 class VoteCount(models.Model):
-    """How two models fared on a board, seen from its sides. Derived from the votes (see arena/vote_counts.py)."""
+    """How two models fared on a board, seen from its sides. Derived from the votes (see arena/votes/counts.py)."""
 
     pk = models.CompositePrimaryKey("board", "model_a", "model_b")
     # The votes hold what is named here; to look after it once more would cost as much as the counting.
@@ -287,7 +287,9 @@ class Leaderboard(models.Model):
     board = models.ForeignKey(Board, models.PROTECT, related_name="leaderboards")
     computed_at = models.DateTimeField(auto_now_add=True)
     parameters = models.JSONField(help_text="method and settings, as the fit reports them")
-    counts = models.JSONField(help_text="votes by model_a, model_b and winner: see arena/tallies.py")
+    counts = models.JSONField(
+        help_text="votes by model_a, model_b and winner: see arena/leaderboards/matchup_counts.py"
+    )
     last_vote_id = models.PositiveBigIntegerField()
     n_votes = models.PositiveBigIntegerField()
     n_raters = models.PositiveBigIntegerField()

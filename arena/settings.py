@@ -14,7 +14,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import FileAwareEnv
 
-from generators.redaction import redact_line
+from generators.providers.redaction import redact_line
 
 env = FileAwareEnv(strip_whitespace=True)
 
@@ -86,9 +86,9 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     }
 }
-# Checks of the prompts that raters type (see arena/moderation.py), and the folder of a classifier that looks at the
-# images drawn for them (see arena/safety.py). Empty: nothing looks at these.
-MODERATION: list[str] = env.list("PARAGONE_MODERATION", ["arena.moderation.check_words"])
+# Checks of the prompts that raters type (see arena/rater_prompts/moderation.py), and the folder of a classifier that looks at the
+# images drawn for them (see arena/rater_prompts/safety.py). Empty: nothing looks at these.
+MODERATION: list[str] = env.list("PARAGONE_MODERATION", ["arena.rater_prompts.moderation.check_words"])
 SAFETY_MODEL = env.str("PARAGONE_SAFETY_MODEL", "")
 
 # Storage and queue
@@ -142,7 +142,7 @@ REDIS_URL = env.str("PARAGONE_REDIS_URL", CELERY_BROKER_URL if CELERY_BROKER_URL
 # The folder of networks that no package brings: clip/NAME, dinov2/NAME, detector/NAME in the Hugging Face layout.
 WEIGHTS = env.path("PARAGONE_WEIGHTS", VAR / "weights").resolve()
 # What raters thought of the images of a run: the function that the metrics of preference ask.
-PREFERENCES = "arena.preferences.count_preferences"
+PREFERENCES = "arena.votes.preferences.count_preferences"
 # Local models that one worker process keeps ready to draw.
 WARM_MODELS = env.int("PARAGONE_WARM_MODELS", 1)
 

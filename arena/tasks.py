@@ -2,9 +2,9 @@
 
 from celery import shared_task
 
-from arena import safety
-from arena.leaderboards import rate_board
+from arena.leaderboards.snapshots import rate_board
 from arena.models import Board
+from arena.rater_prompts import safety
 
 
 @shared_task(name="arena.rate_boards")

@@ -3,7 +3,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 
-from arena.views import agreement, battles, health, leaderboards, makers, rater_prompts, runs
+from arena.views import health
+from arena.views.operators import providers
+from arena.views.raters import battles, prompts
+from arena.views.research import agreement, leaderboards, runs
 
 
 @login_not_required
@@ -19,17 +22,17 @@ urlpatterns = [
     path("boards/<slug:slug>/ratings.<slug:kind>", leaderboards.download, name="download"),
     path("boards/<slug:slug>/agreement/", agreement.show_agreement, name="agreement"),
     path("boards/<slug:slug>/battle/", battles.open_battle, name="open_battle"),
-    path("boards/<slug:slug>/battle/prompt/", rater_prompts.rater_prompt, name="rater_prompt"),
+    path("boards/<slug:slug>/battle/prompt/", prompts.rater_prompt, name="rater_prompt"),
     path("battles/<str:token>/", battles.show_battle, name="battle"),
     path("battles/<str:token>/vote/", battles.vote, name="vote"),
     path("battles/<str:token>/set-aside/", battles.set_aside, name="set_aside"),
     path("battles/<str:token>/source.jpg", battles.battle_source, name="battle_source"),
     path("battles/<str:token>/source-<int:number>.jpg", battles.battle_source, name="battle_source"),
     re_path(r"^battles/(?P<token>[^/]+)/(?P<side>[ab])\.jpg$", battles.battle_image, name="battle_image"),
-    path("makers/", makers.makers, name="makers"),
-    path("makers/<slug:slug>/call-again/", makers.call_again, name="call_again"),
-    path("generations/<int:pk>/", makers.show_generation, name="generation"),
-    path("generations/<int:pk>/original", makers.original, name="original"),
+    path("makers/", providers.makers, name="makers"),
+    path("makers/<slug:slug>/call-again/", providers.call_again, name="call_again"),
+    path("generations/<int:pk>/", providers.show_generation, name="generation"),
+    path("generations/<int:pk>/original", providers.original, name="original"),
     path("runs/", runs.list_runs, name="runs"),
     path("runs/<uuid:key>/", runs.show_run, name="run"),
     path("runs/<uuid:key>/report.html", runs.whole_report, name="whole_report"),

@@ -136,10 +136,10 @@ def measure(database: str) -> None:
     from django.db import connection
     from django.db.models import Count
 
-    from arena.leaderboards import rate_board
+    from arena.leaderboards.matchup_counts import unpack_counts
+    from arena.leaderboards.snapshots import rate_board
     from arena.models import Board, Leaderboard, Rater, Vote
-    from arena.tallies import unpack_counts
-    from arena.vote_counts import advance_counts
+    from arena.votes.counts import advance_counts
     from evaluation.ratings.counts import count_rows
 
     board = Board.objects.get()

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from arena.matchmaking import choose, weigh_matchups
+from arena.battles.matchmaking import choose, weigh_matchups
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.components import NotOnOneScale
 from evaluation.ratings.counts import Counts

@@ -2,15 +2,15 @@
 
 from celery import shared_task
 
-from evaluation import runs
+from evaluation.runs import lifecycle
 
 
 @shared_task(name="evaluation.advance")
 def advance() -> None:
-    runs.advance()
+    lifecycle.advance()
 
 
 # Reading the text in ten thousand images takes hours; the claim, which is renewed, says whether somebody is at it.
 @shared_task(name="evaluation.score", time_limit=24 * 3600)
 def score(run_id: int) -> None:
-    runs.score(run_id)
+    lifecycle.score(run_id)

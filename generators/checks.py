@@ -17,7 +17,7 @@ from django.utils import timezone
 from generators.adapters.base import AdapterError
 from generators.adapters.registry import validate_settings
 from generators.models import ImageModel, Price
-from generators.vendors import is_vendor
+from generators.providers.circuit_breaker import is_vendor
 
 
 @register(Tags.models)

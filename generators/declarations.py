@@ -26,13 +26,13 @@ from pydantic import (
     model_validator,
 )
 
-from generators import originals
 from generators.adapters.base import AdapterError
 from generators.adapters.registry import ADAPTERS, find_capabilities, validate_settings
-from generators.images import read_image
+from generators.images import originals
+from generators.images.decoding import read_image
 from generators.models import Budget, Charge, ImageModel, Price, Prompt, PromptSet, Vendor
-from generators.prompts import check_characters, check_prompt
-from generators.vendors import is_vendor
+from generators.prompts.text import check_characters, check_prompt
+from generators.providers.circuit_breaker import is_vendor
 
 
 def format_amount(amount: Decimal) -> str:

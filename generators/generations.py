@@ -29,14 +29,15 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from generators import originals, vendors
 from generators.adapters.base import AdapterError, Answer, Billed, GeneratedImage, GenerationRequest, Outcome
 from generators.adapters.registry import find_capabilities
-from generators.charges import BudgetExhausted, reserve_charge, settle_charge
+from generators.images import originals
+from generators.images.ingest import StoredImage, store_answers
 from generators.models import Budget, Generation, GenerationQuerySet, ImageModel, Prompt
-from generators.redaction import redact
-from generators.stored_images import StoredImage, store_answers
-from generators.warm import warm_generator
+from generators.providers import circuit_breaker
+from generators.providers.charges import BudgetExhausted, reserve_charge, settle_charge
+from generators.providers.redaction import redact
+from generators.workers.generator_cache import warm_generator
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +96,7 @@ def tell_now() -> dict[str, datetime]:
 def dispatch(generations: Iterable[Generation]) -> None:
     """Tell the workers about these rows once the transaction commits. A broker that is away loses nothing."""
     hints = [
-        ((generation.pk, generation.attempts), "api" if vendors.is_vendor(generation.model.adapter) else "gpu")
+        ((generation.pk, generation.attempts), "api" if circuit_breaker.is_vendor(generation.model.adapter) else "gpu")
         for generation in generations
     ]
 
@@ -147,19 +148,19 @@ def produce(generation_id: int, attempts: int | None = None) -> None:
         connection.close_if_unusable_or_obsolete()
     for generation, answer, stored in zip(batch, answers, store_answers(answers), strict=True):
         _settle_answer(generation, answer, stored, seconds)
-    if vendors.is_vendor(first.model.adapter):
-        vendors.note_answers(first.model.adapter, answers)
+    if circuit_breaker.is_vendor(first.model.adapter):
+        circuit_breaker.note_answers(first.model.adapter, answers)
 
 
 def _is_put_off(generation: Generation) -> bool:
     """Whether the maker is not to be called now. The row then waits, and no attempt was made."""
     adapter = generation.model.adapter
-    wait = vendors.find_wait(adapter) if vendors.is_vendor(adapter) else 0.0
+    wait = circuit_breaker.find_wait(adapter) if circuit_breaker.is_vendor(adapter) else 0.0
     for _ in range(TURNS_WAITED):
         if 0 < wait <= settings.SWEEP_SECONDS:
             # The row would not be back sooner.
             time.sleep(wait)
-            wait = vendors.find_wait(adapter)
+            wait = circuit_breaker.find_wait(adapter)
     if wait > 0:
         # Not all at the same moment.
         due_at = timezone.now() + timedelta(seconds=_spread(min(wait, LONGEST_DELAY)))
@@ -205,7 +206,7 @@ def _claim_company(first: Generation) -> list[Generation]:
 
 def _reserve(generation: Generation) -> bool:
     """Set aside what the call may cost; False when it must not be made, and then the row has ended."""
-    if not vendors.is_vendor(generation.model.adapter):
+    if not circuit_breaker.is_vendor(generation.model.adapter):
         return True
     try:
         reserve_charge(generation)
@@ -303,7 +304,7 @@ def _settle_error(generation: Generation, error: AdapterError) -> None:
     }
     if error.reported:
         facts["reported"] = dict(error.reported)
-    may_have_cost = vendors.is_vendor(generation.model.adapter) and error.billed != {}
+    may_have_cost = circuit_breaker.is_vendor(generation.model.adapter) and error.billed != {}
     if error.outcome is Outcome.RATE_LIMITED:
         failures, again = generation.failures, generation.attempts < RATE_LIMITED_ATTEMPTS
     else:

@@ -2,7 +2,8 @@
 
 from celery import shared_task
 
-from generators import generations, sweeping
+from generators import generations
+from generators.workers import stale_claims
 
 
 @shared_task(name="generators.produce")
@@ -12,4 +13,4 @@ def produce(generation_id: int, attempts: int | None = None) -> None:
 
 @shared_task(name="generators.sweep")
 def sweep() -> None:
-    sweeping.sweep()
+    stale_claims.sweep()

@@ -3,14 +3,15 @@
 import itertools
 import uuid
 
-from arena.battles import open_battle
+from arena.battles.opening import open_battle
+from arena.battles.pools import fill_pool
 from arena.models import Battle, Board, Vote
-from arena.pools import fill_pool
-from arena.rater_prompts import open_rater_battle
-from arena.voting import cast_vote
-from generators import generations, originals
+from arena.rater_prompts.opening import open_rater_battle
+from arena.votes.casting import cast_vote
+from generators import generations
 from generators.adapters.base import GenerationRequest
 from generators.adapters.registry import load_generator
+from generators.images import originals
 from generators.models import ImageModel, Prompt, PromptSet
 
 _number = itertools.count(1)

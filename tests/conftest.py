@@ -6,10 +6,11 @@ import pytest
 from celery import current_app
 from django.db import connection
 
-from arena import battles, tallies
+from arena.battles import opening
+from arena.leaderboards import matchup_counts
 from arena.models import Board
-from generators import warm
 from generators.adapters.registry import ADAPTERS
+from generators.workers import generator_cache
 from tests import builders
 from tests.processes import Children, RedisServer
 from tests.settings import REQUIRE_SERVICES
@@ -39,8 +40,8 @@ def _required_services(request: pytest.FixtureRequest) -> None:
 def _own_media(settings, tmp_path: Path) -> None:
     """Each test its own images, and nothing kept in this process from another test's rows."""
     settings.MEDIA_ROOT = tmp_path / "media"
-    warm.cool_all()
-    for cached in (tallies.tally_pairs, battles._weigh):
+    generator_cache.cool_all()
+    for cached in (matchup_counts.tally_pairs, opening._weigh):
         cached.cache_clear()
 
 

@@ -18,7 +18,7 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
-from arena.processes import QUEUES
+from arena.demo.processes import QUEUES
 from tests.settings import POSTGRES
 
 ROOT = Path(__file__).resolve().parent.parent

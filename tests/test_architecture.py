@@ -22,7 +22,7 @@ def test_the_three_packages_import_nothing_by_themselves() -> None:
 
 
 def test_ratings_and_adapters_work_in_a_notebook_without_settings() -> None:
-    code = "import evaluation.ratings.bradley_terry, generators.adapters.sketch.generator, arena.matchmaking"
+    code = "import evaluation.ratings.bradley_terry, generators.adapters.sketch.generator, arena.battles.matchmaking"
     loaded = modules_after(code)
     assert not loaded & {"django", "celery", *HEAVY}
 

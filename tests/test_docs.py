@@ -12,14 +12,14 @@ from django.utils.module_loading import import_string
 
 from arena.settings import VENDOR_KEYS
 from evaluation.extractors.registry import EXTRACTORS
-from evaluation.gate import Rule
 from evaluation.metrics.registry import METRICS, find_metric
-from evaluation.suites import Suite
+from evaluation.suites.gate import Rule
+from evaluation.suites.suite import Suite
 from generators.adapters.base import Outcome
 from generators.adapters.registry import ADAPTERS
 from generators.declarations import Unit
-from tests.generators.adapters.makers import MAKERS
-from tests.generators.adapters.openai_wire import MAKERS as OPENAI_LIKE
+from tests.generators.adapters.openai_servers import MAKERS as OPENAI_LIKE
+from tests.generators.adapters.provider_servers import MAKERS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = {file.stem: file.read_text() for file in (ROOT / "docs").glob("*.md")}

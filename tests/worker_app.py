@@ -23,7 +23,7 @@ if wanted := os.environ.get("PARAGONE_TEST_HOLD"):
     # The parent starts children again when they die: each is held, and each in its own process.
     @worker_process_init.connect
     def hold_here(**kwargs: Any) -> None:
-        from tests.holds import hold
+        from tests.generators.workers.pause_points import hold
 
         point, _, folder = wanted.partition(" ")
         hold(point, Path(folder))

@@ -9,7 +9,7 @@ WINNERS = ('model_a', 'model_b', 'tie', 'both_bad')
 
 
 def pack_counts(apps, schema_editor):
-    """The counts of the snapshots, from rows of (model_a, model_b, winner, votes) to the table of arena/tallies.py."""
+    """The counts of the snapshots, from rows of (model_a, model_b, winner, votes) to the table of arena/leaderboards/matchup_counts.py."""
     Leaderboard = apps.get_model('arena', 'Leaderboard')
     if not Leaderboard.objects.exists():
         return
@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='leaderboard',
             name='counts',
-            field=models.JSONField(help_text='votes by model_a, model_b and winner: see arena/tallies.py'),
+            field=models.JSONField(help_text='votes by model_a, model_b and winner: see arena/leaderboards/matchup_counts.py'),
         ),
         migrations.AlterField(
             model_name='leaderboard',

@@ -2,7 +2,7 @@
 
 from django import template
 
-from evaluation.numerals import write_number, write_signed
+from evaluation.number_format import write_number, write_signed
 
 register = template.Library()
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation.extractors.base import UnreadableInput
-from generators.images import UnusableImage, decode_image
+from generators.images.decoding import UnusableImage, decode_image
 
 Pixels = NDArray[np.uint8]
 
@@ -24,7 +24,7 @@ def decode_rgb(data: bytes) -> Pixels:
     channels; of 16 bits the upper 8 are kept; palettes are looked up; CMYK is converted by Pillow's plain formula;
     transparent parts are laid on mid-grey, as in what raters see (clean-fid and others show what lies hidden beneath).
 
-    Raises UnreadableInput: no such image, one that is cut off, or one larger than generators.images allows.
+    Raises UnreadableInput: no such image, one that is cut off, or one larger than generators.images.decoding allows.
     """
     try:
         return np.array(_convert(decode_image(data)))

@@ -11,7 +11,7 @@ from evaluation.extractors.decoding import DECODING, Pixels, decode_rgb
 from evaluation.extractors.networks import expect_packages, find_device
 from evaluation.extractors.pretrained import digest_network, load_pretrained
 from evaluation.extractors.weights import find, find_digest
-from generators.adapters.quiet import quiet_transformers
+from generators.adapters.logging_quiet import quiet_transformers
 
 LEAST_CONFIDENCE: Final = 0.1  # metrics ask for more; what is below is never used
 MOST_OBJECTS: Final = 100

@@ -10,7 +10,7 @@ from PIL import Image
 
 from evaluation.extractors.base import MissingWeights, UnreadableInput
 from evaluation.extractors.pretrained import read_json
-from generators.images import MAX_PIXELS
+from generators.images.decoding import MAX_PIXELS
 
 # Of CLIP's and BiT's processors: what holds where the file is silent.
 SIDE: Final = 224

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 from evaluation.extractors.base import MissingWeights
 from evaluation.extractors.networks import find_device
 from evaluation.extractors.weights import NETWORK, find_digest
-from generators.adapters.quiet import quiet_transformers
+from generators.adapters.logging_quiet import quiet_transformers
 
 # CLIP looks at images for one extractor and reads texts for another.
 _loaded: "WeakValueDictionary[tuple[str, str], Any]" = WeakValueDictionary()

@@ -16,7 +16,7 @@ EXTRACTORS: Final[dict[str, str]] = {
     "ocr": "evaluation.extractors.ocr.TextReader",
     "nsfw": "evaluation.extractors.safety.UnsafeImages",
     "detector": "evaluation.extractors.detectors.ObjectDetector",
-    "sketch-checker": "evaluation.extractors.sketches.SketchChecker",
+    "sketch-checker": "evaluation.extractors.sketches.checker.SketchChecker",
     "pixels": "evaluation.extractors.pixels.PixelQuality",
 }
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from evaluation.metrics.base import Declaration, Measurement, SampleFacts, SampleMetric, Unscored
-from generators.near_duplicates import MAX_DISTANCE, repetition_rates
+from generators.images.near_duplicates import MAX_DISTANCE, repetition_rates
 
 LONELY = "there is no image of another prompt to compare with"
 

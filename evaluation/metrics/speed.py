@@ -7,15 +7,7 @@ from typing import Annotated, ClassVar, Final
 import numpy as np
 from pydantic import Field
 
-from evaluation.metrics.base import (
-    Declaration,
-    Measurement,
-    PromptMetric,
-    Rows,
-    SampleFacts,
-    SampleMetric,
-    Unscored,
-)
+from evaluation.metrics.base import Declaration, Measurement, PromptMetric, Rows, SampleFacts, SampleMetric, Unscored
 
 SOURCE: Final = "Paragone: the measured time of the adapter's calls"
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from generators.adapters.base import Capabilities, GenerationRequest
-from generators.adapters.gpt_image import GPT_IMAGE, GptImageSettings, describe_gpt_image_call
-from generators.adapters.openai_images import Call, ImagesGenerator
-from generators.adapters.wire import Address, reveal_key
+from generators.adapters.openai_api.gpt_image import GPT_IMAGE, GptImageSettings, describe_gpt_image_call
+from generators.adapters.openai_api.images import Call, ImagesGenerator
+from generators.adapters.provider_http import Address, reveal_key
 
 if TYPE_CHECKING:
     from openai import OpenAI

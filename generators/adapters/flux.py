@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import httpx2
 from pydantic import AfterValidator, Field
 
-from generators.adapters import wire
+from generators.adapters import provider_http
 from generators.adapters.base import (
     AdapterError,
     AdapterSettings,
@@ -72,7 +72,7 @@ def check_model(model: str) -> str:
 
 class FluxSettings(AdapterSettings):
     model: Annotated[str, AfterValidator(check_model)] = "flux-2-pro"
-    base_url: wire.Address = "https://api.bfl.ai"
+    base_url: provider_http.Address = "https://api.bfl.ai"
     # Where a task may be polled, which tells the key, and where its image may lie.
     hosts: tuple[str, ...] = ("*.bfl.ai",)
     safety_tolerance: int = Field(2, ge=0, le=6, description="0 is the strictest")
@@ -93,7 +93,7 @@ class FluxGenerator(OneCallGenerator):
     def _draw(self, request: GenerationRequest) -> GeneratedImage:
         deadline = time.monotonic() + self.settings.timeout
         parameters = self._choose_parameters(request)
-        headers = {"x-key": wire.reveal_key(self.key), "Accept": "application/json"}
+        headers = {"x-key": provider_http.reveal_key(self.key), "Accept": "application/json"}
         task = self._submit(headers, parameters | self._encode_sources(request))
         end = self._await_end(headers, task, deadline)
         asked = {"model": self.settings.model} | {name: parameters[name] for name in parameters if name != "prompt"}
@@ -128,7 +128,7 @@ class FluxGenerator(OneCallGenerator):
             text = f"{self.settings.model} edits at most {most} images and takes no mask."
             raise AdapterError(Outcome.INVALID, text, code="sources")
         for source in request.sources:
-            wire.media_type_of_source(source)
+            provider_http.media_type_of_source(source)
         names = ("input_image", *(f"input_image_{number}" for number in range(2, most + 1)))
         return {name: base64.b64encode(source).decode() for name, source in zip(names, request.sources, strict=False)}
 
@@ -137,12 +137,12 @@ class FluxGenerator(OneCallGenerator):
         try:
             response = self.http.post(url, headers=headers, json=body)
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
-            raise wire.fault_of_transport(error) from error
+            raise provider_http.fault_of_transport(error) from error
         if not response.is_success:
-            raise wire.fault_of_status(response.status_code, response.headers, self._read_words(response))
+            raise provider_http.fault_of_status(response.status_code, response.headers, self._read_words(response))
         task = _read_object(response)
         if not isinstance(task.get("polling_url"), str):
-            raise wire.fault_of_body("it names no polling_url.")
+            raise provider_http.fault_of_body("it names no polling_url.")
         return task
 
     def _await_end(self, headers: Mapping[str, str], task: Mapping[str, Any], deadline: float) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class FluxGenerator(OneCallGenerator):
         Raises AdapterError with an unknown end where it does not come to one in time.
         """
         url, pause, last = task["polling_url"], FIRST_PAUSE, "nothing"
-        wire.check_host(url, self.settings.hosts, billed=None)
+        provider_http.check_host(url, self.settings.hosts, billed=None)
         while (left := deadline - time.monotonic()) > 0:
             try:
                 response = self.http.get(url, headers=headers, timeout=left)
@@ -159,7 +159,7 @@ class FluxGenerator(OneCallGenerator):
                 last = str(answer.get("status"))
                 if last in {"Ready", *REFUSALS, *FAILURES}:
                     return answer
-                wait = max(pause, wire.read_retry_after(response.headers) or 0.0)
+                wait = max(pause, provider_http.read_retry_after(response.headers) or 0.0)
             except httpx2.RequestError as error:
                 last, wait = type(error).__name__, pause
             time.sleep(min(wait, max(0.0, deadline - time.monotonic())))
@@ -175,9 +175,9 @@ class FluxGenerator(OneCallGenerator):
                 return _read_object(response)
             except AdapterError:
                 return {"status": f"HTTP {status}, no JSON"}
-        if status >= 500 or status in wire.PASSING:
+        if status >= 500 or status in provider_http.PASSING:
             return {"status": f"HTTP {status}"}
-        fault = wire.fault_of_status(status, response.headers, self._read_words(response))
+        fault = provider_http.fault_of_status(status, response.headers, self._read_words(response))
         # The task was accepted; that nobody tells us of its end does not undo it.
         raise AdapterError(fault.outcome, fault.message, code=fault.code, billed=None)
 
@@ -189,16 +189,16 @@ class FluxGenerator(OneCallGenerator):
             text = f"The maker refused: {status}."
             raise AdapterError(Outcome.REFUSED, text, stage=stage, code=status, billed=cost, reported=reported)
         if status in FAILURES:
-            text = f"The maker's task failed: {wire.hide_key(str(answer.get('details') or status), self.key)[:500]}"
+            text = f"The maker's task failed: {provider_http.hide_key(str(answer.get('details') or status), self.key)[:500]}"
             raise AdapterError(Outcome.TRANSIENT, text, code=status, reported=reported)
         result = answer.get("result")
         if not isinstance(result, dict) or not isinstance(result.get("sample"), str):
-            raise wire.fault_of_body("the task is ready but names no image.")
+            raise provider_http.fault_of_body("the task is ready but names no image.")
         charged: dict[str, float] = {"image": 1, **cost}
         if "width" in asked:
             charged["megapixel"] = asked["width"] * asked["height"] / MEGAPIXEL
-        data = wire.fetch_image(self.http, result["sample"], hosts=self.settings.hosts, billed=charged)
-        found = wire.identify_image(data)
+        data = provider_http.fetch_image(self.http, result["sample"], hosts=self.settings.hosts, billed=charged)
+        found = provider_http.identify_image(data)
         if found is None:
             text = "The maker's image is no PNG, JPEG or WebP."
             raise AdapterError(Outcome.TRANSIENT, text, code="no_image", billed=charged, reported=reported)
@@ -210,17 +210,17 @@ class FluxGenerator(OneCallGenerator):
         try:
             body = response.json()
         except ValueError:
-            return wire.hide_key(response.text, self.key)
-        return wire.hide_key(str(body.get("detail", body) if isinstance(body, dict) else body), self.key)
+            return provider_http.hide_key(response.text, self.key)
+        return provider_http.hide_key(str(body.get("detail", body) if isinstance(body, dict) else body), self.key)
 
 
 def _read_object(response: httpx2.Response) -> dict[str, Any]:
     try:
         body = response.json()
     except ValueError as error:
-        raise wire.fault_of_body("it is not JSON.") from error
+        raise provider_http.fault_of_body("it is not JSON.") from error
     if not isinstance(body, dict):
-        raise wire.fault_of_body("it is not a JSON object.")
+        raise provider_http.fault_of_body("it is not a JSON object.")
     return body
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import httpx2
 from pydantic import Field
 
-from generators.adapters import wire
+from generators.adapters import provider_http
 from generators.adapters.base import (
     AUTHENTICATION,
     AdapterError,
@@ -48,7 +48,7 @@ REFUSALS = {
 
 class GeminiSettings(AdapterSettings):
     model: str = Field("gemini-2.5-flash-image", pattern=r"^[a-z0-9.-]+$")
-    base_url: wire.Address = "https://generativelanguage.googleapis.com"
+    base_url: provider_http.Address = "https://generativelanguage.googleapis.com"
     # None: the model's own. gemini-2.5-flash-image has no other.
     image_size: Literal["512", "1K", "2K", "4K"] | None = None
     timeout: float = Field(180, ge=1, lt=600, description="seconds to wait for an answer")
@@ -84,13 +84,13 @@ class GeminiGenerator(OneCallGenerator):
         except errors.APIError as error:
             return self._read_fault(error)
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
-            return wire.fault_of_transport(error)
+            return provider_http.fault_of_transport(error)
         except ValueError:  # the SDK's word, and pydantic's, for a body that is not what it should be
-            return wire.fault_of_body("it is not what the maker's SDK expects.")
+            return provider_http.fault_of_body("it is not what the maker's SDK expects.")
 
     @cached_property
     def _client(self) -> "Client":
-        key = wire.reveal_key(self.key)
+        key = provider_http.reveal_key(self.key)
         try:
             from google import genai
         except ImportError as error:
@@ -126,19 +126,19 @@ class GeminiGenerator(OneCallGenerator):
             text = f"{self.settings.model} edits at most {most} images and takes no mask."
             raise AdapterError(Outcome.INVALID, text, code="sources")
         images = [
-            types.Part.from_bytes(data=source, mime_type=wire.media_type_of_source(source))
+            types.Part.from_bytes(data=source, mime_type=provider_http.media_type_of_source(source))
             for source in request.sources
         ]
         return types.Content(role="user", parts=[*images, types.Part.from_text(text=request.prompt)])
 
     def _read_fault(self, error: "APIError") -> AdapterError:
-        words = wire.hide_key(error.message if isinstance(error.message, str) else "", self.key)
-        status = wire.hide_key(error.status if isinstance(error.status, str) else "", self.key)
+        words = provider_http.hide_key(error.message if isinstance(error.message, str) else "", self.key)
+        status = provider_http.hide_key(error.status if isinstance(error.status, str) else "", self.key)
         headers = getattr(error.response, "headers", None) or {}
         details = _read_details(error.details)
         if any(detail.get("reason") == "API_KEY_INVALID" for detail in details):
-            return wire.fault_of_status(401, headers, "")
-        fault = wire.fault_of_status(error.code, headers, words, code=status)
+            return provider_http.fault_of_status(401, headers, "")
+        fault = provider_http.fault_of_status(error.code, headers, words, code=status)
         if fault.code == AUTHENTICATION and "billing" not in words.lower():
             return fault
         fault.retry_after = next(filter(None, map(_read_delay, details)), fault.retry_after)
@@ -155,9 +155,9 @@ class GeminiGenerator(OneCallGenerator):
             raise AdapterError(Outcome.REFUSED, text, stage="prompt", code=reason, billed=billed, reported=reported)
         for part in _list_parts(response):
             if part.inline_data and part.inline_data.data:
-                found = wire.identify_image(part.inline_data.data)
+                found = provider_http.identify_image(part.inline_data.data)
                 if found is None:
-                    raise wire.fault_of_body("the image is no PNG, JPEG or WebP.")
+                    raise provider_http.fault_of_body("the image is no PNG, JPEG or WebP.")
                 return GeneratedImage(part.inline_data.data, found[0], reported, {"image": 1, **billed})
         candidate = response.candidates[0] if response.candidates else None
         reason = candidate.finish_reason.value if candidate and candidate.finish_reason else "no candidate"

@@ -6,15 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from generators.adapters.base import Capabilities, GenerationRequest
-from generators.adapters.openai_images import (
-    EDIT,
-    GENERATE,
-    Call,
-    ImagesGenerator,
-    ImagesSettings,
-    attach_image,
-)
-from generators.adapters.wire import Address, reveal_key
+from generators.adapters.openai_api.images import EDIT, GENERATE, Call, ImagesGenerator, ImagesSettings, attach_image
+from generators.adapters.provider_http import Address, reveal_key
 
 if TYPE_CHECKING:
     from openai import OpenAI

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 from pydantic import SecretStr
 
-from generators.adapters import wire
+from generators.adapters import provider_http
 from generators.adapters.base import GeneratedImage, GenerationRequest
 
 
@@ -22,7 +22,7 @@ class OneCallGenerator(ABC):
     @cached_property
     def http(self) -> httpx2.Client:
         """The connections, opened at the first call. They carry no key of their own."""
-        return wire.open_client(self.settings.timeout)
+        return provider_http.open_client(self.settings.timeout)
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
         """One image for one request. Raises AdapterError as the maker's answer says."""

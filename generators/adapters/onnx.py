@@ -26,7 +26,7 @@ from generators.adapters.base import (
     Outcome,
 )
 from generators.adapters.batches import draw_in_batches, fault_of_drawing, free_memory
-from generators.adapters.diffusers.quiet import quiet
+from generators.adapters.diffusers.logging_quiet import quiet
 from generators.adapters.memory import peak_resident_bytes
 from generators.adapters.png import encode_png
 

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from generators.adapters.base import Capabilities, GenerationRequest
-from generators.adapters.gpt_image import GPT_IMAGE, GptImageSettings, describe_gpt_image_call
-from generators.adapters.openai_images import Call, ImagesGenerator
-from generators.adapters.wire import Address
+from generators.adapters.openai_api.gpt_image import GPT_IMAGE, GptImageSettings, describe_gpt_image_call
+from generators.adapters.openai_api.images import Call, ImagesGenerator
+from generators.adapters.provider_http import Address
 
 if TYPE_CHECKING:
     from openai import OpenAI

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import httpx2
 from pydantic import Field
 
-from generators.adapters import wire
+from generators.adapters import provider_http
 from generators.adapters.base import (
     AdapterError,
     AdapterSettings,
@@ -32,7 +32,7 @@ FILTERED = "CONTENT_FILTERED"
 
 class StabilitySettings(AdapterSettings):
     model: Model = "ultra"
-    base_url: wire.Address = "https://api.stability.ai"
+    base_url: provider_http.Address = "https://api.stability.ai"
     strength: float = Field(0.6, ge=0, le=1, description="of an edit: 0 keeps the source, 1 forgets it")
     timeout: float = Field(180, ge=1, lt=600, description="seconds to wait for an answer")
 
@@ -53,9 +53,9 @@ class StabilityGenerator(OneCallGenerator):
             name: (None, str(value)) for name, value in {"prompt": request.prompt, **parameters}.items()
         }
         for source in request.sources:
-            parts["image"] = ("image", source, wire.media_type_of_source(source))
+            parts["image"] = ("image", source, provider_http.media_type_of_source(source))
         if request.mask is not None:
-            parts["mask"] = ("mask", request.mask, wire.media_type_of_source(request.mask))
+            parts["mask"] = ("mask", request.mask, provider_http.media_type_of_source(request.mask))
         response = self._post(parts)
         if not response.is_success:
             raise self._read_fault(response)
@@ -88,11 +88,11 @@ class StabilityGenerator(OneCallGenerator):
             "edit/inpaint" if self.settings.model == "inpaint" else f"generate/{self.settings.model.partition('.')[0]}"
         )
         url = f"{self.settings.base_url}/v2beta/stable-image/{path}"
-        headers = {"Authorization": f"Bearer {wire.reveal_key(self.key)}", "Accept": "image/*"}
+        headers = {"Authorization": f"Bearer {provider_http.reveal_key(self.key)}", "Accept": "image/*"}
         try:
             return self.http.post(url, headers=headers, files=parts)
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
-            raise wire.fault_of_transport(error) from error
+            raise provider_http.fault_of_transport(error) from error
 
     def _read_fault(self, response: httpx2.Response) -> AdapterError:
         try:
@@ -101,14 +101,20 @@ class StabilityGenerator(OneCallGenerator):
             body = None
         body = body if isinstance(body, dict) else {"errors": response.text}
         name, errors = str(body.get("name") or ""), body.get("errors") or ""
-        words = wire.hide_key("; ".join(map(str, errors)) if isinstance(errors, list) else str(errors), self.key)
+        words = provider_http.hide_key(
+            "; ".join(map(str, errors)) if isinstance(errors, list) else str(errors), self.key
+        )
         request_id = str(body.get("id") or response.headers.get("x-request-id", ""))
         if response.status_code == 403 and name == MODERATION:
             reported = {"request_id": request_id} if request_id else {}
             text = f"The maker refused: {words[:500] or name}"
             return AdapterError(Outcome.REFUSED, text, stage="prompt", code=name, reported=reported)
-        return wire.fault_of_status(
-            response.status_code, response.headers, words, code=wire.hide_key(name, self.key), request_id=request_id
+        return provider_http.fault_of_status(
+            response.status_code,
+            response.headers,
+            words,
+            code=provider_http.hide_key(name, self.key),
+            request_id=request_id,
         )
 
     def _read_image(self, response: httpx2.Response, parameters: Mapping[str, Any]) -> GeneratedImage:
@@ -123,7 +129,7 @@ class StabilityGenerator(OneCallGenerator):
             raise AdapterError(
                 Outcome.REFUSED, text, stage="image", code=FILTERED, billed={"image": 1}, reported=reported
             )
-        found = wire.identify_image(response.content)
+        found = provider_http.identify_image(response.content)
         if found is None:
-            raise wire.fault_of_body("it is no PNG, JPEG or WebP.")
+            raise provider_http.fault_of_body("it is no PNG, JPEG or WebP.")
         return GeneratedImage(response.content, found[0], reported, {"image": 1})

@@ -6,15 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from generators.adapters.base import Capabilities, GenerationRequest
-from generators.adapters.openai_images import (
-    EDIT,
-    GENERATE,
-    Call,
-    ImagesGenerator,
-    ImagesSettings,
-)
+from generators.adapters.openai_api.images import EDIT, GENERATE, Call, ImagesGenerator, ImagesSettings
+from generators.adapters.provider_http import Address, media_type_of_source
 from generators.adapters.sizes import nearest_ratio
-from generators.adapters.wire import Address, media_type_of_source
 
 if TYPE_CHECKING:
     from openai import OpenAI

@@ -19,7 +19,7 @@ from evaluation.metrics.agreement import find_agreement
 from evaluation.models import MetricResult, Run, Sample, Score
 from generators.models import Generation
 from tests import builders
-from tests.arena.voted_images import images_of, make_undrawn_board, vote
+from tests.arena.votes.voted_images import images_of, make_undrawn_board, vote
 
 
 @pytest.fixture

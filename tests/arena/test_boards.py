@@ -6,9 +6,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from pydantic import ValidationError
 
+from arena.battles.pools import fill_pool, watch_pool
 from arena.boards import UnknownDeclaration, declare_board, seed
 from arena.models import Board
-from arena.pools import fill_pool, watch_pool
 from generators import generations
 from generators.declarations import PromptSetChanged, declare_model, declare_prompt_set
 from generators.models import Generation, ImageModel, Price, Prompt

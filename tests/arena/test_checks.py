@@ -49,7 +49,12 @@ def test_files_do_not_serve_several_worker_hosts(settings, monkeypatch: pytest.M
 
 def test_a_check_of_prompts_must_exist(settings) -> None:
     assert checks.check_moderation() == []
-    settings.MODERATION = ["arena.moderation.check_words", "arena.moderation.check_wurds", "nowhere.check", "check"]
+    settings.MODERATION = [
+        "arena.rater_prompts.moderation.check_words",
+        "arena.rater_prompts.moderation.check_wurds",
+        "nowhere.check",
+        "check",
+    ]
     assert ids(checks.check_moderation()) == ["arena.E008"] * 3
 
 

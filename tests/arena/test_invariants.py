@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
-from arena.leaderboards import rate_board
+from arena.leaderboards.snapshots import rate_board
 from arena.models import Battle, Board, Leaderboard, Origin, Rater, Rating, Vote
 from generators.models import Generation
 from tests import builders

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from arena.leaderboards import rate_board
+from arena.leaderboards.snapshots import rate_board
 from arena.models import Board, Origin, Rater, Vote
 from arena.simulation import DrawnVotes, SimulationRefused, StrengthModel, draw_votes, simulate_votes
 from evaluation.ratings.outcomes import WINNERS

@@ -11,9 +11,9 @@ from evaluation.extractors.base import Extracted, ExtractionFault, Identity, Mis
 from evaluation.extractors.registry import EXTRACTORS
 from evaluation.metrics.base import Declaration, Measurement, Metric, SampleFacts, SampleMetric, SetMetric, Unscored
 from evaluation.metrics.registry import METRICS
-from evaluation.suites import Suite, load_suite
+from evaluation.suites.suite import Suite, load_suite
 from generators.adapters.base import GeneratedImage
-from generators.images import UnusableImage, decode_image
+from generators.images.decoding import UnusableImage, decode_image
 from tests.slow_adapter import Script, paint
 
 DECLARED = {"unit": "", "higher_is_better": True, "min_samples": 2, "source": "written for these tests"}

@@ -15,10 +15,8 @@ from django.utils import timezone
 from PIL import Image
 from pydantic import ValidationError
 
-from generators import originals
 from generators.adapters.base import Capabilities
 from generators.adapters.registry import ADAPTERS
-from generators.charges import reserve_charge
 from generators.declarations import (
     ModelChanged,
     PromptSetChanged,
@@ -28,7 +26,9 @@ from generators.declarations import (
     declare_prompt_set,
     declare_vendor,
 )
+from generators.images import originals
 from generators.models import Budget, Charge, Generation, ImageModel, Price, Prompt, PromptSet, Vendor
+from generators.providers.charges import reserve_charge
 from tests import builders
 from tests.processes import run_at_once
 from tests.slow_adapter import ScriptedGenerator

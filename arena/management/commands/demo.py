@@ -22,17 +22,17 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
+from arena.battles.pools import fill_pool, watch_pool
 from arena.boards import declare_all, seed
-from arena.browser_check import vote_over_http
+from arena.demo.browser_check import vote_over_http
+from arena.demo.processes import Child, DemoFault, expect_port_free, start_site, start_worker, stop_all
 from arena.models import Board, Origin
-from arena.pools import fill_pool, watch_pool
-from arena.processes import Child, DemoFault, expect_port_free, start_site, start_worker, stop_all
-from evaluation import runs
 from evaluation.models import Run
-from evaluation.report_pages import to_html
-from evaluation.run_reports import make_report
-from evaluation.suites import load_suite
-from generators import originals
+from evaluation.reports.build import make_report
+from evaluation.reports.html import to_html
+from evaluation.runs import lifecycle
+from evaluation.suites.suite import load_suite
+from generators.images import originals
 from generators.models import ImageModel
 
 DISK_NEEDED = 300_000_000  # bytes: database, images and logs of the demo, with room to spare
@@ -132,7 +132,9 @@ class Command(BaseCommand):
             for child in children:
                 child.expect_alive()
             if time.monotonic() > deadline:
-                raise DemoFault(f"The smoke suite did not end in {SMOKE_SECONDS:.0f} s: {runs.describe_progress(run)}.")
+                raise DemoFault(
+                    f"The smoke suite did not end in {SMOKE_SECONDS:.0f} s: {lifecycle.describe_progress(run)}."
+                )
             time.sleep(0.5)
             run.refresh_from_db()
         if run.status == Run.Status.FAILED:
@@ -156,7 +158,7 @@ def _start_smoke() -> Run | None:
         return None
     suite = load_suite(FIXTURES / "suites" / "smoke.toml")
     model, baseline = (ImageModel.objects.get(slug=slug) for slug in SMOKE)
-    return runs.start(suite, model, baseline=runs.start(suite, baseline))
+    return lifecycle.start(suite, model, baseline=lifecycle.start(suite, baseline))
 
 
 def _write_tiny_network() -> "subprocess.Popen[bytes] | None":

@@ -4,11 +4,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from arena.battles.pools import count_missing, fill_pool, watch_pool
 from arena.models import Board
-from arena.pools import count_missing, fill_pool, watch_pool
-from generators.charges import estimate_cost, spent_on
 from generators.models import ImageModel
-from generators.vendors import is_vendor
+from generators.providers.charges import estimate_cost, spent_on
+from generators.providers.circuit_breaker import is_vendor
 
 
 class Command(BaseCommand):

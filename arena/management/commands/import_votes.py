@@ -8,10 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from arena.models import Board
-from arena.vote_files import COLUMNS, REQUIRED, UnusableVoteFile, VoteFile, model_slug, read_votes
-from arena.vote_imports import ImportRefused, VoteImport, import_votes
+from arena.votes.files import COLUMNS, REQUIRED, UnusableVoteFile, VoteFile, model_slug, read_votes
+from arena.votes.imports import ImportRefused, VoteImport, import_votes
 from evaluation.ratings.outcomes import WINNERS
-from generators.faults import describe_faults, write_faults
+from generators.input_files.faults import describe_faults, write_faults
 from generators.models import ImageModel
 
 HELP = f"""

@@ -16,7 +16,7 @@ from evaluation.metrics.agreement import (
     find_agreement_by_category,
     find_disagreements,
 )
-from evaluation.numerals import write_number
+from evaluation.number_format import write_number
 
 
 class Command(BaseCommand):

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import F
 
-from arena import exports
-from arena.leaderboards import rate_board
+from arena.leaderboards import exports
+from arena.leaderboards.snapshots import rate_board
 from arena.models import Board, Leaderboard, Rating
 
 

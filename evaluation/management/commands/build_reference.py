@@ -10,8 +10,8 @@ from tqdm import tqdm
 from evaluation.extractors.base import MissingWeights
 from evaluation.extractors.feature_store import FeatureStore
 from evaluation.extractors.registry import load_extractor
-from evaluation.image_collections import SUFFIXES, UnusableCollection, count_images
-from evaluation.references import ReferenceFault, store_reference, summarize_images
+from evaluation.reference_sets.image_archives import SUFFIXES, UnusableCollection, count_images
+from evaluation.reference_sets.references import ReferenceFault, store_reference, summarize_images
 
 HELP = f"""
 Stream the images of a folder, of any depth, or of a .zip or .tar archive into the statistics that runs are held

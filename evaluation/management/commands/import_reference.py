@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from evaluation.extractors.base import MissingWeights
 from evaluation.extractors.registry import load_extractor
-from evaluation.references import MADE_BY, MAKERS, ReferenceFault, import_statistics, store_reference
+from evaluation.reference_sets.references import MADE_BY, MAKERS, ReferenceFault, import_statistics, store_reference
 
 HELP = """
 Import statistics (.npz) that pytorch-fid or clean-fid wrote, as a reference set. Their files do not say how they were

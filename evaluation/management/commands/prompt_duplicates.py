@@ -7,11 +7,11 @@ import numpy as np
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from evaluation.declared_files import SuiteFault
 from evaluation.extractors.base import ExtractionFault, MissingWeights
 from evaluation.extractors.registry import load_extractor
-from evaluation.suites import read_pack
+from evaluation.suites.suite import read_pack
 from generators.declarations import PromptDeclaration
+from generators.input_files.declared_files import SuiteFault
 
 
 class Command(BaseCommand):

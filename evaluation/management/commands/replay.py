@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from evaluation.management.progress import ProgressLine
 from evaluation.management.run_argument import find_run
-from evaluation.replays import NothingToReplay, replay
+from evaluation.runs.replays import NothingToReplay, replay
 
 
 class Command(BaseCommand):

@@ -7,20 +7,20 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from evaluation import runs
-from evaluation.declared_files import SuiteFault
-from evaluation.gate import EXIT_CODES
 from evaluation.management.progress import ProgressLine
 from evaluation.models import Run
-from evaluation.report import to_json
-from evaluation.report_junit import to_junit
-from evaluation.report_markdown import to_markdown
-from evaluation.report_pages import to_html
-from evaluation.run_reports import make_report
-from evaluation.runs import RunFault
-from evaluation.suites import load_suite
-from generators import originals
+from evaluation.reports.build import make_report
+from evaluation.reports.html import to_html
+from evaluation.reports.junit import to_junit
+from evaluation.reports.markdown import to_markdown
+from evaluation.reports.report import to_json
+from evaluation.runs import lifecycle
+from evaluation.runs.lifecycle import RunFault
+from evaluation.suites.gate import EXIT_CODES
+from evaluation.suites.suite import load_suite
 from generators.declarations import PromptSetChanged
+from generators.images import originals
+from generators.input_files.declared_files import SuiteFault
 from generators.models import ImageModel
 
 SUITES = Path(settings.BASE_DIR) / "fixtures" / "suites"
@@ -46,8 +46,8 @@ class Command(BaseCommand):
         model, baseline_model = _find_model(options["model"]), options["baseline"] and _find_model(options["baseline"])
         try:
             suite = load_suite(_find_suite(options["suite"]))
-            baseline = runs.start(suite, baseline_model) if baseline_model else None
-            run = runs.start(suite, model, baseline=baseline, commit=options["commit"])
+            baseline = lifecycle.start(suite, baseline_model) if baseline_model else None
+            run = lifecycle.start(suite, model, baseline=baseline, commit=options["commit"])
         except (SuiteFault, RunFault, PromptSetChanged) as fault:
             raise CommandError(str(fault)) from fault
         self.stdout.write(f"Run {run.key}: {suite.title}, {run.samples.count():,} images of {model.name}.")
@@ -59,11 +59,11 @@ class Command(BaseCommand):
         moved_at, last = time.monotonic(), None
         with ProgressLine() as line:
             while True:
-                runs.advance()
+                lifecycle.advance()
                 run.refresh_from_db()
                 if run.status in {Run.Status.DONE, Run.Status.FAILED}:
                     return
-                state = runs.describe_progress(run)
+                state = lifecycle.describe_progress(run)
                 line(state.stage, state.done, state.total)
                 if state != last:
                     moved_at, last = time.monotonic(), state

@@ -9,15 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from evaluation.extractors.base import MissingWeights
 from evaluation.extractors.pretrained import digest_network
-from evaluation.extractors.weights import (
-    FOLDERS,
-    PACKAGED,
-    WrongWeights,
-    describe_download,
-    find,
-    find_digest,
-    locate,
-)
+from evaluation.extractors.weights import FOLDERS, PACKAGED, WrongWeights, describe_download, find, find_digest, locate
 
 
 class Command(BaseCommand):

@@ -19,8 +19,8 @@ from pydantic import SecretStr
 
 from generators.adapters.base import AdapterError, Answer, Capabilities, GeneratedImage, GenerationRequest, Outcome
 from generators.adapters.batches import draw_in_batches
+from generators.adapters.diffusers.logging_quiet import quiet
 from generators.adapters.diffusers.pipelines import Pipelines, Task, find_default, find_multiple, find_task
-from generators.adapters.diffusers.quiet import quiet
 from generators.adapters.diffusers.settings import DiffusersSettings
 from generators.adapters.png import encode_png
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from generators.adapters.base import AdapterError, GenerationRequest, Outcome
 from generators.adapters.batches import fault_of_drawing, free_memory
-from generators.adapters.diffusers.quiet import quiet
+from generators.adapters.diffusers.logging_quiet import quiet
 from generators.adapters.diffusers.settings import DiffusersSettings
 from generators.adapters.memory import peak_resident_bytes
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generators.adapters.diffusers.quiet import quiet
+from generators.adapters.diffusers.logging_quiet import quiet
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer

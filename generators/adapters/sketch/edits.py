@@ -15,7 +15,7 @@ from generators.adapters.sketch.scene import Scene
 from generators.adapters.sketch.shapes import Box
 from generators.adapters.sketch.styles import Style, mix
 from generators.adapters.sketch.vocabulary import COLOR_OF_WORD, KIND_OF_WORD, TIME_OF_WORD, find_singular
-from generators.images import UnusableImage, open_image, read_image
+from generators.images.decoding import UnusableImage, open_image, read_image
 
 _REMOVALS = "remove|erase|delete|take away"
 _VERBS = rf"add|put|place|draw|write|give|include|insert|make|turn|paint|tint|colou?r|{_REMOVALS}"

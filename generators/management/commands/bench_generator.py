@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from generators.adapters.base import AdapterError
-from generators.bench import VARIANTS, Benchmark, NothingToMeasure, Timing, measure_model
 from generators.models import ImageModel
+from generators.workers.bench import VARIANTS, Benchmark, NothingToMeasure, Timing, measure_model
 
 PROMPTS = [
     "a red cube on a blue sphere",

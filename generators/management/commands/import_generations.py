@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from generators.faults import NAMED, describe_faults, write_faults
-from generators.imports import ImportPlan, ImportRefused, plan_import, write_import
-from generators.manifests import COLUMNS, UnusableManifest, read_manifest
+from generators.imports.manifests import COLUMNS, UnusableManifest, read_manifest
+from generators.imports.write import ImportPlan, ImportRefused, plan_import, write_import
+from generators.input_files.faults import NAMED, describe_faults, write_faults
 from generators.models import Generation
 
 HELP = f"""

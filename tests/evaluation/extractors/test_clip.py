@@ -11,7 +11,7 @@ from PIL import Image
 from evaluation.extractors.base import MissingWeights, UnreadableInput
 from evaluation.extractors.clip import ClipImages, ClipTexts
 from evaluation.extractors.preprocessing import read_preprocessing
-from generators.adapters.diffusers.quiet import quiet
+from generators.adapters.diffusers.logging_quiet import quiet
 from tests.evaluation.extractors.encoded_images import encode, make_noise
 from tests.evaluation.extractors.tiny_networks import make_processor, stack, write_clip
 

@@ -12,7 +12,7 @@ from PIL import Image
 from evaluation.extractors import detectors
 from evaluation.extractors.base import MissingWeights
 from evaluation.extractors.detectors import ObjectDetector
-from generators.adapters.diffusers.quiet import quiet
+from generators.adapters.diffusers.logging_quiet import quiet
 
 LABELS = {0: "cat", 1: "lamp", 2: "mouse"}
 RNG = np.random.default_rng(8)

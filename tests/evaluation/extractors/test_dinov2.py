@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from evaluation.extractors.dinov2 import DinoV2
-from generators.adapters.diffusers.quiet import quiet
+from generators.adapters.diffusers.logging_quiet import quiet
 from tests.evaluation.extractors.encoded_images import encode, make_noise
 from tests.evaluation.extractors.tiny_networks import stack, write_dinov2
 

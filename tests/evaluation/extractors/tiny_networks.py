@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evaluation.extractors.base import MissingWeights
 from evaluation.extractors.inception import InceptionV3
-from generators.adapters.diffusers.quiet import quiet
+from generators.adapters.diffusers.logging_quiet import quiet
 
 SIDE = 32
 WORDS = ["photo", "depicts", "red", "cat"]

@@ -11,12 +11,7 @@ from scipy.special import expit, log_expit
 
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.counts import Counts
-from evaluation.ratings.information import (
-    approximate_posterior,
-    find_information,
-    predict_reduction,
-    update_covariance,
-)
+from evaluation.ratings.information import approximate_posterior, find_information, predict_reduction, update_covariance
 
 
 def laplacian(weights: np.ndarray) -> np.ndarray:

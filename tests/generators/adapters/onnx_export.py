@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from generators.adapters.diffusers.quiet import quiet
+from generators.adapters.diffusers.logging_quiet import quiet
 
 
 @quiet()

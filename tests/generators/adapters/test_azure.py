@@ -7,7 +7,7 @@ from pytest_httpserver import HTTPServer
 
 from generators.adapters.base import AdapterError, GeneratedImage
 from generators.adapters.registry import validate_settings
-from tests.generators.adapters.openai_wire import (
+from tests.generators.adapters.openai_servers import (
     AZURE,
     KEY,
     PROMPT,

@@ -11,7 +11,7 @@ from werkzeug import Request, Response
 
 from generators.adapters.base import GenerationRequest, Outcome
 from generators.adapters.registry import find_capabilities
-from tests.generators.adapters.makers import (
+from tests.generators.adapters.provider_servers import (
     FLUX,
     KEY,
     PNG,

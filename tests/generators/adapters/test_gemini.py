@@ -9,7 +9,7 @@ from pytest_httpserver import HTTPServer
 
 from generators.adapters.base import AUTHENTICATION, GenerationRequest, Outcome
 from generators.adapters.registry import find_capabilities
-from tests.generators.adapters.makers import (
+from tests.generators.adapters.provider_servers import (
     GEMINI,
     KEY,
     PNG,

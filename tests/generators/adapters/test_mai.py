@@ -7,7 +7,7 @@ from pytest_httpserver import HTTPServer
 
 from generators.adapters.base import AdapterError, GeneratedImage, Outcome
 from generators.adapters.mai import fit_size
-from tests.generators.adapters.openai_wire import (
+from tests.generators.adapters.openai_servers import (
     KEY,
     MAI,
     PROMPT,

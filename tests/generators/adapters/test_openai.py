@@ -10,9 +10,9 @@ from PIL import Image
 from pytest_httpserver import HTTPServer
 
 from generators.adapters.base import AdapterError, GeneratedImage, Outcome
-from generators.adapters.gpt_image import choose_size, make_alpha_mask
-from generators.adapters.openai_answers import count_usage, share_bill
-from tests.generators.adapters.openai_wire import (
+from generators.adapters.openai_api.answers import count_usage, share_bill
+from generators.adapters.openai_api.gpt_image import choose_size, make_alpha_mask
+from tests.generators.adapters.openai_servers import (
     KEY,
     OPENAI,
     PROMPT,

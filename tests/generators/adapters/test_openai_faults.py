@@ -14,7 +14,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from generators.adapters.base import AUTHENTICATION, AdapterError, GeneratedImage, Generator, Outcome
-from tests.generators.adapters.openai_wire import (
+from tests.generators.adapters.openai_servers import (
     KEY,
     MAKERS,
     Maker,

@@ -6,7 +6,7 @@ import pytest
 
 from generators.adapters.base import AdapterError, Outcome
 from generators.adapters.registry import find_capabilities, load_generator, validate_settings
-from tests.generators.adapters.openai_wire import KEY, MAKERS, Maker, expect_no_key
+from tests.generators.adapters.openai_servers import KEY, MAKERS, Maker, expect_no_key
 
 pytestmark = pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: maker.adapter)
 

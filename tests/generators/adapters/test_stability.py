@@ -8,7 +8,7 @@ from werkzeug import Request
 
 from generators.adapters.base import AUTHENTICATION, GenerationRequest, Outcome
 from generators.adapters.registry import find_capabilities
-from tests.generators.adapters.makers import (
+from tests.generators.adapters.provider_servers import (
     KEY,
     PNG,
     STABILITY,

@@ -8,7 +8,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from generators.adapters.base import AdapterError, GeneratedImage, Outcome
-from tests.generators.adapters.openai_wire import (
+from tests.generators.adapters.openai_servers import (
     KEY,
     PROMPT,
     XAI,

@@ -1,0 +1,165 @@
+"""From counts to a stored table: ratings by the engine, an immutable snapshot."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+import numpy as np
+from django.db import transaction
+
+from arena.leaderboards.matchup_counts import pack_counts
+from arena.models import Board, Leaderboard, Rating
+from arena.votes.clusters import keep_telling, read_clusters
+from arena.votes.counts import advance_counts, read_counts, rebuild_counts
+from evaluation.ratings.bradley_terry import fit_bradley_terry
+from evaluation.ratings.components import Components, find_components
+from evaluation.ratings.counts import Counts, count_votes
+from evaluation.ratings.outcomes import BOTH_BAD, TIE
+from evaluation.ratings.ranks import find_rank_probabilities, find_rank_sets, rank_ranges
+from evaluation.ratings.ratings import Ratings
+from evaluation.ratings.scales import Scale
+from evaluation.ratings.usable_rates import UsableRates, fit_usable_rates
+from evaluation.ratings.votes import Votes
+
+SCALE: Final = Scale()
+CONFIDENCE: Final = 0.95
+# Rank sets and the chance to be first come from simulated draws: the same ones each time.
+DRAWS: Final = {"draws": 2000, "seed": 0}
+
+
+def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
+    """Compute the board's ratings and store them as a new snapshot; None when the newest one has the same votes.
+
+    With ``rebuild``, all votes are counted anew.
+    """
+    with transaction.atomic():
+        # Either locks the counts of the board until the end, so that no table is stored twice.
+        (rebuild_counts if rebuild else advance_counts)(board)
+        counted = read_counts(board)
+        leaderboard = Leaderboard(
+            board=board,
+            parameters=_describe(board),
+            counts=pack_counts(counted.counts),
+            last_vote_id=counted.last_vote_id,
+            n_votes=counted.counts.n_votes,
+            n_raters=counted.n_raters,
+            n_set_aside=counted.n_set_aside,
+            n_apart=counted.n_apart,
+        )
+        newest = Leaderboard.objects.filter(board=board).order_by("-id").first()
+        if newest and _is_same(newest, leaderboard):
+            return None
+        counts = counted.counts
+        clusters = read_clusters(board, cast(tuple[int, ...], counts.models), counted.last_vote_id)
+        if clusters:
+            # Read a moment later: what is rated is what is stored.
+            counts = Counts(counts.models, count_votes(clusters).table.astype(np.int64))
+            leaderboard.counts, leaderboard.n_votes = pack_counts(counts), counts.n_votes
+        ratings = _rate(leaderboard, counts, clusters)
+        leaderboard.save()
+        Rating.objects.bulk_create(ratings)
+        return leaderboard
+
+
+def _is_same(newest: Leaderboard, leaderboard: Leaderboard) -> bool:
+    """Whether it would say the same. Which interval was possible follows from the votes."""
+    wanted = {"interval": leaderboard.parameters["interval"]}
+    same = all(getattr(newest, name) == getattr(leaderboard, name) for name in ("counts", "n_set_aside", "n_apart"))
+    return same and newest.parameters | wanted == leaderboard.parameters
+
+
+def _describe(board: Board) -> dict[str, Any]:
+    """What the ratings depend on beside the counts."""
+    return {
+        "method": "bradley_terry",
+        "ties": "half",
+        "both_bad": "half",
+        "interval": Board.Interval.SANDWICH.value,
+        "interval_wanted": board.interval,
+        "scale": SCALE.scale,
+        "base": SCALE.base,
+        "center": SCALE.center,
+        "anchor": None,
+        "confidence": CONFIDENCE,
+        "rank_draws": DRAWS,
+        "preliminary_below": board.preliminary_below,
+    }
+
+
+def _rate(leaderboard: Leaderboard, counts: Counts, clusters: Votes | None) -> list[Rating]:
+    """The rows of the snapshot, which is given its digests."""
+    components = find_components(counts)
+    ratings = _tally(leaderboard, counts, components)
+    if components.rated:
+        fit = fit_bradley_terry(
+            counts.select(components.rated),
+            ties="half",
+            both_bad="half",
+            interval="sandwich",
+            clusters=keep_telling(clusters.select(components.rated)) if clusters else None,
+            scale=SCALE,
+            confidence=CONFIDENCE,
+        )
+        leaderboard.parameters["interval"] = fit.interval
+        _place([ratings[i] for i in components.rated], fit)
+        leaderboard.covariance_digest = hashlib.sha256(fit.covariance.astype("<f8").tobytes()).hexdigest()
+    if counts.n_votes:
+        _say_usable(ratings, fit_usable_rates(counts, confidence=CONFIDENCE))
+    leaderboard.digest = _digest(leaderboard, counts, ratings)
+    return ratings
+
+
+def _tally(leaderboard: Leaderboard, counts: Counts, components: Components) -> list[Rating]:
+    """A row for each model, without ratings yet."""
+    columns = [
+        counts.wins.sum(axis=1),
+        counts.wins.sum(axis=0),
+        counts.drawn(TIE).sum(axis=1),
+        counts.drawn(BOTH_BAD).sum(axis=1),
+    ]
+    below = leaderboard.parameters["preliminary_below"]
+    return [
+        Rating(
+            leaderboard=leaderboard,
+            model_id=cast(int, model_id),
+            unrated=components.unrated.get(i, ""),
+            preliminary=sum(tally) < below,
+            n_votes=sum(tally),
+            wins=tally[0],
+            losses=tally[1],
+            ties=tally[2],
+            both_bad=tally[3],
+        )
+        for i, (model_id, tally) in enumerate(zip(counts.models, np.transpose(columns).tolist(), strict=True))
+    ]
+
+
+def _place(rows: Sequence[Rating], fit: Ratings) -> None:
+    """Write ratings, intervals and ranks into the rows of the rated models."""
+    best, worst = rank_ranges(fit.ci_low, fit.ci_high)
+    sets = find_rank_sets(fit, confidence=CONFIDENCE, **DRAWS)
+    names = ("value", "ci_low", "ci_high", "rank_best", "rank_worst", "rank_set_best", "rank_set_worst", "p_first")
+    first = find_rank_probabilities(fit, **DRAWS).best
+    columns = (fit.values, fit.ci_low, fit.ci_high, best, worst, sets.best, sets.worst, first)
+    for row, values in zip(rows, zip(*(column.tolist() for column in columns), strict=True), strict=True):
+        for name, value in zip(names, values, strict=True):
+            setattr(row, name, value)
+
+
+def _say_usable(rows: Sequence[Rating], rates: UsableRates) -> None:
+    """Write the usable rates into the rows of all models that have votes."""
+    for row, *rate in zip(rows, rates.values.tolist(), rates.ci_low.tolist(), rates.ci_high.tolist(), strict=True):
+        if row.n_votes:
+            row.usable, row.usable_low, row.usable_high = rate
+
+
+def _digest(leaderboard: Leaderboard, counts: Counts, ratings: Sequence[Rating]) -> str:
+    content = {
+        "parameters": leaderboard.parameters,
+        "models": counts.models,
+        "counts": hashlib.sha256(counts.table.astype("<i8").tobytes()).hexdigest(),
+        "covariance": leaderboard.covariance_digest,
+        "ratings": [[r.model_id, r.value, r.ci_low, r.ci_high, r.unrated, r.preliminary] for r in ratings],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,65 @@
+"""For operators: how the makers outside are doing, what they cost, and one image with all that is known of it."""
+
+import json
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.cache import patch_cache_control
+from django.views.decorators.http import require_POST, require_safe
+
+from arena.views.access import for_operators
+from generators.images import originals
+from generators.models import Generation, Vendor
+from generators.providers import circuit_breaker, spending
+
+
+@for_operators
+@require_safe
+def makers(request: HttpRequest) -> HttpResponse:
+    context = {
+        "makers": spending.read_makers(),
+        "models": spending.read_model_spending(),
+        "budgets": spending.read_budgets(),
+        "failures": spending.read_failures(),
+    }
+    return render(request, "arena/makers.html", context)
+
+
+@for_operators
+@require_POST
+def call_again(request: HttpRequest, slug: str) -> HttpResponse:
+    """Close a maker's circuit breaker: what was wrong has been mended."""
+    circuit_breaker.close_breaker(get_object_or_404(Vendor, slug=slug).slug)
+    return HttpResponseRedirect(reverse("makers"))
+
+
+@for_operators
+@require_safe
+def show_generation(request: HttpRequest, pk: int) -> HttpResponse:
+    """One image with its maker, parameters, provenance and cost. No rater ever gets here."""
+    generation = get_object_or_404(Generation.objects.select_related("model", "prompt"), pk=pk)
+    told = {"Reported by the maker": generation.reported, "Found in the file": generation.provenance}
+    context = {
+        "generation": generation,
+        "charges": generation.charges.order_by("attempt"),
+        "told": {title: json.dumps(facts, indent=2, ensure_ascii=False) for title, facts in told.items() if facts},
+    }
+    return render(request, "arena/generation.html", context)
+
+
+@for_operators
+@require_safe
+def original(request: HttpRequest, pk: int) -> HttpResponse:
+    """The untouched file. A browser shows it as the image that it was found to be, and as nothing else."""
+    generation = get_object_or_404(Generation.objects.ready(), pk=pk)
+    try:
+        data = originals.read(generation.original)
+    except (FileNotFoundError, originals.CorruptOriginal) as error:
+        raise Http404(f"The original is gone or damaged: {error}") from error
+    response = HttpResponse(data, content_type=generation.media_type)
+    response["Content-Disposition"] = f'inline; filename="{generation.original}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    patch_cache_control(response, private=True, immutable=True, max_age=3600)
+    return response

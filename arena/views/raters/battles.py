@@ -1,0 +1,212 @@
+"""The battle pages. Each address serves the whole page, or its fragment to htmx."""
+
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.middleware import HtmxDetails
+
+from arena.battles import blinding, opening
+from arena.battles.opening import NothingToCompare, Stage
+from arena.battles.pools import find_usual_seconds
+from arena.leaderboards.matchup_counts import tally_of
+from arena.models import Battle, Board, Leaderboard, Rating, Vote
+from arena.rater_prompts.opening import LONGEST_TYPED
+from arena.views.access import for_raters
+from arena.views.raters.cookie import read_rater_key, write_rater_key
+from arena.votes import casting
+from generators.models import Generation
+
+
+class HtmxRequest(HttpRequest):
+    htmx: HtmxDetails  # set by django_htmx's middleware
+
+
+# Votes on a pair from which on others' answers are shown.
+ENOUGH_TO_SHOW_OTHERS = 10
+# A drawing that no worker took for this many seconds: the page stops promising that it is under way.
+WORKER_ASLEEP_AFTER = 20
+
+
+@for_raters
+@require_safe
+def open_battle(request: HtmxRequest, slug: str) -> HttpResponse:
+    board = get_object_or_404(Board, slug=slug)
+    key = read_rater_key(request) or uuid.uuid4()
+    try:
+        battle = opening.open_battle(board, key)
+    except NothingToCompare as nothing:
+        return _render(request, {"board": board, "stage": "nothing", "problem": str(nothing)}, HTTPStatus.NOT_FOUND)
+    return write_rater_key(_show(request, battle, key), key)
+
+
+@for_raters
+@require_safe
+def show_battle(request: HtmxRequest, token: str) -> HttpResponse:
+    key = read_rater_key(request) or uuid.uuid4()
+    return write_rater_key(_show(request, _find(token, key), key), key)
+
+
+@for_raters
+@require_safe
+def battle_image(request: HtmxRequest, token: str, side: str) -> HttpResponseBase:
+    """One of the two derivatives, once both exist: neither is ever to be had before the other."""
+    battle = _find(token, None)
+    generations = {"a": battle.generation_a, "b": battle.generation_b}
+    if not opening.can_be_served(battle):
+        raise Http404("The images are not drawn yet.")
+    return _serve(generations[side].original, battle.board)
+
+
+@for_raters
+@require_safe
+def battle_source(request: HtmxRequest, token: str, number: int = 1) -> HttpResponseBase:
+    """An image that both sides edited. It is no secret, and served as the two are, so that it is seen as they are."""
+    battle = _find(token, None)
+    if not 1 <= number <= len(battle.prompt.sources):
+        raise Http404("The prompt starts from no such image.")
+    return _serve(battle.prompt.sources[number - 1], battle.board)
+
+
+def _serve(original: str, board: Board) -> HttpResponseBase:
+    """The derivative of an original, which is all of it that a browser gets."""
+    try:
+        file = blinding.derive(original, board.canvas_width, board.canvas_height)
+    except blinding.UnviewableImage as error:
+        raise Http404("The image cannot be shown.") from error
+    response = FileResponse(file.open("rb"), content_type=blinding.MEDIA_TYPE)
+    # The file's own name is a digest that two battles would share.
+    response["Content-Disposition"] = "inline"
+    patch_cache_control(response, private=True, immutable=True, max_age=3600)
+    return response
+
+
+@for_raters
+@require_POST
+def vote(request: HtmxRequest, token: str) -> HttpResponse:
+    key = read_rater_key(request)
+    battle = _find(token, key)
+    if key is None:
+        problem = "Your browser sent no cookie, so the answer could not be counted. Allow cookies and answer again."
+        return _show(request, battle, None, problem, HTTPStatus.FORBIDDEN)
+    try:
+        _, counted = casting.cast_vote(battle, key, request.POST.get("winner", ""))
+    except ValueError as error:
+        return _show(request, battle, key, str(error), HTTPStatus.BAD_REQUEST)
+    except casting.BattleNotOpen as error:
+        return _show(request, battle, key, str(error), HTTPStatus.CONFLICT)
+    if not request.htmx:
+        return HttpResponseRedirect(battle.get_absolute_url(), status=HTTPStatus.SEE_OTHER)
+    response = _show(request, battle, key, "" if counted else "You had answered before: the first answer stands.")
+    response["HX-Push-Url"] = battle.get_absolute_url()
+    return response
+
+
+@for_raters
+@require_POST
+def set_aside(request: HtmxRequest, token: str) -> HttpResponse:
+    """A rater says that something is wrong with an image. After the vote it is too late to take it back this way."""
+    key = read_rater_key(request)
+    battle = _find(token, key)
+    if key is None or battle.voted:
+        return _show(request, battle, key, "A battle is set aside before the vote, not after.", HTTPStatus.CONFLICT)
+    try:
+        opening.set_aside(battle, request.POST.get("reason", ""), key)
+    except ValueError as error:
+        return _show(request, battle, key, str(error), HTTPStatus.BAD_REQUEST)
+    if request.htmx:
+        return _show(request, battle, key)
+    return HttpResponseRedirect(battle.get_absolute_url(), status=HTTPStatus.SEE_OTHER)
+
+
+def _find(token: str, key: uuid.UUID | None) -> Battle:
+    return get_object_or_404(Battle.objects.seen_by(key), token=token)
+
+
+def _show(
+    request: HtmxRequest, battle: Battle, key: uuid.UUID | None, problem: str = "", status: int = HTTPStatus.OK
+) -> HttpResponse:
+    stage = opening.stage_of(battle)
+    if stage is Stage.READY and not opening.prepare_images(battle):
+        stage = Stage.SET_ASIDE
+    context: dict[str, Any] = {
+        "board": battle.board,
+        "battle": battle,
+        "stage": stage.value,
+        "problem": problem,
+        "sources": _list_sources(battle),
+        "set_aside_reasons": Battle.SetAside.choices,
+        "longest_typed": LONGEST_TYPED,
+    }
+    if stage is Stage.DRAWING:
+        context |= _drawing(battle)
+    if stage is Stage.REVEALED and key:
+        context |= _revealed(battle, key)
+    return _render(request, context, status)
+
+
+def _list_sources(battle: Battle) -> list[str]:
+    """The addresses of what the battle's edits start from."""
+    numbers = range(1, len(battle.prompt.sources) + 1)
+    return [reverse("battle_source", args=[battle.token, *([number] if number > 1 else [])]) for number in numbers]
+
+
+def _render(request: HtmxRequest, context: dict[str, Any], status: int) -> HttpResponse:
+    template = "arena/_battle.html" if request.htmx else "arena/battle.html"
+    response = render(request, template, context, status=status)
+    patch_cache_control(response, no_store=True)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def _drawing(battle: Battle) -> dict[str, Any]:
+    """One honest line for both sides. The usual time is the board's, never that of one of the two models."""
+    waiting = [g for g in (battle.generation_a, battle.generation_b) if g.status == Generation.Status.PENDING]
+    waited = max(((timezone.now() - g.created_at).total_seconds() for g in waiting), default=0.0)
+    context = {"usual_seconds": find_usual_seconds(battle.board), "worker_asleep": waited > WORKER_ASLEEP_AFTER}
+    return context | _count_drawn(battle) if battle.by_rater else context
+
+
+def _count_drawn(battle: Battle) -> dict[str, Any]:
+    """How far both drawings together have come: a number says of neither side that it is the late one."""
+    generations = (battle.generation_a, battle.generation_b)
+    return {
+        "n_drawn": sum(generation.status == Generation.Status.OK for generation in generations),
+        "is_taken": any(g.attempts or g.status != Generation.Status.PENDING for g in generations),
+        "seconds": int((timezone.now() - battle.opened_at).total_seconds()),
+    }
+
+
+def _revealed(battle: Battle, key: uuid.UUID) -> dict[str, Any]:
+    context: dict[str, Any] = {"vote": Vote.objects.get(battle=battle, rater__key=key)}
+    newest = Leaderboard.objects.newest(battle.board)
+    ratings = {r.model_id: r for r in Rating.objects.filter(leaderboard=newest)} if newest else {}
+    context["sides"] = [
+        {"letter": letter, "model": model, "rating": ratings.get(model.pk)}
+        for letter, model in (("A", battle.model_a), ("B", battle.model_b))
+    ]
+    context["others"] = _others(newest, battle) if newest else None
+    try:
+        following = opening.open_battle(battle.board, key)
+    except NothingToCompare as nothing:
+        return context | {"no_next": str(nothing)}
+    # All its images are made and fetched now, so that the next battle appears at once.
+    if opening.stage_of(following) is Stage.READY and opening.prepare_images(following):
+        context |= {"preload": following, "preload_sources": _list_sources(following)}
+    return context
+
+
+def _others(leaderboard: Leaderboard, battle: Battle) -> dict[str, Any] | None:
+    """How everyone answered on these two models, once there are enough answers to tell."""
+    tally = tally_of(leaderboard.pk, battle)
+    total = sum(tally.values())
+    if total < ENOUGH_TO_SHOW_OTHERS:
+        return None
+    shares = [{"winner": w, "label": label, "percent": 100 * tally[w] / total} for w, label in Vote.Winner.choices]
+    return {"total": total, "shares": shares}

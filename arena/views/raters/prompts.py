@@ -1,0 +1,63 @@
+"""The form for a prompt of the rater's own. The address serves the whole page, or its fragment to htmx."""
+
+import uuid
+from http import HTTPStatus
+
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.views.decorators.http import require_http_methods
+
+from arena.battles.opening import NothingToCompare
+from arena.battles.pools import find_usual_seconds
+from arena.models import Board
+from arena.rater_prompts.opening import LONGEST_TYPED, PromptRefused, TooManyPrompts, open_rater_battle
+from arena.views.access import for_raters
+from arena.views.raters.battles import HtmxRequest
+from arena.views.raters.cookie import read_rater_key, write_rater_key
+
+
+@for_raters
+@require_http_methods(["GET", "HEAD", "POST"])
+def rater_prompt(request: HtmxRequest, slug: str) -> HttpResponse:
+    board = get_object_or_404(Board, slug=slug)
+    key = read_rater_key(request)
+    if request.method == "POST":
+        return _draw(request, board, key)
+    status = HTTPStatus.OK if board.takes_prompts else HTTPStatus.FORBIDDEN
+    return write_rater_key(_show(request, board, status), key or uuid.uuid4())
+
+
+def _draw(request: HtmxRequest, board: Board, key: uuid.UUID | None) -> HttpResponse:
+    if key is None:
+        problem = "Your browser sent no cookie, so the pair could not be yours. Allow cookies and try again."
+        return _show(request, board, HTTPStatus.FORBIDDEN, problem)
+    try:
+        battle = open_rater_battle(board, key, request.POST.get("prompt", ""))
+    except ValueError as error:
+        return _show(request, board, HTTPStatus.BAD_REQUEST, str(error))
+    except PromptRefused as error:
+        return _show(request, board, HTTPStatus.FORBIDDEN, str(error))
+    except NothingToCompare as error:
+        return _show(request, board, HTTPStatus.CONFLICT, str(error))
+    except TooManyPrompts as error:
+        response = _show(request, board, HTTPStatus.TOO_MANY_REQUESTS, str(error))
+        response["Retry-After"] = str(error.retry_after)
+        return response
+    # Followed by htmx as well, which then shows the battle's fragment under its address.
+    return HttpResponseRedirect(battle.get_absolute_url(), status=HTTPStatus.SEE_OTHER)
+
+
+def _show(request: HtmxRequest, board: Board, status: int, problem: str = "") -> HttpResponse:
+    context = {
+        "board": board,
+        "problem": problem,
+        "text": request.POST.get("prompt", ""),
+        "longest_typed": LONGEST_TYPED,
+        "usual_seconds": find_usual_seconds(board),
+    }
+    template = "arena/_rater_prompt.html" if request.htmx else "arena/rater_prompt.html"
+    response = render(request, template, context, status=status)
+    patch_cache_control(response, no_store=True)
+    patch_vary_headers(response, ["HX-Request"])
+    return response

@@ -1,0 +1,75 @@
+"""For researchers: runs of suites, how far they are, and what they found."""
+
+import uuid
+from collections.abc import Callable
+from typing import Final
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from arena.views.access import for_operators
+from evaluation.models import Run
+from evaluation.reports.build import make_report
+from evaluation.reports.html import to_html
+from evaluation.reports.junit import to_junit
+from evaluation.reports.markdown import to_markdown
+from evaluation.reports.report import RunReport, to_json
+from evaluation.runs.lifecycle import describe_progress
+from generators.images import originals
+
+PAGE = 50
+# By the ending of the address.
+DOWNLOADS: Final[dict[str, tuple[str, Callable[[RunReport], str]]]] = {
+    "json": ("application/json", to_json),
+    "md": ("text/markdown; charset=utf-8", to_markdown),
+    "xml": ("application/xml", to_junit),
+}
+OPEN = {Run.Status.DRAWING, Run.Status.SCORING}
+
+
+@for_operators
+@require_safe
+def list_runs(request: HttpRequest) -> HttpResponse:
+    runs = Run.objects.select_related("model", "baseline__model").order_by("-created_at")
+    page = Paginator(runs, PAGE).get_page(request.GET.get("page"))
+    return render(request, "arena/runs.html", {"page": page})
+
+
+@for_operators
+@require_safe
+def show_run(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+    """A run, with its progress as long as it is open: then the page asks again for its own middle."""
+    run = get_object_or_404(Run.objects.select_related("model", "baseline__model"), key=key)
+    context = {
+        "run": run,
+        "title": run.spec["suite"]["title"],
+        "is_open": run.status in OPEN,
+        "progress": describe_progress(run),
+        "outcomes": [result.outcome for result in run.results.all()],
+    }
+    whole = not request.headers.get("HX-Request")
+    return render(request, "arena/run.html" if whole else "arena/_run.html", context)
+
+
+@for_operators
+@require_safe
+def whole_report(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+    """The report as one file with all it needs. It runs no script and loads nothing."""
+    run = get_object_or_404(Run, key=key)
+    response = HttpResponse(to_html(make_report(run), originals.read))
+    response["Content-Security-Policy"] = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
+    return response
+
+
+@for_operators
+@require_safe
+def download_report(request: HttpRequest, key: uuid.UUID, kind: str) -> HttpResponse:
+    if kind not in DOWNLOADS:
+        raise Http404(f"There is no report of kind {kind!r}. Known: {', '.join(DOWNLOADS)}, html.")
+    run = get_object_or_404(Run, key=key)
+    media_type, write = DOWNLOADS[kind]
+    name = f"{run.suite}-{run.model.slug}.{kind}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(write(make_report(run)), content_type=media_type, headers=headers)

@@ -1,0 +1,263 @@
+"""Putting the votes of a file on a board: all of them in one transaction, or none.
+
+**The same vote is not imported twice.** A line is already on the board when the board has a vote on the same models
+with the same winner, rater, prompt and time (without the time where the file has none, but has raters and prompts). A
+file that has neither cannot be told from one that was imported before, so it only goes to a board without votes. Votes
+are compared as they were stored: lines that now have raters, and had none at their first import, are other votes.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import NamedTuple
+
+import pandas as pd
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from tqdm import tqdm
+
+from arena.models import Board, Origin, Rater, Vote
+from arena.votes.files import VoteFile, model_slug
+from arena.votes.formats import make_printable
+from generators.input_files.faults import Fault, describe_faults, quote
+from generators.models import ImageModel, Prompt, PromptSet
+
+BATCH = 2000
+
+
+class ImportRefused(Exception):
+    """Nothing was written. The message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class VoteImport:
+    """What was written. ``reused_models``: those that were known before. ``rejected``: lines that were not imported."""
+
+    board: Board
+    board_is_new: bool
+    n_votes: int
+    n_raters: int
+    n_prompts: int
+    new_models: tuple[ImageModel, ...]
+    reused_models: tuple[ImageModel, ...]
+    rejected: tuple[Fault, ...]
+
+
+class _Row(NamedTuple):
+    """A line with what it is about, as the database knows it."""
+
+    line: int
+    content: str
+    model_a: int
+    model_b: int
+    winner: str
+    rater: int | None
+    prompt: int | None
+    time: datetime | None
+    language: str
+    category: str
+
+
+@transaction.atomic
+def import_votes(
+    votes: VoteFile, board_slug: str, *, title: str = "", task: str = "", keep_valid: bool = False
+) -> VoteImport:
+    """Put ``votes`` on the imported board ``board_slug``, which is made where there is none.
+
+    With any fault nothing is imported, unless ``keep_valid``: then the valid lines are. Raises ImportRefused.
+    """
+    board, board_is_new = _open_board(board_slug, title, task)
+    if not votes.tells_votes_apart and board.votes.exists():
+        raise ImportRefused(
+            f"The board {board_slug} has votes, and nothing in this file tells whether they are the same ones. Give "
+            "the file a column time, or the columns rater and prompt; or use another board."
+        )
+    new_models, reused_models = _open_models(votes.rows)
+    rows = _resolve_rows(votes, board, (*new_models, *reused_models))
+    rows, rejected = _part_known(board, rows, votes)
+    if rejected and not keep_valid:
+        raise ImportRefused(describe_faults(rejected, votes.unit))
+    if not rows:
+        raise ImportRefused("No valid line is left to import. " + describe_faults(rejected, votes.unit))
+    board.contestants.add(*new_models, *reused_models)
+    _write_votes(board, rows)
+    return VoteImport(
+        board=board,
+        board_is_new=board_is_new,
+        n_votes=len(rows),
+        n_raters=len({row.rater for row in rows} - {None}),
+        n_prompts=len({row.prompt for row in rows} - {None}),
+        new_models=new_models,
+        reused_models=reused_models,
+        rejected=rejected,
+    )
+
+
+def _open_board(slug: str, title: str, task: str) -> tuple[Board, bool]:
+    board = Board.objects.select_for_update(no_key=True).filter(slug=slug).first()
+    if board is None:
+        board = Board(slug=slug, title=title or slug, task=task or Board.Task.TEXT_TO_IMAGE, origin=Origin.IMPORTED)
+        try:
+            board.full_clean()
+            PromptSet._meta.get_field("slug").clean(_prompt_set_slug(board), None)
+        except ValidationError as error:
+            raise ImportRefused(f"No board {quote(slug)} can be made: {' '.join(error.messages)}") from error
+        board.save()
+        return board, True
+    if board.origin != Origin.IMPORTED:
+        raise ImportRefused(
+            f"The board {slug} holds votes of the origin {board.origin} ({board.get_origin_display()}), and imported "
+            "votes never mix with others. Name another board; where there is none of that name, it is made."
+        )
+    for name, wanted in (("title", title), ("task", task)):
+        if wanted and wanted != getattr(board, name):
+            raise ImportRefused(
+                f"The board {slug} has the {name} {quote(getattr(board, name))}, not {quote(wanted)}. "
+                f"Leave --{name} out to add votes to it."
+            )
+    return board, False
+
+
+def _open_models(rows: pd.DataFrame) -> tuple[tuple[ImageModel, ...], tuple[ImageModel, ...]]:
+    """(new, reused) models of the file."""
+    names = {model_slug(name): name for name in pd.unique(pd.concat([rows["model_a"], rows["model_b"]]))}
+    known = ImageModel.objects.in_bulk(list(names), field_name="slug")
+    new = [ImageModel(slug=slug, name=name, family=name) for slug, name in names.items() if slug not in known]
+    revisions = dict(ImageModel.objects.filter(revision=ImageModel().revision).values_list("family", "slug"))
+    for model in new:
+        if other := revisions.get(model.family):
+            raise ImportRefused(
+                f"{quote(model.name)} of the file would be the model {model.slug}, but the family of that name already "
+                f"has the model {other}. Write {other} in the file if it is the same; otherwise give it another name."
+            )
+    return tuple(ImageModel.objects.bulk_create(new)), tuple(known.values())
+
+
+def _resolve_rows(votes: VoteFile, board: Board, models: Sequence[ImageModel]) -> list[_Row]:
+    """The rows with the ids of what they name; raters and prompts are made where they are new."""
+    rows = votes.rows
+    model_ids = {model.slug: model.pk for model in models}
+    rater_ids = _open_raters(board, rows["rater"])
+    prompt_keys = [_prompt_key(*texts) for texts in zip(*(rows[name] for name in PROMPT_COLUMNS), strict=True)]
+    prompt_ids = _open_prompts(board, rows.assign(key=prompt_keys))
+    return [
+        _Row(
+            line=line,
+            content=content,
+            model_a=model_ids[model_slug(model_a)],
+            model_b=model_ids[model_slug(model_b)],
+            winner=winner,
+            rater=rater_ids.get(rater),
+            prompt=prompt_ids.get(key),
+            time=None if time is pd.NaT else time.to_pydatetime(),
+            language=language,
+            category=category,
+        )
+        for line, content, model_a, model_b, winner, rater, key, time, language, category in zip(
+            *(rows[name].tolist() for name in ("line", "content", "model_a", "model_b", "winner", "rater")),
+            prompt_keys,
+            *(rows[name].tolist() for name in ("time", "language", "category")),
+            strict=True,
+        )
+    ]
+
+
+def _open_raters(board: Board, names: "pd.Series[str]") -> Mapping[str, int]:
+    """Name -> id of the board's raters."""
+    known = dict(Rater.objects.filter(board=board).values_list("name", "pk"))
+    new = [name for name in pd.unique(names) if name and name not in known]
+    made = Rater.objects.bulk_create(
+        [Rater(origin=Origin.IMPORTED, board=board, name=name) for name in new], batch_size=BATCH
+    )
+    return known | {rater.name: rater.pk for rater in made}
+
+
+# Prompts
+
+PROMPT_COLUMNS = ("prompt", "category", "language")
+
+
+def _prompt_set_slug(board: Board) -> str:
+    return f"votes-{board.slug}"
+
+
+def _prompt_key(text: str, category: str, language: str) -> str:
+    """Empty where there is no prompt."""
+    return hashlib.sha256(json.dumps([text, category, language]).encode()).hexdigest()[:16] if text else ""
+
+
+def _open_prompts(board: Board, rows: pd.DataFrame) -> Mapping[str, int]:
+    """Key -> id of the board's imported prompts. A prompt set never changes, so that new prompts make a new version."""
+    slug = _prompt_set_slug(board)
+    known = dict(Prompt.objects.filter(prompt_set__slug=slug).values_list("key", "pk"))
+    new = rows[(rows["key"] != "") & ~rows["key"].isin(known)].drop_duplicates("key").sort_values("key")
+    if new.empty:
+        return known
+    prompts = [
+        {"key": key, "text": text, "category": category, "language": language, "targets": []}
+        for key, text, category, language in zip(
+            *(new[name].tolist() for name in ("key", *PROMPT_COLUMNS)), strict=True
+        )
+    ]
+    digest = hashlib.sha256(json.dumps(prompts, sort_keys=True).encode()).hexdigest()
+    prompt_set = PromptSet.objects.create(
+        slug=slug, version=digest[:12], title=f"Prompts of the votes imported to {board.slug}", digest=digest
+    )
+    made = Prompt.objects.bulk_create([Prompt(prompt_set=prompt_set, **prompt) for prompt in prompts], batch_size=BATCH)
+    board.prompt_sets.add(prompt_set)
+    return known | {prompt.key: prompt.pk for prompt in made}
+
+
+# Votes
+
+
+def _part_known(board: Board, rows: Sequence[_Row], votes: VoteFile) -> tuple[list[_Row], tuple[Fault, ...]]:
+    """(rows that are not on the board yet, all faults in the order of the file)."""
+    timed = "time" in votes.used
+    known = set(_identify_votes(board, rows, timed)) if votes.tells_votes_apart else set()
+    fresh: list[_Row] = []
+    faults = list(votes.faults)
+    for row in rows:
+        if (row.model_a, row.model_b, row.winner, row.rater, row.prompt, row.time if timed else None) in known:
+            faults.append(Fault(row.line, "already on the board", make_printable(row.content)))
+        else:
+            fresh.append(row)
+    return fresh, tuple(sorted(faults, key=lambda fault: fault.line))
+
+
+def _identify_votes(board: Board, rows: Sequence[_Row], timed: bool) -> Iterator[tuple[object, ...]]:
+    """What makes a vote of the board the same as a row, for those that may be."""
+    votes = board.votes.all()
+    times = [row.time for row in rows if row.time]
+    if timed and times:
+        votes = votes.filter(cast_at__range=(min(times), max(times)))
+    for *about, cast_at in votes.values_list("model_a", "model_b", "winner", "rater", "prompt", "cast_at").iterator():
+        yield (*about, cast_at if timed else None)
+
+
+def _write_votes(board: Board, rows: Sequence[_Row]) -> None:
+    now = timezone.now()
+    made = (
+        Vote(
+            board_id=board.pk,
+            origin=Origin.IMPORTED,
+            model_a_id=row.model_a,
+            model_b_id=row.model_b,
+            winner=row.winner,
+            rater_id=row.rater,
+            prompt_id=row.prompt,
+            category=row.category,
+            language=row.language,
+            cast_at=row.time or now,
+        )
+        for row in rows
+    )
+    # disable=None: no bar where nobody watches.
+    with tqdm(total=len(rows), desc="importing", unit="vote", disable=None, dynamic_ncols=True) as bar:
+        while batch := list(islice(made, BATCH)):
+            Vote.objects.bulk_create(batch)
+            bar.update(len(batch))

@@ -1,0 +1,126 @@
+"""From a run in the database to its report."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from pydantic import TypeAdapter
+
+from evaluation.extractors.feature_store import FeatureStore
+from evaluation.models import Run, Sample, Score
+from evaluation.reports.report import (
+    FoundObject,
+    ReadLine,
+    ReportedModel,
+    ReportedSuite,
+    RunReport,
+    SampleReport,
+    SampleScore,
+)
+from evaluation.results import MetricOutcome, Verdict
+from evaluation.suites.suite import Suite
+
+OUTCOME, VERDICT = TypeAdapter(MetricOutcome), TypeAdapter(Verdict)
+# What these find in an image is drawn on it.
+READERS, CHECKERS = ("ocr",), ("sketch-checker", "detector")
+
+
+def make_report(run: Run) -> RunReport:
+    """All that is known of a run, finished or not."""
+    suite = Suite.model_validate(run.spec["suite"])
+    samples = list(run.samples.select_related("generation__prompt").order_by("pk"))
+    facts = [sample.facts or _describe_open(sample) for sample in samples]
+    outcomes = Counter(frozen["outcome"] for frozen in facts)
+    costs = [frozen["usd"] for frozen in facts if frozen.get("usd") is not None]
+    scores, seen = _group_scores(run), _Seen(run)
+    return RunReport(
+        run=str(run.key),
+        suite=ReportedSuite(name=suite.name, version=suite.version, digest=run.suite_digest, title=suite.title),
+        model=_describe_model(run),
+        baseline=_describe_model(run.baseline) if run.baseline else None,
+        commit=run.commit,
+        status=run.status,
+        started=run.created_at.isoformat(),
+        finished=run.finished_at.isoformat() if run.finished_at else "",
+        n_samples=len(samples),
+        n_drawn=outcomes["ok"],
+        n_refused=outcomes["refused"],
+        n_failed=outcomes["failed"],
+        usd=sum(costs) if costs else None,
+        outcomes=tuple(OUTCOME.validate_python(result.outcome) for result in run.results.all()),
+        policy=suite.gate,
+        verdict=VERDICT.validate_python(run.judgement) if run.judgement else None,
+        samples=tuple(
+            _describe_sample(sample, frozen, scores[sample.pk], seen)
+            for sample, frozen in zip(samples, facts, strict=True)
+        ),
+        spec={**run.spec, "record": run.record},
+        warnings=(run.message,) if run.message else (),
+    )
+
+
+def _describe_open(sample: Sample) -> dict[str, Any]:
+    """Of a sample that was not scored yet, as much as can be said."""
+    generation = sample.generation
+    named = {"ok": "ok", "refused": "refused", "failed": "failed"}.get(generation.status, "waiting")
+    return {"outcome": named, "seed": generation.seed, "reason": generation.reason, "original": generation.original}
+
+
+def _describe_model(run: Run) -> ReportedModel:
+    return ReportedModel(slug=run.model.slug, name=run.model.name, revision=run.model.revision, run=str(run.key))
+
+
+def _group_scores(run: Run) -> Mapping[int, dict[str, SampleScore]]:
+    grouped: dict[int, dict[str, SampleScore]] = defaultdict(dict)
+    for score in Score.objects.filter(sample__run=run).order_by("pk"):
+        grouped[score.sample_id][score.label] = SampleScore(value=score.value, note=score.note, error=score.error)
+    return grouped
+
+
+class _Seen:
+    """What was read and recognized in the images, from the feature store."""
+
+    def __init__(self, run: Run) -> None:
+        self.store = FeatureStore(Path(settings.MEDIA_ROOT) / "features")
+        self.identities: Mapping[str, Any] = run.record.get("extractors", {})
+
+    def find(self, names: tuple[str, ...], digest: str, key: str) -> list[Any]:
+        """The records that extractors of these names have of the image."""
+        for specification, identity in self.identities.items():
+            if specification.partition("/")[0] in names and digest:
+                found = self.store.read(identity, digest)
+                return found[key] if isinstance(found, dict) else []
+        return []
+
+
+def _describe_sample(
+    sample: Sample, frozen: Mapping[str, Any], scores: Mapping[str, SampleScore], seen: _Seen
+) -> SampleReport:
+    prompt, digest = sample.generation.prompt, frozen["original"]
+    return SampleReport(
+        prompt_key=prompt.key,
+        prompt=prompt.text,
+        category=prompt.category,
+        language=prompt.language,
+        targets=tuple(prompt.targets),
+        seed=frozen["seed"],
+        status=frozen["outcome"],
+        reason=" ".join(filter(None, (frozen["reason"], frozen.get("message", "")))),
+        image=digest,
+        scores=scores,
+        lines=tuple(
+            ReadLine(text=line["text"], box=tuple(map(tuple, line["box"])), confidence=line["confidence"])
+            for line in seen.find(READERS, digest, "lines")
+        ),
+        objects=tuple(
+            FoundObject(
+                label=found["label"],
+                box=tuple(found["box"]),
+                color=found.get("color") or "",
+                confidence=found.get("confidence"),
+            )
+            for found in seen.find(CHECKERS, digest, "objects")
+        ),
+    )

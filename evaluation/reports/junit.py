@@ -1,0 +1,86 @@
+"""A report as JUnit XML: one test case for each rule of the gate.
+
+A failed rule is a ``failure`` and an inconclusive one an ``error``: GitLab, Jenkins and GitHub's reporters all show an
+error as red, and a skipped test as if nothing were wrong. Metrics without a rule are properties of the suite and no
+test cases: they promise nothing, so they can neither pass nor fail. Where no rule was judged one case is an error, for
+a file without test cases looks green.
+"""
+
+import re
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from evaluation.number_format import with_unit, write_number
+from evaluation.reports.report import RunReport, find_seconds
+from evaluation.results import MetricOutcome, RuleVerdict
+
+# What XML 1.0 has no way to write, not even escaped.
+FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
+TAGS: Final = {"fail": "failure", "inconclusive": "error"}
+
+
+def to_junit(report: RunReport) -> str:
+    """The XML document. It is green if and only if the verdict is PASS."""
+    rules = _list_cases(report)
+    counts = {
+        "tests": str(len(rules)),
+        "failures": str(sum(rule.outcome == "fail" for rule in rules)),
+        "errors": str(sum(rule.outcome == "inconclusive" for rule in rules)),
+        "skipped": "0",
+        "time": f"{find_seconds(report) or 0.0:.3f}",
+    }
+    root = ET.Element("testsuites", {"name": "Paragone", **counts})
+    about = {"name": _clean(report.suite.name), "timestamp": _clean(report.started), **counts}
+    suite = ET.SubElement(root, "testsuite", about)
+    properties = ET.SubElement(suite, "properties")
+    for name, value in _list_properties(report):
+        ET.SubElement(properties, "property", {"name": _clean(name), "value": _clean(value)})
+    for rule in rules:
+        _add_case(suite, rule, f"{report.suite.name}.{report.model.slug}")
+    ET.indent(root)
+    return f"{DECLARATION}{ET.tostring(root, encoding='unicode')}\n"
+
+
+def _list_cases(report: RunReport) -> tuple[RuleVerdict, ...]:
+    if report.verdict and report.verdict.rules:
+        return report.verdict.rules
+    reason = f"The run is {report.status} and has no verdict." if not report.verdict else "The suite has no rules."
+    return (RuleVerdict(rule="the gate has rules", label="gate", outcome="inconclusive", reason=reason),)
+
+
+def _add_case(suite: ET.Element, rule: RuleVerdict, classname: str) -> None:
+    case = ET.SubElement(suite, "testcase", {"classname": _clean(classname), "name": _clean(rule.rule), "time": "0"})
+    if rule.outcome == "pass":
+        ET.SubElement(case, "system-out").text = _clean(rule.reason)
+        return
+    needed = "" if rule.samples_needed is None else f" {rule.samples_needed:,} more samples would decide it."
+    found = ET.SubElement(case, TAGS[rule.outcome], {"type": rule.outcome, "message": _clean(rule.reason)})
+    found.text = _clean(f"{rule.rule}\n{rule.reason}{needed}")
+
+
+def _list_properties(report: RunReport) -> list[tuple[str, str]]:
+    baseline = report.baseline
+    facts = [
+        ("run", report.run),
+        ("model", f"{report.model.slug} {report.model.revision}".strip()),
+        ("baseline", f"{baseline.slug} {baseline.revision}".strip() if baseline else ""),
+        ("commit", report.commit),
+        ("verdict", report.verdict.outcome if report.verdict else ""),
+    ]
+    metrics = [(f"metric.{outcome.label}", _write(outcome)) for outcome in report.outcomes]
+    return [(name, value) for name, value in facts if value] + metrics
+
+
+def _write(outcome: MetricOutcome) -> str:
+    counts = f"{outcome.n_scored} scored, {outcome.n_unscored} unscored"
+    if outcome.value is None:
+        return f"unscored: {outcome.reason} ({counts})"
+    value = with_unit(write_number(outcome.value), outcome.unit)
+    if outcome.ci_low is None or outcome.ci_high is None:
+        return f"{value} ({counts})"
+    return f"{value}, interval {write_number(outcome.ci_low)} to {write_number(outcome.ci_high)} ({counts})"
+
+
+def _clean(text: str) -> str:
+    return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

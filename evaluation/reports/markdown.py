@@ -1,0 +1,140 @@
+"""A report as a comment on a pull request: GitHub's Markdown, fewer than 60 lines whatever the suite."""
+
+import re
+import unicodedata
+from typing import Final
+
+from evaluation.number_format import with_unit, write_number, write_signed
+from evaluation.reports.report import RunReport, SampleReport, find_worst, rank_outcomes, rank_rules
+from evaluation.results import MetricOutcome, RuleVerdict
+
+SIGNS: Final = {"pass": "✅ PASS", "fail": "❌ FAIL", "inconclusive": "⚠️ INCONCLUSIVE"}
+MOST_RULES, MOST_METRICS, MOST_WORST, MOST_WARNINGS = 12, 16, 5, 3
+LONGEST = 160
+
+
+def to_markdown(report: RunReport) -> str:
+    """The verdict, the rules (failed first), the metrics and the five worst samples. What is left out is counted."""
+    sections = [_head(report), _list_rules(report), _list_metrics(report), _list_worst(report), _list_warnings(report)]
+    foot = f"Run {escape(report.run)} · suite digest {escape(report.suite.digest[:12])}"
+    return "\n\n".join("\n".join(lines) for lines in [*sections, [f"<sub>{foot}</sub>"]] if lines) + "\n"
+
+
+def escape(text: str, longest: int = LONGEST) -> str:
+    """Any text as one harmless line: no markup, no mention of a user or an issue, no link, no turned direction."""
+    visible = "".join(c for c in " ".join(text.split()) if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co"})
+    cut = visible if len(visible) <= longest else f"{visible[: longest - 1].rstrip()}…"
+    marked = re.sub(r"[\\`*_{}\[\]<>#!|~&@$^]", lambda found: f"&#{ord(found[0])};", cut)
+    # Hosts make mentions, references, links and emoji of "@name", "#1", "www." and ":x" after decoding entities.
+    return re.sub(r"(&#64;|&#35;|:(?=\S)|(?i:www)(?=\.))", r"\1&#8203;", marked)
+
+
+def _head(report: RunReport) -> list[str]:
+    sign = SIGNS[report.verdict.outcome] if report.verdict else "▫️ NO VERDICT"
+    title = f"### {sign} · {_name(report.model.name, report.model.revision)} on {escape(report.suite.name, 60)}"
+    against = (
+        f" Baseline: {_name(report.baseline.name, report.baseline.revision)}." if report.baseline else " No baseline."
+    )
+    drawn = f"{report.n_drawn:,} of {report.n_samples:,} samples drawn"
+    lost = f", {report.n_refused:,} refused, {report.n_failed:,} failed"
+    spent = "" if report.usd is None else f", US$ {report.usd:,.2f}"
+    commit = f" Commit {escape(report.commit, 60)}." if report.commit else ""
+    state = "" if report.status == "done" else f" The run is {escape(report.status)}."
+    return [title, "", f"{drawn}{lost}{spent}.{against}{commit}{state}"]
+
+
+def _name(name: str, revision: str) -> str:
+    return f"{escape(name, 60)} ({escape(revision, 40)})" if revision else escape(name, 60)
+
+
+def _list_rules(report: RunReport) -> list[str]:
+    rules = rank_rules(report)
+    if not rules:
+        return ["No rule was judged, so nothing is promised."]
+    rows = [
+        f"| {SIGNS[rule.outcome]} | {escape(rule.rule)} | {escape(rule.reason, 240)}{_more(rule)} |"
+        for rule in rules[:MOST_RULES]
+    ]
+    return ["| Verdict | Rule | Why |", "|---|---|---|", *rows, *_count_rest(len(rules) - MOST_RULES, "rule")]
+
+
+def _more(rule: RuleVerdict) -> str:
+    return "" if rule.samples_needed is None else f" **{rule.samples_needed:,} more samples** would decide it."
+
+
+def _list_metrics(report: RunReport) -> list[str]:
+    if not report.outcomes:
+        return []
+    rows = [
+        f"| {escape(outcome.title, 60)} | {_write_value(outcome)} | {_write_interval(outcome)} "
+        f"| {_write_difference(outcome)} | {outcome.n_scored:,} / {outcome.n_unscored:,} |"
+        for outcome in report.outcomes[:MOST_METRICS]
+    ]
+    head = ["| Metric | Value | Interval | Against the baseline | Scored / unscored |", "|---|---:|---:|---:|---:|"]
+    return [*head, *rows, *_count_rest(len(report.outcomes) - MOST_METRICS, "metric")]
+
+
+def _write_value(outcome: MetricOutcome) -> str:
+    if outcome.value is None:
+        return f"unscored: {escape(outcome.reason, 120)}"
+    arrow = {True: " ↑", False: " ↓", None: ""}[outcome.higher_is_better]
+    return f"**{escape(with_unit(write_number(outcome.value), outcome.unit))}**{arrow}"
+
+
+def _write_interval(outcome: MetricOutcome) -> str:
+    if outcome.ci_low is None or outcome.ci_high is None:
+        return "–"
+    return f"{write_number(outcome.ci_low)} to {write_number(outcome.ci_high)}"
+
+
+def _write_difference(outcome: MetricOutcome) -> str:
+    found = outcome.comparison
+    if found is None:
+        return "–"
+    if found.difference is None:
+        return escape(found.reason, 120)
+    if found.ci_low is None or found.ci_high is None:
+        return write_signed(found.difference)
+    return f"{write_signed(found.difference)} ({write_signed(found.ci_low)} to {write_signed(found.ci_high)})"
+
+
+def _list_worst(report: RunReport) -> list[str]:
+    outcome, worst = _find_telling(report)
+    if outcome is None:
+        return []
+    rows = [
+        f"| {escape(sample.prompt)} | {sample.seed} | {_write_score(sample, outcome.label)} "
+        f"| {escape(sample.scores[outcome.label].note)} |"
+        for sample in worst
+    ]
+    return [
+        f"Worst samples by {escape(outcome.title, 60)}:",
+        "",
+        "| Prompt | Seed | Value | Note |",
+        "|---|---:|---:|---|",
+        *rows,
+    ]
+
+
+def _find_telling(report: RunReport) -> tuple[MetricOutcome | None, list[SampleReport]]:
+    """The metric whose worst samples say most: of the gravest rule that knows single samples, else the first."""
+    for outcome in rank_outcomes(report):
+        if worst := find_worst(report, outcome, MOST_WORST):
+            return outcome, worst
+    return None, []
+
+
+def _write_score(sample: SampleReport, label: str) -> str:
+    value = sample.scores[label].value
+    return "–" if value is None else write_number(value)
+
+
+def _list_warnings(report: RunReport) -> list[str]:
+    kept = [f"- {escape(warning, 240)}" for warning in report.warnings[:MOST_WARNINGS]]
+    rest = len(report.warnings) - MOST_WARNINGS
+    return [*kept, *([f"- and {rest} more warnings"] if rest > 0 else [])]
+
+
+def _count_rest(n: int, noun: str) -> list[str]:
+    """A table's last row."""
+    return [f"| … | and {n} more {noun}{'s' if n > 1 else ''}: see the HTML report | |"] if n > 0 else []

@@ -1,0 +1,204 @@
+"""What is said of a finished run: plain values that every report is rendered from, and their JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any, ClassVar, Final, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from evaluation.results import MetricOutcome, Outcome, RuleVerdict, Verdict
+from evaluation.suites.gate import Rule
+
+SEVERITY: Final[tuple[Outcome, ...]] = ("fail", "inconclusive", "pass")
+SCHEMA_VERSION: Final[Literal[1]] = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedSuite:
+    """Of a suite: ``digest`` is of all that decides what is drawn, measured and demanded."""
+
+    name: str
+    version: str
+    digest: str
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedModel:
+    """Of a model: ``run`` is the key of the run that measured it."""
+
+    slug: str
+    name: str
+    revision: str
+    run: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleScore:
+    """What a metric says of one sample: a value, or in ``error`` why there is none."""
+
+    value: float | None
+    note: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadLine:
+    """A line of text as it was read from an image. ``box``: its corners (x, y), in pixels of the original."""
+
+    text: str
+    box: tuple[tuple[float, float], ...]
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundObject:
+    """What a detector saw. ``box``: left, top, right, bottom, in pixels of the original."""
+
+    label: str
+    box: tuple[float, float, float, float]
+    color: str = ""
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleReport:
+    """One sample. ``image`` is the sha256 of the original, "" where there is none: ``reason`` says why.
+
+    ``scores`` are by the label of the metric; a metric on prompts has its value with each sample of the prompt.
+    """
+
+    prompt_key: str
+    prompt: str
+    category: str = ""
+    language: str = ""
+    targets: tuple[str, ...] = ()
+    seed: int
+    status: str
+    reason: str = ""
+    image: str = ""
+    scores: Mapping[str, SampleScore] = field(default_factory=dict)
+    lines: tuple[ReadLine, ...] = ()
+    objects: tuple[FoundObject, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """A run, whole: what it was asked, what it found, what the gate made of it.
+
+    ``policy`` are the rules that ``verdict`` is about. Times are ISO 8601; ``usd`` is None where nobody knows. Mappings
+    that hold anything (``spec``, an outcome's ``identity``) hold what JSON can.
+    """
+
+    # Of all that is nested here, too: no unknown key, and numbers that are none by their names.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", ser_json_inf_nan="strings", json_schema_serialization_defaults_required=True
+    )
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run: str
+    suite: ReportedSuite
+    model: ReportedModel
+    baseline: ReportedModel | None = None
+    commit: str = ""
+    status: str
+    started: str
+    finished: str = ""
+    n_samples: int
+    n_drawn: int
+    n_refused: int
+    n_failed: int
+    usd: float | None = None
+    outcomes: tuple[MetricOutcome, ...] = ()
+    policy: tuple[Rule, ...] = ()
+    verdict: Verdict | None = None
+    samples: tuple[SampleReport, ...] = ()
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def to_json(report: RunReport) -> str:
+    """The report by ``docs/run-report.schema.json``. NaN and infinities are the strings "NaN", "Infinity"."""
+    return _adapter().dump_json(report, indent=2).decode()
+
+
+def from_json(text: str) -> RunReport:
+    """The report that ``to_json`` wrote. Raises ValueError: no report, or one of another schema version."""
+    try:
+        version = json.loads(text)["schema_version"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"This is no run report: {type(error).__name__}: {error}.") from error
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"This report has schema version {version}; wanted {SCHEMA_VERSION}.")
+    try:
+        return _adapter().validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"This is no run report: {place}: {first['msg']}.") from error
+
+
+def make_schema() -> dict[str, Any]:
+    """The JSON Schema of a report."""
+    schema: dict[str, Any] = _name_no_numbers(_adapter().json_schema(mode="serialization"))
+    return {**schema, "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Paragone run report"}
+
+
+def find_seconds(report: RunReport) -> float | None:
+    """How long the run took, None where its times do not say."""
+    try:
+        return (datetime.fromisoformat(report.finished) - datetime.fromisoformat(report.started)).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
+def rank_rules(report: RunReport) -> list[RuleVerdict]:
+    """The rules that failed first, then the undecided, then those that passed."""
+    return sorted(report.verdict.rules, key=lambda rule: SEVERITY.index(rule.outcome)) if report.verdict else []
+
+
+def rank_outcomes(report: RunReport) -> list[MetricOutcome]:
+    """The metrics whose rules fail first, then the undecided, the passed, and those without a rule."""
+    gravity = {rule.label: SEVERITY.index(rule.outcome) for rule in reversed(rank_rules(report))}
+    return sorted(report.outcomes, key=lambda outcome: gravity.get(outcome.label, len(SEVERITY)))
+
+
+def find_worst(report: RunReport, outcome: MetricOutcome, n: int) -> list[SampleReport]:
+    """The ``n`` samples with the worst values of a metric, worst first, one for each prompt.
+
+    Empty where no sample has a value or neither direction is better. Samples as good as the best are left out, unless
+    all are alike.
+    """
+    if outcome.higher_is_better is None:
+        return []
+    sign = 1.0 if outcome.higher_is_better else -1.0
+    ranked = sorted(
+        (sign * score.value, sample.prompt_key, sample.seed, index)
+        for index, sample in enumerate(report.samples)
+        if (score := sample.scores.get(outcome.label)) is not None and score.value is not None
+    )
+    worst: dict[str, SampleReport] = {}
+    for value, key, _, index in ranked:
+        if value < ranked[-1][0] or ranked[0][0] == ranked[-1][0]:
+            worst.setdefault(key, report.samples[index])
+    return list(worst.values())[:n]
+
+
+def _name_no_numbers(schema: Any) -> Any:
+    """The schema with numbers that may be NaN or infinite: pydantic writes them by name and does not declare it."""
+    if isinstance(schema, list):
+        return [_name_no_numbers(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "number":
+        rest = {key: value for key, value in schema.items() if key != "type"}
+        return {**rest, "anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
+    return {key: _name_no_numbers(value) for key, value in schema.items()}
+
+
+@cache
+def _adapter() -> TypeAdapter[RunReport]:
+    return TypeAdapter(RunReport)

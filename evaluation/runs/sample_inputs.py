@@ -1,0 +1,89 @@
+"""What is known of a run's samples, frozen as JSON when it is scored, and thawed for the metrics.
+
+Images may be asked for again, prices change and raters go on voting. A number must not care: it is computed from what
+is frozen in Sample.facts, so that a replay finds it again.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Sum
+from django.utils.module_loading import import_string
+
+from evaluation.metrics.base import PromptFacts, SampleFacts, VoteFacts
+from evaluation.models import Run
+from evaluation.runs.extractions import Extractions
+from generators.models import Charge, Generation, Prompt
+
+Frozen = dict[str, Any]
+OUTCOMES = {Generation.Status.OK: "ok", Generation.Status.REFUSED: "refused"}
+
+
+def freeze_facts(run: Run) -> dict[int, Frozen]:
+    """The facts of each sample by its primary key, as they are now."""
+    samples = list(run.samples.select_related("generation").order_by("pk"))
+    ids = [sample.generation_id for sample in samples]
+    costs = dict(
+        Charge.objects.filter(generation__samples__run=run)
+        .exclude(state=Charge.State.RESERVED)
+        .values_list("generation")
+        .annotate(Sum("amount"))
+    )
+    votes = import_string(settings.PREFERENCES)(ids)
+    return {
+        sample.pk: _freeze(sample.generation, costs.get(sample.generation_id), votes.get(sample.generation_id, ()))
+        for sample in samples
+    }
+
+
+def _freeze(generation: Generation, cost: Decimal | None, votes: tuple[VoteFacts, ...]) -> Frozen:
+    outcome = OUTCOMES.get(Generation.Status(generation.status), "failed")
+    drawn = outcome == "ok"
+    return {
+        "seed": generation.seed,
+        "outcome": outcome,
+        "reason": "" if drawn else generation.reason,
+        "message": "" if drawn else generation.message,
+        "original": generation.original,
+        "width": generation.reported.get("width") if drawn else None,
+        "height": generation.reported.get("height") if drawn else None,
+        "phash": generation.phash,
+        "seconds": generation.seconds if drawn and not generation.made_elsewhere else None,
+        # Rows that were claimed together were drawn in one call.
+        "call": generation.claimed_at.isoformat() if generation.claimed_at else None,
+        "usd": None if cost is None else float(cost),
+        "votes": [vars(vote) for vote in votes],
+    }
+
+
+def thaw(frozen: Mapping[str, Any], prompt: Prompt, extractions: Extractions) -> SampleFacts:
+    """The facts as metrics take them; what extractors found is looked up when a metric asks."""
+    return SampleFacts(
+        prompt=describe_prompt(prompt),
+        seed=frozen["seed"],
+        outcome=frozen["outcome"],
+        reason=frozen["reason"],
+        width=frozen["width"],
+        height=frozen["height"],
+        phash=frozen["phash"],
+        seconds=frozen["seconds"],
+        call=frozen["call"],
+        usd=frozen["usd"],
+        votes=tuple(VoteFacts(**vote) for vote in frozen["votes"]),
+        extracted=extractions.of_image(frozen["original"]),
+        texts=extractions.of_texts(),
+    )
+
+
+def describe_prompt(prompt: Prompt) -> PromptFacts:
+    return PromptFacts(
+        key=f"{prompt.prompt_set_id}/{prompt.key}",
+        text=prompt.text,
+        category=prompt.category,
+        language=prompt.language,
+        targets=tuple(prompt.targets),
+        tags=tuple(prompt.tags),
+        checks=tuple(prompt.checks),
+    )

@@ -1,0 +1,191 @@
+"""From the images of a run to its numbers: extract features once each, measure, compare, judge.
+
+Reads the database and writes nothing to it: ``runs.py`` stores what comes out, ``replays.py`` holds it against what was
+stored before.
+"""
+
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from evaluation.extractors.feature_store import FeatureStore
+from evaluation.metrics.base import Measurement, Metric, SampleFacts, SetMetric, Unscored
+from evaluation.metrics.evaluating import Evaluation, compare, describe, evaluate
+from evaluation.models import Run, Sample, Score
+from evaluation.reference_sets.references import find_reference
+from evaluation.results import Comparison, MetricOutcome, Verdict
+from evaluation.runs.extractions import Extractions
+from evaluation.runs.sample_inputs import Frozen, freeze_facts, thaw
+from evaluation.suites.gate import judge
+from evaluation.suites.suite import Suite, SuiteMetric
+from generators.images import originals
+
+# (stage, done, total)
+OnProgress = Callable[[str, int, int], None]
+# What can change a number although images, weights and parameters are the same.
+PACKAGES = ("numpy", "scipy", "torch", "onnxruntime", "transformers", "pillow", "rapidocr", "rapidfuzz", "pypiqe")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring:
+    """What was found. ``facts`` by the sample's primary key; ``record`` says with what."""
+
+    outcomes: tuple[MetricOutcome, ...]
+    scores: tuple[Score, ...]
+    facts: Mapping[int, Frozen]
+    verdict: Verdict | None
+    record: dict[str, Any]
+
+
+def score_run(run: Run, *, on_progress: OnProgress) -> Scoring:
+    """Score a run whose images are drawn. Its facts are frozen now; the baseline's were when it was scored."""
+    return score_frozen(run, freeze_facts(run), on_progress=on_progress)
+
+
+def score_frozen(run: Run, facts: Mapping[int, Frozen], *, on_progress: OnProgress) -> Scoring:
+    """Score a run from facts that were frozen before: nothing but originals and features is read beside them."""
+    suite = Suite.model_validate(run.spec["suite"])
+    extractions = Extractions(FeatureStore(Path(settings.MEDIA_ROOT) / "features"), Path(settings.WEIGHTS))
+    samples = list(run.samples.select_related("generation__prompt").order_by("pk"))
+    own = [thaw(facts[sample.pk], sample.generation.prompt, extractions) for sample in samples]
+    others = list(run.baseline.samples.select_related("generation__prompt").order_by("pk")) if run.baseline else []
+    baseline = [thaw(sample.facts, sample.generation.prompt, extractions) for sample in others if sample.facts]
+    metrics = [declared.build() for declared in suite.metrics]
+    digests = [facts[sample.pk]["original"] for sample in samples]
+    digests += [sample.facts["original"] for sample in others if sample.facts]
+    _extract(metrics, [*own, *baseline], digests, extractions, on_progress)
+    comparing = partial(_compare, run.baseline, own, baseline, suite.confidence)
+    outcomes, scores = [], []
+    for n, (declared, metric) in enumerate(zip(suite.metrics, metrics, strict=True)):
+        on_progress("metrics", n, len(metrics))
+        evaluation, outcome = _evaluate(declared, metric, own, extractions, suite.confidence, comparing)
+        outcomes.append(outcome)
+        scores += _list_scores(declared.label, samples, evaluation)
+    return Scoring(
+        outcomes=tuple(outcomes),
+        scores=tuple(scores),
+        facts=facts,
+        verdict=judge(outcomes, suite.gate) if suite.gate else None,
+        record={"versions": find_versions(), "extractors": dict(extractions.identities)},
+    )
+
+
+def _extract(
+    metrics: Sequence[Metric],
+    samples: Sequence[SampleFacts],
+    digests: Sequence[str],
+    extractions: Extractions,
+    on_progress: OnProgress,
+) -> None:
+    """Let each extractor look once at each image, and once at each text."""
+    sources = [(digest, partial(originals.read, digest)) for digest in _unique(filter(None, digests))]
+    for specification in _unique(spec for metric in metrics for spec in metric.image_extractors()):
+        extractions.extract_images(specification, sources, partial(on_progress, specification))
+    texts = _unique(pair for metric in metrics for sample in samples for pair in metric.texts(sample.prompt))
+    for specification in _unique(spec for spec, _ in texts):
+        of_this = [text for spec, text in texts if spec == specification]
+        extractions.extract_texts(specification, of_this, partial(on_progress, specification))
+
+
+def _unique(items: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(items))
+
+
+def _evaluate(
+    declared: SuiteMetric,
+    metric: Metric,
+    samples: Sequence[SampleFacts],
+    extractions: Extractions,
+    confidence: float,
+    comparing: Callable[[Metric, Any], Comparison | None],
+) -> tuple[Evaluation, MetricOutcome]:
+    specifications = _unique(
+        [*metric.image_extractors(), *(spec for s in samples for spec, _ in metric.texts(s.prompt))]
+    )
+    identity: dict[str, Any] = {
+        "metric": declared.metric,
+        "parameters": metric.model_dump(mode="json"),
+        "extractors": {s: dict(extractions.identities[s]) for s in specifications if s in extractions.identities},
+        **metric.replay_facts(),
+    }
+    reference = None
+    try:
+        extractions.expect(specifications)
+        if isinstance(metric, SetMetric) and metric.reference_name is not None:
+            (specification,) = metric.image_extractors()
+            known = extractions.identities[specification]
+            reference, row = find_reference(metric.reference_name, specification, known)
+            identity["reference"] = {"name": row.name, "digest": row.digest, "n": row.n}
+        evaluation = evaluate(metric, samples, reference=reference, confidence=confidence)
+        evaluation = replace(evaluation, warnings=(*evaluation.warnings, *extractions.warn(specifications)))
+        comparison = comparing(metric, reference)
+    except Unscored as reason:
+        evaluation, comparison = _leave_unscored(reason, len(samples), confidence), None
+    if isinstance(metric, SetMetric):
+        # Distances of distributions depend on how many images there are.
+        identity["n"] = evaluation.n_scored
+    return evaluation, describe(metric, evaluation, comparison, declared.label, identity)
+
+
+def _leave_unscored(reason: Unscored, n: int, confidence: float) -> Evaluation:
+    """Of a metric that cannot be asked at all."""
+    return Evaluation(
+        n_scored=0,
+        n_unscored=n,
+        n_prompts=0,
+        reasons={str(reason): n},
+        scores=(reason,) * n,
+        confidence=confidence,
+        reason=str(reason),
+    )
+
+
+def _compare(
+    baseline: Run | None,
+    own: Sequence[SampleFacts],
+    others: Sequence[SampleFacts],
+    confidence: float,
+    metric: Metric,
+    reference: Any,
+) -> Comparison | None:
+    if baseline is None:
+        return None
+    if baseline.status != Run.Status.DONE:
+        return Comparison(reason=f"the baseline's run is {baseline.status}. {baseline.message}".strip())
+    return compare(metric, own, others, reference=reference, confidence=confidence)
+
+
+def _list_scores(label: str, samples: Sequence[Sample], evaluation: Evaluation) -> list[Score]:
+    return [
+        _describe_score(label, sample, found)
+        for sample, found in zip(samples, evaluation.scores, strict=True)
+        if found is not None
+    ]
+
+
+def _describe_score(label: str, sample: Sample, found: Measurement | Unscored) -> Score:
+    if isinstance(found, Unscored):
+        return Score(sample=sample, label=label, error=str(found))
+    return Score(sample=sample, label=label, value=found.values[0], columns=list(found.values), note=found.note)
+
+
+def find_versions() -> dict[str, str]:
+    """The versions of what computes, as they are installed here."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def as_json(found: MetricOutcome | Verdict) -> dict[str, Any]:
+    """The outcome or verdict as the database keeps it."""
+    return asdict(found)

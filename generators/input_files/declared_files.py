@@ -1,0 +1,67 @@
+"""A TOML file that somebody wrote, and where in it a fault stands."""
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from generators.input_files.faults import quote
+from generators.input_files.toml_lines import KeyPath, find_error_line, find_line
+
+
+class SuiteFault(Exception):
+    """What is wrong with a suite, or with a prompt file, and where: "FILE:LINE: what came, what is wanted"."""
+
+    def __init__(self, file: Path, line: int, message: str) -> None:
+        super().__init__(f"{file}:{line}: {message}")
+        self.file = file
+        self.line = line
+        self.message = message
+
+
+@dataclass(frozen=True)
+class DeclaredFile:
+    """``values`` are what ``text`` says."""
+
+    path: Path
+    text: str
+    values: Mapping[str, Any]
+
+    def fault(self, place: Sequence[str | int], message: str) -> SuiteFault:
+        """The fault at ("metrics", 2, "label"), say."""
+        return SuiteFault(self.path, find_line(self.text, place), message)
+
+    def explain(self, error: ValidationError, list_keys: Callable[[KeyPath], Iterable[str]]) -> SuiteFault:
+        """The first, in the order of lines, of what pydantic found. ``list_keys`` gives the keys of a table."""
+        faults = [self.fault(fault["loc"], _explain(fault, list_keys)) for fault in error.errors()]
+        return min(faults, key=lambda fault: fault.line)
+
+
+def read_declared_file(path: Path) -> DeclaredFile:
+    """Raises SuiteFault for what cannot be read or is not TOML."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return DeclaredFile(path, text, tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise SuiteFault(path, find_error_line(error, text), f"this is not TOML: {error}.") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise SuiteFault(path, line, "these bytes are not UTF-8. Save the file as UTF-8.") from error
+    except OSError as error:
+        raise SuiteFault(path, 1, f"the file cannot be read: {error.strerror}.") from error
+
+
+def _explain(fault: ErrorDetails, list_keys: Callable[[KeyPath], Iterable[str]]) -> str:
+    table, key = fault["loc"][:-1], fault["loc"][-1]
+    if fault["type"] == "extra_forbidden":
+        return f"there is no key {quote(key)} here. Known: {', '.join(list_keys(table))}."
+    if fault["type"] == "missing":
+        return f"{key} is missing. Add it."
+    message = fault["msg"].removeprefix("Value error, ").removesuffix(".")
+    if fault["type"] == "value_error":
+        return f"{message}."
+    return f"{key} is {quote(fault['input'])}. {message}."

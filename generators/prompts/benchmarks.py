@@ -1,0 +1,247 @@
+"""Prompts of public benchmarks, from the files that their makers publish, as prompt sets of this project.
+
+Each format is a class whose fields are what is read of a row; other columns are passed over.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from generators.declarations import PromptDeclaration, PromptSetDeclaration
+from generators.input_files.csv_jsonl import read_object
+from generators.input_files.faults import Fault, Faulty, describe_faults, quote
+
+IDEOGRAPH: Final = re.compile("[\u3400-\u9fff]")
+
+
+class UnusablePromptFile(Exception):
+    """The file cannot be imported; nothing of it is. The message says why, and names lines."""
+
+
+class Row(BaseModel):
+    """A row of a benchmark's file. The class says where the benchmark comes from."""
+
+    model_config = ConfigDict(frozen=True)
+    title: ClassVar[str]
+    source: ClassVar[str]
+    license: ClassVar[str]
+
+    def declare(self, number: int) -> dict[str, Any]:
+        """The prompt, as ``PromptDeclaration`` takes it. ``number`` counts the rows from 1."""
+        raise NotImplementedError
+
+
+class PartiRow(Row):
+    """PartiPrompts (Yu et al. 2022, "Scaling autoregressive models for content-rich text-to-image generation")."""
+
+    title = "PartiPrompts"
+    source = "https://github.com/google-research/parti"
+    license = "Apache-2.0"
+
+    prompt: str = Field(alias="Prompt")
+    category: str = Field(alias="Category")
+    challenge: str = Field(alias="Challenge")
+
+    def declare(self, number: int) -> dict[str, Any]:
+        tags = [self.challenge] if self.challenge else []
+        return {"key": f"{number:04}", "text": self.prompt, "category": self.category, "language": "en", "tags": tags}
+
+
+class GenEvalThing(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(alias="class", min_length=1)
+    count: int = Field(ge=1)
+    color: str | None = None
+    # The second is the index of another thing in the row's ``include``.
+    position: tuple[Literal["left of", "right of", "above", "below"], int] | None = None
+
+
+class GenEvalRow(Row):
+    """GenEval (Ghosh et al. 2023, "GenEval: an object-focused framework for evaluating text-to-image alignment").
+
+    What is included is there at least ``count`` times. Only with an exclusion of one more is the count exact, and only
+    then is it a check.
+    """
+
+    title = "GenEval"
+    source = "https://github.com/djghosh13/geneval"
+    license = "MIT"
+
+    tag: str
+    prompt: str
+    include: tuple[GenEvalThing, ...] = Field(min_length=1)
+    exclude: tuple[GenEvalThing, ...] = ()
+
+    def declare(self, number: int) -> dict[str, Any]:
+        checks = [self._check(thing) for thing in self.include]
+        return {
+            "key": f"{number:04}",
+            "text": self.prompt,
+            "category": self.tag,
+            "language": "en",
+            "tags": [self.tag],
+            "checks": checks,
+        }
+
+    def _check(self, thing: GenEvalThing) -> dict[str, Any]:
+        check: dict[str, Any] = {"object": thing.name}
+        limits = [other.count for other in self.exclude if other.name == thing.name]
+        if thing.count + 1 in limits:
+            check["count"] = thing.count
+        elif thing.count > 1 or limits:
+            raise Faulty(f"{quote(thing.name)} is counted, and no exclusion of {thing.count + 1} makes the count exact")
+        if thing.color is not None:
+            check["color"] = thing.color
+        if thing.position is not None:
+            relation, index = thing.position
+            if not 0 <= index < len(self.include) or self.include[index] is thing:
+                raise Faulty(f"{quote(thing.name)} is {relation} number {index}, and there is no such other thing")
+            check["position"] = {"relation": relation, "other": self.include[index].name}
+        return check
+
+
+class DpgRow(Row):
+    """DPG-Bench (Hu et al. 2024, "ELLA: equip diffusion models with LLM for enhanced semantic alignment")."""
+
+    title = "DPG-Bench"
+    source = "https://github.com/TencentQQGYLab/ELLA"
+    license = "Apache-2.0"
+
+    item_id: str
+    prompt: str
+
+    def declare(self, number: int) -> dict[str, Any]:
+        return {"key": self.item_id, "text": self.prompt, "category": "dense", "language": "en"}
+
+
+class LongTextRow(Row):
+    """LongText-Bench (Geng et al. 2025, "X-Omni"). Its files say no language; Chinese prompts are known by script."""
+
+    title = "LongText-Bench"
+    source = "https://github.com/X-Omni-Team/X-Omni"
+    license = "Apache-2.0"
+
+    prompt_id: int
+    prompt: str
+    category: str
+    length: str
+    text: tuple[str, ...] = Field(min_length=1)
+
+    def declare(self, number: int) -> dict[str, Any]:
+        return {
+            "key": f"{self.prompt_id:04}",
+            "text": self.prompt,
+            "category": self.category,
+            "language": "zh" if IDEOGRAPH.search(self.prompt) else "en",
+            "targets": list(self.text),
+            "tags": [self.category, self.length],
+        }
+
+
+FORMATS: Final[dict[str, type[Row]]] = {
+    "parti": PartiRow,
+    "geneval": GenEvalRow,
+    "dpg-bench": DpgRow,
+    "longtext-bench": LongTextRow,
+}
+
+
+def read_prompts(file_format: str, file: Path, slug: str) -> PromptSetDeclaration:
+    """The prompt set ``slug`` that a benchmark's file holds. Raises UnusablePromptFile, for a single faulty row too."""
+    row_type = FORMATS[file_format]
+    walk = _walk_tsv if row_type is PartiRow else _walk_json_lines
+    prompts, faults, lines = list[PromptDeclaration](), list[Fault](), dict[str, int]()
+    for line, content in walk(_read_text(file)):
+        try:
+            prompt = _read_prompt(row_type, content, len(lines) + len(faults) + 1)
+            if prompt.key in lines:
+                raise Faulty(f"its key {quote(prompt.key)} is that of line {lines[prompt.key]}")
+        except Faulty as fault:
+            faults.append(Fault(line, str(fault), str(content)))
+        else:
+            lines[prompt.key] = line
+            prompts.append(prompt)
+    if faults:
+        raise UnusablePromptFile(f"{file.name} is no whole {row_type.title} file. {describe_faults(faults)}")
+    if not prompts:
+        raise UnusablePromptFile(f"{file.name} has no prompts.")
+    return PromptSetDeclaration(
+        slug=slug, version="1", title=row_type.title, source=row_type.source, license=row_type.license, prompts=prompts
+    )
+
+
+def format_prompt_set(declared: PromptSetDeclaration) -> str:
+    """The prompt set as TOML, as prompt files have it. What is empty is left out."""
+    head = [_format_field(name, getattr(declared, name)) for name in ("slug", "version", "title", "source", "license")]
+    tables = []
+    for prompt in declared.prompts:
+        fields = [_format_field(name, value) for name, value in prompt.model_dump().items()]
+        tables.append("".join(["\n[[prompts]]\n", *fields]))
+    return "".join(head + tables)
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UnusablePromptFile(f"Line {line} of {file.name} is not UTF-8. Save the file as UTF-8.") from error
+    except OSError as error:
+        raise UnusablePromptFile(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def _walk_tsv(text: str) -> Iterator[tuple[int, Any]]:
+    """(line, cells by column, or a text that says what is wrong). Quotation marks mean nothing in these files."""
+    physical = text.split("\n")
+    columns = physical[0].rstrip("\r").split("\t")
+    for line, content in enumerate(physical[1:], start=2):
+        cells = content.rstrip("\r").split("\t")
+        if len(cells) == len(columns):
+            yield line, dict(zip(columns, cells, strict=True))
+        elif content.strip():
+            yield line, f"it has {len(cells)} fields; the first line has {len(columns)}"
+
+
+def _walk_json_lines(text: str) -> Iterator[tuple[int, Any]]:
+    for line, content in enumerate(text.split("\n"), start=1):
+        if content.strip():
+            try:
+                yield line, json.loads(content, object_pairs_hook=read_object)
+            except (ValueError, RecursionError) as error:
+                yield line, f"it is not JSON: {error}"
+
+
+def _read_prompt(row_type: type[Row], cells: object, number: int) -> PromptDeclaration:
+    """Raises Faulty."""
+    if isinstance(cells, str):
+        raise Faulty(cells)
+    try:
+        row = row_type.model_validate(cells)
+        return PromptDeclaration.model_validate(row.declare(number))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        message = fault["msg"].removeprefix("Value error, ").rstrip(".")
+        raise Faulty(": ".join(filter(None, (place, message)))) from error
+
+
+def _format_field(name: str, value: object) -> str:
+    return f"{name} = {_format_value(value)}\n" if value not in ("", [], ()) else ""
+
+
+def _format_value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{_format_key(key)} = {_format_value(inner)}' for key, inner in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(_format_value(inner) for inner in value)}]"
+    # A JSON string, number or truth value is TOML, too.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _format_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)

@@ -1,0 +1,92 @@
+"""How a maker outside is doing: whether it may be called now, and what its answers say of it.
+
+The circuit breaker: after ``BREAK_AFTER`` calls in a row that the maker failed to answer nobody calls it for a while,
+then one call tries. It is open at once when the account has no money left or the key is not accepted.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from generators.adapters.base import AUTHENTICATION, AdapterError, Answer, Outcome
+from generators.models import Vendor
+from generators.providers.rate_limits import take_turn
+
+BREAK_AFTER = 5
+# Seconds that nobody calls: twice as long each time, up to the longest.
+SHORTEST_BREAK, LONGEST_BREAK = 30.0, 900.0
+# What nobody but the operator can mend is looked at again this rarely.
+ACCOUNT_BREAK = 300.0
+
+
+def is_vendor(adapter: str) -> bool:
+    """Whether models of this adapter are drawn by a maker outside, for money."""
+    return adapter in settings.VENDOR_KEYS
+
+
+def find_wait(slug: str) -> float:
+    """Seconds until this maker may be called; 0 when it may be now, and then the turn is taken."""
+    vendor, _ = Vendor.objects.get_or_create(slug=slug)
+    now = timezone.now()
+    if vendor.resume_at and vendor.resume_at > now:
+        return (vendor.resume_at - now).total_seconds()
+    if vendor.failures >= BREAK_AFTER:
+        # One call tries while the others wait on.
+        probing = Vendor.objects.filter(pk=vendor.pk, resume_at=vendor.resume_at)
+        if not probing.update(resume_at=now + timedelta(seconds=SHORTEST_BREAK)):
+            return SHORTEST_BREAK
+    return take_turn(vendor)
+
+
+def note_answers(slug: str, answers: Iterable[Answer]) -> None:
+    """Let what came back from one call close or open the breaker. Any answer at all closes it."""
+    answers = list(answers)
+    faults = [answer for answer in answers if isinstance(answer, AdapterError) and _says_something(answer)]
+    if len(faults) < len(answers):
+        vendors = Vendor.objects.filter(slug=slug)
+        # A pause that the maker asked for is kept; only the break is over.
+        vendors.filter(failures__gte=BREAK_AFTER).update(resume_at=None)
+        vendors.update(failures=0, answered_at=timezone.now())
+    elif faults:
+        _note_fault(slug, faults[0])
+
+
+def close_breaker(slug: str) -> None:
+    """Let the maker be called again now: the operator has mended what was wrong."""
+    Vendor.objects.filter(slug=slug).update(failures=0, resume_at=None, fault="")
+
+
+def _says_something(error: AdapterError) -> bool:
+    """Whether this error is about the maker rather than about one request."""
+    return error.code == AUTHENTICATION or error.outcome in {
+        Outcome.RATE_LIMITED,
+        Outcome.QUOTA,
+        Outcome.TRANSIENT,
+        Outcome.TIMEOUT,
+    }
+
+
+def _note_fault(slug: str, error: AdapterError) -> None:
+    now = timezone.now()
+    vendors = Vendor.objects.filter(slug=slug)
+    if error.outcome is Outcome.RATE_LIMITED:
+        # Not a failure; but where the maker says how long, all of us wait.
+        if error.retry_after:
+            seconds = min(error.retry_after, LONGEST_BREAK)
+            vendors.update(resume_at=now + timedelta(seconds=seconds), failed_at=now, fault=_describe(error))
+        return
+    vendors.update(failures=F("failures") + 1, failed_at=now, fault=_describe(error))
+    if error.code == AUTHENTICATION or error.outcome is Outcome.QUOTA:
+        vendors.update(failures=BREAK_AFTER, resume_at=now + timedelta(seconds=ACCOUNT_BREAK))
+        return
+    failures = vendors.values_list("failures", flat=True).get()
+    if failures >= BREAK_AFTER:
+        seconds = min(SHORTEST_BREAK * 2.0 ** min(failures - BREAK_AFTER, 10), LONGEST_BREAK)
+        vendors.update(resume_at=now + timedelta(seconds=seconds))
+
+
+def _describe(error: AdapterError) -> str:
+    return f"{error.outcome.value}: {error.message}"[:500]

@@ -1,0 +1,100 @@
+"""What an operator wants to know of the makers outside: how each is doing, and what it has cost."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Q, Sum
+from django.utils import timezone
+
+from generators.models import Budget, Charge, Generation, ImageModel, Price, Vendor
+from generators.providers.circuit_breaker import BREAK_AFTER
+
+Status = Generation.Status
+
+
+@dataclass(frozen=True)
+class MakerStanding:
+    """``paused_until`` is there while nobody calls the maker; ``broken`` says that it is because calls failed."""
+
+    vendor: Vendor
+    paused_until: datetime | None
+    broken: bool
+    n_waiting: int
+    n_running: int
+
+
+@dataclass(frozen=True)
+class ModelSpending:
+    """``spent`` counts reserved calls, and those that may have been billed (``n_unknown``), at their estimate."""
+
+    model: ImageModel
+    price: Price | None
+    spent: Decimal
+    n_unknown: int
+    images: Counter[str]
+
+    @property
+    def left(self) -> Decimal | None:
+        return None if self.model.budget is None else self.model.budget - self.spent
+
+
+def read_makers() -> list[MakerStanding]:
+    """The makers that have models here, or were called."""
+    now = timezone.now()
+    waiting = _count_images(["model__adapter", "status"])
+    known = {vendor.slug: vendor for vendor in Vendor.objects.all()}
+    used = set(known) | {adapter for adapter, _ in waiting}
+    used |= set(ImageModel.objects.filter(adapter__in=settings.VENDOR_KEYS).values_list("adapter", flat=True))
+    standings = []
+    for slug in sorted(used):
+        vendor = known.get(slug) or Vendor(slug=slug)
+        paused_until = vendor.resume_at if vendor.resume_at and vendor.resume_at > now else None
+        standings.append(
+            MakerStanding(
+                vendor,
+                paused_until,
+                vendor.failures >= BREAK_AFTER,
+                waiting[slug, Status.PENDING],
+                waiting[slug, Status.RUNNING],
+            )
+        )
+    return standings
+
+
+def read_model_spending() -> list[ModelSpending]:
+    """Every model that costs money, the dearest first."""
+    today = timezone.now().date()
+    images: dict[int, Counter[str]] = defaultdict(Counter)
+    for (model, status), n in _count_images(["model", "status"]).items():
+        images[model][status] = n
+    prices: dict[int, Price] = {}
+    for price in Price.objects.filter(valid_from__lte=today).order_by("valid_from"):
+        prices[price.model_id] = price
+    paid = ImageModel.objects.filter(Q(adapter__in=settings.VENDOR_KEYS) | Q(charges__isnull=False))
+    spent = paid.annotate(
+        spent=Sum("charges__amount"), n_unknown=Count("charges", filter=Q(charges__state=Charge.State.UNKNOWN))
+    )
+    rows = [ModelSpending(m, prices.get(m.pk), m.spent or Decimal(0), m.n_unknown, images[m.pk]) for m in spent]
+    return sorted(rows, key=lambda row: (-row.spent, row.model.slug))
+
+
+def read_budgets() -> list[tuple[Budget, Decimal]]:
+    """The budgets of runs, the newest first, and what was spent from each."""
+    budgets = Budget.objects.annotate(spent=Sum("charges__amount")).order_by("-pk")
+    return [(budget, budget.spent or Decimal(0)) for budget in budgets]
+
+
+def read_failures(limit: int = 20) -> list[dict[str, Any]]:
+    """Generations that ended without an image, by model, reason and the maker's code; the most frequent first."""
+    ended = Generation.objects.filter(status__in=[Status.REFUSED, Status.FAILED])
+    groups = ended.values("model__slug", "reason", "code").annotate(n=Count("pk")).order_by("-n", "model__slug")
+    return [dict(group) for group in groups[:limit]]
+
+
+def _count_images(by: list[str]) -> Counter[tuple[Any, ...]]:
+    rows = Generation.objects.filter(model__adapter__in=settings.VENDOR_KEYS).values_list(*by).annotate(n=Count("pk"))
+    return Counter({tuple(key): n for *key, n in rows})

@@ -1,0 +1,198 @@
+"""Opening battles: the warm pool, resuming, and what cannot be compared."""
+
+import uuid
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from arena.battles import opening
+from arena.battles.opening import NothingToCompare, Stage, stage_of
+from arena.models import Battle, Board, Origin, Rater
+from generators import generations
+from generators.images import originals
+from generators.models import Generation, ImageModel
+from tests import builders
+
+
+def test_a_warm_pool_serves_a_battle_with_no_wait(board: Board) -> None:
+    n_generations = Generation.objects.count()
+    battle = builders.make_battle(board)
+    assert stage_of(battle) is Stage.READY
+    assert Generation.objects.count() == n_generations
+    assert battle.model_a != battle.model_b
+    assert {battle.generation_a.model, battle.generation_b.model} == {battle.model_a, battle.model_b}
+
+
+def test_sides_are_drawn_by_lot(board: Board) -> None:
+    opened = [builders.make_battle(board) for _ in range(60)]
+    first = [battle for battle in opened if battle.model_a_id < battle.model_b_id]
+    assert 10 < len(first) < 50  # 60 fair coins: outside once in ten million runs
+
+
+def test_looking_writes_no_rater(board: Board, client: Client) -> None:
+    client.get(reverse("open_battle", args=[board.slug]))
+    client.get(Battle.objects.get().get_absolute_url())
+    assert not Rater.objects.exists()
+
+
+def test_reloading_is_no_way_of_looking_for_another_pair(board: Board, client: Client) -> None:
+    for _ in range(5):
+        client.get(reverse("open_battle", args=[board.slug]))
+    assert Battle.objects.count() == 1
+
+
+def test_each_browser_gets_a_battle_of_its_own(board: Board) -> None:
+    for _ in range(3):
+        Client().get(reverse("open_battle", args=[board.slug]))
+    assert Battle.objects.count() == 3
+
+
+def test_a_rater_sees_every_prompt_before_any_comes_again(board: Board) -> None:
+    key = uuid.uuid4()
+    prompts = [builders.make_vote(board, key=key).prompt_id for _ in range(4)]
+    assert len(set(prompts)) == 4
+    assert builders.make_vote(board, key=key).prompt_id in prompts
+
+
+def test_missing_images_are_asked_for_and_shown_when_both_are_there(client: Client, db: None) -> None:
+    board = builders.make_board(n_models=2)
+    response = client.get(reverse("open_battle", args=[board.slug]))
+    assert b'data-stage="drawing"' in response.content
+    assert b'hx-trigger="every 1s"' in response.content
+    battle = Battle.objects.get()
+    generations.produce(battle.generation_a_id)
+    page = client.get(battle.get_absolute_url(), headers={"HX-Request": "true"})
+    assert b"<img" not in page.content
+    generations.produce(battle.generation_b_id)
+    page = client.get(battle.get_absolute_url(), headers={"HX-Request": "true"})
+    assert page.content.count(b"<img") == 2
+    assert b"<html" not in page.content
+
+
+def test_the_waiting_page_goes_on_with_scripts_off(client: Client, db: None) -> None:
+    board = builders.make_board(n_models=2)
+    assert b'<noscript><meta http-equiv="refresh"' in client.get(reverse("open_battle", args=[board.slug])).content
+
+
+def test_a_worker_asleep_is_said(client: Client, db: None) -> None:
+    board = builders.make_board(n_models=2)
+    client.get(reverse("open_battle", args=[board.slug]))
+    battle = Battle.objects.get()
+    past = battle.opened_at.replace(year=battle.opened_at.year - 1)
+    Generation.objects.update(created_at=past)
+    assert b"No worker has taken this drawing" in client.get(battle.get_absolute_url()).content
+
+
+def test_images_that_failed_are_not_tried_again_by_battles(db: None) -> None:
+    board = builders.make_board(n_models=2, n_prompts=2)
+    first = builders.make_battle(board)
+    Generation.objects.filter(pk=first.generation_a_id).update(status="failed", reason="invalid")
+    for _ in range(10):
+        assert builders.make_battle(board).prompt != first.prompt
+
+
+def test_a_failed_battle_is_left_for_another(db: None, client: Client) -> None:
+    board = builders.make_board(n_models=2, n_prompts=2)
+    client.get(reverse("open_battle", args=[board.slug]))
+    failed = Battle.objects.get()
+    Generation.objects.filter(pk=failed.generation_a_id).update(status="refused", reason="refused")
+    assert b"counts for nobody" in client.get(failed.get_absolute_url()).content
+    client.get(reverse("open_battle", args=[board.slug]))
+    assert Battle.objects.latest("id") != failed
+
+
+def test_an_original_that_is_gone_sets_the_battle_aside(board: Board, client: Client) -> None:
+    client.get(reverse("open_battle", args=[board.slug]))
+    battle = Battle.objects.get()
+    originals.path(battle.generation_a.original).unlink()
+    for file in originals.path("x").parent.parent.parent.glob("derivatives/**/*.jpg"):
+        file.unlink()
+    assert b'data-stage="set_aside"' in client.get(battle.get_absolute_url()).content
+    battle.refresh_from_db()
+    assert battle.set_aside == "broken"
+
+
+@pytest.mark.parametrize("n_models", [0, 1])
+def test_too_few_models_is_a_sentence(client: Client, db: None, n_models: int) -> None:
+    board = builders.make_board(n_models=n_models)
+    response = client.get(reverse("open_battle", args=[board.slug]))
+    assert response.status_code == 404
+    assert b"fewer than two models" in response.content
+
+
+def test_a_board_without_prompts_is_a_sentence(client: Client, db: None) -> None:
+    board = builders.make_board(n_prompts=0)
+    assert b"a prompt that both can show" in client.get(reverse("open_battle", args=[board.slug])).content
+
+
+def test_retired_models_fight_no_more(board: Board) -> None:
+    retired = board.contestants.first()
+    ImageModel.objects.filter(pk=retired.pk).update(lifecycle="retired")
+    for _ in range(10):
+        battle = builders.make_battle(board)
+        assert retired not in {battle.model_a, battle.model_b}
+
+
+def test_votes_made_elsewhere_are_not_voted_on_here(client: Client, db: None) -> None:
+    board = builders.make_board(drawn=True, origin=Origin.IMPORTED)
+    with pytest.raises(NothingToCompare):
+        builders.make_battle(board)
+    assert client.get(reverse("open_battle", args=[board.slug])).status_code == 404
+
+
+def test_a_model_without_adapter_competes_with_the_images_it_has(db: None) -> None:
+    board = builders.make_board(n_models=2, n_prompts=3, drawn=True)
+    board.contestants.update(adapter="")
+    assert stage_of(builders.make_battle(board)) is Stage.READY
+
+
+def test_the_prepared_battle_is_the_next_one(board: Board, client: Client) -> None:
+    client.get(reverse("open_battle", args=[board.slug]))
+    first = Battle.objects.get()
+    revealed = client.post(reverse("vote", args=[first.token]), {"winner": "tie"}, headers={"HX-Request": "true"})
+    second = Battle.objects.latest("id")
+    assert second != first
+    for side in "ab":
+        assert reverse("battle_image", args=[second.token, side]).encode() in revealed.content
+    client.get(first.get_absolute_url())
+    client.get(reverse("open_battle", args=[board.slug]))
+    assert Battle.objects.latest("id") == second
+
+
+def test_something_wrong_sets_the_battle_aside(board: Board, client: Client) -> None:
+    client.get(reverse("open_battle", args=[board.slug]))
+    battle = Battle.objects.get()
+    aside = client.post(reverse("set_aside", args=[battle.token]), {"reason": "unsafe"}, follow=True)
+    assert b"set aside" in aside.content
+    battle.refresh_from_db()
+    assert battle.set_aside == "unsafe"
+    assert client.post(reverse("vote", args=[battle.token]), {"winner": "tie"}).status_code == 409
+
+
+def test_after_the_vote_it_is_too_late_to_set_aside(board: Board, client: Client) -> None:
+    client.get(reverse("open_battle", args=[board.slug]))
+    battle = Battle.objects.get()
+    client.post(reverse("vote", args=[battle.token]), {"winner": "tie"})
+    assert client.post(reverse("set_aside", args=[battle.token]), {"reason": "unsafe"}).status_code == 409
+    battle.refresh_from_db()
+    assert battle.set_aside == ""
+
+
+def test_an_unknown_reason_is_refused(board: Board) -> None:
+    battle = builders.make_battle(board)
+    with pytest.raises(ValueError, match="dull"):
+        opening.set_aside(battle, "dull", None)
+
+
+def test_opening_and_voting_take_few_queries(board: Board, client: Client) -> None:
+    client.get(reverse("open_battle", args=[board.slug]))
+    with CaptureQueriesContext(connection) as resumed:
+        client.get(reverse("open_battle", args=[board.slug]))
+    assert len(resumed) <= 4
+    fresh = Client()
+    with CaptureQueriesContext(connection) as opened:
+        fresh.get(reverse("open_battle", args=[board.slug]))
+    assert len(opened) <= 13

@@ -1,0 +1,223 @@
+"""From votes to a stored table, and the pages that show it."""
+
+import hashlib
+import io
+import json
+import uuid
+
+import pandas as pd
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from arena.leaderboards.matchup_counts import unpack_counts
+from arena.leaderboards.snapshots import rate_board
+from arena.models import Battle, Board, Leaderboard, Vote
+from arena.tasks import rate_boards
+from arena.votes.casting import cast_vote
+from evaluation.ratings.bradley_terry import fit_bradley_terry
+from evaluation.ratings.ranks import find_rank_sets
+from tests import builders
+
+
+def vote_on(board: Board, first, second, winner: str, times: int = 1) -> None:
+    """Votes of so many raters on battles of these two models, ``first`` as A."""
+    while times:
+        battle = builders.make_battle(board)
+        models = (battle.model_a, battle.model_b)
+        if models == (first, second):
+            cast_vote(battle, uuid.uuid4(), winner)
+        elif models == (second, first):
+            swapped = {"model_a": "model_b", "model_b": "model_a"}
+            cast_vote(battle, uuid.uuid4(), swapped.get(winner, winner))
+        else:
+            continue
+        times -= 1
+
+
+@pytest.fixture
+def voted(board: Board) -> Board:
+    """a beats b 6:2, b beats c 6:2, a and c draw twice."""
+    a, b, c = board.contestants.all()
+    for first, second in ((a, b), (b, c)):
+        vote_on(board, first, second, "model_a", 6)
+        vote_on(board, first, second, "model_b", 2)
+    vote_on(board, a, c, "tie", 1)
+    vote_on(board, a, c, "both_bad", 1)
+    return board
+
+
+def test_votes_become_ratings_with_intervals_and_ranks(voted: Board) -> None:
+    leaderboard = rate_board(voted)
+    a, b, c = leaderboard.ratings.order_by("model__slug")
+    assert a.value > b.value > c.value
+    assert (a.value + b.value + c.value) / 3 == pytest.approx(1000)
+    for row in (a, b, c):
+        assert row.ci_low < row.value < row.ci_high
+        assert 1 <= row.rank_best <= row.rank_worst <= 3
+        assert row.preliminary
+    assert (b.n_votes, b.wins, b.losses, b.ties, b.both_bad) == (16, 8, 8, 0, 0)
+    assert (a.n_votes, a.ties, a.both_bad) == (10, 1, 1)
+    assert (leaderboard.n_votes, leaderboard.n_raters) == (18, 18)
+
+
+def test_a_snapshot_holds_what_is_needed_to_compute_it_again(voted: Board) -> None:
+    voted.interval = Board.Interval.SANDWICH
+    voted.save()
+    leaderboard = rate_board(voted)
+    counts = unpack_counts(leaderboard.counts)
+    assert counts.n_votes == leaderboard.n_votes == 18
+    assert leaderboard.last_vote_id == Vote.objects.latest("id").pk
+    fit = fit_bradley_terry(counts)
+    assert fit.parameters.items() <= leaderboard.parameters.items()
+    rows = list(leaderboard.ratings.order_by("model"))
+    assert [row.value for row in rows] == pytest.approx(fit.values)
+    sets = find_rank_sets(fit, confidence=fit.confidence, **leaderboard.parameters["rank_draws"])
+    assert [(row.rank_set_best, row.rank_set_worst) for row in rows] == list(zip(sets.best, sets.worst, strict=True))
+    assert leaderboard.covariance_digest == hashlib.sha256(fit.covariance.tobytes()).hexdigest()
+    Leaderboard.objects.filter(pk=leaderboard.pk).delete()
+    assert rate_board(voted).digest == leaderboard.digest
+
+
+def test_nothing_new_makes_no_snapshot(voted: Board) -> None:
+    assert rate_board(voted)
+    assert rate_board(voted) is None
+    builders.make_vote(voted)
+    assert rate_board(voted)
+    assert Leaderboard.objects.count() == 2
+
+
+def test_a_snapshot_is_new_when_votes_come_and_go_in_equal_number(voted: Board) -> None:
+    before = rate_board(voted)
+    battle = Vote.objects.latest("id").battle
+    Battle.objects.filter(pk=battle.pk).update(set_aside="unsafe")
+    vote_on(voted, battle.model_a, battle.model_b, battle.votes.get().winner)
+    after = rate_board(voted)
+    assert (after.n_votes, after.n_set_aside) == (before.n_votes, 1)
+
+
+def test_a_quiet_board_takes_a_fixed_number_of_queries(voted: Board) -> None:
+    rate_board(voted)
+    with CaptureQueriesContext(connection) as queries:
+        assert rate_board(voted) is None
+    assert len([q for q in queries.captured_queries if "SAVEPOINT" not in q["sql"]]) <= 8
+
+
+def test_the_beat_task_rates_every_board(voted: Board) -> None:
+    other = builders.make_board()
+    rate_boards()
+    assert set(Leaderboard.objects.values_list("board", flat=True)) == {voted.pk, other.pk}
+
+
+def test_battles_that_were_set_aside_are_not_counted(voted: Board) -> None:
+    before = rate_board(voted)
+    battle = Vote.objects.latest("id").battle
+    battle.set_aside = "unsafe"
+    battle.save()
+    after = rate_board(voted)
+    assert (after.n_votes, after.n_set_aside) == (before.n_votes - 1, 1)
+
+
+def test_an_unbeaten_model_is_said_not_papered_over(board: Board, client: Client) -> None:
+    a, b, c = board.contestants.all()
+    vote_on(board, a, b, "model_a", 3)
+    vote_on(board, b, c, "model_a", 2)
+    vote_on(board, c, b, "model_a", 2)
+    rows = {row.model: row for row in rate_board(board).ratings.all()}
+    assert (rows[a].unrated, rows[a].value, rows[a].rank_best) == ("unbeaten", None, None)
+    assert rows[b].value == pytest.approx(1000)
+    page = client.get(board.get_absolute_url())
+    assert b"Not all models are on one scale" in page.content
+    assert b"has never lost to a rated model" in page.content
+
+
+def test_two_groups_that_never_met_are_said(db: None, client: Client) -> None:
+    board = builders.make_board(n_models=4, drawn=True)
+    a, b, c, d = board.contestants.all()
+    vote_on(board, a, b, "tie", 2)
+    vote_on(board, c, d, "tie", 1)
+    rows = {row.model: row.unrated for row in rate_board(board).ratings.all()}
+    assert rows == {a: "", b: "", c: "disconnected", d: "disconnected"}
+    assert b"no votes connect it" in client.get(board.get_absolute_url()).content
+
+
+def test_preliminary_ends_with_enough_votes(voted: Board) -> None:
+    voted.preliminary_below = 12
+    voted.save()
+    flags = {row.n_votes: row.preliminary for row in rate_board(voted).ratings.all()}
+    assert flags == {10: True, 16: False}
+
+
+def test_the_page_shows_rank_rating_interval_votes_and_chart(voted: Board, client: Client) -> None:
+    leaderboard = rate_board(voted)
+    page = client.get(voted.get_absolute_url()).content.decode()
+    for row in leaderboard.ratings.all():
+        assert row.model.name in page
+        assert f'aria-label="{row.ci_low:.0f} to {row.ci_high:.0f}"' in page
+    assert "18 votes" in page
+    assert reverse("interval_chart", args=[voted.slug]) in page
+    assert leaderboard.digest[:12] in page
+
+
+def test_the_chart_has_the_tables_figures(voted: Board, client: Client) -> None:
+    leaderboard = rate_board(voted)
+    figure = json.loads(client.get(reverse("interval_chart", args=[voted.slug])).content)
+    names = list(leaderboard.ratings.order_by("value").values_list("model__name", flat=True))
+    assert figure["data"][0]["y"] == names
+
+
+@pytest.mark.parametrize(("kind", "read"), [("csv", pd.read_csv), ("json", pd.read_json), ("parquet", pd.read_parquet)])
+def test_the_table_can_be_downloaded(board: Board, client: Client, kind: str, read) -> None:
+    a, b, c = board.contestants.all()
+    vote_on(board, a, b, "model_a", 3)
+    vote_on(board, a, b, "model_b", 1)
+    rate_board(board)
+    response = client.get(reverse("download", args=[board.slug, kind]))
+    frame = read(io.BytesIO(response.content)).set_index("model")
+    assert frame.loc[a.slug, "rating"] == pytest.approx(board.leaderboards.get().ratings.get(model=a).value)
+    assert list(frame["votes"]) == [4, 4, 0]
+    assert frame.loc[c.slug, ["rating", "ci_low", "rank_best", "rank_set_best"]].isna().all()
+    assert list(frame["rank_set_worst"].iloc[:2]) == [2, 2]
+    assert frame.loc[c.slug, "unrated"] == "no_votes"
+    assert client.get(reverse("download", args=[board.slug, "exe"])).status_code == 404
+
+
+def test_pages_before_any_vote_say_so(client: Client, board: Board) -> None:
+    assert b"Nothing has been computed yet" in client.get(board.get_absolute_url()).content
+    assert client.get(reverse("interval_chart", args=[board.slug])).status_code == 404
+    rate_board(board)
+    page = client.get(board.get_absolute_url())
+    assert b"Too few votes for any rating" in page.content
+    assert b"no votes yet" in page.content
+
+
+def test_home_names_the_model_with_the_highest_rating_of_each_board(client: Client, voted: Board) -> None:
+    builders.make_board(n_models=2, n_prompts=1)
+    rate_board(voted)
+    # Another snapshot, so that no rating has the number of a board.
+    vote_on(voted, *voted.contestants.all()[:2], "model_a")
+    leader = rate_board(voted).ratings.order_by("-value")[0].model
+    page = client.get("/").content.decode()
+    assert f"{leader.name} leads" in page
+    assert page.count("leads") == 1
+
+
+def test_home_lists_boards_with_a_fixed_number_of_queries(client: Client, voted: Board) -> None:
+    rate_board(voted)
+    with CaptureQueriesContext(connection) as one:
+        page = client.get("/").content.decode()
+    assert "18 votes" in page
+    for _ in range(5):
+        builders.make_board(n_models=0, n_prompts=0)
+    with CaptureQueriesContext(connection) as six:
+        client.get("/")
+    assert len(six) == len(one) <= 2
+
+
+def test_a_leaderboard_takes_a_fixed_number_of_queries(client: Client, voted: Board) -> None:
+    rate_board(voted)
+    with CaptureQueriesContext(connection) as queries:
+        client.get(voted.get_absolute_url())
+    assert len(queries) <= 4

@@ -1,0 +1,186 @@
+"""Votes on prompts that raters typed: counted or kept apart as the board says now, without counting anew."""
+
+import random
+import uuid
+from collections import Counter
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from arena.leaderboards.matchup_counts import unpack_counts
+from arena.leaderboards.snapshots import rate_board
+from arena.models import Battle, Board, Rater, Vote
+from arena.votes.casting import cast_vote
+from arena.votes.clusters import read_clusters
+from arena.votes.counts import READ, BoardCounts, advance_counts, read_counts, rebuild_counts
+from evaluation.ratings.outcomes import WINNERS
+from generators.models import Prompt
+from tests import builders
+
+APART, COUNTED, OFF = Board.RaterPrompts.APART, Board.RaterPrompts.COUNTED, Board.RaterPrompts.OFF
+Told = Counter[tuple[int, int, str]]
+
+
+@pytest.fixture
+def board(db: None) -> Board:
+    return builders.make_board(n_models=3, n_prompts=3, drawn=True, rater_prompts=APART)
+
+
+def vote_on_own_prompt(board: Board, winner: str, key: uuid.UUID | None = None) -> Vote:
+    key = key or uuid.uuid4()
+    return cast_vote(builders.make_rater_battle(board, key=key), key, winner)[0]
+
+
+def set_mode(board: Board, mode: str) -> None:
+    board.rater_prompts = mode
+    board.save()
+
+
+def count_by_hand(board: Board) -> tuple[Told, int, int, int]:
+    """(votes by models and winner, raters, set aside, kept apart), by a loop over the votes."""
+    told: Told = Counter()
+    raters, n_set_aside, n_apart = set(), 0, 0
+    for vote in Vote.objects.filter(board=board).select_related("battle"):
+        if vote.battle.set_aside:
+            n_set_aside += 1
+        elif vote.battle.by_rater and board.rater_prompts != "counted":
+            n_apart += 1
+        else:
+            told[vote.model_a_id, vote.model_b_id, vote.winner] += 1
+            raters.add(vote.rater_id)
+    return told, len(raters), n_set_aside, n_apart
+
+
+def told_by(read: BoardCounts) -> Told:
+    models, table = read.counts.models, read.counts.table
+    cells = zip(*table.nonzero(), strict=True)
+    return Counter({(models[a], models[b], WINNERS[w]): int(table[a, b, w]) for a, b, w in cells})
+
+
+def assert_exact(board: Board) -> None:
+    read = read_counts(board)
+    assert (told_by(read), read.n_raters, read.n_set_aside, read.n_apart) == count_by_hand(board)
+    assert Vote.objects.filter(board=board).countable().count() == read.counts.n_votes
+    clusters = read_clusters(board, read.counts.models, read.last_vote_id)
+    assert clusters.weight.sum() == read.counts.n_votes
+
+
+def test_votes_on_typed_prompts_are_kept_apart_unless_the_board_counts_them(board: Board) -> None:
+    builders.make_vote(board, "model_a")
+    for winner in ("model_b", "tie"):
+        vote_on_own_prompt(board, winner)
+    kept = read_counts(board)
+    assert (kept.counts.n_votes, kept.n_apart, kept.n_set_aside, kept.n_raters) == (1, 2, 0, 1)
+    assert_exact(board)
+    set_mode(board, COUNTED)
+    counted = read_counts(board)
+    assert (counted.counts.n_votes, counted.n_apart, counted.n_raters) == (3, 0, 3)
+    assert_exact(board)
+    set_mode(board, OFF)
+    assert told_by(read_counts(board)) == told_by(kept)
+
+
+def test_the_next_rating_follows_the_mode_without_a_rebuild(board: Board) -> None:
+    for _ in range(3):
+        builders.make_vote(board, "model_a")
+    for _ in range(2):
+        vote_on_own_prompt(board, "model_b")
+    seen = []
+    for mode in (APART, COUNTED, APART):
+        set_mode(board, mode)
+        made = rate_board(board)
+        seen.append((made.n_votes, made.n_apart, made.n_raters))
+        assert unpack_counts(made.counts).n_votes == made.n_votes
+        assert rate_board(board) is None
+    assert seen == [(3, 2, 3), (5, 0, 5), (3, 2, 3)]
+
+
+def test_a_vote_that_is_kept_apart_changes_no_rating(board: Board) -> None:
+    for seed in range(6):
+        builders.make_vote(board, random.Random(seed).choice(WINNERS))
+    before = rate_board(board)
+    vote_on_own_prompt(board, "model_a")
+    after = rate_board(board)
+    assert (after.n_apart, after.n_votes) == (1, before.n_votes)
+    rows = [list(made.ratings.order_by("model").values_list("model", "value", "n_votes")) for made in (before, after)]
+    assert rows[0] == rows[1]
+
+
+def test_a_typed_battle_that_was_set_aside_is_set_aside_in_every_mode(board: Board) -> None:
+    vote = vote_on_own_prompt(board, "model_a")
+    Battle.objects.filter(pk=vote.battle_id).update(set_aside="unsafe")
+    for mode in (APART, COUNTED):
+        set_mode(board, mode)
+        read = read_counts(board)
+        assert (read.counts.n_votes, read.n_set_aside, read.n_apart, read.n_raters) == (0, 1, 0, 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_happens_the_counts_are_those_made_by_hand(board: Board, seed: int) -> None:
+    rng = random.Random(seed)
+    keys = [uuid.uuid4() for _ in range(4)]
+    for _ in range(30):
+        voted = list(Battle.objects.filter(votes__isnull=False).order_by("id"))
+        event = rng.choice(
+            ["pool vote", "own vote", "own vote", "mode", "set aside", "take back", "advance", "rebuild"]
+        )
+        if event == "pool vote" or not voted:
+            builders.make_vote(board, rng.choice(WINNERS), rng.choice(keys))
+        elif event == "own vote":
+            if not board.takes_prompts:
+                set_mode(board, APART)
+            vote_on_own_prompt(board, rng.choice(WINNERS), rng.choice(keys))
+        elif event == "mode":
+            set_mode(board, rng.choice([APART, COUNTED, OFF]))
+        elif event == "set aside":
+            Battle.objects.filter(pk=rng.choice(voted).pk).update(set_aside="broken")
+        elif event == "take back":
+            Battle.objects.update(set_aside="")
+        else:
+            {"advance": advance_counts, "rebuild": rebuild_counts}[event](board)
+        assert_exact(board)
+
+
+def test_the_page_says_how_many_votes_are_kept_apart(board: Board, client: Client) -> None:
+    builders.make_vote(board)
+    vote_on_own_prompt(board, "tie")
+    rate_board(board)
+    page = client.get(board.get_absolute_url()).content.decode()
+    assert "1 on raters' prompts kept apart" in page
+    assert "are in none of these figures" in page
+    set_mode(board, COUNTED)
+    rate_board(board)
+    page = client.get(board.get_absolute_url()).content.decode()
+    assert "kept apart" not in page
+    assert "count like any other" in page
+
+
+def test_typed_prompts_are_never_in_the_pool(board: Board) -> None:
+    key = uuid.uuid4()
+    vote_on_own_prompt(board, "tie", key)
+    pool = set(Prompt.objects.filter(prompt_set__boards=board).values_list("pk", flat=True))
+    assert {builders.make_vote(board, key=key).prompt_id for _ in range(6)} == pool
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
+def test_what_is_left_out_is_found_by_its_index(board: Board) -> None:
+    """Among very many other votes: neither the battles nor the votes are read from end to end."""
+    prepared = builders.make_vote(board).battle
+    vote_on_own_prompt(board, "tie")
+    sides = {name: getattr(prepared, name) for name in ("board", "prompt", "model_a", "model_b")}
+    images = {"generation_a": prepared.generation_a, "generation_b": prepared.generation_b, "opened_by": uuid.uuid4()}
+    cast = {"rater": Rater.objects.create(), "winner": "tie", "origin": "human", "cast_at": prepared.opened_at}
+    battles = Battle.objects.bulk_create([Battle(**sides, **images) for _ in range(5000)])
+    Vote.objects.bulk_create([Vote(battle=battle, **sides, **cast) for battle in battles])
+    advance_counts(board)
+    with connection.cursor() as sql:
+        sql.execute("ANALYZE arena_vote, arena_battle, arena_board")
+        sql.execute(f"EXPLAIN {READ}", {"board": board.pk, "last": Vote.objects.latest("id").pk})
+        plan = "\n".join(row[0] for row in sql.fetchall())
+    assert "Seq Scan on arena_vote" not in plan, plan
+    assert "Seq Scan on arena_battle" not in plan, plan
+    assert "battle_by_rater" in plan
+    read = read_counts(board)
+    assert (read.counts.n_votes, read.n_apart, read.n_raters) == (5001, 1, 2)

@@ -1,0 +1,369 @@
+"""A rater types a prompt: who may, what is drawn, what is refused, and what the page says at each step."""
+
+import re
+import uuid
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from arena.battles.opening import NothingToCompare, Stage, open_battle, stage_of
+from arena.boards import declare_board
+from arena.models import Battle, Board, Origin, Rater, Vote
+from arena.rater_prompts import opening
+from arena.rater_prompts.opening import LONGEST_TYPED, PromptRefused, TooManyPrompts, open_rater_battle
+from arena.votes.casting import cast_vote
+from generators import generations
+from generators.models import Generation, Prompt, PromptSet, Vendor
+from tests import builders
+from tests.processes import run_at_once
+
+HTMX = {"HX-Request": "true"}
+TEXT = "a red boat under two moons"
+
+
+@pytest.fixture
+def board(db: None) -> Board:
+    return builders.make_board(n_models=3, n_prompts=2, drawn=True, rater_prompts="apart")
+
+
+def visit(client: Client, board: Board) -> str:
+    """Read the form, as a browser does before it sends one; its address."""
+    address = reverse("rater_prompt", args=[board.slug])
+    assert client.get(address).status_code == 200
+    return address
+
+
+def type_prompt(client: Client, board: Board, text: str = TEXT, **options: object) -> HttpResponse:
+    return client.post(visit(client, board), {"prompt": text}, **options)
+
+
+def make_older(minutes: int) -> None:
+    Battle.objects.update(opened_at=timezone.now() - timedelta(minutes=minutes))
+
+
+# What is drawn
+
+
+def test_two_models_draw_the_typed_prompt_now(board: Board) -> None:
+    n_pool = Generation.objects.count()
+    battle = builders.make_rater_battle(board, TEXT, drawn=False)
+    assert battle.by_rater
+    assert (battle.prompt.text, battle.prompt.language, battle.prompt.category) == (TEXT, "", "")
+    assert battle.model_a != battle.model_b
+    assert {battle.model_a, battle.model_b} <= set(board.contestants.all())
+    assert Generation.objects.count() == n_pool + 2
+    assert stage_of(battle) is Stage.DRAWING
+    for generation in (battle.generation_a, battle.generation_b):
+        assert (generation.width, generation.height) == (board.canvas_width, board.canvas_height)
+        generations.produce(generation.pk)
+        generation.refresh_from_db()
+    assert stage_of(battle) is Stage.READY
+    assert battle.generation_a.seed == battle.generation_b.seed
+
+
+def test_the_same_words_are_one_prompt_and_other_images(board: Board) -> None:
+    first, second = (builders.make_rater_battle(board, text, drawn=False) for text in (TEXT, f"  {TEXT}\r\n"))
+    assert first.prompt == second.prompt
+    assert first.generation_a.seed != second.generation_a.seed
+    prompt_set = PromptSet.objects.get(slug=f"raters-{board.slug}")
+    assert (prompt_set.version, prompt_set.digest, prompt_set.prompts.count()) == ("1", "", 1)
+    assert prompt_set not in board.prompt_sets.all()
+
+
+def test_a_board_with_the_longest_slug_has_a_set_too(board: Board) -> None:
+    board.slug = "b" * 100
+    board.save()
+    assert len(builders.make_rater_battle(board, drawn=False).prompt.prompt_set.slug) == 100
+
+
+def test_only_models_that_can_draw_now_are_asked(board: Board) -> None:
+    able = list(board.contestants.all())
+    Vendor.objects.create(slug="openai", resume_at=timezone.now() + timedelta(minutes=5))
+    Vendor.objects.create(slug="gemini", resume_at=timezone.now() - timedelta(minutes=5))
+    unable: list[dict[str, str]] = [{"lifecycle": "retired"}, {"lifecycle": "private"}]
+    unable += [{"adapter": name} for name in ("", "openai")]
+    board.contestants.add(*(builders.make_model(**fields) for fields in unable))
+    board.contestants.add(back := builders.make_model(adapter="gemini", lifecycle="preview"))
+    asked = {m for _ in range(40) for m in models_of(builders.make_rater_battle(board, drawn=False))}
+    assert asked == {*able, back}
+
+
+def models_of(battle: Battle) -> list[object]:
+    Battle.objects.update(opened_at=timezone.now() - timedelta(days=1))
+    return [battle.model_a, battle.model_b]
+
+
+def test_one_model_that_can_draw_is_too_few(board: Board, client: Client) -> None:
+    board.contestants.exclude(pk=board.contestants.first().pk).update(adapter="")
+    with pytest.raises(NothingToCompare, match="can draw now"):
+        builders.make_rater_battle(board)
+    refused = type_prompt(client, board)
+    assert refused.status_code == 409
+    assert TEXT in refused.content.decode()
+    assert not Prompt.objects.filter(text=TEXT).exists()
+
+
+def test_an_open_typed_battle_is_resumed_and_the_pool_goes_on_after_it(board: Board) -> None:
+    key = uuid.uuid4()
+    typed = builders.make_rater_battle(board, key=key)
+    assert open_battle(board, key) == typed
+    cast_vote(typed, key, "tie")
+    following = open_battle(board, key)
+    assert not following.by_rater
+    assert following.prompt.prompt_set in board.prompt_sets.all()
+
+
+# Who may
+
+
+@pytest.mark.parametrize(
+    "fields", [{"rater_prompts": "off"}, {"task": "image_edit"}, {"origin": Origin.IMPORTED, "drawn": False}]
+)
+def test_a_board_that_takes_no_prompts_says_so(db: None, client: Client, fields: dict[str, object]) -> None:
+    board = builders.make_board(n_models=2, n_prompts=1, **{"drawn": True, "rater_prompts": "apart"} | fields)
+    with pytest.raises(PromptRefused):
+        open_rater_battle(board, uuid.uuid4(), TEXT)
+    address = reverse("rater_prompt", args=[board.slug])
+    for response in (client.get(address), client.post(address, {"prompt": TEXT})):
+        assert response.status_code == 403
+        assert "does not draw prompts of your own" in response.content.decode()
+        assert "<textarea" not in response.content.decode()
+    assert address not in client.get(board.get_absolute_url()).content.decode()
+    assert address not in client.get(reverse("open_battle", args=[board.slug])).content.decode()
+
+
+def test_the_form_is_on_the_battle_page_and_linked_from_the_leaderboard(board: Board, client: Client) -> None:
+    address = reverse("rater_prompt", args=[board.slug])
+    assert f'action="{address}"' in client.get(reverse("open_battle", args=[board.slug])).content.decode()
+    assert f'href="{address}"' in client.get(board.get_absolute_url()).content.decode()
+
+
+def test_an_unknown_board_and_other_methods(board: Board, client: Client) -> None:
+    assert client.get(reverse("rater_prompt", args=["nowhere"])).status_code == 404
+    assert client.put(reverse("rater_prompt", args=[board.slug])).status_code == 405
+
+
+def test_a_closed_arena_asks_for_a_sign_in_first(board: Board, client: Client, settings) -> None:
+    settings.PUBLIC = False
+    response = client.post(reverse("rater_prompt", args=[board.slug]), {"prompt": TEXT})
+    assert response.status_code == 302
+    assert not Battle.objects.exists()
+
+
+def test_the_declaration_says_whether_prompts_are_taken(db: None) -> None:
+    models = [builders.make_model().slug for _ in range(2)]
+    declared = {"slug": "b", "title": "B", "contestants": models}
+    assert declare_board(declared).rater_prompts == "off"
+    board = declare_board(declared | {"rater_prompts": "counted", "rater_prompts_per_hour": 3})
+    assert (board.rater_prompts, board.rater_prompts_per_hour, board.takes_prompts) == ("counted", 3, True)
+    for wrong in ({"rater_prompts": "sometimes"}, {"rater_prompts_per_hour": 0}):
+        with pytest.raises(ValueError, match="rater_prompts"):
+            declare_board(declared | wrong)
+
+
+# The text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no prompt yet"),
+        (" \n\t ", "no prompt yet"),
+        ("x" * (LONGEST_TYPED + 1), "at most 1,000"),
+        ("a\x00b", "U+0000"),
+        ("a \u202e boat", "U+202E"),
+        ("\u200b", "none that can be seen"),
+    ],
+)
+def test_a_text_that_nothing_can_be_drawn_from_is_kept_and_explained(
+    board: Board, client: Client, text: str, said: str
+) -> None:
+    response = type_prompt(client, board, text)
+    assert response.status_code == 400
+    assert said in response.content.decode()
+    assert not Battle.objects.exists()
+
+
+def test_the_longest_text_in_any_script_is_drawn(board: Board) -> None:
+    for text in ("𝕏" * LONGEST_TYPED, "قطة صغيرة على سجادة", "🦊🌙", "two\nlines"):
+        assert builders.make_rater_battle(board, text, drawn=False).prompt.text == text
+
+
+def test_moderation_refuses_and_the_text_is_kept(board: Board, client: Client) -> None:
+    response = type_prompt(client, board, 'a "p0rn" film & more')
+    assert response.status_code == 403
+    page = response.content.decode()
+    assert "no explicit sexual content" in page
+    assert "a &quot;p0rn&quot; film &amp; more</textarea>" in page
+    assert not Battle.objects.exists()
+    assert not Prompt.objects.filter(prompt_set__slug__startswith="raters-").exists()
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_the_prompt_is_written_as_text_and_in_its_own_direction(
+    board: Board, client: Client, headers: dict[str, str]
+) -> None:
+    type_prompt(client, board, "<script>alert(1)</script> قطة")
+    page = client.get(Battle.objects.get().get_absolute_url(), headers=headers).content.decode()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; قطة" in page
+    assert "<script>alert" not in page
+    assert '<h1 dir="auto"' in page
+
+
+# Limits
+
+
+def test_a_rater_has_so_many_prompts_an_hour(board: Board, client: Client) -> None:
+    board.rater_prompts_per_hour = 2
+    board.save()
+    for _ in range(2):
+        assert type_prompt(client, board).status_code == 303
+    make_older(35)
+    late = type_prompt(client, board)
+    assert late.status_code == 429
+    assert 24 * 60 < int(late["Retry-After"]) <= 25 * 60
+    assert "in 25 minutes" in late.content.decode()
+    assert TEXT in late.content.decode()
+    assert type_prompt(Client(), board).status_code == 303
+    make_older(61)
+    assert type_prompt(client, board).status_code == 303
+
+
+def test_the_limit_is_of_one_board(board: Board, client: Client) -> None:
+    other = builders.make_board(n_models=2, n_prompts=0, rater_prompts="apart", rater_prompts_per_hour=1)
+    board.rater_prompts_per_hour = 1
+    board.save()
+    assert [type_prompt(client, each).status_code for each in (board, other, board)] == [303, 303, 429]
+
+
+def test_new_cookies_are_no_way_round_the_limits_of_the_board(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "MOST_WAITING", 3)
+    battles = [builders.make_rater_battle(board, drawn=False) for _ in range(3)]
+    with pytest.raises(TooManyPrompts, match="being drawn now") as waiting:
+        builders.make_rater_battle(board)
+    assert waiting.value.retry_after == 60
+    for generation in (battles[0].generation_a, battles[0].generation_b):
+        generations.produce(generation.pk)
+    builders.make_rater_battle(board)
+    monkeypatch.setattr(opening, "RATERS_AT_ONCE", 1)
+    board.rater_prompts_per_hour = 4
+    with pytest.raises(TooManyPrompts, match="as it can in an hour"):
+        builders.make_rater_battle(board)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_requests_at_the_same_moment_do_not_pass_the_limit_together() -> None:
+    board = builders.make_board(n_models=2, n_prompts=0, rater_prompts="apart", rater_prompts_per_hour=3)
+    key = uuid.uuid4()
+    answers = run_at_once([partial(open_rater_battle, board, key, f"{TEXT} {n}") for n in range(8)])
+    assert sum(isinstance(answer, Battle) for answer in answers) == 3
+    assert sum(isinstance(answer, TooManyPrompts) for answer in answers) == 5
+    assert Battle.objects.count() == 3
+
+
+def test_opening_takes_few_queries(board: Board) -> None:
+    builders.make_rater_battle(board, drawn=False)
+    with CaptureQueriesContext(connection) as queries:
+        builders.make_rater_battle(board, drawn=False)
+    assert len(queries) <= 20
+
+
+# The pages
+
+
+def test_a_plain_form_leads_to_the_drawing_and_on_to_the_vote(board: Board, client: Client) -> None:
+    response = type_prompt(client, board)
+    battle = Battle.objects.get()
+    assert (response.status_code, response["Location"]) == (303, battle.get_absolute_url())
+    page = client.get(battle.get_absolute_url()).content.decode()
+    assert 'data-stage="drawing"' in page
+    assert "typed by a rater" in page
+    assert '<noscript><meta http-equiv="refresh"' in page
+    assert not Rater.objects.exists()
+    for generation in (battle.generation_a_id, battle.generation_b_id):
+        generations.produce(generation)
+    assert 'data-stage="ready"' in client.get(battle.get_absolute_url()).content.decode()
+    revealed = client.post(reverse("vote", args=[battle.token]), {"winner": "model_b"}, follow=True).content.decode()
+    assert battle.model_a.name in revealed
+    assert battle.model_b.name in revealed
+    vote = Vote.objects.get()
+    assert (vote.battle, vote.prompt.text, vote.category, vote.language) == (battle, TEXT, "", "")
+
+
+def test_htmx_follows_to_the_fragment(board: Board, client: Client) -> None:
+    response = type_prompt(client, board, headers=HTMX, follow=True)
+    page = response.content.decode()
+    assert response.redirect_chain == [(Battle.objects.get().get_absolute_url(), 303)]
+    assert "<html" not in page
+    assert 'data-stage="drawing"' in page
+    assert 'hx-trigger="every 1s"' in page
+
+
+def test_an_error_is_a_fragment_for_htmx_and_a_page_without(board: Board, client: Client) -> None:
+    for headers, whole in (({}, True), (HTMX, False)):
+        response = type_prompt(client, board, " ", headers=headers)
+        page = response.content.decode()
+        assert ("<html" in page) is whole
+        assert 'role="alert"' in page
+        assert response["Cache-Control"] == "no-store"
+        assert "HX-Request" in response["Vary"]
+
+
+def test_without_a_cookie_or_a_csrf_token_nothing_is_drawn(board: Board) -> None:
+    address = reverse("rater_prompt", args=[board.slug])
+    no_cookie = Client().post(address, {"prompt": TEXT})
+    assert no_cookie.status_code == 403
+    assert "Allow cookies" in no_cookie.content.decode()
+    assert TEXT in no_cookie.content.decode()
+    strict = Client(enforce_csrf_checks=True)
+    strict.get(address)
+    assert strict.post(address, {"prompt": TEXT}).status_code == 403
+    assert not Battle.objects.exists()
+
+
+def test_the_drawing_says_how_far_both_together_have_come(board: Board, client: Client) -> None:
+    type_prompt(client, board)
+    battle = Battle.objects.get()
+    Battle.objects.update(opened_at=timezone.now() - timedelta(seconds=7))
+
+    def said() -> str:
+        page = client.get(battle.get_absolute_url(), headers=HTMX).content.decode()
+        return " ".join(re.sub(r"<[^>]+>", "", re.search(r'<p class="state">(.*?)</p>', page)[1]).split())
+
+    assert re.match(r"Waiting for a worker, [78] s so far, usually .* each\. Both appear together\.", said())
+    Generation.objects.filter(pk=battle.generation_b_id).update(status="running", attempts=1)
+    assert said().startswith("0 of 2 images drawn")
+    Generation.objects.filter(pk=battle.generation_b_id).update(status="pending", attempts=0)
+    generations.produce(battle.generation_b_id)
+    assert said().startswith("1 of 2 images drawn")
+    Generation.objects.update(created_at=timezone.now() - timedelta(minutes=1))
+    assert said().startswith("No worker has taken this drawing yet")
+
+
+def test_a_failed_drawing_counts_for_nobody_and_offers_the_prompt_again(board: Board, client: Client) -> None:
+    type_prompt(client, board)
+    battle = Battle.objects.get()
+    Generation.objects.filter(pk=battle.generation_a_id).update(status="refused", reason="refused", stage="prompt")
+    page = client.get(battle.get_absolute_url()).content.decode()
+    assert "counts for nobody" in page
+    assert f">\n{TEXT}</textarea>" in page
+    assert client.post(reverse("vote", args=[battle.token]), {"winner": "tie"}).status_code == 409
+    assert not Vote.objects.exists()
+
+
+@pytest.mark.parametrize(("mode", "said"), [("apart", "kept apart from the leaderboard"), ("counted", "counts like")])
+def test_the_form_says_what_becomes_of_the_vote(board: Board, client: Client, mode: str, said: str) -> None:
+    board.rater_prompts = mode
+    board.save()
+    page = client.get(visit(client, board)).content.decode()
+    assert said in page
+    assert f'maxlength="{LONGEST_TYPED}"' in page
+    assert "20 prompts an hour" in page

@@ -1,0 +1,148 @@
+"""The images drawn for raters' prompts are looked at by a real classifier, here a tiny one with random weights."""
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from arena import tasks
+from arena.models import Battle, Board
+from arena.rater_prompts import safety
+from arena.rater_prompts.safety import UnusableClassifier, check_waiting_images
+from arena.votes.casting import BattleNotOpen, cast_vote
+from generators.images import originals
+from tests import builders
+from tests.processes import child_environment
+
+pytest.importorskip("transformers")
+
+
+def make_classifier(folder: Path, *, says: str, labels: tuple[str, str] = ("safe", "unsafe")) -> str:
+    """A vision transformer, smaller than any, that is sure of one label whatever it sees."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import torch
+        from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessorPil
+
+        small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+        names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+        config = ViTConfig(image_size=32, patch_size=16, **small, **names)
+        network = ViTForImageClassification(config)
+        with torch.no_grad():
+            network.classifier.bias.copy_(torch.tensor([20.0 if label == says else -20.0 for label in labels]))
+        network.save_pretrained(folder)
+        ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(autouse=True)
+def _no_classifier_is_kept() -> None:
+    safety._load_classifier.cache_clear()
+
+
+@pytest.fixture
+def board(db: None) -> Board:
+    return builders.make_board(n_models=2, n_prompts=1, drawn=True, rater_prompts="apart")
+
+
+def page_of(client: Client, battle: Battle) -> str:
+    return client.get(battle.get_absolute_url()).content.decode()
+
+
+def image_statuses(client: Client, battle: Battle) -> list[int]:
+    responses = [client.get(reverse("battle_image", args=[battle.token, side])) for side in "ab"]
+    # Read to the end, as a browser does: that closes the files.
+    return [response.status_code for response in responses if b"".join(response)]
+
+
+def test_images_appear_once_the_classifier_let_both_pass(board: Board, client: Client, settings, tmp_path) -> None:
+    settings.SAFETY_MODEL = make_classifier(tmp_path / "safe", says="safe")
+    battle = builders.make_rater_battle(board)
+    assert 'data-stage="drawing"' in page_of(client, battle)
+    assert "Both images are drawn and looked at" in page_of(client, battle)
+    assert image_statuses(client, battle) == [404, 404]
+    with pytest.raises(BattleNotOpen):
+        cast_vote(battle, battle.opened_by, "tie")
+    tasks.check_images()
+    assert 'data-stage="ready"' in page_of(client, battle)
+    assert image_statuses(client, battle) == [200, 200]
+    assert check_waiting_images() == 0
+
+
+@pytest.mark.parametrize("labels", [("safe", "unsafe"), ("normal", "nsfw"), ("porn", "NEUTRAL")])
+def test_an_unsafe_image_sets_the_battle_aside_for_ever(
+    board: Board, client: Client, settings, tmp_path, labels: tuple[str, str]
+) -> None:
+    unsafe = next(label for label in labels if label.lower() not in safety.SAFE_LABELS)
+    settings.SAFETY_MODEL = make_classifier(tmp_path / "unsafe", says=unsafe, labels=labels)
+    battle = builders.make_rater_battle(board)
+    assert check_waiting_images() == 1
+    battle.refresh_from_db()
+    assert (battle.set_aside, battle.set_aside_by, battle.checked) == ("unsafe", None, False)
+    page = page_of(client, battle)
+    assert "These images cannot be shown." in page
+    assert "Thank you" not in page
+    assert image_statuses(client, battle) == [404, 404]
+    settings.SAFETY_MODEL = ""
+    assert image_statuses(client, battle) == [404, 404]
+    assert "<img" not in page_of(client, battle)
+    assert check_waiting_images() == 0
+
+
+def test_battles_of_prepared_prompts_and_half_drawn_ones_wait_for_nothing(
+    board: Board, client: Client, settings, tmp_path
+) -> None:
+    settings.SAFETY_MODEL = make_classifier(tmp_path / "unsafe", says="unsafe")
+    prepared = builders.make_battle(board)
+    builders.make_rater_battle(board, drawn=False)
+    assert check_waiting_images() == 0
+    assert 'data-stage="ready"' in page_of(client, prepared)
+    assert image_statuses(client, prepared) == [200, 200]
+
+
+def test_a_broken_image_is_set_aside_as_broken(board: Board, settings, tmp_path) -> None:
+    settings.SAFETY_MODEL = make_classifier(tmp_path / "safe", says="safe")
+    battle = builders.make_rater_battle(board)
+    originals.path(battle.generation_b.original).unlink()
+    check_waiting_images()
+    battle.refresh_from_db()
+    assert (battle.set_aside, battle.checked) == ("broken", False)
+
+
+@pytest.mark.parametrize("labels", [("cat", "dog"), ("safe", "sfw")])
+def test_a_classifier_that_tells_nothing_lets_nothing_pass(
+    board: Board, client: Client, settings, tmp_path, labels: tuple[str, str]
+) -> None:
+    settings.SAFETY_MODEL = make_classifier(tmp_path / "odd", says=labels[0], labels=labels)
+    battle = builders.make_rater_battle(board)
+    with pytest.raises(UnusableClassifier, match=labels[1]):
+        check_waiting_images()
+    assert 'data-stage="drawing"' in page_of(client, battle)
+
+
+def test_a_folder_that_is_not_there_is_not_looked_for_elsewhere(board: Board, settings, tmp_path) -> None:
+    settings.SAFETY_MODEL = "someone/a-classifier"
+    builders.make_rater_battle(board)
+    with pytest.raises(UnusableClassifier, match=r"config\.json"):
+        check_waiting_images()
+
+
+def test_without_a_classifier_nothing_waits(board: Board, client: Client) -> None:
+    assert 'data-stage="ready"' in page_of(client, builders.make_rater_battle(board))
+
+
+@pytest.mark.parametrize(("folder", "ticks"), [("", False), ("/models/safety", True)])
+def test_the_beat_looks_only_where_there_is_a_classifier_and_the_site_never_imports_torch(
+    folder: str, ticks: bool
+) -> None:
+    code = (
+        "import sys, django; django.setup(); from django.conf import settings; import arena.urls, arena.tasks;"
+        "print('check_images' in settings.CELERY_BEAT_SCHEDULE, 'torch' in sys.modules, 'transformers' in sys.modules)"
+    )
+    environment = child_environment() | {"DJANGO_SETTINGS_MODULE": "arena.settings", "PARAGONE_SAFETY_MODEL": folder}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(ticks), "False", "False"]

@@ -1,0 +1,322 @@
+"""A rater in a real browser: open, vote by key, see the names, next battle, leaderboard; at a desk and on a phone."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings as project
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+
+from arena.boards import seed
+from arena.leaderboards.snapshots import rate_board
+from arena.models import Battle, Board, Vote
+from generators import generations
+from tests import builders
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+SCREENSHOTS = Path(project.BASE_DIR) / "var" / "screenshots"
+DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    # Playwright's loop runs in this thread; Django must be told that queries beside it are meant.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=quiet)
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def arena(live_server) -> Board:
+    board = builders.make_board(n_models=3, n_prompts=6, canvas_width=512, canvas_height=512)
+    names = ("Fresco 2", "Atelier", "Linocut")
+    styles = ("gouache", "pastel", "woodcut")
+    for model, name, style in zip(board.contestants.all(), names, styles, strict=True):
+        model.name, model.organization, model.license = name, "Sketch", "Apache-2.0"
+        model.settings, model.in_house = {"style": style}, name == "Fresco 2"
+        model.save()
+    board.title, board.slug = "Painters' table", "painters"
+    board.save()
+    builders.draw(board)
+    return board
+
+
+def open_page(context: BrowserContext, address: str) -> Page:
+    """A page on which any complaint of the console (a blocked script or style, an error) fails the test."""
+    page = context.new_page()
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning", "trace"}:
+            complaints.append(message.text)
+
+    page.on("console", listen)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.complaints = complaints  # type: ignore[attr-defined]
+    page.goto(address)
+    return page
+
+
+def expect_shown(page: Page) -> None:
+    expect(page.locator("#battle .pair.shown")).to_be_visible()
+
+
+@pytest.mark.parametrize(("name", "size"), [("desk", DESK), ("phone", PHONE)])
+def test_a_rater_votes_by_key_and_reads_the_leaderboard(
+    chromium: Browser, live_server, arena: Board, name: str, size: dict[str, int]
+) -> None:
+    context = chromium.new_context(viewport=size, is_mobile=name == "phone", has_touch=name == "phone")
+    page = open_page(context, live_server.url)
+    page.screenshot(path=SCREENSHOTS / f"{name}-home.png")
+    page.get_by_role("link", name="Compare images").click()
+    for number, (key, answer) in enumerate(
+        {"ArrowLeft": "model_a", "ArrowRight": "model_b", "ArrowDown": "tie", "ArrowUp": "both_bad"}.items()
+    ):
+        expect(page.locator("#battle")).to_have_attribute("data-stage", "ready")
+        expect_shown(page)
+        assert not any(model.name in page.content() for model in arena.contestants.all())
+        if number == 0:
+            page.screenshot(path=SCREENSHOTS / f"{name}-battle.png")
+        page.keyboard.press(key)
+        expect(page.locator("#battle")).to_have_attribute("data-stage", "revealed")
+        vote = Vote.objects.latest("id")
+        assert (vote.winner, Vote.objects.count()) == (answer, number + 1)
+        for model in (vote.model_a, vote.model_b):
+            expect(page.locator(".maker .name", has_text=model.name)).to_be_visible()
+        if number == 0:
+            expect_shown(page)
+            page.wait_for_timeout(600)  # the names fade in
+            page.screenshot(path=SCREENSHOTS / f"{name}-revealed.png")
+        page.keyboard.press("Enter")
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "ready")
+    for _ in range(30):
+        builders.make_vote(arena, "model_a")
+    rate_board(arena)
+    page.get_by_role("link", name="Leaderboard").click()
+    expect(page.get_by_role("rowheader", name="Fresco 2")).to_be_visible()
+    page.locator(".plot").scroll_into_view_if_needed()
+    expect(page.locator(".plot .main-svg").first).to_be_visible()
+    page.screenshot(path=SCREENSHOTS / f"{name}-leaderboard.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
+        "the page is wider than the screen"
+    )
+    assert page.complaints == []
+    context.close()
+
+
+@pytest.fixture
+def edits(live_server) -> Board:
+    """The demo's edit board with two of its models, drawn."""
+    seed(Path(project.BASE_DIR) / "fixtures" / "demo.toml")
+    board = Board.objects.get(task=Board.Task.IMAGE_EDIT)
+    board.contestants.set(board.contestants.filter(slug__in=["fresco-2", "scribble-mini"]))
+    builders.draw(board)
+    return board
+
+
+@pytest.mark.parametrize(("name", "size"), [("desk", DESK), ("phone", PHONE)])
+def test_a_rater_sees_the_source_beside_both_edits(
+    chromium: Browser, live_server, edits: Board, name: str, size: dict[str, int]
+) -> None:
+    context = chromium.new_context(viewport=size, is_mobile=name == "phone", has_touch=name == "phone")
+    page = open_page(context, f"{live_server.url}/boards/{edits.slug}/battle/")
+    expect_shown(page)
+    page.screenshot(path=SCREENSHOTS / f"{name}-edit.png")
+    images = [page.get_by_role("img", name=alt) for alt in ("Before the edit", "Image A", "Image B")]
+    for image in images:
+        assert image.evaluate("image => image.naturalWidth") == edits.canvas_width
+    source, left, right = (image.bounding_box() for image in images)
+    assert left["width"] == right["width"] > 1.4 * source["width"]
+    answers = [button.bounding_box() for button in page.locator(".vote button").all()]
+    for box in (source, left, right):
+        assert box["y"] + box["height"] <= min(answer["y"] for answer in answers), "an answer covers an image"
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= size["width"]
+    if name == "desk":
+        assert source["x"] + source["width"] < left["x"] < right["x"]
+    else:
+        assert source["y"] + source["height"] < left["y"] < right["y"]
+    images[0].click()
+    zoomed = [image.bounding_box()["width"] for image in images]
+    assert zoomed == pytest.approx([2.5 * box["width"] for box in (source, left, right)], rel=0.01)
+    images[0].click()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "revealed")
+    expect_shown(page)
+    page.wait_for_timeout(600)  # the names fade in
+    page.screenshot(path=SCREENSHOTS / f"{name}-edit-revealed.png")
+    expect(images[0]).to_be_visible()
+    assert Vote.objects.get().winner == "model_b"
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.complaints == []
+    context.close()
+
+
+def test_the_source_is_there_while_the_edits_are_drawn(chromium: Browser, live_server) -> None:
+    board = builders.make_edit_board(n_prompts=1, canvas_width=256, canvas_height=256)
+    context = chromium.new_context(viewport=DESK)
+    page = open_page(context, f"{live_server.url}/boards/{board.slug}/battle/")
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "drawing")
+    expect(page.locator(".source img")).to_have_css("opacity", "1")
+    page.screenshot(path=SCREENSHOTS / "desk-edit-drawing.png")
+    battle = Battle.objects.get()
+    for generation in (battle.generation_a, battle.generation_b):
+        generations.produce(generation.pk)
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "ready", timeout=5000)
+    expect_shown(page)
+    assert page.complaints == []
+    context.close()
+
+
+def test_the_answers_fit_a_thumb(chromium: Browser, live_server, arena: Board) -> None:
+    context = chromium.new_context(viewport=PHONE, is_mobile=True, has_touch=True)
+    page = open_page(context, f"{live_server.url}/boards/painters/battle/")
+    expect_shown(page)
+    boxes = [button.bounding_box() for button in page.locator(".vote button").all()]
+    assert len(boxes) == 4
+    for box in boxes:
+        assert box["height"] >= 44
+        assert box["y"] + box["height"] <= PHONE["height"]
+    for image in page.locator(".picture img").all():
+        box = image.bounding_box()
+        assert box["y"] + box["height"] <= min(b["y"] for b in boxes), "an answer covers an image"
+    context.close()
+
+
+def test_voting_works_with_scripts_off(chromium: Browser, live_server, arena: Board) -> None:
+    context = chromium.new_context(viewport=DESK, java_script_enabled=False)
+    page = open_page(context, f"{live_server.url}/boards/painters/battle/")
+    page.get_by_role("button", name="B is better").click()
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "revealed")
+    assert Vote.objects.get().winner == "model_b"
+    page.get_by_role("link", name="Next pair").click()
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "ready")
+    assert Battle.objects.count() == 2
+    context.close()
+
+
+def test_the_next_pair_is_in_the_cache_before_it_is_asked_for(chromium: Browser, live_server, arena: Board) -> None:
+    context = chromium.new_context(viewport=DESK)
+    page = open_page(context, f"{live_server.url}/boards/painters/battle/")
+    expect_shown(page)
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "revealed")
+    page.wait_for_load_state("networkidle")
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url))
+    page.keyboard.press("Enter")
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "ready")
+    expect_shown(page)
+    served = [url for url in fetched if url.endswith(".jpg")]
+    assert len(served) <= 2
+    images = "performance.getEntriesByType('resource').filter(e => e.name.endsWith('.jpg'))"
+    sizes = page.evaluate(f"{images}.slice(4).map(e => e.transferSize)")
+    assert not any(sizes), "an image of the next pair came over the network a second time"
+    context.close()
+
+
+def test_the_page_waits_for_a_drawing_by_itself(chromium: Browser, live_server) -> None:
+    board = builders.make_board(n_models=2, n_prompts=1, canvas_width=256, canvas_height=256)
+    context = chromium.new_context(viewport=DESK, color_scheme="dark")
+    page = open_page(context, f"{live_server.url}/boards/{board.slug}/battle/")
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "drawing")
+    page.screenshot(path=SCREENSHOTS / "desk-drawing-dark.png")
+    battle = Battle.objects.get()
+    generations.produce(battle.generation_a_id)
+    page.wait_for_timeout(1500)
+    expect(page.locator("#battle img")).to_have_count(0)
+    generations.produce(battle.generation_b_id)
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "ready", timeout=5000)
+    expect_shown(page)
+    assert page.complaints == []
+    context.close()
+
+
+def test_a_click_zooms_both_and_never_votes(chromium: Browser, live_server, arena: Board) -> None:
+    context = chromium.new_context(viewport=DESK)
+    page = open_page(context, f"{live_server.url}/boards/painters/battle/")
+    expect_shown(page)
+    before = [image.bounding_box()["width"] for image in page.locator(".picture img").all()]
+    page.locator(".picture").first.click()
+    zoomed = [image.bounding_box()["width"] for image in page.locator(".picture img").all()]
+    assert zoomed == pytest.approx([2.5 * width for width in before], rel=0.01)
+    page.locator(".picture").first.click()
+    assert [image.bounding_box()["width"] for image in page.locator(".picture img").all()] == before
+    assert not Vote.objects.exists()
+    context.close()
+
+
+def test_the_theme_is_remembered_and_the_keys_are_listed(chromium: Browser, live_server, arena: Board) -> None:
+    context = chromium.new_context(viewport=DESK, color_scheme="light")
+    page = open_page(context, f"{live_server.url}/boards/painters/battle/")
+    expect_shown(page)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Escape")
+    assert not Vote.objects.exists()
+    page.get_by_role("button", name="Dark").click()
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect_shown(page)
+    page.screenshot(path=SCREENSHOTS / "desk-battle-dark.png")
+    context.close()
+
+
+@pytest.mark.parametrize(("name", "size"), [("desk", DESK), ("phone", PHONE)])
+def test_a_rater_types_a_prompt_sees_it_drawn_and_votes(
+    chromium: Browser, live_server, arena: Board, name: str, size: dict[str, int]
+) -> None:
+    arena.rater_prompts.opening = "apart"
+    arena.save()
+    context = chromium.new_context(viewport=size, is_mobile=name == "phone", has_touch=name == "phone")
+    page = open_page(context, f"{live_server.url}/boards/painters/battle/")
+
+    def shoot(stage: str) -> None:
+        # Playwright hides the caret by an inline style, which the site forbids.
+        page.screenshot(path=SCREENSHOTS / f"{name}-own-prompt-{stage}.png", full_page=True, caret="initial")
+
+    expect_shown(page)
+    page.get_by_text("Your own prompt").click()
+    prompt = page.get_by_label("What shall two models draw?")
+    prompt.press_sequentially("a green pyramid")
+    expect(page.locator(".own .count")).to_have_text("15 / 1000")
+    page.keyboard.press("ArrowLeft")  # moves the cursor; it is no answer
+    shoot("folded")
+    prompt.fill("a p0rn film")
+    page.get_by_role("button", name="Draw it").click()
+    expect(page.get_by_role("alert")).to_contain_text("Change the prompt")
+    expect(prompt).to_have_value("a p0rn film")
+    shoot("refused")
+    assert all("403 (Forbidden)" in complaint for complaint in page.complaints), page.complaints
+    page.complaints.clear()
+    prompt.fill("a green pyramid between two yellow moons")
+    page.get_by_role("button", name="Draw it").click()
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "drawing")
+    battle = Battle.objects.get(by_rater=True)
+    expect(page).to_have_url(f"{live_server.url}{battle.get_absolute_url()}")
+    expect(page.get_by_text("Waiting for a worker")).to_be_visible()
+    generations.produce(battle.generation_b_id)
+    expect(page.get_by_text("1 of 2 images drawn")).to_be_visible()
+    expect(page.locator("#battle img")).to_have_count(0)
+    shoot("drawing")
+    generations.produce(battle.generation_a_id)
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "ready")
+    expect_shown(page)
+    shoot("ready")
+    assert not Vote.objects.exists()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "revealed")
+    assert Vote.objects.get().battle == battle
+    page.wait_for_timeout(600)
+    shoot("revealed")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.complaints == []
+    context.close()

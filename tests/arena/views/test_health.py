@@ -1,0 +1,121 @@
+"""Health, access, headers and logs of every page."""
+
+import json
+import logging
+import uuid
+
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import get_resolver, reverse
+
+from arena import checks
+from arena.models import Board
+from arena.views import health
+from tests import builders
+
+
+def test_a_process_that_runs_is_healthy(client: Client) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_ready_names_each_part(client: Client, db: None) -> None:
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ready", "database": "ok", "broker": "ok", "media": "ok"}
+
+
+def test_not_ready_says_which_part_is_away(client: Client, db: None, settings, tmp_path, monkeypatch) -> None:
+    (tmp_path / "file").touch()
+    settings.MEDIA_ROOT = tmp_path / "file" / "media"
+    monkeypatch.setattr(health, "broker_fault", lambda: "OperationalError")
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["broker"] == "OperationalError"
+    assert response.json()["media"] == "NotADirectoryError"
+    assert response.json()["database"] == "ok"
+
+
+def test_a_broker_that_answers_has_no_fault() -> None:
+    assert checks.broker_fault() == ""
+
+
+def test_every_page_is_closed_unless_it_says_otherwise(settings, client: Client, board: Board) -> None:
+    settings.PUBLIC = False
+    token = builders.make_battle(board).token
+    open_to_all = {"login", "healthz", "readyz", "robots"}
+    arguments = {
+        "slug": board.slug,
+        "token": token,
+        "side": "a",
+        "kind": "csv",
+        "number": 2,
+        "pk": 1,
+        "key": uuid.UUID(int=1),
+    }
+    for pattern in get_resolver().url_patterns:
+        given = {name: arguments[name] for name in pattern.pattern.converters} or {
+            name: arguments[name] for name in pattern.pattern.regex.groupindex
+        }
+        response = client.get(reverse(pattern.name, kwargs=given))
+        if pattern.name in open_to_all:
+            assert response.status_code in {200, 503}, pattern.name
+        else:
+            assert response.status_code == 302, pattern.name
+            assert response["Location"].startswith("/sign-in/"), pattern.name
+
+
+def test_whoever_signs_in_may_vote(settings, client: Client, board: Board) -> None:
+    settings.PUBLIC = False
+    User.objects.create_user("ada", password="a long enough password")
+    form = {"username": "ada", "password": "wrong"}
+    assert b"do not match" in client.post("/sign-in/", form).content
+    page = client.post("/sign-in/?next=/", {"username": "ada", "password": "a long enough password"}, follow=True)
+    assert b"Sign out" in page.content
+    assert client.get(reverse("open_battle", args=[board.slug])).status_code == 200
+
+
+def test_a_public_arena_needs_no_account(settings, client: Client, board: Board) -> None:
+    settings.PUBLIC = True
+    assert client.get(reverse("open_battle", args=[board.slug])).status_code == 200
+
+
+def test_every_page_has_a_content_security_policy(client: Client, board: Board) -> None:
+    for address in ("/", board.get_absolute_url(), reverse("open_battle", args=[board.slug]), "/nowhere"):
+        response = client.get(address)
+        policy = response["Content-Security-Policy"]
+        assert "unsafe" not in policy
+        assert "default-src 'none'" in policy
+        assert b"<script>" not in response.content
+        assert b" style=" not in response.content
+        assert b"<style" not in response.content
+        assert b"http://" not in response.content.replace(b"http://www.w3.org/", b"")
+        assert b"https://" not in response.content
+
+
+def test_pages_that_do_not_exist_say_what_to_do(client: Client, db: None) -> None:
+    response = client.get(f"/battles/{uuid.uuid4()}/")
+    assert response.status_code == 404
+    assert b"Start at the boards" in response.content
+    fragment = client.get("/nowhere", headers={"HX-Request": "true"})
+    assert b"<html" not in fragment.content
+
+
+def test_an_error_inside_says_nothing_of_it(monkeypatch, board: Board) -> None:
+    def fail(*args: object) -> None:
+        raise RuntimeError("the password is hunter2")
+
+    monkeypatch.setattr("arena.battles.opening.open_battle", fail)
+    response = Client(raise_request_exception=False).get(reverse("open_battle", args=[board.slug]))
+    assert response.status_code == 500
+    assert b"No vote was lost" in response.content
+    assert b"hunter2" not in response.content
+
+
+def test_logs_carry_one_request_id_and_no_address_of_the_rater(client: Client, db: None, caplog) -> None:
+    caplog.set_level(logging.INFO, logger="django_structlog")
+    client.get("/", headers={"X-Request-ID": "forged"}, REMOTE_ADDR="203.0.113.9")
+    events = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    finished = next(event for event in events if event["event"] == "request_finished")
+    assert {event["request_id"] for event in events} == {str(uuid.UUID(finished["request_id"]))}
+    assert finished["code"] == 200
+    assert "203.0.113.9" not in json.dumps(events, default=str)

@@ -1,0 +1,115 @@
+"""The pages of runs: for staff alone, honest while a run is open, whole when it has ended."""
+
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from evaluation.models import Run
+from evaluation.runs import lifecycle
+from generators.generations import produce
+from tests import builders
+from tests.evaluation.shades import Shade, shades, write_suite
+
+__all__ = ["shades"]
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shades")]
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    client.force_login(User.objects.create_user("op", is_staff=True))
+    return client
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr("celery.current_app.send_task", lambda *args, **kwargs: None)
+    suite = write_suite(tmp_path, more='[[gate]]\nmetric = "mean-shade"\nat_least = 2\n')
+    return lifecycle.start(suite, builders.make_model(adapter="scripted", name="Fresco <2>"), commit="abcdef")
+
+
+def finish(run: Run) -> None:
+    for pk in run.samples.values_list("generation", flat=True):
+        produce(pk)
+    lifecycle.advance()
+    lifecycle.score(run.pk)
+
+
+@pytest.mark.parametrize("page", ["", "{key}/", "{key}/report.html", "{key}/report.json"])
+def test_raters_and_strangers_see_no_run(client: Client, run: Run, page: str) -> None:
+    address = f"/runs/{page.format(key=run.key)}"
+    assert client.get(address).status_code == 302
+    client.force_login(User.objects.create_user("rater"))
+    assert client.get(address).status_code == 403
+
+
+def test_without_a_run_the_list_says_how_to_begin(staff: Client) -> None:
+    assert b"manage.py run_suite smoke" in staff.get("/runs/").content
+
+
+def test_an_open_run_shows_how_far_it_is_and_asks_again(staff: Client, run: Run) -> None:
+    produce(run.samples.values_list("generation", flat=True)[0])
+    page = staff.get(f"/runs/{run.key}/").content.decode()
+    assert "drawing: 1 of 8" in page
+    assert 'hx-trigger="every 2s"' in page
+    fragment = staff.get(f"/runs/{run.key}/", headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in fragment
+    assert "drawing: 1 of 8" in fragment
+
+
+def test_a_finished_run_shows_its_numbers_and_asks_no_more(staff: Client, run: Run) -> None:
+    finish(run)
+    page = staff.get(f"/runs/{run.key}/").content.decode()
+    assert "Fresco &lt;2&gt;" in page
+    assert "7.5" in page
+    assert 'class="verdict pass"' in page
+    assert "hx-trigger" not in page
+    listed = staff.get("/runs/").content.decode()
+    assert 'class="verdict pass"' in listed
+    assert f"/runs/{run.key}/" in listed
+
+
+def test_an_unscored_metric_says_why(staff: Client, run: Run) -> None:
+    Shade.missing = "The shades are not here: pip install shades==1"
+    finish(run)
+    page = staff.get(f"/runs/{run.key}/").content.decode()
+    assert "pip install shades==1" in page
+    assert 'class="verdict inconclusive"' in page
+
+
+def test_the_whole_report_loads_nothing_and_runs_nothing(staff: Client, run: Run) -> None:
+    finish(run)
+    response = staff.get(f"/runs/{run.key}/report.html")
+    policy = response["Content-Security-Policy"]
+    assert "default-src 'none'; img-src data:;" in policy
+    assert "script-src" not in policy
+    assert "Fresco &lt;2&gt;" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type"), [("json", "application/json"), ("md", "text/markdown"), ("xml", "application/xml")]
+)
+def test_reports_are_downloaded(staff: Client, run: Run, kind: str, media_type: str) -> None:
+    finish(run)
+    response = staff.get(f"/runs/{run.key}/report.{kind}")
+    assert response["Content-Type"].startswith(media_type)
+    assert "attachment" in response["Content-Disposition"]
+    assert b"Mean shade" in response.content or kind == "xml"
+
+
+def test_a_report_of_no_kind_is_not_found(staff: Client, run: Run) -> None:
+    assert staff.get(f"/runs/{run.key}/report.pdf").status_code == 404
+
+
+def test_the_list_needs_the_same_queries_however_many_runs_there_are(
+    staff: Client, run: Run, django_assert_num_queries: object
+) -> None:
+    staff.get("/runs/")
+    with django_assert_num_queries(4):  # type: ignore[operator]
+        staff.get("/runs/")
+    for n in range(3):
+        Run.objects.create(suite="shades", suite_digest=str(n), model=run.model, baseline=run, spec=run.spec)
+    with django_assert_num_queries(4):  # type: ignore[operator]
+        staff.get("/runs/")

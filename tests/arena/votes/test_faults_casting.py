@@ -1,0 +1,215 @@
+"""What can go wrong around a vote: a site or a broker that goes away, two tabs, impatient clicks.
+
+However it goes, an answer is counted once and a page says within seconds how things stand.
+"""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from arena.models import Battle, Board, Rater, Vote
+from generators.models import Generation
+from generators.workers.stale_claims import sweep
+from tests import builders
+from tests.processes import ROOT, Browser, Children, Page, RedisServer, Site, child_environment, run_at_once, wait_until
+from tests.slow_adapter import Studio
+
+on_postgresql = pytest.mark.postgres
+transactional = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def site(children: Children) -> Site:
+    return children.start_site()
+
+
+def open_battle(browser: Browser, board: Board) -> Page:
+    return browser.get(reverse("open_battle", args=[board.slug]))
+
+
+def vote_fifty_times_at_once(browser: Browser, page: Page) -> list[int]:
+    """The answer's status of each: fifty clicks of one person, from as many connections with the same cookies."""
+    tabs = [browser.copy() for _ in range(50)]
+    answers = run_at_once([partial(tab.vote, page, "tie") for tab in tabs])
+    if broken := [answer for answer in answers if isinstance(answer, BaseException)]:
+        raise ExceptionGroup("some clicks got no answer", broken)
+    return [answer.status for answer in answers]
+
+
+# Many clicks
+
+
+@on_postgresql
+@transactional
+def test_fifty_clicks_at_once_are_one_vote_of_one_rater(board: Board, site: Site) -> None:
+    browser = site.browser()
+    for n_votes in (1, 2):  # the first writes the rater down, the second finds it
+        page = open_battle(browser, board)
+        assert set(vote_fifty_times_at_once(browser, page)) == {303}
+        assert (Rater.objects.count(), Vote.objects.count()) == (1, n_votes)
+    assert Vote.objects.values("battle").distinct().count() == 2
+
+
+def test_every_vote_at_once_is_counted_once_with_the_embedded_database_and_broker(tmp_path: Path) -> None:
+    """What `make demo` runs on: SQLite, messages in files, nothing installed beside it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PARAGONE_", "CELERY_"))}
+    environment = kept | {"PARAGONE_VAR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "arena.settings"}
+    prepare = (
+        "from django.core.management import call_command; call_command('migrate', verbosity=0)\n"
+        "from tests import builders; print(builders.make_board(drawn=True).get_absolute_url())"
+    )
+    command = [sys.executable, "-c", f"import django; django.setup()\n{prepare}"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    children = Children(tmp_path)
+    try:
+        site = children.start_site(environment)
+        browsers = [site.browser() for _ in range(30)]
+        pages = [browser.get(f"{done.stdout.split()[-1]}battle/") for browser in browsers]
+        clicks = vote_fifty_times_at_once(browsers[0], pages[0])
+        votes = [partial(browser.vote, page, "tie") for browser, page in zip(browsers, pages, strict=True)]
+        answers = run_at_once(votes)
+    finally:
+        children.end()
+    assert set(clicks) == {answer.status for answer in answers} == {303}
+    database = sqlite3.connect(tmp_path / "paragone.sqlite3")
+    try:
+        assert database.execute("SELECT COUNT(*) FROM arena_vote WHERE winner = 'tie'").fetchall() == [(30,)]
+        assert database.execute("SELECT COUNT(DISTINCT rater_id) FROM arena_vote").fetchall() == [(30,)]
+        assert database.execute("SELECT COUNT(*) FROM arena_rater").fetchall() == [(30,)]
+    finally:
+        database.close()
+
+
+@on_postgresql
+@transactional
+def test_two_tabs_that_disagree_the_first_answer_stands(board: Board, site: Site) -> None:
+    browser = site.browser()
+    first = open_battle(browser, board)
+    other_tab = browser.copy()
+    second = open_battle(other_tab, board)
+    assert second.vote_path == first.vote_path
+
+    assert browser.vote(first, "tie").status == 303
+    late = other_tab.vote(second, "model_a", htmx=True)
+
+    assert (late.status, late.stage) == (200, "revealed")
+    assert "the first answer stands" in late.text
+    assert "You said: <strong>" + Vote.Winner.TIE.label in late.text
+    assert Vote.objects.get().winner == "tie"
+    plain = other_tab.vote(second, "model_b")
+    assert (plain.status, browser.get(plain.location).stage) == (303, "revealed")
+    assert Vote.objects.get().winner == "tie"
+
+    # Four tabs at the same moment.
+    page = open_battle(browser, board)
+    answers = run_at_once([partial(browser.copy().vote, page, winner, htmx=True) for winner in Vote.Winner.values])
+    vote = Vote.objects.get(battle__token=page.vote_path.split("/")[2])
+    assert [(answer.status, answer.stage) for answer in answers] == [(200, "revealed")] * 4
+    # Every tab shows the answer that was counted, whichever button was pressed there.
+    assert all(f"You said: <strong>{vote.get_winner_display()}" in answer.text for answer in answers)
+
+
+@on_postgresql
+@transactional
+def test_the_database_itself_refuses_a_second_vote(board: Board) -> None:
+    vote = builders.make_vote(board)
+    vote.pk = None
+    with pytest.raises(IntegrityError, match="one_vote_per_battle_and_rater"), transaction.atomic():
+        vote.save(force_insert=True)
+
+
+# A site that goes away
+
+
+@on_postgresql
+@transactional
+def test_a_vote_meets_crashes_of_the_site_before_and_after_and_is_counted_once(board: Board, site: Site) -> None:
+    browser = site.browser()
+    page = open_battle(browser, board)
+
+    site.crash()
+    with pytest.raises(ConnectionRefusedError):
+        browser.vote(page, "model_b")
+    assert not Rater.objects.exists()
+
+    site.start_again()
+    assert browser.vote(page, "model_b").status == 303
+
+    # The browser that did not hear the answer before the next crash sends its vote again.
+    site.crash()
+    site.start_again()
+    again = browser.vote(page, "model_b")
+    assert (again.status, browser.get(again.location).stage) == (303, "revealed")
+    assert (Vote.objects.get().winner, Rater.objects.count()) == ("model_b", 1)
+
+
+# A broker that goes away
+
+
+@pytest.fixture
+def cold_board(transactional_db: None, studio: Studio) -> Board:
+    """Two models and three prompts; nothing is drawn yet."""
+    studio.open()
+    board = builders.make_board(n_models=0, n_prompts=3)
+    board.contestants.set([builders.make_model(adapter="slow", settings={"folder": str(studio.folder)}) for _ in "ab"])
+    return board
+
+
+@on_postgresql
+@pytest.mark.redis
+@transactional
+@pytest.mark.usefixtures("sends_to_redis")
+def test_a_battle_opens_without_a_broker_and_is_drawn_when_it_is_back(
+    cold_board: Board, children: Children, redis: RedisServer, settings: Any
+) -> None:
+    worker = children.start_worker(redis.url)
+    site = children.start_site(child_environment(PARAGONE_BROKER_URL=redis.url))
+    worker.wait_for_log("ready.")
+    browser = site.browser()
+    redis.stop()
+
+    assert_opens_within(5, browser, cold_board)
+    redis.start()
+    assert sweep(timezone.now() + timedelta(seconds=settings.REDISPATCH_SECONDS)) == 2
+    wait_until(lambda: Generation.objects.ready().count() == 2, "both images are drawn")
+    assert set(Generation.objects.values_list("attempts", flat=True)) == {1}
+    assert open_battle(browser, cold_board).stage == "ready"
+    assert Battle.objects.count() == 1
+
+    # The site, too, finds the broker again: images of a seed that the board does not show leave it with none drawn,
+    # and the next ones need no sweeper.
+    Generation.objects.update(seed=cold_board.seeds)
+    assert open_battle(site.browser(), cold_board).stage == "drawing"
+    wait_until(lambda: Generation.objects.ready().count() == 4, "the next two images are drawn")
+    assert worker.process.poll() is None
+
+
+@on_postgresql
+@pytest.mark.redis
+@transactional
+def test_a_battle_opens_while_the_broker_hangs(cold_board: Board, children: Children, redis: RedisServer) -> None:
+    """It takes connections and never answers: a machine that swaps, a half-closed network."""
+    site = children.start_site(child_environment(PARAGONE_BROKER_URL=redis.url))
+    redis.pause()
+    assert_opens_within(5, site.browser(), cold_board)
+
+
+def assert_opens_within(seconds: float, browser: Browser, board: Board) -> None:
+    started = time.monotonic()
+    page = open_battle(browser, board)
+    took = time.monotonic() - started
+    assert (page.status, page.stage) == (200, "drawing")
+    assert took < seconds
+    assert list(Generation.objects.values_list("status", "attempts")) == [(Generation.Status.PENDING, 0)] * 2

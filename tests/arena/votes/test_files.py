@@ -1,0 +1,255 @@
+"""A file of votes is read as it stands there: every line is a vote or a fault with its place and reason."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from arena.votes.files import COLUMNS, UnusableVoteFile, read_votes
+from tests.arena.votes.vote_lines import HEADER, VOTE, csv_of, only_reason, places, read
+
+
+def test_every_column_is_read(tmp_path: Path) -> None:
+    votes = read(
+        tmp_path,
+        csv_of(
+            'SDXL,LCM,tie,Ada,"A cat, ""quoted""",2024-02-12T01:15:14Z,en,animals,7',
+            header="model_a,model_b,winner,rater,prompt,time,language,category,battle",
+        ),
+    )
+    [row] = votes.rows.to_dict("records")
+    assert row == {
+        "line": 2,
+        "content": 'SDXL,LCM,tie,Ada,"A cat, ""quoted""",2024-02-12T01:15:14Z,en,animals,7',
+        "model_a": "SDXL",
+        "model_b": "LCM",
+        "winner": "tie",
+        "rater": "Ada",
+        "prompt": 'A cat, "quoted"',
+        "time": datetime(2024, 2, 12, 1, 15, 14, tzinfo=UTC),
+        "language": "en",
+        "category": "animals",
+    }
+    assert (votes.faults, votes.used, votes.unused) == ((), COLUMNS, ("battle",))
+
+
+def test_three_kinds_of_file_hold_the_same_votes(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"model_a": ["SDXL", "LCM"], "model_b": ["LCM", "Flux"], "winner": ["tie", "model_b"], "time": [1.75e9, 1.76e9]}
+    )
+    frame.to_parquet(tmp_path / "votes.parquet")
+    read_rows = [
+        read(tmp_path, frame.to_csv(index=False)).rows,
+        read(tmp_path, frame.to_json(orient="records", lines=True), ".jsonl").rows,
+        read_votes(tmp_path / "votes.parquet").rows,
+    ]
+    columns = list(COLUMNS)
+    for rows in read_rows[1:]:
+        pd.testing.assert_frame_equal(rows[columns], read_rows[0][columns])
+    assert [rows["line"].tolist() for rows in read_rows] == [[2, 3], [1, 2], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("SDXL,LCM,left", "the winner 'left' is unknown; known are model_a, model_b, tie, both_bad"),
+        ("SDXL,LCM,Tie", "the winner 'Tie' is unknown"),
+        ("SDXL,LCM,tie (bothbad)", "the winner 'tie (bothbad)' is unknown"),
+        ("SDXL,LCM,", "winner is empty"),
+        (",LCM,tie", "model_a is empty"),
+        ("SDXL,  ,tie", "model_b is empty"),
+        ("LCM,LCM,tie", "the model 'LCM' meets itself"),
+        ("SD XL,sd-xl,tie", "'SD XL' and 'sd-xl' would both be the model sd-xl"),
+        ("图,LCM,tie", "the name '图' has none of a-z and 0-9"),
+        (f"{'x' * 201},LCM,tie", "model_a has 201 characters; at most 200 can be stored"),
+        (f"{'x' * 101},LCM,tie", "has 101 characters; at most 100 can be stored"),
+        ("SDXL,LCM", "it has 2 fields; the first line has 3"),
+        ("SDXL,LCM,tie,tie", "it has 4 fields; the first line has 3"),
+        ('"SDXL"x,LCM,tie', "it is not CSV: ',' expected after '\"'"),
+        ("SD\0XL,LCM,tie", "it has a NUL character"),
+    ],
+)
+def test_line_at_fault_is_named_with_its_reason(tmp_path: Path, line: str, reason: str) -> None:
+    votes = read(tmp_path, csv_of(VOTE, line, VOTE))
+    assert places(votes) == [3]
+    assert reason in only_reason(votes)
+    assert votes.faults[0].content == line
+    assert votes.rows["line"].tolist() == [2, 4]
+
+
+def test_lines_that_are_not_utf8_are_named_one_by_one(tmp_path: Path) -> None:
+    votes = read(tmp_path, csv_of(VOTE).encode() + "Modèle,LCM,tie\n".encode("latin-1") + "Modèle,LCM,tie\n".encode())
+    assert places(votes) == [3]
+    assert only_reason(votes) == "it is not UTF-8; save the file as UTF-8"
+    assert votes.faults[0].content == "Mod\\xe8le,LCM,tie"
+    assert votes.rows["model_a"].tolist() == ["SDXL", "Modèle"]
+
+
+def test_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    assert len(read(tmp_path, csv_of(VOTE).encode("utf-8-sig")).rows) == 1
+    line = json.dumps({"model_a": "SDXL", "model_b": "LCM", "winner": "tie"})
+    assert len(read(tmp_path, line.encode("utf-8-sig"), ".jsonl").rows) == 1
+
+
+def test_lines_are_numbered_as_an_editor_shows_them(tmp_path: Path) -> None:
+    content = (
+        f'{HEADER},prompt\r\n\r\n{VOTE},"two\r\nlines"\r\nSDXL,LCM,left,one\r\n\r\nSDXL,LCM,right,"a\r\n\r\nb"\r\n'
+    )
+    votes = read(tmp_path, content)
+    assert votes.rows["line"].tolist() == [3]
+    assert votes.rows["prompt"].tolist() == ["two\r\nlines"]
+    assert places(votes) == [5, 7]
+    assert votes.faults[1].content == 'SDXL,LCM,right,"a\r\n\r\nb"'
+
+
+def test_open_quotation_mark_is_a_fault_where_it_starts(tmp_path: Path) -> None:
+    votes = read(tmp_path, csv_of(VOTE, '"SDXL,LCM,tie', VOTE, VOTE))
+    assert places(votes) == [3]
+    assert "is a quotation mark left open" in only_reason(votes)
+    long = read(tmp_path, csv_of(VOTE, f'"{"x" * 140_000}', VOTE))
+    assert places(long)[0] == 3
+
+
+def test_two_names_of_one_slug_are_a_fault_that_names_both(tmp_path: Path) -> None:
+    votes = read(tmp_path, csv_of("SD XL,LCM,tie", "Flux,SD-XL,tie", "Flux,SD XL,tie"))
+    assert places(votes) == [3]
+    assert only_reason(votes) == "'SD-XL' and 'SD XL' (line 2) would both be the model sd-xl"
+
+
+def test_faulty_line_claims_no_name(tmp_path: Path) -> None:
+    assert places(read(tmp_path, csv_of("SD-XL,LCM,left", "SD XL,LCM,tie"))) == [2]
+
+
+# Times
+
+
+@pytest.mark.parametrize(
+    ("text", "when"),
+    [
+        ("2024-02-12T01:15:14.316700Z", datetime(2024, 2, 12, 1, 15, 14, 316700, tzinfo=UTC)),
+        ("2024-02-12 01:15:14", datetime(2024, 2, 12, 1, 15, 14, tzinfo=UTC)),
+        ("2024-02-12T03:15:14+02:00", datetime(2024, 2, 12, 1, 15, 14, tzinfo=UTC)),
+        ("2024-02-12", datetime(2024, 2, 12, tzinfo=UTC)),
+        ("1707700514.3167", datetime(2024, 2, 12, 1, 15, 14, 316700, tzinfo=UTC)),
+        ("1707700514", datetime(2024, 2, 12, 1, 15, 14, tzinfo=UTC)),
+        ("1.7e9", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
+    ],
+)
+def test_time_is_read(tmp_path: Path, text: str, when: datetime) -> None:
+    votes = read(tmp_path, csv_of(f"{VOTE},{text}", header=HEADER + ",time"))
+    assert [t.to_pydatetime() for t in votes.rows["time"]] == [when]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "nan", "inf", "-1", "1707700514316", "20240212", "45334.5", "2024-13-01", "1e99", "١٢"]
+)
+def test_time_that_is_none_is_a_fault(tmp_path: Path, text: str) -> None:
+    votes = read(tmp_path, csv_of(f"{VOTE},{text}", header=HEADER + ",time"))
+    assert only_reason(votes).startswith(f"time is {text!r}")
+    assert "wanted ISO 8601" in only_reason(votes)
+
+
+# The same vote twice
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells"),
+    [("time", "1707700514"), ("rater,prompt", "Ada,A cat"), ("rater,prompt,battle", "Ada,A cat,7")],
+)
+def test_equal_lines_are_one_vote_where_something_tells_votes_apart(tmp_path: Path, columns: str, cells: str) -> None:
+    line = f"{VOTE},{cells}"
+    votes = read(tmp_path, csv_of(line, f"LCM,Flux,tie,{cells}", line, header=f"{HEADER},{columns}"))
+    assert places(votes) == [4]
+    assert only_reason(votes) == "the same vote as line 2: equal in every column"
+
+
+@pytest.mark.parametrize(("columns", "cells"), [("rater", "Ada"), ("prompt", "A cat"), ("battle", "7")])
+def test_equal_lines_are_two_votes_where_nothing_tells_votes_apart(tmp_path: Path, columns: str, cells: str) -> None:
+    votes = read(tmp_path, csv_of(f"{VOTE},{cells}", f"{VOTE},{cells}", header=f"{HEADER},{columns}"))
+    assert (len(votes.rows), votes.faults, votes.tells_votes_apart) == (2, (), False)
+
+
+def test_lines_that_differ_in_a_column_that_is_not_used_are_two_votes(tmp_path: Path) -> None:
+    votes = read(tmp_path, csv_of(f"{VOTE},1707700514,1", f"{VOTE},1707700514,2", header=HEADER + ",time,battle"))
+    assert len(votes.rows) == 2
+
+
+def test_one_moment_written_in_two_ways_is_one_moment(tmp_path: Path) -> None:
+    times = ("1707700514", "2024-02-12T01:15:14Z", "2024-02-12T03:15:14+02:00")
+    votes = read(tmp_path, csv_of(*(f"{VOTE},{time}" for time in times), header=HEADER + ",time"))
+    assert places(votes) == [3, 4]
+
+
+@pytest.mark.parametrize("cells", [",A cat", "Ada,"])
+def test_votes_told_apart_by_rater_and_prompt_need_both(tmp_path: Path, cells: str) -> None:
+    votes = read(tmp_path, csv_of(f"{VOTE},{cells}", header=HEADER + ",rater,prompt"))
+    assert "every vote needs a rater and a prompt" in only_reason(votes)
+    timed = read(tmp_path, csv_of(f"{VOTE},{cells},1707700514", header=HEADER + ",rater,prompt,time"))
+    assert len(timed.rows) == 1
+
+
+# Choosing lines and columns
+
+
+def test_only_takes_the_lines_that_have_the_value(tmp_path: Path) -> None:
+    content = csv_of(f"{VOTE},True", "SDXL,LCM,left,False", f"{VOTE},True", "SDXL,LCM", header=HEADER + ",anony")
+    votes = read(tmp_path, content, only={"anony": "True"})
+    assert (votes.rows["line"].tolist(), votes.left_out, votes.unused) == ([2, 4], 1, ())
+    assert places(votes) == [5]  # what this line is, cannot be said
+    with pytest.raises(UnusableVoteFile, match=r"No line has anony=true\. There are anony='False', anony='True'"):
+        read(tmp_path, csv_of(f"{VOTE},True", f"{VOTE},False", header=HEADER + ",anony"), only={"anony": "true"})
+
+
+def test_only_compares_text_as_the_file_has_it(tmp_path: Path) -> None:
+    lines = [{"model_a": "SDXL", "model_b": "LCM", "winner": "tie", "anony": anony} for anony in (True, False)]
+    content = "\n".join(json.dumps(line) for line in lines)
+    assert len(read(tmp_path, content, ".jsonl", only={"anony": "true"}).rows) == 1
+    pd.DataFrame(lines).to_parquet(tmp_path / "votes.parquet")
+    assert len(read_votes(tmp_path / "votes.parquet", only={"anony": "True"}).rows) == 1
+
+
+def test_column_is_read_from_another_name(tmp_path: Path) -> None:
+    content = csv_of("1,0,tie,0,1707700514", header="left,right,winner,time,tstamp")
+    votes = read(tmp_path, content, columns={"model_a": "left", "model_b": "right", "time": "tstamp"})
+    assert votes.rows[["model_a", "model_b"]].to_numpy().tolist() == [["1", "0"]]
+    assert votes.rows["time"][0].year == 2024
+    assert votes.unused == ("time",)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (b"", {}, "is empty"),
+        (b"\xef\xbb\xbf", {}, "is empty"),
+        (b"\n\n", {}, "is empty"),
+        (HEADER.encode(), {}, "has no votes"),
+        (
+            b"left,right,winner\n",
+            {},
+            "no column model_a and no column model_b. Its columns are 'left', 'right', 'winner'",
+        ),
+        (b"model_a;model_b;winner\n", {}, "separated by commas"),
+        (b"model_a,model_b,winner,winner\n", {}, "The column 'winner' is there twice"),
+        (HEADER.encode("utf-16"), {}, "wanted CSV in UTF-8"),
+        (b'"model_a', {}, "The first line cannot be read"),
+        (HEADER.encode(), {"only": {"anony": "True"}}, "no column 'anony'"),
+        (HEADER.encode(), {"columns": {"time": "tstamp"}}, "no column 'tstamp'"),
+        (HEADER.encode(), {"columns": {"votes": "winner"}}, "Nothing reads a column 'votes'; known are model_a"),
+    ],
+)
+def test_file_that_holds_no_votes_is_refused(
+    tmp_path: Path, content: bytes, options: dict[str, dict[str, str]], message: str
+) -> None:
+    with pytest.raises(UnusableVoteFile, match=message):
+        read(tmp_path, content, **options)
+
+
+def test_file_that_is_not_there_or_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnusableVoteFile, match=r"absent\.csv cannot be read: No such file"):
+        read_votes(tmp_path / "absent.csv")
+    with pytest.raises(UnusableVoteFile, match=r"ends in '\.xlsx' cannot be read; wanted \.csv"):
+        read(tmp_path, b"PK", ".xlsx")
+    with pytest.raises(UnusableVoteFile, match="cannot be read as Parquet"):
+        read(tmp_path, b"PAR1 and no more PAR1", ".parquet")

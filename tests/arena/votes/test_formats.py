@@ -1,0 +1,185 @@
+"""Each format of a file of votes, and whatever else comes: votes or faults, never another error."""
+
+import csv
+import json
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from arena.models import Rater, Vote
+from arena.votes.files import COLUMNS, LONGEST, LONGEST_SLUG, UnusableVoteFile, read_votes
+from evaluation.ratings.outcomes import WINNERS
+from generators.models import ImageModel, Prompt
+from tests.arena.votes.vote_lines import HEADER, VOTE, csv_of, only_reason, places, read
+
+# JSON lines
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"model_a": "SDXL", ', "it is not JSON: Expecting property name enclosed in double quotes at character"),
+        ('["SDXL", "LCM", "tie"]', "it is no JSON object"),
+        ('{"model_a": "SDXL", "model_b": "LCM", "winner": "tie", "winner": "model_a"}', "'winner' is there twice"),
+        ('{"model_a": "SDXL", "model_b": "LCM", "winner": ["tie"]}', "winner is '[\"tie\"]'; wanted text"),
+        ('{"model_a": "SDXL", "model_b": "LCM", "winner": NaN}', "it is not JSON: NaN is no number there"),
+        ('{"model_a": "SDXL", "model_b": "LCM"}', "winner is empty"),
+        ('{"model_a": "SDXL", "model_b": null, "winner": "tie"}', "model_b is empty"),
+        ('{"model_a": "SD\\u0000XL", "model_b": "LCM", "winner": "tie"}', "it has a NUL character"),
+        ('{"model_a": "SD\\ud800XL", "model_b": "LCM", "winner": "tie"}', "it is not UTF-8"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_json_line_at_fault_is_named_with_its_reason(tmp_path: Path, line: str, reason: str) -> None:
+    good = json.dumps({"model_a": "SDXL", "model_b": "LCM", "winner": "tie"})
+    votes = read(tmp_path, "\r\n".join([good, "", line, good]), ".jsonl")
+    assert places(votes) == [3]
+    assert reason in only_reason(votes)
+    assert votes.rows["line"].tolist() == [1, 4]
+
+
+def test_json_of_which_no_line_can_be_read_names_its_lines(tmp_path: Path) -> None:
+    votes = read(tmp_path, "[\n{}\n]\n", ".jsonl")
+    assert places(votes) == [1, 2, 3]
+
+
+def test_json_number_keeps_every_digit(tmp_path: Path) -> None:
+    line = (
+        '{"model_a": 1, "model_b": 2.50, "winner": "tie", "time": 1707700514.316700, "rater": 12345678901234567890123}'
+    )
+    [row] = read(tmp_path, line, ".jsonl").rows.to_dict("records")
+    assert (row["model_a"], row["model_b"], row["rater"]) == ("1", "2.50", "12345678901234567890123")
+    assert row["time"].microsecond == 316700
+
+
+# Parquet
+
+
+def test_parquet_types_are_read_as_text(tmp_path: Path) -> None:
+    when = datetime(2024, 2, 12, 3, 15, 14, 316700, tzinfo=timezone(timedelta(hours=2)))
+    table = pa.table(
+        {
+            "model_a": pa.array(["SDXL", "SDXL", None]).dictionary_encode(),
+            "model_b": pa.array(["LCM", "LCM", "LCM"], pa.large_string()),
+            "winner": ["tie", "tie", "tie"],
+            "rater": [1, 2, 3],
+            "time": pa.array([when] * 3, pa.timestamp("ns", "UTC")),
+            "category": pa.array([0.5, float("nan"), None]),
+            "day": [date(2024, 2, 12)] * 3,
+            "image": [b"\xff\xd8"] * 3,
+            "sizes": [[1024, 1024]] * 3,
+        }
+    )
+    pq.write_table(table, tmp_path / "votes.parquet")
+    votes = read_votes(tmp_path / "votes.parquet")
+    assert votes.unit == "row"
+    assert votes.rows["category"].tolist() == ["0.5", ""]
+    assert votes.rows["rater"].tolist() == ["1", "2"]
+    assert votes.rows["time"].tolist() == [pd.Timestamp(when)] * 2
+    assert (places(votes), only_reason(votes)) == ([3], "model_a is empty")
+    assert votes.unused == ("day", "image", "sizes")
+
+
+def test_parquet_column_of_another_type_is_a_fault(tmp_path: Path) -> None:
+    table = pa.table({"model_a": ["SDXL"], "model_b": ["LCM"], "winner": [["tie"]]})
+    pq.write_table(table, tmp_path / "votes.parquet")
+    assert "; wanted text" in only_reason(read_votes(tmp_path / "votes.parquet"))
+
+
+def test_parquet_without_text_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image": [b"\xff\xd8"]}), tmp_path / "votes.parquet")
+    with pytest.raises(UnusableVoteFile, match="no column of text or numbers"):
+        read_votes(tmp_path / "votes.parquet")
+
+
+# Whatever comes
+
+
+def expect_votes_and_faults(file: Path) -> None:
+    try:
+        votes = read_votes(file)
+    except UnusableVoteFile:
+        return
+    assert len(votes.rows) + len(votes.faults) > 0
+    assert set(votes.rows["winner"]) <= set(WINNERS)
+    assert (votes.rows["model_a"] != votes.rows["model_b"]).all()
+    assert all(fault.reason for fault in votes.faults)
+    lines = [*votes.rows["line"], *places(votes)]
+    assert len(set(lines)) == len(lines)
+    for text in [*votes.rows["model_a"], *(fault.content for fault in votes.faults)]:
+        text.encode()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("votes")
+
+
+SOUP = st.binary(max_size=300) | st.text(alphabet='a,b"\n\r\0 é{}[]:1\\u\ud800\u2028', max_size=200).map(
+    lambda text: text.encode(errors="surrogatepass")
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(suffix=st.sampled_from([".csv", ".jsonl", ".parquet"]), content=SOUP, with_header=st.booleans())
+@example(suffix=".csv", content=b'"', with_header=True)
+@example(suffix=".jsonl", content=b'{"a":1}\n\x1c\n[', with_header=False)
+def test_any_bytes_are_votes_or_faults(folder: Path, suffix: str, content: bytes, with_header: bool) -> None:
+    file = folder / f"soup{suffix}"
+    file.write_bytes((csv_of(VOTE, header=HEADER).encode() if with_header else b"") + content)
+    expect_votes_and_faults(file)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_damaged_parquet_is_votes_or_faults_or_refused(folder: Path, data: st.DataObject) -> None:
+    file = folder / "damaged.parquet"
+    table = pa.table(
+        {"model_a": ["SDXL", "LCM"], "model_b": ["LCM", "Flux"], "winner": ["tie", "tie"], "time": [1.75e9, 1.76e9]}
+    )
+    pq.write_table(table, file, compression="none", write_page_checksum=True)
+    content = bytearray(file.read_bytes())
+    for position in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4)):
+        content[position] = data.draw(st.integers(0, 255))
+    file.write_bytes(content)
+    expect_votes_and_faults(file)
+
+
+CELLS = st.fixed_dictionaries(
+    {
+        "model_a": st.sampled_from(["SDXL", "LCM", "SD XL", ""]),
+        "model_b": st.sampled_from(["LCM", "Flux", "flux"]),
+        "winner": st.sampled_from([*WINNERS, "left"]),
+        "prompt": st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+        "time": st.sampled_from(["1707700514", "1707700515", "soon"]),
+    }
+)
+
+
+@settings(deadline=None)
+@given(lines=st.lists(CELLS, min_size=1, max_size=8))
+def test_csv_and_json_lines_of_one_content_agree(folder: Path, lines: list[dict[str, str]]) -> None:
+    # Quoted throughout: pandas leaves a lone carriage return in a cell bare, where it ends the line.
+    by_csv = read(folder, pd.DataFrame(lines).to_csv(index=False, quoting=csv.QUOTE_ALL))
+    by_json = read(folder, "\n".join(json.dumps(line) for line in lines), ".jsonl")
+    columns = list(COLUMNS)
+    pd.testing.assert_frame_equal(by_csv.rows[columns], by_json.rows[columns])
+    assert len(by_csv.faults) == len(by_json.faults)
+
+
+def test_lengths_are_those_of_the_database() -> None:
+    def longest(model: Any, name: str) -> int:
+        return int(model._meta.get_field(name).max_length)
+
+    assert LONGEST["model_a"] == LONGEST["model_b"] == longest(ImageModel, "name") == longest(ImageModel, "family")
+    assert LONGEST["rater"] == longest(Rater, "name")
+    for name in ("language", "category"):
+        assert LONGEST[name] == longest(Vote, name) == longest(Prompt, name)
+    assert longest(ImageModel, "slug") == LONGEST_SLUG

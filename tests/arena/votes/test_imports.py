@@ -1,0 +1,303 @@
+"""Imported votes: all of a file or nothing, never twice, on boards that hold nothing else."""
+
+import csv
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from django.core.management import CommandError, call_command
+
+from arena.leaderboards.snapshots import rate_board
+from arena.models import Board, Origin, Rater, Vote
+from generators.models import ImageModel, Prompt, PromptSet
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+
+PLAIN = "model_a,model_b,winner"
+FULL = "model_a,model_b,winner,rater,prompt,time,language,category"
+TWO_VOTES = [
+    "SDXL,LCM,model_a,Ada,A cat,2024-02-12T01:15:14Z,en,animals",
+    "LCM,Flux 1.1,both_bad,,A dog,2024-02-12T01:15:15Z,en,animals",
+]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "votes.csv"
+
+
+def write(file: Path, *lines: str, header: str = FULL) -> Path:
+    file.write_text("\n".join([header, *lines, ""]))
+    return file
+
+
+def import_file(file: Path, *options: str, board: str = "old-arena") -> str:
+    out = io.StringIO()
+    call_command("import_votes", str(file), "--board", board, *options, stdout=out)
+    return out.getvalue()
+
+
+def refuse(file: Path, *options: str, board: str = "old-arena") -> str:
+    """The message of a refused import, which wrote nothing."""
+    tables = (Board, Vote, Rater, ImageModel, PromptSet, Prompt, Board.contestants.through)
+    before = [table.objects.count() for table in tables]
+    with pytest.raises(CommandError) as refused:
+        import_file(file, *options, board=board)
+    assert [table.objects.count() for table in tables] == before
+    assert str(refused.value).startswith(f"Nothing was imported from {file.name}. ")
+    return str(refused.value)
+
+
+def test_file_becomes_a_board(file: Path) -> None:
+    out = import_file(write(file, *TWO_VOTES), "--title", "The old arena", "--task", "image_edit")
+    board = Board.objects.get()
+    assert (board.slug, board.title, board.task, board.origin) == (
+        "old-arena",
+        "The old arena",
+        "image_edit",
+        "imported",
+    )
+    models = board.contestants.values_list("slug", "name", "family", "adapter")
+    assert list(models) == [
+        ("flux-11", "Flux 1.1", "Flux 1.1", ""),
+        ("lcm", "LCM", "LCM", ""),
+        ("sdxl", "SDXL", "SDXL", ""),
+    ]
+    first, second = board.votes.order_by("cast_at")
+    assert (first.model_a.slug, first.model_b.slug, first.winner, first.origin) == (
+        "sdxl",
+        "lcm",
+        "model_a",
+        "imported",
+    )
+    assert first.cast_at == datetime(2024, 2, 12, 1, 15, 14, tzinfo=UTC)
+    assert (first.rater.name, first.rater.origin, first.rater.board) == ("Ada", "imported", board)
+    assert (first.language, first.category, first.battle) == ("en", "animals", None)
+    assert (first.prompt.text, first.prompt.language, first.prompt.category) == ("A cat", "en", "animals")
+    assert (second.rater, second.winner) == (None, "both_bad")
+    assert "2 votes imported onto the new board old-arena (Image edit)" in out
+    assert "models   3 new, 0 known before" in out
+    assert "manage.py rate_board --board old-arena" in out
+
+
+def test_prompts_are_a_version_of_the_boards_prompt_set(file: Path) -> None:
+    import_file(write(file, *TWO_VOTES))
+    prompt_set = PromptSet.objects.get()
+    assert prompt_set.slug == "votes-old-arena"
+    assert prompt_set.version == prompt_set.digest[:12]
+    assert [prompt_set] == list(Board.objects.get().prompt_sets.all())
+    again = [
+        "Flux 1.1,LCM,tie,Ada,A cat,2024-02-13,en,animals",  # a prompt that the board has
+        "Flux 1.1,LCM,tie,Ada,A cat,2024-02-13,de,animals",  # one that it has in another language only
+    ]
+    import_file(write(file, *again))
+    assert list(Prompt.objects.values_list("text", "language").order_by("text", "language")) == [
+        ("A cat", "de"),
+        ("A cat", "en"),
+        ("A dog", "en"),
+    ]
+    assert Board.objects.get().prompt_sets.count() == 2
+    assert Rater.objects.count() == 1
+
+
+def test_file_with_the_required_columns_alone(file: Path) -> None:
+    out = import_file(write(file, "SDXL,LCM,tie", "SDXL,LCM,tie", header=PLAIN))
+    assert Board.objects.get().title == "old-arena"
+    vote, other = Vote.objects.all()
+    assert (vote.rater, vote.prompt, vote.language, vote.cast_at) == (None, None, "", other.cast_at)
+    assert "Equal lines were counted as separate votes" in out
+    assert not PromptSet.objects.exists()
+
+
+def test_columns_that_are_not_used_and_lines_left_out_are_named(file: Path) -> None:
+    write(file, "SDXL,LCM,tie,yes,7", "SDXL,LCM,tie,no,8", header=PLAIN + ",anony,battle")
+    out = import_file(file, "--only", "anony=yes")
+    assert "Columns that are not used: battle\n" in out
+    assert "left out 1, without anony=yes" in out
+
+
+def test_known_model_is_used_again_and_said(file: Path) -> None:
+    builders.make_model(slug="sdxl", name="SDXL 1.0", adapter="diffusers")
+    out = import_file(write(file, *TWO_VOTES))
+    assert "known before, so used again: sdxl (here named SDXL 1.0)" in out
+    assert "models   2 new, 1 known before" in out
+    assert ImageModel.objects.get(slug="sdxl").adapter == "diffusers"
+
+
+def test_model_of_a_family_that_exists_under_another_slug_is_refused(file: Path) -> None:
+    builders.make_model(slug="sdxl-base", family="SDXL", revision="1")
+    message = refuse(write(file, *TWO_VOTES))
+    assert (
+        "'SDXL' of the file would be the model sdxl, but the family of that name already has the model sdxl-base"
+        in message
+    )
+
+
+# Faults
+
+
+def test_file_with_a_fault_is_refused_as_a_whole(file: Path) -> None:
+    faulty = [f"SDXL,LCM,better {n}" for n in range(12)]
+    message = refuse(write(file, "SDXL,LCM,tie", *faulty, header=PLAIN))
+    assert "12 lines are at fault" in message
+    assert "  line 3: the winner 'better 0' is unknown; known are model_a, model_b, tie, both_bad\n" in message
+    assert "line 12: " in message
+    assert "line 13: " not in message
+    assert message.endswith("... and 2 more")
+
+
+def test_rows_of_parquet_are_called_rows(tmp_path: Path) -> None:
+    file = tmp_path / "votes.parquet"
+    pd.DataFrame({"model_a": ["SDXL"], "model_b": ["LCM"], "winner": ["left"]}).to_parquet(file)
+    assert "1 row is at fault:\n  row 1: the winner 'left'" in refuse(file)
+
+
+def test_keep_valid_imports_the_rest_and_writes_down_what_was_rejected(file: Path) -> None:
+    write(file, "SDXL,LCM,tie,a", 'SDXL,LCM,left,"two\nlines"', "SDXL,LCM,tie,b", "SDXL,LCM", header=PLAIN + ",note")
+    out = import_file(file, "--keep-valid")
+    assert Vote.objects.count() == 2
+    rejected = file.with_name("votes.csv.rejected.csv")
+    assert f"These are in {rejected}" in out
+    assert "2 lines are at fault" in out
+    with rejected.open(newline="") as stream:
+        assert list(csv.reader(stream)) == [
+            ["line", "reason", "content"],
+            [
+                "3",
+                "the winner 'left' is unknown; known are model_a, model_b, tie, both_bad",
+                'SDXL,LCM,left,"two\nlines"',
+            ],
+            ["6", "it has 2 fields; the first line has 4", "SDXL,LCM"],
+        ]
+
+
+def test_what_was_rejected_can_be_written_down_whatever_it_is(file: Path) -> None:
+    file.write_bytes(b'model_a,model_b,winner\nSDXL,LCM,tie\nSD\0XL,LCM,tie\nSD\xe8XL,LCM,tie\n"SDXL,LCM,tie\n')
+    assert "3 lines are at fault" in import_file(file, "--keep-valid")
+    with file.with_name("votes.csv.rejected.csv").open(newline="", encoding="utf-8") as stream:
+        contents = [row["content"] for row in csv.DictReader(stream)]
+    assert contents == ["SD\0XL,LCM,tie", "SD\\xe8XL,LCM,tie", '"SDXL,LCM,tie']
+
+
+def test_nothing_is_imported_where_the_rejected_lines_cannot_be_written(file: Path) -> None:
+    write(file, "SDXL,LCM,tie", "SDXL,LCM,left", header=PLAIN)
+    file.with_name("votes.csv.rejected.csv").mkdir()
+    assert "votes.csv.rejected.csv" in refuse(file, "--keep-valid")
+
+
+def test_keep_valid_of_nothing_valid_is_refused(file: Path) -> None:
+    assert "No valid line is left" in refuse(write(file, "SDXL,LCM,left", header=PLAIN), "--keep-valid")
+
+
+def test_file_that_is_none_is_refused(file: Path) -> None:
+    assert "no column winner" in refuse(write(file, "SDXL,LCM", header="model_a,model_b"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--only", "anony"], "--only anony: wanted a name, an equals sign and a value."),
+        (["--column", "time=a", "--column", "time=b"], "--column names time twice."),
+    ],
+)
+def test_option_that_is_no_pair_is_refused(file: Path, options: list[str], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        import_file(write(file, *TWO_VOTES), *options)
+
+
+# Never twice
+
+
+@pytest.mark.parametrize(
+    ("header", "line", "fresh"),
+    [
+        (PLAIN + ",time", "SDXL,LCM,tie,1707700514.3167", "SDXL,LCM,tie,1707700514.3168"),
+        (PLAIN + ",rater,prompt", "SDXL,LCM,tie,Ada,A cat", "SDXL,LCM,tie,Ben,A cat"),
+        (FULL, TWO_VOTES[0], TWO_VOTES[1]),
+    ],
+)
+def test_vote_that_is_on_the_board_is_a_fault(file: Path, header: str, line: str, fresh: str) -> None:
+    import_file(write(file, line, header=header))
+    message = refuse(write(file, fresh, line, header=header))
+    assert "1 line is at fault:\n  line 3: already on the board" in message
+    import_file(file, "--keep-valid")
+    assert Vote.objects.count() == 2
+    assert "already on the board" in file.with_name("votes.csv.rejected.csv").read_text()
+    assert "2 lines are at fault" in refuse(file)
+
+
+def test_same_moment_written_otherwise_is_the_same_vote(file: Path) -> None:
+    import_file(write(file, "SDXL,LCM,tie,1707700514", header=PLAIN + ",time"))
+    write(file, "SDXL,LCM,tie,2024-02-12T03:15:14+02:00", header=PLAIN + ",time")
+    assert "already on the board" in refuse(file)
+
+
+def test_other_boards_may_have_the_same_votes(file: Path) -> None:
+    write(file, *TWO_VOTES)
+    import_file(file)
+    import_file(file, board="another")
+    assert Vote.objects.count() == 4
+    assert ImageModel.objects.count() == 3
+
+
+def test_file_that_tells_nothing_apart_goes_to_a_board_without_votes_alone(file: Path) -> None:
+    write(file, "SDXL,LCM,tie", header=PLAIN)
+    Board.objects.create(slug="old-arena", title="Empty", origin=Origin.IMPORTED)
+    import_file(file)
+    message = refuse(file)
+    assert "Give the file a column time, or the columns rater and prompt; or use another board." in message
+
+
+# The board
+
+
+@pytest.mark.parametrize("origin", ["human", "simulated"])
+def test_board_of_another_origin_is_refused(file: Path, origin: str) -> None:
+    simulation = {"strengths": {}} if origin == "simulated" else None
+    builders.make_board(slug="live", origin=origin, simulation=simulation)
+    message = refuse(write(file, *TWO_VOTES), board="live")
+    assert f"The board live holds votes of the origin {origin}" in message
+    assert "never mix" in message
+
+
+@pytest.mark.parametrize("slug", ["not a slug", "x" * 95])
+def test_slug_of_no_board_is_refused(file: Path, slug: str) -> None:
+    assert "can be made" in refuse(write(file, *TWO_VOTES), board=slug)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--title", "Another"], "has the title 'Old', not 'Another'. Leave --title out"),
+        (["--task", "image_edit"], "has the task 'text_to_image', not 'image_edit'. Leave --task out"),
+    ],
+)
+def test_existing_board_keeps_its_title_and_task(file: Path, options: list[str], message: str) -> None:
+    import_file(write(file, TWO_VOTES[0]), "--title", "Old")
+    assert message in refuse(write(file, TWO_VOTES[1]), *options)
+    import_file(file, "--title", "Old", "--task", "text_to_image")
+    assert Vote.objects.count() == 2
+
+
+# The known answer
+
+
+def test_published_ratings_come_out(shared_data: Path) -> None:
+    folder = shared_data / "votes"
+    import_file(folder / "genai_arena_t2i.csv", "--only", "anony=True", "--column", "time=tstamp")
+    board = Board.objects.get()
+    assert board.votes.count() == 1451
+    leaderboard = rate_board(board)
+    assert leaderboard is not None
+    golden = pd.read_csv(folder / "genai_arena_t2i_golden.csv").query("subset == 'anony'").set_index("model")
+    rated = {rating.model.name: rating for rating in leaderboard.ratings.select_related("model")}
+    assert set(rated) == set(golden.index)
+    for name, expected in golden.iterrows():
+        assert rated[name].value == pytest.approx(expected["arenarank_rating"], abs=1.0)
+        assert rated[name].ci_low == pytest.approx(expected["arenarank_low"], abs=1.0)
+        assert rated[name].ci_high == pytest.approx(expected["arenarank_high"], abs=1.0)
+    by_rating = sorted(rated, key=lambda name: rated[name].value)
+    assert by_rating == list(golden.sort_values("published_rating").index)

@@ -1,0 +1,79 @@
+"""What raters said of single images, as the metrics of preference get it."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from arena.leaderboards.snapshots import rate_board
+from arena.models import Battle, Board
+from arena.votes.preferences import count_preferences
+from generators.models import Generation
+from tests import builders
+from tests.arena.votes.voted_images import images_of, make_undrawn_board, vote
+
+
+@pytest.fixture
+def board(db: None) -> Board:
+    return make_undrawn_board()
+
+
+@pytest.fixture
+def images(board: Board) -> list[Generation]:
+    """One image of each of the three models, for one prompt."""
+    return images_of(board)[0]
+
+
+def test_each_side_has_its_own_outcome_in_the_order_of_the_votes(board: Board, images: list[Generation]) -> None:
+    x, y, _ = images
+    vote(board, x, y)
+    vote(board, x, y, "tie")
+    vote(board, y, x)
+    vote(board, x, y, "both_bad")
+    vote(board, y, x)
+    found = count_preferences([x.pk, y.pk])
+    assert [fact.outcome for fact in found[x.pk]] == ["win", "tie", "loss", "both_bad", "loss"]
+    assert [fact.outcome for fact in found[y.pk]] == ["loss", "tie", "win", "both_bad", "win"]
+    assert {fact.opponent for fact in found[x.pk]} == {y.model.slug}
+
+
+def test_only_the_asked_generations_are_told(board: Board, images: list[Generation]) -> None:
+    x, y, z = images
+    vote(board, x, y)
+    assert list(count_preferences([x.pk, z.pk])) == [x.pk]
+    assert count_preferences([]) == {}
+
+
+def test_votes_that_do_not_count_are_left_out(board: Board, images: list[Generation]) -> None:
+    x, y, z = images
+    vote(board, x, y)
+    Battle.objects.filter(pk=vote(board, x, z).pk).update(set_aside="broken")
+    Battle.objects.filter(pk=vote(board, x, z).pk).update(by_rater=True)
+    assert [fact.opponent for fact in count_preferences([x.pk])[x.pk]] == [y.model.slug]
+
+
+def test_opponents_have_their_newest_rating_on_that_board(board: Board, images: list[Generation]) -> None:
+    x, y, z = images
+    vote(board, x, y)
+    vote(board, y, x)
+    vote(board, x, z)
+    assert {fact.opponent_rating for fact in count_preferences([x.pk])[x.pk]} == {None}
+    rate_board(board)
+    vote(board, x, y)
+    newest = rate_board(board)
+    other = builders.make_board(n_prompts=0)
+    other.contestants.set(board.contestants.all())
+    vote(other, y, x)
+    found = count_preferences([x.pk])[x.pk]
+    rating = newest.ratings.get(model=y.model).value
+    assert rating is not None
+    assert [fact.opponent_rating for fact in found] == [rating, rating, None, rating, None]
+
+
+def test_it_takes_two_queries_however_many_votes(board: Board, images: list[Generation]) -> None:
+    x, y, z = images
+    for a, b in ((x, y), (y, z), (z, x)) * 3:
+        vote(board, a, b)
+    rate_board(board)
+    with CaptureQueriesContext(connection) as queries:
+        assert sum(map(len, count_preferences([x.pk, y.pk, z.pk]).values())) == 18
+    assert len(queries) == 2

@@ -1,0 +1,360 @@
+"""Reference sets: built from images, imported, found again, and never mixed up."""
+
+import hashlib
+import io
+import tarfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from numpy.typing import NDArray
+from PIL import Image
+
+from evaluation.extractors.base import Extracted, ExtractionFault, Identity, UnreadableInput
+from evaluation.extractors.feature_store import FeatureStore
+from evaluation.extractors.registry import EXTRACTORS
+from evaluation.metrics.base import Unscored
+from evaluation.models import ReferenceSet
+from evaluation.reference_sets import references
+from evaluation.reference_sets.image_archives import UnusableCollection, count_images, walk_images
+from evaluation.reference_sets.references import ReferenceFault, find_reference, import_statistics, summarize_images
+
+pytestmark = pytest.mark.django_db
+
+
+class MeanColor:
+    """Of an image the mean of each channel, (3,). Counts what it looks at, and fails from the ``patience``-th on."""
+
+    looked = 0
+    patience = 10**6
+    batch_size = 4
+
+    def __init__(self, variant: str, weights: Path) -> None:
+        self.identity: Identity = {"extractor": "mean-color", "variant": variant}
+
+    def prepare(self, source: bytes) -> NDArray[np.float64]:
+        try:
+            return np.asarray(Image.open(io.BytesIO(source)).convert("RGB"), dtype=np.float64)
+        except OSError as error:
+            raise UnreadableInput("it is no image") from error
+
+    def extract(self, prepared: Sequence[NDArray[np.float64]]) -> list[Extracted | ExtractionFault]:
+        type(self).looked += len(prepared)
+        if self.looked > self.patience:
+            raise KeyboardInterrupt
+        return [image.mean(axis=(0, 1)).astype(np.float32) for image in prepared]
+
+
+class Words(MeanColor):
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
+        return [{"words": []} for _ in prepared]
+
+
+@pytest.fixture(autouse=True)
+def _extractors_of_this_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, extractor in (("mean-color", MeanColor), ("words", Words)):
+        monkeypatch.setitem(EXTRACTORS, name, f"{__name__}.{extractor.__name__}")
+    monkeypatch.setattr(MeanColor, "looked", 0)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FeatureStore:
+    return FeatureStore(tmp_path / "store")
+
+
+EXTRACTOR = MeanColor("", Path())
+
+
+def encode(n: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 6), ((37 * n) % 256, (n * n) % 256, 255 - n % 256)).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve different images at two depths, a text, and a hidden copy of nothing."""
+    folder = tmp_path / "photos"
+    (folder / "deep" / "deeper").mkdir(parents=True)
+    for n in range(12):
+        place = folder / "deep" / "deeper" if n % 3 == 0 else folder
+        (place / f"{n:02}.png").write_bytes(encode(n))
+    (folder / "captions.txt").write_text("none")
+    (folder / ".hidden.png").write_bytes(b"")
+    return folder
+
+
+def pack(folder: Path, suffix: str) -> Path:
+    archive = folder.with_name(f"photos{suffix}")
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    if suffix == ".zip":
+        with zipfile.ZipFile(archive, "w") as packed:
+            for file in files:
+                packed.write(file, file.relative_to(folder))
+    else:
+        with tarfile.open(archive, f"w:{suffix.partition('.tar')[2].removeprefix('.')}") as packed_tar:
+            for file in reversed(files):
+                packed_tar.add(file, file.relative_to(folder))
+    return archive
+
+
+def saved(statistics: references.ReferenceStatistics) -> bytes:
+    out = io.BytesIO()
+    statistics.save(out)
+    return out.getvalue()
+
+
+# From images to statistics
+
+
+def test_statistics_are_those_of_all_images(folder: Path, store: FeatureStore) -> None:
+    statistics = summarize_images(folder, EXTRACTOR, store).statistics
+    colors = np.array([np.asarray(Image.open(io.BytesIO(encode(n))))[0, 0] for n in range(12)], dtype=np.float64)
+    assert statistics.moments.n == 12
+    np.testing.assert_allclose(statistics.moments.mean, colors.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(statistics.moments.covariance, np.cov(colors.T), rtol=1e-6)
+    assert statistics.rows is not None
+    assert len(statistics.rows) == 12
+    assert statistics.digests == tuple(sorted(hashlib.sha256(encode(n)).hexdigest() for n in range(12)))
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz"])
+def test_an_archive_is_as_good_as_its_folder(folder: Path, store: FeatureStore, suffix: str) -> None:
+    archive = pack(folder, suffix)
+    assert count_images(archive) == (12 if suffix == ".zip" else None)
+    assert count_images(folder) == 12
+    built = summarize_images(archive, EXTRACTOR, store).statistics
+    assert saved(built) == saved(summarize_images(folder, EXTRACTOR, store).statistics)
+
+
+def test_more_images_than_are_kept_are_summed_up(
+    folder: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = summarize_images(folder, EXTRACTOR, store).statistics
+    monkeypatch.setattr(references, "MOST_ROWS", 11)
+    monkeypatch.setattr(references, "BLOCK", 5)
+    summed = summarize_images(folder, EXTRACTOR, store).statistics
+    assert summed.rows is None
+    assert (summed.moments.n, summed.digests) == (12, whole.digests)
+    np.testing.assert_allclose(summed.moments.mean, whole.moments.mean, rtol=1e-9)
+    np.testing.assert_allclose(summed.moments.covariance, whole.moments.covariance, rtol=1e-9)
+
+
+def test_equal_files_count_once(folder: Path, store: FeatureStore) -> None:
+    (folder / "again.png").write_bytes(encode(3))
+    summary = summarize_images(folder, EXTRACTOR, store)
+    assert (summary.n_copies, summary.statistics.moments.n) == (1, 12)
+
+
+def test_what_was_stopped_goes_on(folder: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MeanColor, "patience", 8)
+    with pytest.raises(KeyboardInterrupt):
+        summarize_images(folder, EXTRACTOR, store)
+    monkeypatch.setattr(MeanColor, "patience", 10**6)
+    monkeypatch.setattr(MeanColor, "looked", 0)
+    assert summarize_images(folder, EXTRACTOR, store).statistics.moments.n == 12
+    assert MeanColor.looked == 4
+    summarize_images(folder, EXTRACTOR, store)
+    assert MeanColor.looked == 4
+
+
+def test_every_image_is_told(folder: Path, store: FeatureStore) -> None:
+    told: list[None] = []
+    summarize_images(folder, EXTRACTOR, store, lambda: told.append(None))
+    assert len(told) == 12
+
+
+# What cannot be read
+
+
+def test_a_corrupt_image_among_many_is_left_out_and_named(folder: Path, store: FeatureStore) -> None:
+    for n in range(12, 40):
+        (folder / f"{n}.png").write_bytes(encode(n))
+    (folder / "05.png").write_bytes(encode(5)[:40])
+    (folder / "empty.jpg").write_bytes(b"")
+    summary = summarize_images(folder, EXTRACTOR, store)
+    assert summary.faults == (("05.png", "it is no image"), ("empty.jpg", "it is no image"))
+    assert summary.statistics.moments.n == 39
+
+
+def test_many_corrupt_images_are_a_fault(folder: Path, store: FeatureStore) -> None:
+    (folder / "01.png").write_bytes(b"broken")
+    with pytest.raises(ReferenceFault, match=r"1 of 12 images cannot be read.*\n  01\.png: it is no image"):
+        summarize_images(folder, EXTRACTOR, store)
+
+
+def test_a_file_that_may_not_be_read_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Path.read_bytes
+
+    def refuse(file: Path) -> bytes:
+        if file.name == "01.png":
+            raise PermissionError(13, "Permission denied")
+        return whole(file)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    found = dict(walk_images(folder))
+    assert str(found["01.png"]) == "it cannot be read: Permission denied"
+    assert found["02.png"] == encode(2)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_damaged_member_of_an_archive_is_left_out(tmp_path: Path, compression: int) -> None:
+    archive = tmp_path / "photos.zip"
+    with zipfile.ZipFile(archive, "w", compression) as packed:
+        packed.writestr("01.png", encode(1))
+        packed.writestr("02.png", encode(2))
+    content = bytearray(archive.read_bytes())
+    content[60:80] = b"x" * 20
+    archive.write_bytes(content)
+    found = dict(walk_images(archive))
+    assert "it cannot be read from the archive" in str(found["01.png"])
+    assert found["02.png"] == encode(2)
+
+
+@pytest.mark.parametrize("suffix", [".tar.gz", ".tar.xz"])
+def test_a_truncated_archive_is_refused(folder: Path, store: FeatureStore, suffix: str) -> None:
+    archive = pack(folder, suffix)
+    archive.write_bytes(archive.read_bytes()[:-200])
+    with pytest.raises(UnusableCollection, match="breaks off"):
+        summarize_images(archive, EXTRACTOR, store)
+
+
+def test_an_image_without_end_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluation.reference_sets.image_archives.MAX_IMAGE_BYTES", 1 << 20)
+    with (folder / "large.png").open("wb") as stream:
+        stream.truncate((1 << 20) + 1)
+    for path in (folder, pack(folder, ".zip"), pack(folder, ".tar")):
+        assert str(dict(walk_images(path))["large.png"]) == "it has more than 1 MiB"
+
+
+def test_one_image_is_no_set(tmp_path: Path, store: FeatureStore) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(encode(1))
+    with pytest.raises(ReferenceFault, match="at least 2 different images"):
+        summarize_images(tmp_path, EXTRACTOR, store)
+
+
+def test_what_gives_no_vectors_makes_no_set(folder: Path, store: FeatureStore) -> None:
+    with pytest.raises(ReferenceFault, match="records and no features"):
+        summarize_images(folder, Words("", Path()), store)
+
+
+# In the database
+
+
+def build(folder: Path, name: str = "photos", extractor: str = "mean-color") -> ReferenceSet:
+    call_command("build_reference", name, str(folder), extractor=extractor)
+    return ReferenceSet.objects.get(name=name, extractor=extractor)
+
+
+def test_a_set_that_was_built_is_found(folder: Path) -> None:
+    row = build(folder)
+    statistics, found = find_reference("photos", "mean-color", EXTRACTOR.identity)
+    assert (found, found.n, found.source) == (row, 12, "photos, 12 images")
+    assert statistics.moments.n == 12
+    assert statistics.rows is not None
+    assert hashlib.sha256(saved(statistics)).hexdigest() == row.digest
+
+
+def test_the_same_again_changes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = build(folder)
+    (folder / "00-renamed.png").write_bytes((folder / "01.png").read_bytes())
+    (folder / "01.png").unlink()
+    assert build(folder) == row
+    assert capsys.readouterr().out.split("\n")[1].startswith("Unchanged: photos (mean-color), 12 images; 0 left out")
+
+
+def test_other_images_under_the_same_name_are_refused(folder: Path, settings: Any) -> None:
+    row = build(folder)
+    (folder / "more.png").write_bytes(encode(99))
+    with pytest.raises(CommandError, match=r"photos .mean-color. exists.*its statistics is another.*another name"):
+        build(folder)
+    assert build(folder, "photos-2").n == 13
+    assert find_reference("photos", "mean-color", EXTRACTOR.identity)[1] == row
+    assert len(list((Path(settings.MEDIA_ROOT) / "references").iterdir())) == 2
+
+
+def test_a_name_that_no_suite_could_say_is_refused(folder: Path) -> None:
+    with pytest.raises(CommandError, match="'my photos' is no name"):
+        build(folder, "my photos")
+
+
+def test_nothing_to_build_from_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="neither a folder nor"):
+        build(tmp_path / "nowhere")
+    with pytest.raises(CommandError, match="There is no extractor 'inseption'"):
+        build(tmp_path, extractor="inseption")
+
+
+def test_what_is_not_there_says_how_to_make_it() -> None:
+    with pytest.raises(Unscored, match=r"manage\.py build_reference photos FOLDER --extractor mean-color"):
+        find_reference("photos", "mean-color", EXTRACTOR.identity)
+
+
+def test_another_identity_is_refused_by_its_fields(folder: Path) -> None:
+    build(folder)
+    with pytest.raises(Unscored, match="another extractor: resize None and here 'clean', variant '' and here 'x'"):
+        find_reference("photos", "mean-color", {**EXTRACTOR.identity, "variant": "x", "resize": "clean"})
+
+
+def test_a_damaged_file_is_told_and_built_again(folder: Path, settings: Any) -> None:
+    file = Path(settings.MEDIA_ROOT) / "references" / f"{build(folder).digest}.npz"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(Unscored, match=r"is damaged; make it again: manage\.py build_reference"):
+        find_reference("photos", "mean-color", EXTRACTOR.identity)
+    file.unlink()
+    with pytest.raises(Unscored, match="cannot be read: No such file"):
+        find_reference("photos", "mean-color", EXTRACTOR.identity)
+    build(folder)
+    assert find_reference("photos", "mean-color", EXTRACTOR.identity)[0].moments.n == 12
+
+
+# Imported
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """As pytorch-fid and clean-fid write it."""
+    rows = np.random.default_rng(0).standard_normal((50, 3))
+    np.savez(tmp_path / "coco.npz", mu=rows.mean(axis=0), sigma=np.cov(rows, rowvar=False))
+    return tmp_path / "coco.npz"
+
+
+def test_imported_statistics_know_their_number_where_it_is_said(file: Path) -> None:
+    unknown, known = import_statistics(file), import_statistics(file, 50)
+    assert (unknown.moments.n, known.moments.n, known.rows) == (None, 50, None)
+    np.testing.assert_allclose(known.moments.covariance, unknown.moments.covariance, rtol=1e-12)
+
+
+def test_an_imported_set_says_so_and_serves_its_extractor(file: Path) -> None:
+    call_command("import_reference", "coco", str(file), made_by="clean-fid", extractor="mean-color/x")
+    identity = MeanColor("x", Path()).identity
+    statistics, row = find_reference("coco", "mean-color/x", identity)
+    assert row.identity == {**identity, "made_by": "clean-fid"}
+    assert (row.n, row.source, statistics.moments.n) == (None, "coco.npz", None)
+    with pytest.raises(Unscored, match="another extractor"):
+        find_reference("coco", "mean-color/x", {**identity, "variant": "y"})
+
+
+def test_importing_again_changes_nothing_but_another_file_is_refused(file: Path) -> None:
+    for _ in range(2):
+        call_command("import_reference", "coco", str(file), made_by="clean-fid", extractor="mean-color", n=50)
+    assert ReferenceSet.objects.get().n == 50
+    with pytest.raises(CommandError, match="its statistics is another"):
+        call_command("import_reference", "coco", str(file), made_by="clean-fid", extractor="mean-color", n=51)
+    with pytest.raises(CommandError, match="its identity is another"):
+        call_command("import_reference", "coco", str(file), made_by="pytorch-fid", extractor="mean-color", n=50)
+
+
+def test_a_file_that_is_no_statistics_is_refused(tmp_path: Path, file: Path) -> None:
+    np.savez(tmp_path / "other.npz", weights=np.zeros(3))
+    (tmp_path / "text.npz").write_text("mu")
+    for name in ("other.npz", "text.npz", "none.npz"):
+        with pytest.raises(CommandError, match=f"Nothing was imported. .*{name} cannot be imported"):
+            call_command("import_reference", "x", str(tmp_path / name), made_by="clean-fid", extractor="mean-color")
+    with pytest.raises(CommandError, match="of 1"):
+        call_command("import_reference", "x", str(file), made_by="clean-fid", extractor="mean-color", n=1)

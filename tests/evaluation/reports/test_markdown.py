@@ -1,0 +1,114 @@
+"""The comment on a pull request: short whatever the suite, complete about the verdict, and never broken by a text."""
+
+import html
+import re
+import unicodedata
+from dataclasses import replace
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from evaluation.reports.markdown import escape, to_markdown
+from evaluation.reports.report import SampleScore
+from evaluation.suites.gate import Rule
+from tests.evaluation.reports.sample_reports import HOSTILE, make_hostile_report, make_outcome, make_report, make_sample
+
+RENDERER = MarkdownIt("gfm-like", {"linkify": False, "html": True})
+
+
+def test_the_comment_says_what_was_decided_and_why() -> None:
+    text = to_markdown(make_report())
+    lines = text.splitlines()
+    assert lines[0] == "### ❌ FAIL · Fresco 2 (step-48000) on smoke"
+    assert "2 of 3 samples drawn, 1 refused, 0 failed, US$ 0.08." in text
+    assert "Baseline: Fresco 1 (step-40000). Commit 0a1b2c3d4e5f." in text
+    rules = [line for line in lines if "at most" in line or "at least" in line]
+    assert [line.split(" |")[0] for line in rules] == ["| ❌ FAIL", "| ⚠️ INCONCLUSIVE", "| ✅ PASS", "| ✅ PASS"]
+    assert "**630 more samples** would decide it." in rules[1]
+    assert "| Text: sentence accuracy | **0.84** ↑ | 0.79 to 0.88 | +0.06 (+0.02 to +0.1) | 120 / 0 |" in lines
+    assert "| FID | **14** ↓ | 12 to 16.5 | the reference sets differ | 120 / 0 |" in lines
+    assert any(line.startswith("| A shop window with a sign that says “SUMMER SALE” | 0 | 0 |") for line in lines)
+
+
+def test_an_unscored_metric_says_why() -> None:
+    outcome = make_outcome(value=None, ci_low=None, ci_high=None, reason="the weights are missing", n_scored=0)
+    text = to_markdown(make_report(outcomes=(outcome,)))
+    assert "unscored: the weights are missing" in text
+    assert "There is no value: the weights are missing." in text
+
+
+def test_without_a_verdict_nothing_looks_green() -> None:
+    for report in (make_report(verdict=None, status="drawing"), make_report(policy=(), outcomes=())):
+        text = to_markdown(report)
+        assert "✅" not in text
+        assert "No rule was judged" in text
+    assert "The run is drawing." in to_markdown(make_report(verdict=None, status="drawing"))
+
+
+def test_the_comment_is_short_whatever_the_suite() -> None:
+    labels = [f"metric-{i}" for i in range(40)]
+    report = make_report(
+        outcomes=tuple(make_outcome(label=label, value=0.84) for label in labels),
+        policy=(*(Rule(metric=label, at_least=0.5, max_loss=0.01) for label in labels), Rule(metric="x", at_most=0)),
+        samples=tuple(
+            make_sample(prompt_key=f"p{i}", scores={label: SampleScore(value=i / 99) for label in labels})
+            for i in range(99)
+        ),
+        warnings=("careful",) * 40,
+    )
+    text = to_markdown(report)
+    assert len(text.splitlines()) < 60
+    assert "and 69 more rules" in text
+    assert "and 24 more metrics" in text
+    assert "and 37 more warnings" in text
+    assert "INCONCLUSIVE" in text.splitlines()[6]  # what is not green is never what is left out
+
+
+def test_hostile_texts_stay_texts() -> None:
+    report = make_hostile_report()
+    text = to_markdown(report)
+    assert len(text.splitlines()) < 60
+    assert len(text) < 65_536  # GitHub's limit
+    page = RENDERER.render(text)
+    assert set(re.findall(r"<(\w+)", page)) <= {
+        "h3",
+        "p",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "strong",
+        "sub",
+        "ul",
+        "li",
+    }
+    for table in re.findall(r"<table>.*?</table>", page, re.DOTALL):
+        widths = {row.count("<th") + row.count("<td") for row in table.split("<tr>")[1:]}
+        assert len(widths) == 1, "a pipe moved a cell"
+    assert "\u202e" not in text
+    assert "\x00" not in text
+
+
+def test_nobody_is_mentioned_and_nothing_is_linked() -> None:
+    written = escape(HOSTILE)
+    decoded = re.sub(r"&#(\d+);", lambda found: chr(int(found[1])), written)
+    assert not re.search(r"@\w|#\d|www\.|://", decoded)
+    assert "@all" in decoded.replace("\u200b", "")
+
+
+@given(st.text(max_size=300))
+@example(HOSTILE)
+def test_an_escaped_text_reads_as_it_was_on_one_line_without_markup(text: str) -> None:
+    seen = "".join(c for c in " ".join(text.split()) if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co"})
+    shown = RENDERER.renderInline(f"x{escape(text, 300)}x")
+    assert "<" not in shown
+    assert html.unescape(shown).replace("\u200b", "") == f"x{seen}x"
+
+
+def test_escaping_keeps_what_is_plain() -> None:
+    assert escape("Three cats, 2.5 m: “ciao” (è) 日本 🦊") == "Three cats, 2.5 m: “ciao” (è) 日本 🦊"
+    assert escape("a" * 300, 10) == "a" * 9 + "…"
+    assert escape(replace(make_sample(), prompt="a\n\tb").prompt) == "a b"

@@ -1,0 +1,23 @@
+"""Runs under test, drawn and scored as workers would."""
+
+from evaluation.models import MetricResult, Run
+from evaluation.runs import lifecycle
+from generators.generations import produce
+
+
+def draw(run: Run) -> None:
+    for pk in run.samples.values_list("generation", flat=True):
+        produce(pk)
+
+
+def finish(run: Run) -> Run:
+    """Draw it and score it, as workers would."""
+    draw(run)
+    lifecycle.advance()
+    lifecycle.score(run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def result_of(run: Run, label: str) -> MetricResult:
+    return run.results.get(label=label)

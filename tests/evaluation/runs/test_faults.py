@@ -1,0 +1,100 @@
+"""What a broken image, extractor, metric or disk costs a run: its own part, and no more."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluation.extractors.base import MissingWeights
+from evaluation.models import Run
+from evaluation.runs import lifecycle
+from generators.images import originals
+from generators.models import ImageModel
+from tests.evaluation.runs.scored_runs import draw, finish, result_of
+from tests.evaluation.shades import Shade, write_suite
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shades")]
+
+Status = Run.Status
+GATE = '[[gate]]\nmetric = "mean-shade"\nat_least = 2\n'
+
+
+def test_a_metric_that_fails_takes_no_other_with_it(tmp_path: Path, model: ImageModel, sent: list[int]) -> None:
+    run = finish(lifecycle.start(write_suite(tmp_path, metrics=["broken", "mean-shade"]), model))
+    assert run.status == Status.DONE
+    assert result_of(run, "broken").value is None
+    assert "this metric is broken" in result_of(run, "broken").reason
+    assert result_of(run, "mean-shade").value == 7.5
+
+
+def test_a_damaged_original_is_unscored_and_the_others_are_not(
+    tmp_path: Path, model: ImageModel, sent: list[int]
+) -> None:
+    run = lifecycle.start(write_suite(tmp_path), model)
+    draw(run)
+    damaged, lost = run.samples.select_related("generation").order_by("pk")[:2]
+    originals.path(damaged.generation.original).write_bytes(b"")
+    originals.path(lost.generation.original).unlink()
+    lifecycle.advance()
+    lifecycle.score(run.pk)
+    mean = result_of(run, "mean-shade")
+    assert (mean.n_scored, mean.n_unscored) == (6, 2)
+    assert any("damaged" in reason for reason in mean.outcome["reasons"])
+    assert result_of(run, "spread").n_scored == 6
+
+
+def test_missing_weights_leave_the_metric_unscored_with_what_to_do(
+    tmp_path: Path, model: ImageModel, sent: list[int]
+) -> None:
+    Shade.missing = "The shades are not here: pip install shades==1"
+    run = finish(lifecycle.start(write_suite(tmp_path, more=GATE), model))
+    assert (run.status, run.verdict) == (Status.DONE, "inconclusive")
+    mean = result_of(run, "mean-shade")
+    assert (mean.value, mean.n_scored, mean.n_unscored) == (None, 0, 8)
+    assert "pip install shades==1" in mean.reason
+
+    Shade.missing = ""
+    again = finish(lifecycle.start(write_suite(tmp_path, more=GATE), model))
+    assert (again, again.verdict) == (run, "pass")
+    assert result_of(run, "mean-shade").value == 7.5
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("out of memory"), "RuntimeError: out of memory"),
+        (MissingWeights("damaged: run x"), "damaged: run x"),
+    ],
+)
+def test_an_extractor_that_breaks_costs_its_own_metrics_alone(
+    tmp_path: Path, model: ImageModel, sent: list[int], error: Exception, reason: str
+) -> None:
+    Shade.dies_after, Shade.death = 4, error
+    run = finish(lifecycle.start(write_suite(tmp_path, metrics=["mean-shade", "near-duplicates"], n=10), model))
+    assert run.status == Status.DONE
+    mean = result_of(run, "mean-shade")
+    assert (mean.value, mean.reason, mean.n_unscored) == (None, reason, 20)
+    assert result_of(run, "near-duplicates").value is not None
+
+
+def test_a_variant_that_no_extractor_has_is_unscored_with_the_known_ones(
+    tmp_path: Path, model: ImageModel, sent: list[int]
+) -> None:
+    more = '[[metrics]]\nmetric = "vendi"\nextractor = "inception-v3/dirty"\n'
+    run = finish(lifecycle.start(write_suite(tmp_path, more=more, n=10), model))
+    assert run.status == Status.DONE
+    assert "Known variants: clean" in result_of(run, "vendi").reason
+
+
+def test_a_full_disk_costs_the_cache_and_no_number(
+    tmp_path: Path, model: ImageModel, sent: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_up(*args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    run = lifecycle.start(write_suite(tmp_path), model)
+    draw(run)
+    lifecycle.advance()
+    monkeypatch.setattr("evaluation.extractors.feature_store.write_whole", fill_up)
+    lifecycle.score(run.pk)
+    assert (result_of(run, "mean-shade").value, result_of(run, "spread").value) == (7.5, 13)

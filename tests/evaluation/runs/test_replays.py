@@ -1,0 +1,86 @@
+"""A finished run measured once more: the same bits, or what differs by name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluation.models import Run, Sample
+from evaluation.runs import lifecycle, replays
+from evaluation.runs.replays import NothingToReplay
+from generators.generations import produce
+from generators.images import originals
+from generators.models import Generation
+from tests import builders
+from tests.evaluation.shades import Shade, write_suite
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shades")]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr("celery.current_app.send_task", lambda *args, **kwargs: None)
+    suite = write_suite(tmp_path, more='[[gate]]\nmetric = "mean-shade"\nat_least = 2\n')
+    baseline = lifecycle.start(suite, builders.make_model(adapter="scripted"))
+    run = lifecycle.start(suite, builders.make_model(adapter="scripted"), baseline=baseline)
+    for pk in Generation.objects.values_list("pk", flat=True):
+        produce(pk)
+    for each in (baseline, run):
+        lifecycle.advance()
+        lifecycle.score(each.pk)
+    run.refresh_from_db()
+    return run
+
+
+def differences(run: Run) -> dict[str, tuple[Any, Any]]:
+    found = replays.replay(run, on_progress=lambda *_: None)
+    return {difference.where: (difference.stored, difference.found) for difference in found}
+
+
+def test_every_metric_comes_out_as_it_was(run: Run) -> None:
+    assert run.status == Run.Status.DONE
+    assert differences(run) == {}
+    assert Shade.looks == 8, "features come from the store; both models draw the same"
+
+
+def test_what_happened_to_the_images_since_does_not_matter(run: Run) -> None:
+    generation = run.samples.order_by("pk")[0].generation
+    Generation.objects.filter(pk=generation.pk).update(seconds=99, phash="0" * 16)
+    assert differences(run) == {}
+
+
+def test_features_that_are_gone_are_extracted_again(run: Run, settings: Any) -> None:
+    for file in (Path(settings.MEDIA_ROOT) / "features").rglob("*.npy"):
+        file.unlink()
+    assert differences(run) == {}
+    assert Shade.looks == 16
+
+
+def test_originals_that_are_gone_are_named(run: Run, settings: Any) -> None:
+    for file in (Path(settings.MEDIA_ROOT) / "features").rglob("*.npy"):
+        file.unlink()
+    first = run.samples.order_by("pk")[0]
+    originals.path(first.facts["original"]).unlink()
+    found = differences(run)
+    assert found["mean-shade: n_scored"] == (8, 7)
+    assert found["mean-shade: value"] == (7.5, pytest.approx((60 - 1) / 7))
+
+
+def test_other_weights_are_named_first(run: Run) -> None:
+    Shade.version = "2"
+    found = differences(run)
+    assert next(iter(found)) == "record: extractors: shade: version"
+    assert found["record: extractors: shade: version"] == ("1", "2")
+
+
+def test_tampered_facts_are_named(run: Run) -> None:
+    sample = Sample.objects.filter(run=run).order_by("pk")[0]
+    sample.facts = {**sample.facts, "outcome": "failed"}
+    sample.save()
+    assert differences(run)["mean-shade: n_unscored"] == (0, 1)
+
+
+def test_a_run_that_is_not_done_cannot_be_replayed(tmp_path: Path) -> None:
+    run = lifecycle.start(write_suite(tmp_path), builders.make_model(adapter="scripted"))
+    with pytest.raises(NothingToReplay, match="is drawing"):
+        replays.replay(run, on_progress=lambda *_: None)

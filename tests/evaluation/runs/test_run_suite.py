@@ -1,0 +1,138 @@
+"""run_suite and replay as a pipeline calls them: messages, exit codes, reports."""
+
+import io
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from evaluation.models import Run
+from evaluation.reports.report import from_json
+from evaluation.runs import lifecycle
+from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
+from generators.generations import produce
+from generators.models import Generation, ImageModel
+from tests import builders
+from tests.evaluation.shades import Shade, write_suite
+from tests.slow_adapter import Script
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shades")]
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> ImageModel:
+    """A model, and workers that act as soon as they are told."""
+    monkeypatch.setattr("celery.current_app.send_task", lambda name, args, **kwargs: lifecycle.score(*args))
+    monkeypatch.setattr("evaluation.management.commands.run_suite.POLL_SECONDS", 0)
+    advance = lifecycle.advance
+
+    def draw_and_advance() -> int:
+        for pk in Generation.objects.filter(status="pending").values_list("pk", flat=True):
+            produce(pk)
+        return advance()
+
+    monkeypatch.setattr(lifecycle, "advance", draw_and_advance)
+    return builders.make_model(adapter="scripted")
+
+
+def call(tmp_path: Path, model: ImageModel, *arguments: str, **suite: Any) -> tuple[int, str]:
+    """(exit code, what was printed)"""
+    write_suite(tmp_path, **suite)
+    out = io.StringIO()
+    try:
+        call_command("run_suite", str(tmp_path / "suite.toml"), "--model", model.slug, *arguments, stdout=out)
+    except SystemExit as ended:
+        return int(ended.code or 0), out.getvalue()
+    return 0, out.getvalue()
+
+
+def gate(rule: str) -> str:
+    return f'[[gate]]\nmetric = "mean-shade"\n{rule}\n'
+
+
+@pytest.mark.parametrize(("rule", "code"), [("at_least = 2", 0), ("at_least = 20", 1), ("at_least = 7.4", 2)])
+def test_the_exit_code_is_the_verdict(tmp_path: Path, model: ImageModel, rule: str, code: int) -> None:
+    found, printed = call(tmp_path, model, "--wait", more=gate(rule))
+    assert found == code
+    assert ("PASS", "FAIL", "INCONCLUSIVE")[code] in printed.upper()
+
+
+def test_without_waiting_it_says_which_run_it_began(tmp_path: Path, model: ImageModel) -> None:
+    code, printed = call(tmp_path, model)
+    run = Run.objects.get()
+    assert code == 0
+    assert str(run.key) in printed
+    assert run.status == Run.Status.DRAWING
+
+
+def test_the_reports_are_written(tmp_path: Path, model: ImageModel) -> None:
+    folder = tmp_path / "reports"
+    call(tmp_path, model, "--wait", "--report", str(folder), more=gate("at_least = 2"))
+    stem = f"shades-{model.slug}"
+    report = from_json((folder / f"{stem}.json").read_text())
+    assert report.verdict
+    assert report.verdict.outcome == "pass"
+    assert (report.n_samples, report.n_drawn) == (8, 8)
+    assert {outcome.label: outcome.value for outcome in report.outcomes} == {"mean-shade": 7.5, "spread": 13}
+    assert ET.parse(folder / f"{stem}.xml").getroot() is not None
+    assert "Mean shade" in (folder / f"{stem}.md").read_text()
+    page = (folder / f"{stem}.html").read_text()
+    assert "data:image/" in page
+    assert "<script" not in page
+    assert json.loads((folder / f"{stem}.json").read_text())["schema_version"] == 1
+
+
+def test_a_baseline_is_run_too(tmp_path: Path, model: ImageModel) -> None:
+    other = builders.make_model(adapter="scripted")
+    code, printed = call(tmp_path, model, "--wait", "--baseline", other.slug, more=gate("max_loss = 1"))
+    assert code == 0, printed
+    assert Run.objects.count() == 2
+    assert Run.objects.get(model=model).baseline == Run.objects.get(model=other)
+    assert other.name in printed
+
+
+def test_nothing_drawn_is_inconclusive(tmp_path: Path, model: ImageModel, script: Script) -> None:
+    def refuse(request: GenerationRequest) -> GeneratedImage:
+        raise AdapterError(Outcome.REFUSED, "no", stage="prompt")
+
+    script(refuse)
+    code, printed = call(tmp_path, model, "--wait", more=gate("at_least = 2"))
+    assert code == 2
+    assert "8" in printed
+
+
+def test_what_is_not_there_is_named(tmp_path: Path, model: ImageModel) -> None:
+    with pytest.raises(CommandError, match=f"There is no model 'nobody'. Known: {model.slug}"):
+        call_command("run_suite", "smoke", "--model", "nobody")
+    with pytest.raises(CommandError, match=r"There is no suite 'nothing'\. Shipped: .*smoke"):
+        call_command("run_suite", "nothing", "--model", model.slug)
+    (tmp_path / "broken.toml").write_text("name = 3\n")
+    with pytest.raises(CommandError, match=r"broken\.toml:1: "):
+        call_command("run_suite", str(tmp_path / "broken.toml"), "--model", model.slug)
+    with pytest.raises(CommandError, match="--report goes with --wait"):
+        call_command("run_suite", "smoke", "--model", model.slug, "--report", str(tmp_path))
+
+
+def test_a_run_whose_scoring_failed_is_no_pass(
+    tmp_path: Path, model: ImageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evaluation.runs.scoring.judge", lambda *_: 1 / 0)
+    with pytest.raises(CommandError, match="The run failed: ZeroDivisionError") as caught:
+        call(tmp_path, model, "--wait", more=gate("at_least = 2"))
+    assert caught.value.returncode == 2
+
+
+def test_replay_by_the_first_characters_of_the_key(tmp_path: Path, model: ImageModel) -> None:
+    call(tmp_path, model, "--wait")
+    key, out = str(Run.objects.get().key), io.StringIO()
+    call_command("replay", key[:8], stdout=out)
+    assert "All 2 metrics" in out.getvalue()
+    Shade.version = "2"
+    with pytest.raises(CommandError, match="things differ"):
+        call_command("replay", key, stdout=out)
+    assert "record: extractors: shade: version: was '1', is '2'" in out.getvalue()
+    with pytest.raises(CommandError, match=f"There is no run 'zz'. The newest:\n  {key}"):
+        call_command("replay", "zz")

@@ -1,0 +1,198 @@
+"""Benchmarks' prompt files: what becomes of a row, what is refused, and the files that their makers publish."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evaluation.suites.suite import read_pack
+from generators.declarations import PromptDeclaration, PromptSetDeclaration
+from generators.models import PromptSet
+from generators.prompts.benchmarks import UnusablePromptFile, format_prompt_set, read_prompts
+
+CAT = {"class": "cat", "count": 1}
+
+
+def read_rows(folder: Path, file_format: str, *rows: Mapping[str, Any] | str) -> list[PromptDeclaration]:
+    file = folder / "rows.jsonl"
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return read_prompts(file_format, file, "rows").prompts
+
+
+def read_checks(folder: Path, *include: Mapping[str, Any], exclude: tuple[Mapping[str, Any], ...] = ()) -> Any:
+    row = {"tag": "t", "prompt": "a cat", "include": include, "exclude": exclude}
+    return read_rows(folder, "geneval", row)[0].checks
+
+
+def test_parti_has_categories_and_challenges(tmp_path: Path) -> None:
+    file = tmp_path / "parti.tsv"
+    file.write_text('Prompt\tCategory\tChallenge\tNote\nthe word "PEACE"\tArts\tBasic\tn\nfog\tArts\t\t\n', newline="")
+    first, second = read_prompts("parti", file, "parti").prompts
+    assert first.model_dump() | {"key": "0001", "text": 'the word "PEACE"', "tags": ["Basic"]} == first.model_dump()
+    assert (second.key, second.text, second.category, second.tags) == ("0002", "fog", "Arts", [])
+
+
+def test_geneval_counts_exactly_only_where_one_more_is_excluded(tmp_path: Path) -> None:
+    assert read_checks(tmp_path, CAT) == [{"object": "cat"}]
+    two, three = {"class": "cat", "count": 2}, {"class": "cat", "count": 3}
+    assert read_checks(tmp_path, two, exclude=(three,)) == [{"object": "cat", "count": 2}]
+    with pytest.raises(UnusablePromptFile, match="line 1: 'cat' is counted, and no exclusion of 3"):
+        read_checks(tmp_path, two)
+
+
+def test_geneval_has_colors_and_positions(tmp_path: Path) -> None:
+    dog = {"class": "dog", "count": 1, "position": ["left of", 0]}
+    assert read_checks(tmp_path, {**CAT, "color": "black"}, dog) == [
+        {"object": "cat", "color": "black"},
+        {"object": "dog", "position": {"relation": "left of", "other": "cat"}},
+    ]
+
+
+@pytest.mark.parametrize("index", [1, 2, -1])
+def test_a_position_by_nothing_is_refused(tmp_path: Path, index: int) -> None:
+    with pytest.raises(UnusablePromptFile, match="there is no such other thing"):
+        read_checks(tmp_path, CAT, {"class": "dog", "count": 1, "position": ["left of", index]})
+
+
+def test_longtext_has_targets_and_the_language_of_its_script(tmp_path: Path) -> None:
+    row = {"prompt_id": 7, "category": "sign", "length": "short", "text": ["OPEN"]}
+    english, chinese = read_rows(
+        tmp_path, "longtext-bench", {**row, "prompt": "A sign: OPEN"}, {**row, "prompt_id": 8, "prompt": "招牌 OPEN"}
+    )
+    assert (english.key, english.language, english.targets, english.tags) == ("0007", "en", ["OPEN"], ["sign", "short"])
+    assert (chinese.key, chinese.language) == ("0008", "zh")
+
+
+GOOD = {"item_id": "1", "prompt": "fog"}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("{", "line 3: it is not JSON"),
+        ("[" * 100_000, "line 3: it is not JSON"),
+        ("[]", "line 3: Input should be a valid dictionary"),
+        ('{"item_id": "2", "item_id": "3", "prompt": "p"}', "line 3: it is not JSON: 'item_id' is there twice"),
+        ({"item_id": "2"}, "line 3: prompt: Field required"),
+        ({"item_id": 2, "prompt": "p"}, "line 3: item_id: Input should be a valid string"),
+        ({"item_id": "2", "prompt": " "}, "line 3: text: The prompt has 1 characters and none that can be seen"),
+        ({"item_id": "2", "prompt": "a\0b"}, "line 3: text: The prompt has U.0000"),
+        ({"item_id": "1", "prompt": "rain"}, "line 3: its key '1' is that of line 1"),
+    ],
+)
+def test_a_faulty_row_refuses_the_file_and_is_named(tmp_path: Path, row: Any, message: str) -> None:
+    with pytest.raises(UnusablePromptFile, match=message) as caught:
+        read_rows(tmp_path, "dpg-bench", GOOD, "", row, {**GOOD, "item_id": "4"})
+    assert "rows.jsonl is no whole DPG-Bench file. 1 line is at fault" in str(caught.value)
+
+
+def test_a_file_of_another_benchmark_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnusablePromptFile, match="tag: Field required"):
+        read_rows(tmp_path, "geneval", GOOD)
+    file = tmp_path / "parti.tsv"
+    file.write_text("Prompt\tCategory\tChallenge\nfog\tArts\n")
+    with pytest.raises(UnusablePromptFile, match="line 2: it has 2 fields; the first line has 3"):
+        read_prompts("parti", file, "parti")
+
+
+def test_a_file_without_prompts_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnusablePromptFile, match="no prompts"):
+        read_rows(tmp_path, "dpg-bench")
+    with pytest.raises(UnusablePromptFile, match="cannot be read"):
+        read_prompts("dpg-bench", tmp_path / "none.jsonl", "none")
+    (tmp_path / "latin.jsonl").write_bytes(b'{}\n{"a": "\xe9"}')
+    with pytest.raises(UnusablePromptFile, match=r"Line 2 of latin\.jsonl is not UTF-8"):
+        read_prompts("dpg-bench", tmp_path / "latin.jsonl", "latin")
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf"]), min_size=1).map(lambda text: f"x{text}"))
+def test_a_prompt_file_that_is_written_reads_back(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    prompt = {
+        "key": "k",
+        "text": f'{text}\n\t"{text}"\\',
+        "targets": [text, "'"],
+        "checks": [{"object": text, "count": 2, "position": {"relation": "above", text: 1.5}, "not": [True]}],
+    }
+    declared = PromptSetDeclaration.model_validate({"slug": "s", "version": "1", "title": "T", "prompts": [prompt]})
+    file = tmp_path_factory.mktemp("packs") / "pack.toml"
+    file.write_text(format_prompt_set(declared), encoding="utf-8")
+    assert read_pack(file).declared == declared
+
+
+@pytest.mark.django_db
+def test_the_command_makes_a_prompt_set_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "My rows.jsonl"
+    file.write_text(json.dumps(GOOD))
+    for _ in range(2):
+        call_command("import_prompts", "dpg-bench", str(file))
+    assert str(PromptSet.objects.get()) == "my-rows 1"
+    assert "1 prompts of DPG-Bench are in prompt set my-rows 1." in capsys.readouterr().out
+    file.write_text(json.dumps({**GOOD, "prompt": "rain"}))
+    with pytest.raises(CommandError, match=r"exists with other prompts.*--slug"):
+        call_command("import_prompts", "dpg-bench", str(file))
+    call_command("import_prompts", "dpg-bench", str(file), slug="rain")
+    assert PromptSet.objects.get(slug="rain").prompts.get().text == "rain"
+
+
+@pytest.mark.django_db
+def test_the_command_keeps_nothing_of_a_faulty_file(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(GOOD) + "\n{}")
+    with pytest.raises(CommandError, match=r"Nothing was imported from rows\.jsonl.*\n.*line 2"):
+        call_command("import_prompts", "dpg-bench", str(file))
+    assert not PromptSet.objects.exists()
+    file.write_text(json.dumps(GOOD))
+    with pytest.raises(CommandError, match="Nothing was imported"):
+        call_command("import_prompts", "dpg-bench", str(file), slug="no slug")
+
+
+def test_the_command_writes_a_prompt_file(tmp_path: Path) -> None:
+    file, out = tmp_path / "rows.jsonl", tmp_path / "rows.toml"
+    file.write_text(json.dumps(GOOD))
+    call_command("import_prompts", "dpg-bench", str(file), out=out)
+    assert read_pack(out).declared.prompts[0].text == "fog"
+
+
+# The files as published; what is expected was counted in them.
+
+
+def test_parti_as_published(shared_data: Path) -> None:
+    prompts = read_prompts("parti", shared_data / "prompts" / "parti.tsv", "parti").prompts
+    assert len(prompts) == 1632
+    assert Counter(prompt.category for prompt in prompts)["Animals"] == 314
+    assert Counter(prompt.tags[0] for prompt in prompts)["Writing & Symbols"] == 91
+
+
+def test_geneval_as_published(shared_data: Path) -> None:
+    prompts = read_prompts("geneval", shared_data / "prompts" / "geneval.jsonl", "geneval").prompts
+    kinds = Counter(prompt.category for prompt in prompts)
+    assert kinds == {
+        **{"position": 100, "color_attr": 100, "two_object": 99},
+        **{"colors": 94, "single_object": 80, "counting": 80},
+    }
+    checked = {name: sum(any(name in c for c in p.checks) for p in prompts) for name in ("count", "color", "position")}
+    assert checked == {"count": 80, "color": 194, "position": 100}
+    (dog,) = [prompt for prompt in prompts if prompt.text == "a photo of a dog right of a teddy bear"]
+    assert dog.checks[1] == {"object": "dog", "position": {"relation": "right of", "other": "teddy bear"}}
+
+
+def test_dpg_bench_as_published(shared_data: Path) -> None:
+    prompts = read_prompts("dpg-bench", shared_data / "prompts" / "dpg_bench.jsonl", "dpg").prompts
+    assert (len(prompts), prompts[2].key) == (1065, "10")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_longtext_bench_as_published(shared_data: Path, language: str) -> None:
+    file = shared_data / "prompts" / f"longtext_{language}.jsonl"
+    prompts = read_prompts("longtext-bench", file, "longtext").prompts
+    assert len(prompts) == 160
+    assert {prompt.language for prompt in prompts} == {language}
+    assert Counter(prompt.category for prompt in prompts).most_common(1)[0][1] == 20
+    assert all(prompt.targets for prompt in prompts)

@@ -1,0 +1,328 @@
+"""Money: set aside before a maker is called, settled when it answered, never spent past a budget, never paid twice."""
+
+import io
+import logging
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, OperationalError
+from django.utils import timezone
+from structlog.stdlib import ProcessorFormatter
+
+from generators.adapters.base import AdapterError, Capabilities, GeneratedImage, GenerationRequest, Outcome
+from generators.generations import produce, retry_generations
+from generators.images import ingest, originals
+from generators.models import Budget, Charge, Generation, ImageModel, Price, Vendor
+from generators.providers import circuit_breaker
+from generators.providers.charges import reserve_charge, spent_from, spent_on
+from generators.workers.stale_claims import sweep
+from tests import builders
+from tests.drawings import after_every_claim, make_generation, reload, return_or_raise, status_of
+from tests.processes import run_at_once
+from tests.slow_adapter import Script, ScriptedGenerator, paint
+
+Status = Generation.Status
+State = Charge.State
+
+
+@pytest.fixture(autouse=True)
+def _scripted_costs_money(settings: Any) -> None:
+    settings.VENDOR_KEYS = {"scripted": "sk-very-secret"}
+
+
+def make_paid_model(units: dict[str, str] | None = None, estimate: str = "0.10", **fields: Any) -> ImageModel:
+    Vendor.objects.get_or_create(slug="scripted", defaults={"requests_per_minute": 60_000, "burst": 1000})
+    model = builders.make_model(adapter="scripted", **fields)
+    Price.objects.create(
+        model=model, valid_from="2026-01-01", units={"image": "0.04"} if units is None else units, estimate=estimate
+    )
+    return model
+
+
+def draw_one(**billed: float) -> Any:
+    return lambda request: GeneratedImage(paint(request.seed), "image/png", {}, billed)
+
+
+def charge_of(generation: Generation) -> tuple[str, Decimal]:
+    charge = Charge.objects.get(generation=generation)
+    return charge.state, charge.amount
+
+
+@pytest.mark.django_db
+def test_an_image_costs_what_its_maker_billed_at_the_price_of_the_day(script: Script) -> None:
+    model = make_paid_model({"input_token": "0.000005", "output_token": "0.00004"}, "0.30")
+    generation = make_generation(model=model)
+    seen: list[Any] = []
+
+    def draw(request: GenerationRequest) -> GeneratedImage:
+        seen.append(charge_of(generation))
+        return GeneratedImage(paint(1), "image/png", {}, {"image": 1, "input_token": 13, "output_token": 4160})
+
+    script(draw)
+    produce(generation.pk)
+    assert seen == [(State.RESERVED, Decimal("0.30"))]
+    assert status_of(generation) == Status.OK
+    assert charge_of(generation) == (State.SETTLED, Decimal("0.166465"))
+    assert spent_on(model) == Decimal("0.166465")
+
+
+@pytest.mark.django_db
+def test_the_price_is_that_of_the_day_and_the_next_one_is_not_there_yet(script: Script) -> None:
+    model = make_paid_model({"image": "0.04"})
+    today = timezone.now().date()
+    Price.objects.create(model=model, valid_from=today, units={"image": "0.03"}, estimate="0.03")
+    tomorrow = today + timezone.timedelta(days=1)
+    Price.objects.create(model=model, valid_from=tomorrow, units={"image": "9"}, estimate="9")
+    script(draw_one(image=1))
+    produce((generation := make_generation(model=model)).pk)
+    assert charge_of(generation) == (State.SETTLED, Decimal("0.03"))
+
+
+@pytest.mark.django_db
+def test_what_is_drawn_here_costs_nothing(script: Script, settings: Any) -> None:
+    settings.VENDOR_KEYS = {}
+    script(draw_one())
+    produce((generation := make_generation()).pk)
+    assert status_of(generation) == Status.OK
+    assert not Charge.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_model_without_a_price_is_not_called(script: Script) -> None:
+    script(draw_one(image=1))
+    produce((generation := make_generation()).pk)
+    row = reload(generation)
+    assert (row.status, row.reason, row.code) == (Status.FAILED, "invalid", "no_price")
+    assert "no price for today" in row.message
+    assert not ScriptedGenerator.calls
+
+
+ENDS = [
+    # (what came back, status, state of the charge, amount)
+    (AdapterError(Outcome.REFUSED, "no", stage="prompt"), Status.REFUSED, State.RELEASED, "0"),
+    (AdapterError(Outcome.REFUSED, "no", stage="image", billed={"image": 1}), Status.REFUSED, State.SETTLED, "0.04"),
+    (AdapterError(Outcome.INVALID, "never"), Status.FAILED, State.RELEASED, "0"),
+    (AdapterError(Outcome.QUOTA, "pay first"), Status.FAILED, State.RELEASED, "0"),
+    (AdapterError(Outcome.TRANSIENT, "a plain 500"), Status.PENDING, State.RELEASED, "0"),
+    (AdapterError(Outcome.RATE_LIMITED, "slow down"), Status.PENDING, State.RELEASED, "0"),
+    # The request went out and no whole answer came back: it may have been paid, so it is not made again.
+    (AdapterError(Outcome.TIMEOUT, "no answer", billed=None), Status.FAILED, State.UNKNOWN, "0.10"),
+    (AdapterError(Outcome.TRANSIENT, "cut off", billed=None), Status.FAILED, State.UNKNOWN, "0.10"),
+    # The image exists, and its address is dead.
+    (AdapterError(Outcome.TRANSIENT, "gone", billed={"image": 1}), Status.FAILED, State.SETTLED, "0.04"),
+    (ValueError("a bug"), Status.FAILED, State.UNKNOWN, "0.10"),
+    (GeneratedImage(b"<html>", "image/png", {}, {"image": 1}), Status.FAILED, State.SETTLED, "0.04"),
+    (GeneratedImage(paint(1), "image/png", {"a": object()}, {"image": 1}), Status.FAILED, State.SETTLED, "0.04"),
+    # What is billed has no price: the estimate stands, and says so.
+    (GeneratedImage(paint(1), "image/png", {}, {"furlong": 3}), Status.OK, State.UNKNOWN, "0.10"),
+    (GeneratedImage(paint(1), "image/png"), Status.OK, State.UNKNOWN, "0.10"),
+    # A refusal that counts what the price is not by.
+    (AdapterError(Outcome.REFUSED, "no", billed={"input_token": 9}), Status.REFUSED, State.SETTLED, "0"),
+    (None, Status.FAILED, State.UNKNOWN, "0.10"),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("end", "status", "state", "amount"), ENDS, ids=[repr(end[0])[:70] for end in ENDS])
+def test_every_end_of_a_paid_call_is_on_the_books(
+    script: Script, end: Any, status: str, state: str, amount: str
+) -> None:
+    script(lambda request: return_or_raise(end))
+    produce((generation := make_generation(model=make_paid_model())).pk)
+    assert (status_of(generation), *charge_of(generation)) == (status, state, Decimal(amount))
+    mended_by_paying_again = isinstance(end, AdapterError) and end.outcome.can_be_retried and status == Status.FAILED
+    assert ("retry_generations" in reload(generation).message) == mended_by_paying_again
+
+
+@pytest.mark.django_db
+def test_a_budget_is_never_passed_and_says_what_to_do(script: Script) -> None:
+    model = make_paid_model(estimate="0.04", budget="0.10")
+    script(draw_one(image=1))
+    drawn = [make_generation(model=model, seed=seed) for seed in range(4)]
+    for generation in drawn:
+        produce(generation.pk)
+    assert [status_of(generation) for generation in drawn] == [Status.OK, Status.OK, Status.FAILED, Status.FAILED]
+    stopped = reload(drawn[2])
+    assert stopped.reason == "budget"
+    assert "budget of model" in stopped.message
+    assert "0.1" in stopped.message
+    assert len(ScriptedGenerator.calls) == 2
+    assert spent_on(model) == Decimal("0.08")
+
+    ImageModel.objects.filter(pk=model.pk).update(budget="0.12")
+    assert retry_generations(Generation.objects.filter(reason="budget")) == 2
+    for generation in drawn[2:]:
+        produce(generation.pk)
+    assert [status_of(generation) for generation in drawn[2:]] == [Status.OK, Status.FAILED]
+
+
+@pytest.mark.django_db
+def test_a_run_has_a_budget_of_its_own(script: Script) -> None:
+    model, budget = make_paid_model(estimate="0.04"), Budget.objects.create(slug="nightly", limit="0.05")
+    script(draw_one(image=1))
+    first, second, other = (
+        make_generation(model=model, seed=seed, budget=whose) for seed, whose in enumerate((budget, budget, None))
+    )
+    for generation in (first, second, other):
+        produce(generation.pk)
+    assert [status_of(g) for g in (first, second, other)] == [Status.OK, Status.FAILED, Status.OK]
+    assert "budget of run nightly" in reload(second).message
+    assert spent_from(budget) == Decimal("0.04")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_at_once_do_not_pass_a_budget_together(script: Script) -> None:
+    model = make_paid_model(estimate="0.04", budget="0.20")
+    script(draw_one(image=1))
+    wanted = [make_generation(model=model, seed=seed) for seed in range(12)]
+    run_at_once([partial(produce, generation.pk) for generation in wanted])
+    assert sorted(status_of(generation) for generation in wanted) == [Status.FAILED] * 7 + [Status.OK] * 5
+    assert spent_on(model) == Decimal("0.20")
+
+
+@pytest.mark.django_db
+def test_variants_of_one_prompt_are_one_call_and_each_has_its_charge(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ScriptedGenerator, "capable", Capabilities(max_batch=3))
+    model, prompt = make_paid_model(), builders.make_prompt_set(1).prompts.get()
+    wanted = [make_generation(model=model, prompt=prompt, seed=seed) for seed in range(5)]
+    other = make_generation(model=model)
+    script(draw_one(image=1))
+    for generation in (*wanted, other):
+        produce(generation.pk)
+    assert [[request.seed for request in call] for call in ScriptedGenerator.calls] == [[0, 1, 2], [3, 4], [0]]
+    assert {status_of(generation) for generation in wanted} == {Status.OK}
+    assert spent_on(model) == Decimal("0.24")
+
+
+@pytest.mark.django_db
+def test_what_a_budget_stops_does_not_go_along_with_the_others(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ScriptedGenerator, "capable", Capabilities(max_batch=4))
+    model, prompt = make_paid_model(estimate="0.04", budget="0.09"), builders.make_prompt_set(1).prompts.get()
+    wanted = [make_generation(model=model, prompt=prompt, seed=seed) for seed in range(4)]
+    script(draw_one(image=1))
+    produce(wanted[0].pk)
+    assert [len(call) for call in ScriptedGenerator.calls] == [2]
+    assert [status_of(generation) for generation in wanted] == [Status.OK, Status.OK, Status.FAILED, Status.FAILED]
+
+
+@pytest.mark.django_db
+def test_a_call_whose_worker_was_lost_is_not_made_again_by_itself(script: Script) -> None:
+    script(lambda request: return_or_raise(SystemExit(1)))
+    generation = make_generation(model=make_paid_model())
+    with pytest.raises(SystemExit):
+        produce(generation.pk)
+    assert charge_of(generation) == (State.RESERVED, Decimal("0.10"))
+    assert sweep(after_every_claim()) == 0
+    row = reload(generation)
+    assert (row.status, row.reason) == (Status.FAILED, "answer_lost")
+    assert "may have been drawn, and paid for" in row.message
+    assert charge_of(generation) == (State.UNKNOWN, Decimal("0.10"))
+
+    # Somebody decides to pay once more.
+    assert retry_generations(Generation.objects.filter(pk=generation.pk)) == 1
+    script(draw_one(image=1))
+    produce(generation.pk)
+    assert status_of(generation) == Status.OK
+    charges = Charge.objects.filter(generation=generation).order_by("attempt")
+    assert [(charge.state, charge.amount) for charge in charges] == [
+        (State.UNKNOWN, Decimal("0.10")),
+        (State.SETTLED, Decimal("0.04")),
+    ]
+
+
+@pytest.mark.django_db
+def test_a_paid_answer_that_comes_after_the_claim_ran_out_is_kept(script: Script) -> None:
+    generation = make_generation(model=make_paid_model())
+
+    def draw_late(request: GenerationRequest) -> GeneratedImage:
+        sweep(after_every_claim())
+        assert reload(generation).reason == "answer_lost"
+        return GeneratedImage(paint(1), "image/png", {}, {"image": 1})
+
+    script(draw_late)
+    produce(generation.pk)
+    row = reload(generation)
+    assert (row.status, row.reason, row.message) == (Status.OK, "", "")
+    assert charge_of(generation) == (State.SETTLED, Decimal("0.04"))
+
+
+@pytest.mark.django_db
+def test_a_full_disk_does_not_throw_away_what_was_paid_for(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, tries = originals.store, []
+
+    def store_at_last(data: bytes) -> str:
+        tries.append(data)
+        if len(tries) < 3:
+            raise OSError(28, "No space left on device")
+        return store(data)
+
+    monkeypatch.setattr(ingest, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(originals, "store", store_at_last)
+    script(draw_one(image=1))
+    produce((generation := make_generation(model=make_paid_model())).pk)
+    assert (status_of(generation), len(tries), len(ScriptedGenerator.calls)) == (Status.OK, 3, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_database_itself_keeps_a_second_paid_call_from_being_made() -> None:
+    generation = make_generation(model=make_paid_model(), attempts=1)
+    reserve_charge(generation)
+    generation.attempts = 2
+    with pytest.raises(IntegrityError, match=r"one_paid_call_at_a_time|charge\.generation_id"):
+        reserve_charge(generation)
+
+
+@pytest.mark.django_db
+def test_a_makers_words_are_kept_without_its_key(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    (handler,) = [h for h in logging.getLogger().handlers if isinstance(h.formatter, ProcessorFormatter)]
+    monkeypatch.setattr(handler, "stream", written)
+    script(lambda request: return_or_raise(AdapterError(Outcome.INVALID, "Incorrect key: sk-very-secret.")))
+    produce((generation := make_generation(model=make_paid_model())).pk)
+    assert reload(generation).message == "Incorrect key: [key]."
+    script(lambda request: return_or_raise(ValueError("header sk-very-secret")))
+    produce((other := make_generation(model=make_paid_model())).pk)
+    assert "sk-very-secret" not in reload(other).message
+    assert "ValueError: header [key]" in written.getvalue()
+    assert "sk-very-secret" not in written.getvalue()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("accident", "status", "says"),
+    [
+        (FileNotFoundError("gone"), Status.FAILED, "is gone or damaged"),
+        (originals.CorruptOriginal("damaged"), Status.FAILED, "is gone or damaged"),
+        (originals.BucketUnavailable("the bucket is away"), Status.PENDING, "cannot be read now"),
+        (RuntimeError("a bug of ours"), Status.FAILED, "a bug of ours"),
+    ],
+    ids=["gone", "damaged", "bucket away", "bug"],
+)
+def test_what_goes_wrong_before_the_maker_is_called_costs_nothing(
+    script: Script, monkeypatch: pytest.MonkeyPatch, accident: Exception, status: str, says: str
+) -> None:
+    prompt = builders.make_prompt_set(1).prompts.get()
+    prompt.sources = ["0" * 64]
+    prompt.save()
+    monkeypatch.setattr(originals, "read", lambda digest: return_or_raise(accident))
+    produce((generation := make_generation(model=make_paid_model(), prompt=prompt)).pk)
+    assert (status_of(generation), *charge_of(generation)) == (status, State.RELEASED, Decimal(0))
+    assert says in reload(generation).message
+    assert not ScriptedGenerator.calls
+
+
+@pytest.mark.django_db
+def test_an_image_is_kept_before_anything_is_said_of_its_maker(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(slug: str, answers: Any) -> None:
+        raise OperationalError("the database is away again")
+
+    monkeypatch.setattr(circuit_breaker, "note_answers", fail)
+    script(draw_one(image=1))
+    generation = make_generation(model=make_paid_model())
+    with pytest.raises(OperationalError):
+        produce(generation.pk)
+    assert (status_of(generation), *charge_of(generation)) == (Status.OK, State.SETTLED, Decimal("0.04"))

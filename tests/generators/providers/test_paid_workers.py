@@ -1,0 +1,171 @@
+"""Real workers, a real broker and a maker that speaks over HTTP: nothing is drawn twice for money, nothing is lost."""
+
+import base64
+import json
+import threading
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db.models import Sum
+from django.utils import timezone
+from pytest_httpserver import HTTPServer
+from redis import Redis
+from werkzeug import Request, Response
+
+from generators.generations import request_generations
+from generators.models import Charge, Generation, ImageModel, Price, Vendor
+from generators.workers.stale_claims import sweep
+from tests import builders
+from tests.drawings import after_every_claim, reload, status_of, stored_originals
+from tests.generators.workers.pause_points import HOLDS
+from tests.processes import Children, RedisServer, wait_until
+from tests.slow_adapter import Studio, paint
+
+Status = Generation.Status
+PRICE = Decimal("0.04")
+
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.redis,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("sends_to_redis"),
+]
+
+
+class Maker:
+    """OpenAI's images endpoint: draws, keeps a bill, and fails as often as it is told to."""
+
+    def __init__(self, server: HTTPServer, *, fails: bool = False) -> None:
+        self.server, self.fails = server, fails
+        self.calls: Counter[str] = Counter()  # by prompt
+        self.billed = 0
+        self.lock = threading.Lock()
+        server.expect_request("/v1/images/generations", method="POST").respond_with_handler(self.answer)
+
+    def answer(self, request: Request) -> Response:
+        asked = json.loads(request.data)
+        with self.lock:
+            self.calls[asked["prompt"]] += 1
+            number = sum(self.calls.values())
+            fault = self.fault(number) if self.fails else None
+            if fault is None:
+                self.billed += asked.get("n", 1)
+        if fault:
+            status, code, headers = fault
+            body = {"error": {"message": f"fault {code}", "type": "error", "code": code, "param": None}}
+            return Response(json.dumps(body), status, headers, content_type="application/json")
+        images = [paint(number + i) for i in range(asked.get("n", 1))]
+        body = {"created": 0, "data": [{"b64_json": base64.b64encode(image).decode()} for image in images]}
+        return Response(json.dumps(body), content_type="application/json")
+
+    @staticmethod
+    def fault(number: int) -> tuple[int, str, dict[str, str]] | None:
+        """Three of ten: a plain failure, a limit, and a refusal."""
+        return {
+            3: (500, "server_error", {}),
+            6: (429, "rate_limit_exceeded", {"retry-after": "0.1"}),
+            9: (400, "moderation_blocked", {}),
+        }.get(number % 10)
+
+
+@pytest.fixture
+def maker(httpserver: HTTPServer, settings: Any) -> Maker:
+    return Maker(httpserver)
+
+
+@pytest.fixture(autouse=True)
+def _keys(settings: Any) -> None:
+    settings.VENDOR_KEYS = {"openai": "sk-test"}
+
+
+def make_openai_model(maker: Maker, **fields: Any) -> ImageModel:
+    address = maker.server.url_for("/v1")
+    model = builders.make_model(adapter="openai", settings={"model": "gpt-image-1", "base_url": address}, **fields)
+    Price.objects.create(model=model, valid_from="2026-01-01", units={"image": str(PRICE)}, estimate=PRICE)
+    Vendor.objects.get_or_create(slug="openai", defaults={"requests_per_minute": 60_000, "burst": 1000})
+    return model
+
+
+@pytest.mark.parametrize("point", HOLDS)
+def test_a_worker_killed_at_any_point_loses_no_image_and_pays_for_none_twice(
+    point: str, children: Children, redis: RedisServer, studio: Studio, maker: Maker
+) -> None:
+    paid, free = make_openai_model(maker), builders.make_model(adapter="sketch")
+    prompt = builders.make_prompt_set(1).prompts.get()
+    costly, cheap = request_generations([(model, prompt, 0) for model in (paid, free)], width=96, height=96)
+    hold = f"{point} {studio.folder}"
+    worker = children.start_worker(redis.url, concurrency=2, PARAGONE_OPENAI_KEY="sk-test", PARAGONE_TEST_HOLD=hold)
+    wait_until(lambda: len(studio.painters()) == 2, "both drawings are held")
+    worker.kill()
+    n_calls = {"taken": 0, "claimed": 0, "reserved": 0, "answered": 1, "stored": 1}[point]
+    assert sum(maker.calls.values()) == n_calls
+    expected = Status.PENDING if point == "taken" else Status.RUNNING
+    assert (status_of(costly), status_of(cheap)) == (expected, expected)
+
+    sweep(after_every_claim())
+    children.start_worker(redis.url, concurrency=2, PARAGONE_OPENAI_KEY="sk-test")
+    wait_until(lambda: status_of(cheap) == Status.OK, "the free one is drawn")
+    if point in {"taken", "claimed"}:
+        wait_until(lambda: status_of(costly) == Status.OK, "the paid one is drawn")
+        assert sum(maker.calls.values()) == 1
+    else:
+        row = reload(costly)
+        assert (row.status, row.reason) == (Status.FAILED, "answer_lost")
+        with Redis(port=redis.port) as broker:
+            wait_until(lambda: broker.llen("api") == 0, "the broker has nothing left to say")
+        assert sum(maker.calls.values()) == n_calls, "the call was not made again"
+        charge = Charge.objects.get(generation=costly)
+        assert (charge.state, charge.amount) == (Charge.State.UNKNOWN, PRICE)
+    assert Charge.objects.filter(generation=costly).count() == 1
+    assert not Charge.objects.filter(generation=cheap).exists()
+    kept = {row.original for row in map(reload, (costly, cheap)) if row.original}
+    assert kept <= {file.name for file in stored_originals()}
+
+
+def test_two_workers_at_one_claim_make_one_call(children: Children, redis: RedisServer, maker: Maker) -> None:
+    (generation,) = request_generations(
+        [(make_openai_model(maker), builders.make_prompt_set(1).prompts.get(), 0)], width=96, height=96
+    )
+    with Redis(port=redis.port) as broker:
+        (message,) = broker.lrange("api", 0, -1)
+        broker.rpush("api", *[message] * 19)
+        for _ in range(2):
+            children.start_worker(redis.url, concurrency=2, PARAGONE_OPENAI_KEY="sk-test")
+        wait_until(lambda: broker.llen("api") == 0, "all messages are taken")
+    wait_until(lambda: status_of(generation) == Status.OK, "it is drawn")
+    assert sum(maker.calls.values()) == reload(generation).attempts == 1
+
+
+def test_two_hundred_drawings_of_a_maker_that_fails_three_times_in_ten_all_end_and_the_sum_is_exact(
+    children: Children, redis: RedisServer, maker: Maker
+) -> None:
+    maker.fails = True
+    model = make_openai_model(maker)
+    prompts = [builders.make_prompt_set(1).prompts.get() for _ in range(100)]
+    for n, prompt in enumerate(prompts):
+        prompt.text = f"prompt {n}"
+        prompt.save()
+    wanted = request_generations([(model, p, seed) for p in prompts for seed in range(2)], width=96, height=96)
+    for _ in range(2):
+        children.start_worker(redis.url, PARAGONE_OPENAI_KEY="sk-test")
+    rows = Generation.objects.filter(pk__in=[generation.pk for generation in wanted])
+
+    def all_ended() -> bool:
+        # Nobody waits here as long as the makers of real images are left alone.
+        if not broker.llen("api"):
+            rows.filter(status=Status.PENDING).update(due_at=timezone.now())
+            sweep()
+        return not rows.filter(status__in=[Status.PENDING, Status.RUNNING]).exists()
+
+    with Redis(port=redis.port) as broker:
+        wait_until(all_ended, "all have ended", 60)
+    ended = Counter(rows.values_list("status", flat=True))
+    assert ended[Status.OK] + ended[Status.REFUSED] + ended[Status.FAILED] == 200
+    assert ended[Status.OK] == maker.billed > 100
+    assert ended[Status.REFUSED] > 0
+    assert Charge.objects.filter(state=Charge.State.SETTLED).count() == ended[Status.OK]
+    spent = Charge.objects.aggregate(amount=Sum("amount"))["amount"]
+    assert spent == PRICE * maker.billed
+    assert not Charge.objects.filter(state__in=[Charge.State.RESERVED, Charge.State.UNKNOWN]).exists()

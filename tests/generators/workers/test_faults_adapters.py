@@ -1,0 +1,175 @@
+"""Whatever an adapter, a disk or a database does to a drawing, the row ends, waits or is swept, and says why."""
+
+import errno
+import os
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
+
+from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
+from generators.generations import produce
+from generators.images import originals
+from generators.models import Generation
+from generators.workers.stale_claims import sweep
+from tests.drawings import after_every_claim, make_generation, reload, return_or_raise, status_of, stored_originals
+from tests.processes import test_database_url
+from tests.slow_adapter import Script, paint
+
+Status = Generation.Status
+
+
+@pytest.mark.django_db
+def test_a_full_disk_is_tried_again_and_then_named(
+    script: Script, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def store(data: bytes) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(originals, "store", store)
+    script(lambda request: GeneratedImage(paint(1), "image/png"))
+    generation = make_generation()
+    for attempt in range(1, settings.MAX_ATTEMPTS):
+        produce(generation.pk)
+        row = reload(generation)
+        assert (row.status, row.attempts, row.reason) == (Status.PENDING, attempt, "transient")
+        assert row.due_at > timezone.now()
+        assert row.finished_at is None
+    produce(generation.pk)
+    row = reload(generation)
+    assert (row.status, row.reason, row.original) == (Status.FAILED, "transient", "")
+    assert "No space left on device" in row.message
+    assert row.finished_at
+
+
+@pytest.mark.django_db
+def test_a_disk_with_room_again_gives_the_image_and_forgets_the_error(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation = make_generation()
+    script(lambda request: GeneratedImage(paint(1), "image/png"))
+    with monkeypatch.context() as full:
+        full.setattr(originals, "store", lambda data: return_or_raise(OSError(errno.ENOSPC, "full")))
+        produce(generation.pk)
+    produce(generation.pk)
+    row = reload(generation)
+    assert (row.status, row.attempts, row.reason, row.message) == (Status.OK, 2, "", "")
+
+
+def test_a_disk_that_fills_up_while_writing_leaves_no_part_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        originals.store(paint(1))
+    assert not stored_originals()
+
+
+ENDS = [
+    (AdapterError(Outcome.REFUSED, "no"), Status.REFUSED, "refused", "no"),
+    (AdapterError(Outcome.RATE_LIMITED, "slow down"), Status.PENDING, "rate_limited", "slow down"),
+    (AdapterError(Outcome.QUOTA, "pay first"), Status.FAILED, "quota", "pay first"),
+    (AdapterError(Outcome.INVALID, "never"), Status.FAILED, "invalid", "never"),
+    (AdapterError(Outcome.TRANSIENT, "hiccup"), Status.PENDING, "transient", "hiccup"),
+    (AdapterError(Outcome.TIMEOUT, "too slow"), Status.PENDING, "timeout", "too slow"),
+    (ValueError("a bug"), Status.FAILED, "invalid", "ValueError: a bug"),
+    (MemoryError(), Status.FAILED, "invalid", "MemoryError: "),
+    (RecursionError("deep"), Status.FAILED, "invalid", "RecursionError: deep"),
+    (ExceptionGroup("two", [ValueError("x"), KeyError("y")]), Status.FAILED, "invalid", "ExceptionGroup: two"),
+    (AdapterError(Outcome.INVALID, "long " * 1000), Status.FAILED, "invalid", "long long"),
+    # What PostgreSQL's text cannot hold comes from makers' servers too.
+    (ValueError("nul \x00 byte"), Status.FAILED, "invalid", "ValueError: nul"),
+    (AdapterError(Outcome.REFUSED, "half of a pair \ud83d"), Status.REFUSED, "refused", "half of a pair"),
+    # Waits that a maker's server may name, and a clock cannot.
+    (AdapterError(Outcome.RATE_LIMITED, "w", retry_after=float("inf")), Status.PENDING, "rate_limited", "w"),
+    (AdapterError(Outcome.RATE_LIMITED, "w", retry_after=float("nan")), Status.PENDING, "rate_limited", "w"),
+    (AdapterError(Outcome.RATE_LIMITED, "w", retry_after=-5.0), Status.PENDING, "rate_limited", "w"),
+    (AdapterError(Outcome.RATE_LIMITED, "w", retry_after=1e12), Status.PENDING, "rate_limited", "w"),
+    # Answers that are none.
+    (None, Status.FAILED, "invalid", "The adapter's answer is not an image"),
+    (GeneratedImage(b"", "image/png"), Status.FAILED, "invalid", "The adapter's answer is not an image"),
+    (GeneratedImage(paint(1)[:40], "image/png"), Status.FAILED, "invalid", "The adapter's answer is not an image"),
+    (GeneratedImage(None, "image/png"), Status.FAILED, "invalid", "The adapter's answer is not an image"),
+    (GeneratedImage(paint(1), "image/png", None), Status.FAILED, "invalid", "TypeError"),
+    (GeneratedImage(paint(1), "image/png", {"a": object()}), Status.FAILED, "invalid", "TypeError"),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("end", "status", "reason", "message"), ENDS, ids=[repr(end[0])[:70] for end in ENDS])
+def test_whatever_an_adapter_does_leaves_no_claim_behind(
+    script: Script, end: Any, status: str, reason: str, message: str
+) -> None:
+    script(lambda request: return_or_raise(end))
+    generation = make_generation()
+    produce(generation.pk)
+    row = reload(generation)
+    assert (row.status, row.reason, row.attempts) == (status, reason, 1)
+    assert row.message.startswith(message)
+    assert len(row.message) <= 2000
+    assert (row.finished_at is None) == (status == Status.PENDING)
+    assert timezone.now() - timedelta(seconds=5) <= row.due_at <= timezone.now() + timedelta(days=2)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("value", ["nul \x00", "half \ud83d", float("nan")])
+def test_a_report_that_postgresql_cannot_hold_fails_at_once_and_by_name(script: Script, value: Any) -> None:
+    script(lambda request: GeneratedImage(paint(1), "image/png", {"revised_prompt": value}))
+    generation = make_generation()
+    produce(generation.pk)
+    assert (status_of(generation), reload(generation).reason) == (Status.FAILED, "invalid")
+    assert reload(generation).message
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("end", [SystemExit(1), KeyboardInterrupt(), GeneratorExit()], ids=repr)
+def test_what_ends_the_process_leaves_its_claim_to_the_sweeper(script: Script, end: BaseException) -> None:
+    script(lambda request: return_or_raise(end))
+    generation = make_generation()
+    with pytest.raises(type(end)):
+        produce(generation.pk)
+    assert (status_of(generation), reload(generation).attempts) == (Status.RUNNING, 1)
+    assert sweep(after_every_claim()) == 1
+    script(lambda request: GeneratedImage(paint(1), "image/png"))
+    produce(generation.pk)
+    assert (status_of(generation), reload(generation).attempts) == (Status.OK, 2)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("end", [OperationalError("the server closed the connection"), InterfaceError("closed")])
+def test_a_database_that_is_away_is_no_fault_of_the_image(script: Script, end: Exception) -> None:
+    script(lambda request: return_or_raise(end))
+    generation = make_generation()
+    with pytest.raises(type(end)):
+        produce(generation.pk)
+    assert status_of(generation) == Status.RUNNING
+    assert sweep(after_every_claim()) == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_drawing_that_outlasts_its_database_connection_is_stored(script: Script) -> None:
+    def draw(request: GenerationRequest) -> GeneratedImage:
+        with psycopg.connect(test_database_url()) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+        return GeneratedImage(paint(1), "image/png")
+
+    script(draw)
+    generation = make_generation()
+    produce(generation.pk)
+    assert (status_of(generation), reload(generation).attempts) == (Status.OK, 1)
+
+
+@pytest.mark.django_db
+def test_errors_that_may_pass_end_after_the_last_attempt(script: Script, settings: Any) -> None:
+    script(lambda request: return_or_raise(AdapterError(Outcome.TIMEOUT, "too slow", retry_after=0)))
+    generation = make_generation()
+    for _ in range(settings.MAX_ATTEMPTS + 2):
+        produce(generation.pk)
+    row = reload(generation)
+    assert (row.status, row.attempts, row.reason) == (Status.FAILED, settings.MAX_ATTEMPTS, "timeout")

@@ -1,0 +1,333 @@
+"""What can go wrong while an image is drawn: workers lost or late, messages lost or doubled, two sweepers.
+
+Nothing of it may lose a generation, draw it into two originals, or leave it open for ever.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+from redis import Redis
+
+from generators import generations, tasks
+from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
+from generators.generations import produce, request_generations
+from generators.images import originals
+from generators.models import Generation, ImageModel
+from generators.workers.stale_claims import sweep
+from tests import builders
+from tests.drawings import (
+    after_every_claim,
+    make_generation,
+    reload,
+    request_drawings,
+    return_or_raise,
+    status_of,
+    stored_originals,
+    wait_for_ok,
+)
+from tests.processes import Children, RedisServer, run_at_once, wait_until
+from tests.slow_adapter import Script, Studio, paint
+
+Status = Generation.Status
+
+with_real_workers = [
+    pytest.mark.postgres,
+    pytest.mark.redis,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("sends_to_redis"),
+]
+
+
+def real_workers(test: Callable[..., None]) -> Callable[..., None]:
+    for mark in with_real_workers:
+        test = mark(test)
+    return test
+
+
+# Workers that die
+
+
+@real_workers
+def test_a_drawing_whose_worker_was_killed_is_drawn_by_the_next_one(
+    children: Children, redis: RedisServer, studio: Studio
+) -> None:
+    (generation,) = request_drawings(studio)
+    worker = children.start_worker(redis.url, PARAGONE_CLAIM_SECONDS="2")
+    wait_until(studio.painters, "the drawing begins")
+    worker.kill()
+    lost = reload(generation)
+    assert (lost.status, lost.attempts) == (Status.RUNNING, 1)
+    assert lost.due_at == lost.claimed_at + timedelta(seconds=2)
+
+    wait_until(lambda: sweep() == 1, "the claim runs out and the sweeper takes it back")
+    assert timezone.now() >= lost.due_at
+    assert status_of(generation) == Status.PENDING
+
+    studio.open()
+    children.start_worker(redis.url)
+    wait_for_ok(generation)
+    assert reload(generation).attempts == len(studio.painters()) == 2
+    assert [file.name for file in stored_originals()] == [reload(generation).original]
+
+
+@real_workers
+def test_a_worker_replaces_killed_drawing_processes_and_what_kills_each_is_given_up(
+    children: Children, redis: RedisServer, tmp_path: Path, settings: Any
+) -> None:
+    settings.MAX_ATTEMPTS = 2
+    studios = [Studio(tmp_path / name) for name in ("unlucky", "deadly")]
+    for studio in studios:
+        studio.folder.mkdir()
+    (unlucky,), (deadly,) = map(request_drawings, studios)
+    worker = children.start_worker(redis.url, concurrency=2)
+    for studio in studios:
+        (painter,) = wait_until(studio.painters, "the drawing begins")
+        assert painter != worker.process.pid
+        os.kill(painter, signal.SIGKILL)
+    worker.wait_for_log("WorkerLostError")
+    assert sweep() == 0
+    assert {(row.status, row.attempts) for row in map(reload, (unlucky, deadly))} == {(Status.RUNNING, 1)}
+
+    assert sweep(after_every_claim()) == 2
+    studios[0].open()
+    wait_for_ok(unlucky)
+    assert reload(unlucky).attempts == 2
+    wait_until(lambda: len(studios[1].painters()) == 2, "the deadly one begins again")
+    os.kill(studios[1].painters()[1], signal.SIGKILL)
+    assert sweep() == 0
+    assert sweep(after_every_claim()) == 0
+
+    given_up = reload(deadly)
+    assert (given_up.status, given_up.reason, given_up.attempts) == (Status.FAILED, "worker_lost", 2)
+    assert "took this 2 times" in given_up.message
+    assert given_up.finished_at
+    assert [file.name for file in stored_originals()] == [reload(unlucky).original]
+    assert worker.process.poll() is None
+
+
+@real_workers
+def test_a_drawing_that_never_ends_gives_its_worker_back_with_the_claim(
+    children: Children, redis: RedisServer, studio: Studio, settings: Any
+) -> None:
+    settings.MAX_ATTEMPTS, settings.CLAIM_SECONDS = 1, 3
+    (endless,) = request_drawings(studio)
+    worker = children.start_worker(redis.url, PARAGONE_CLAIM_SECONDS="3")
+    wait_until(studio.painters, "the drawing begins")
+    worker.wait_for_log("TimeLimitExceeded")
+    wait_until(lambda: (sweep(), status_of(endless))[1] == Status.FAILED, "the sweeper gives it up")
+    assert reload(endless).reason == "worker_lost"
+
+    studio.open()
+    (following,) = request_drawings(studio)
+    wait_for_ok(following)
+    assert reload(following).attempts == 1
+
+
+# Workers that come back late
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "late_end",
+    [
+        lambda: GeneratedImage(paint(1), "image/png"),
+        lambda: GeneratedImage(b"no image", "image/png"),
+        partial(AdapterError, Outcome.REFUSED, "late"),
+        partial(AdapterError, Outcome.TRANSIENT, "late"),
+        partial(RuntimeError, "late"),
+    ],
+    ids=["image", "no image", "refusal", "error that may pass", "crash"],
+)
+def test_a_worker_that_comes_back_after_its_claim_ran_out_changes_nothing(
+    script: Script, late_end: Callable[[], Any]
+) -> None:
+    generation = make_generation()
+
+    def draw_second(request: GenerationRequest) -> GeneratedImage:
+        return GeneratedImage(paint(2), "image/png")
+
+    def draw_first(request: GenerationRequest) -> GeneratedImage:
+        # While this one is lost in thought, another worker does the work.
+        assert sweep(after_every_claim()) == 1
+        script(draw_second)
+        produce(generation.pk)
+        return return_or_raise(late_end())
+
+    script(draw_first)
+    produce(generation.pk)
+    drawn = reload(generation)
+    assert (drawn.status, drawn.attempts, drawn.reason) == (Status.OK, 2, "")
+    assert originals.read(drawn.original) == paint(2)
+
+
+@pytest.mark.django_db
+def test_a_worker_that_comes_back_while_another_draws_leaves_it_the_claim(script: Script) -> None:
+    generation = make_generation()
+
+    def draw_second(request: GenerationRequest) -> GeneratedImage:
+        raise SystemExit("this worker dies, and leaves its claim")
+
+    def draw_first(request: GenerationRequest) -> GeneratedImage:
+        sweep(after_every_claim())
+        script(draw_second)
+        with pytest.raises(SystemExit):
+            produce(generation.pk)
+        return GeneratedImage(paint(1), "image/png")
+
+    script(draw_first)
+    produce(generation.pk)
+    held = reload(generation)
+    assert (held.status, held.attempts, held.original) == (Status.RUNNING, 2, "")
+
+
+# Messages: lost, doubled
+
+
+@real_workers
+def test_messages_lost_with_the_broker_are_sent_again_and_the_worker_reconnects(
+    children: Children, redis: RedisServer, studio: Studio, settings: Any
+) -> None:
+    wanted = request_drawings(studio, 5)
+    worker = children.start_worker(redis.url)
+    wait_until(studio.painters, "the first drawing begins")
+    redis.stop()
+    redis.start()
+    with Redis(port=redis.port) as broker:
+        assert not broker.llen("gpu")
+    studio.open()
+    wait_until(Generation.objects.ready().exists, "the drawing under way is stored without a broker")
+    assert sweep() == 0
+    assert sweep(timezone.now() + timedelta(seconds=settings.REDISPATCH_SECONDS)) == 4
+    wait_for_ok(*wanted)
+    assert worker.process.poll() is None
+    assert len(studio.painters()) == 5
+    assert {reload(generation).attempts for generation in wanted} == {1}
+
+
+@real_workers
+def test_one_message_sent_twenty_times_to_two_workers_is_drawn_once(
+    children: Children, redis: RedisServer, studio: Studio
+) -> None:
+    (generation,) = request_drawings(studio)
+    for _ in range(19):
+        generations.dispatch([generation])
+    for worker in [children.start_worker(redis.url) for _ in range(2)]:
+        worker.wait_for_log("ready.")
+    with Redis(port=redis.port) as broker:
+        # One worker draws and holds its message; the other meets all the rest and finds nothing to claim.
+        wait_until(lambda: broker.llen("gpu") == 0 and broker.hlen("unacked") == 1, "one message is left")
+        studio.open()
+        wait_until(lambda: broker.hlen("unacked") == 0, "the last message is done with")
+    assert (status_of(generation), reload(generation).attempts) == (Status.OK, 1)
+    assert len(studio.painters()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_twenty_workers_at_the_same_row_one_draws(script: Script) -> None:
+    drawn: list[GenerationRequest] = []
+    generation = make_generation()
+
+    def draw(request: GenerationRequest) -> GeneratedImage:
+        drawn.append(request)
+        return GeneratedImage(paint(1), "image/png")
+
+    script(draw)
+    assert run_at_once([partial(produce, generation.pk)] * 20) == [None] * 20
+    assert len(drawn) == 1
+    assert (status_of(generation), reload(generation).attempts) == (Status.OK, 1)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_somebody_is_writing_to_is_drawn_when_they_are_done(script: Script) -> None:
+    """Its message is gone from the queue by then: whoever passed over the row would leave it to wait for long."""
+    generation = make_generation()
+    script(lambda request: GeneratedImage(paint(1), "image/png"))
+    worker = threading.Thread(target=lambda: (produce(generation.pk), connection.close()))
+    with transaction.atomic():
+        Generation.objects.filter(pk=generation.pk).update(due_at=timezone.now())
+        worker.start()
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        with connection.cursor() as cursor:
+            wait_until(lambda: cursor.execute(waits).fetchone() != (0,), "the worker waits")
+    worker.join()
+    assert status_of(generation) == Status.OK
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_two_who_ask_for_the_same_images_in_either_order_do_not_lock_each_other_out() -> None:
+    first, second = (builders.make_model(adapter="scripted") for _ in range(2))
+    prompt = builders.make_prompt_set(1).prompts.get()
+
+    def ask(*models: ImageModel) -> list[ImageModel]:
+        rows = request_generations([(model, prompt, 0) for model in models], width=16, height=16)
+        return [row.model for row in rows]
+
+    def ask_for_one_then_the_other() -> list[ImageModel]:
+        with transaction.atomic():
+            asked = ask(first)
+            one_asked.set()
+            wait_until(is_someone_waiting_for_us, "the other meets the row that is not committed yet")
+            return asked + ask(second)
+
+    def ask_the_other_way_round() -> list[ImageModel]:
+        one_asked.wait(10)
+        return ask(second, first)
+
+    def is_someone_waiting_for_us() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM pg_locks"
+                " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+            )
+            return cursor.fetchone()[0]
+
+    one_asked = threading.Event()
+    assert run_at_once([ask_for_one_then_the_other, ask_the_other_way_round]) == [[first, second], [second, first]]
+    assert Generation.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_images_are_drawn_in_the_order_they_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    monkeypatch.setattr(generations.current_app, "send_task", lambda name, args, **options: sent.append(args[0]))
+    models = [builders.make_model(adapter="scripted") for _ in range(2)]
+    prompts = list(builders.make_prompt_set(4).prompts.order_by("-pk"))
+    wanted = [(model, prompt, seed) for seed in range(2) for prompt in prompts for model in models]
+    rows = request_generations(wanted, width=16, height=16)
+    assert sent == [row.pk for row in rows]
+    assert request_generations([*wanted, wanted[0]], width=16, height=16) == [*rows, rows[0]]
+    assert len(sent) == 16
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_doubled_message_does_not_cut_the_wait_short_that_a_maker_asked_for(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages: list[tuple[int, int]] = []
+    monkeypatch.setattr(generations.current_app, "send_task", lambda name, args, **options: messages.append(args))
+    script(lambda request: return_or_raise(AdapterError(Outcome.RATE_LIMITED, "slow down", retry_after=300)))
+    generation = make_generation(due_at=timezone.now())
+    for seconds in range(0, 600, 200):
+        sweep(timezone.now() + timedelta(seconds=seconds))
+    assert len(messages) == 3
+    for message in messages:
+        tasks.produce(*message)
+    held_back = reload(generation)
+    assert (held_back.status, held_back.attempts) == (Status.PENDING, 1)
+    assert held_back.due_at > timezone.now() + timedelta(seconds=290)
+
+    assert sweep() == 0
+    assert sweep(held_back.due_at) == 1
+    tasks.produce(*messages[-1])
+    assert reload(generation).attempts == 2

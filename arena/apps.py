@@ -7,5 +7,8 @@ class ArenaConfig(AppConfig):
 
     def ready(self) -> None:
         from arena import celery, checks, triggers  # noqa: F401  (celery: tasks are sent through this project's app)
+        from arena.votes.preferences import count_preferences
+        from evaluation.runs.sample_inputs import register_vote_source
 
+        register_vote_source(count_preferences)
         post_migrate.connect(triggers.install_triggers, sender=self, dispatch_uid="arena_triggers")

@@ -11,8 +11,10 @@ from pydantic import Field
 from arena.models import Board, Origin
 from arena.simulation import StrengthModel
 from generators.adapters.registry import find_capabilities
-from generators.declarations import Declaration, declare_model, declare_prompt_set
+from generators.declarations import declare_model
+from generators.input_files.fields import Declaration
 from generators.models import ImageModel, Prompt, PromptSet
+from generators.prompts.packs import declare_prompt_set
 
 
 class BoardDeclaration(Declaration):

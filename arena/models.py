@@ -5,8 +5,10 @@ What a constraint cannot say (a vote's origin is its board's, a snapshot never c
 
 import secrets
 import uuid
+from enum import StrEnum
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
@@ -132,6 +134,16 @@ def new_token() -> str:
     return secrets.token_urlsafe(16)
 
 
+class Stage(StrEnum):
+    """What a battle looks like to one rater."""
+
+    DRAWING = "drawing"
+    READY = "ready"
+    FAILED = "failed"
+    SET_ASIDE = "set_aside"
+    REVEALED = "revealed"
+
+
 class BattleQuerySet(models.QuerySet["Battle"]):
     def seen_by(self, rater_key: uuid.UUID | None) -> "BattleQuerySet":
         """With all that its page shows, and whether this rater has voted on it."""
@@ -192,6 +204,26 @@ class Battle(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("battle", args=[self.token])
+
+    @property
+    def stage(self) -> Stage:
+        """What the rater of ``Battle.objects.seen_by`` may see. Another rater's vote changes nothing."""
+        if self.voted:
+            return Stage.REVEALED
+        if self.set_aside:
+            return Stage.SET_ASIDE
+        statuses = {self.generation_a.status, self.generation_b.status}
+        if statuses & {Generation.Status.REFUSED, Generation.Status.FAILED}:
+            return Stage.FAILED
+        return Stage.READY if self.can_be_served else Stage.DRAWING
+
+    @property
+    def can_be_served(self) -> bool:
+        """Whether both images exist and, where a classifier checks those of custom prompts, both passed."""
+        if any(generation.status != Generation.Status.OK for generation in (self.generation_a, self.generation_b)):
+            return False
+        found_unsafe = self.set_aside == Battle.SetAside.UNSAFE and self.set_aside_by is None
+        return self.checked or not (self.by_rater and (settings.SAFETY_MODEL or found_unsafe))
 
 
 class VoteQuerySet(models.QuerySet["Vote"]):

@@ -141,8 +141,6 @@ VENDOR_KEYS = {
 REDIS_URL = env.str("PARAGONE_REDIS_URL", CELERY_BROKER_URL if CELERY_BROKER_URL.startswith("redis") else "")
 # The folder of networks that no package brings: clip/NAME, dinov2/NAME, detector/NAME in the Hugging Face layout.
 WEIGHTS = env.path("PARAGONE_WEIGHTS", VAR / "weights").resolve()
-# What raters thought of the images of a run: the function that the metrics of preference ask.
-PREFERENCES = "arena.votes.preferences.count_preferences"
 # Local models that one worker process keeps ready to draw.
 WARM_MODELS = env.int("PARAGONE_WARM_MODELS", 1)
 

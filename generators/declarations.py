@@ -1,21 +1,14 @@
 """From declarations (dictionaries as TOML gives them) to rows. Declaring twice changes nothing."""
 
-import hashlib
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     JsonValue,
     PlainSerializer,
@@ -28,10 +21,8 @@ from pydantic import (
 
 from generators.adapters.base import AdapterError
 from generators.adapters.registry import ADAPTERS, find_capabilities, validate_settings
-from generators.images import originals
-from generators.images.decoding import read_image
-from generators.models import Budget, Charge, ImageModel, Price, Prompt, PromptSet, Vendor
-from generators.prompts.text import check_characters, check_prompt
+from generators.input_files.fields import Declaration, Dollars, Line, Slug
+from generators.models import Budget, Charge, ImageModel, Price, Vendor
 from generators.providers.circuit_breaker import is_vendor
 
 
@@ -40,11 +31,6 @@ def format_amount(amount: Decimal) -> str:
     return f"{(amount + 0).normalize():f}"
 
 
-Slug = Annotated[str, Field(pattern=r"^[-a-zA-Z0-9_]+$", max_length=100)]
-Line = Annotated[
-    str, Field(max_length=200, pattern=r"^[^\t\r\n]*$"), AfterValidator(lambda text: check_characters(text, "text"))
-]
-Dollars = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=6)]
 UnitPrice = Annotated[
     Decimal, Field(ge=0, max_digits=20, decimal_places=12), PlainSerializer(format_amount, return_type=str)
 ]
@@ -62,12 +48,6 @@ Unit = Literal[
     "thought_token",
 ]
 Capability = Literal["text_to_image", "image_edit", "mask", "seed", "batch"]
-
-
-class Declaration(BaseModel):
-    """Base of what can be declared: an unknown key is an error. Errors repeat no value: it may be a maker's secret."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class PriceDeclaration(Declaration):
@@ -171,41 +151,6 @@ class BudgetDeclaration(Declaration):
     limit: Dollars
 
 
-class PromptDeclaration(Declaration):
-    """Of an edit, ``sources`` and ``mask`` are names of image files in the folder that goes with the declaration."""
-
-    key: Annotated[Line, Field(min_length=1)]
-    text: Annotated[str, AfterValidator(check_prompt)]
-    category: Annotated[Line, Field(max_length=50)] = ""
-    language: Annotated[Line, Field(max_length=35)] = ""
-    targets: list[str] = Field(default_factory=list)
-    sources: list[str] = Field(default_factory=list)
-    mask: str = ""
-    tags: list[Line] = Field(default_factory=list)
-    checks: list[dict[str, JsonValue]] = Field(default_factory=list)
-
-
-class PromptSetDeclaration(Declaration):
-    slug: Slug
-    version: Annotated[Line, Field(min_length=1, max_length=50)]
-    title: Annotated[Line, Field(min_length=1)]
-    source: Annotated[Line, Field(max_length=300)] = ""
-    license: Line = ""
-    prompts: list[PromptDeclaration] = Field(min_length=1)
-
-    @field_validator("prompts")
-    @classmethod
-    def _expect_each_key_once(cls, prompts: list[PromptDeclaration]) -> list[PromptDeclaration]:
-        keys = (prompt.key for prompt in prompts)
-        if doubles := sorted(key for key, count in Counter(keys).items() if count > 1):
-            raise ValueError(f"Each prompt has a key of its own; these stand twice: {', '.join(doubles)}")
-        return prompts
-
-
-class PromptSetChanged(Exception):
-    """A prompt set that exists was declared with another content."""
-
-
 class ModelChanged(Exception):
     """A model that exists was declared as what would be another one, or with another price than was charged."""
 
@@ -301,63 +246,3 @@ def declare_budget(declared: Mapping[str, Any] | BudgetDeclaration) -> Budget:
     """The budget as declared; what is spent stays spent. Raises pydantic.ValidationError."""
     declaration = BudgetDeclaration.model_validate(declared)
     return Budget.objects.update_or_create(slug=declaration.slug, defaults={"limit": declaration.limit})[0]
-
-
-@transaction.atomic
-def declare_prompt_set(declared: Mapping[str, Any], folder: Path | None = None) -> PromptSet:
-    """The prompt set as declared; the images that its edits start from lie in ``folder`` and are stored.
-
-    Raises pydantic.ValidationError, PromptSetChanged when that version exists with other prompts, or ValueError for a
-    file that is no image or does not lie in the folder.
-    """
-    declaration = PromptSetDeclaration.model_validate(declared)
-    prompts = [_describe_prompt(prompt, folder) for prompt in declaration.prompts]
-    digest = hashlib.sha256(json.dumps(prompts, sort_keys=True).encode()).hexdigest()
-    prompt_set, made = PromptSet.objects.get_or_create(
-        slug=declaration.slug,
-        version=declaration.version,
-        defaults={**declaration.model_dump(include={"title", "source", "license"}), "digest": digest},
-    )
-    if made:
-        Prompt.objects.bulk_create([Prompt(prompt_set=prompt_set, **prompt) for prompt in prompts])
-    elif prompt_set.digest != digest:
-        raise PromptSetChanged(
-            f"Prompt set {prompt_set} exists with other prompts. A prompt set never changes: give it a new version."
-        )
-    return prompt_set
-
-
-def _describe_prompt(prompt: PromptDeclaration, folder: Path | None) -> dict[str, Any]:
-    """The prompt's fields, with digests for files. What it does not have is left out: older sets keep their digest."""
-    empty = {name for name in ("tags", "checks") if not getattr(prompt, name)}
-    if not prompt.sources and not prompt.mask:
-        return prompt.model_dump(exclude={"sources", "mask", *empty})
-    try:
-        return {**prompt.model_dump(exclude=empty), **_store_images(prompt, folder)}
-    except (ValueError, OSError) as error:
-        raise ValueError(f"prompt {prompt.key}: {error}") from error
-
-
-def _store_images(prompt: PromptDeclaration, folder: Path | None) -> dict[str, Any]:
-    if folder is None:
-        raise ValueError(f"It names {', '.join(prompt.sources) or prompt.mask}, and there is no folder to look in.")
-    if not prompt.sources:
-        raise ValueError("It has a mask and no source: the mask says where the first source may change.")
-    images = [_read_beside(folder, name) for name in prompt.sources]
-    facts = [read_image(data) for data in images]
-    if prompt.mask:
-        mask = _read_beside(folder, prompt.mask)
-        (width, height), size = (facts[0].width, facts[0].height), read_image(mask)
-        if (size.width, size.height) != (width, height):
-            raise ValueError(f"The mask is {size.width} × {size.height}; its first source is {width} × {height}.")
-    return {
-        "sources": [originals.store(data) for data in images],
-        "mask": originals.store(mask) if prompt.mask else "",
-    }
-
-
-def _read_beside(folder: Path, name: str) -> bytes:
-    file = (folder / name).resolve()
-    if not file.is_relative_to(folder.resolve()):
-        raise ValueError(f"{name} does not lie in {folder}: files are named from there, and links do not lead out.")
-    return file.read_bytes()

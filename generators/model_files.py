@@ -14,7 +14,6 @@ from pydantic_core import ErrorDetails
 
 from generators.declarations import (
     BudgetDeclaration,
-    Declaration,
     ModelChanged,
     ModelDeclaration,
     VendorDeclaration,
@@ -23,6 +22,7 @@ from generators.declarations import (
     declare_vendor,
     format_amount,
 )
+from generators.input_files.fields import Declaration
 from generators.models import Budget, ImageModel, Vendor
 
 

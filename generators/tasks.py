@@ -2,13 +2,12 @@
 
 from celery import shared_task
 
-from generators import generations
-from generators.workers import stale_claims
+from generators.workers import drawing, stale_claims
 
 
 @shared_task(name="generators.produce")
 def produce(generation_id: int, attempts: int | None = None) -> None:
-    generations.produce(generation_id, attempts)
+    drawing.produce(generation_id, attempts)
 
 
 @shared_task(name="generators.sweep")

@@ -8,11 +8,11 @@ from arena.battles.pools import fill_pool
 from arena.models import Battle, Board, Vote
 from arena.rater_prompts.opening import open_rater_battle
 from arena.votes.casting import cast_vote
-from generators import generations
 from generators.adapters.base import GenerationRequest
 from generators.adapters.registry import load_generator
 from generators.images import originals
 from generators.models import ImageModel, Prompt, PromptSet
+from generators.workers import drawing
 
 _number = itertools.count(1)
 
@@ -72,7 +72,7 @@ def make_edit_board(*, n_prompts: int = 3, n_sources: int = 1, drawn: bool = Fal
 def draw(board: Board) -> None:
     """Fill the board's pool as a worker would, in this process."""
     for generation in fill_pool(board):
-        generations.produce(generation.pk)
+        drawing.produce(generation.pk)
 
 
 def make_battle(board: Board, key: uuid.UUID | None = None) -> Battle:
@@ -91,6 +91,6 @@ def make_rater_battle(
     battle = open_rater_battle(board, key or uuid.uuid4(), text)
     if drawn:
         for generation in (battle.generation_a, battle.generation_b):
-            generations.produce(generation.pk)
+            drawing.produce(generation.pk)
             generation.refresh_from_db()
     return battle

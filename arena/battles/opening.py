@@ -5,17 +5,15 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from enum import StrEnum
 from functools import lru_cache
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from arena.battles import blinding
 from arena.battles.matchmaking import Matchups, choose, weigh_matchups
 from arena.leaderboards.matchup_counts import tally_pairs
-from arena.models import Battle, Board, Leaderboard, Vote
+from arena.models import Battle, Board, Leaderboard, Stage, Vote
 from generators.generations import request_generations
 from generators.models import Generation, ImageModel, Prompt
 
@@ -28,16 +26,6 @@ MATCHUPS_TRIED = 20
 _rng = random.SystemRandom()
 
 
-class Stage(StrEnum):
-    """What a battle looks like to one rater."""
-
-    DRAWING = "drawing"
-    READY = "ready"
-    FAILED = "failed"
-    SET_ASIDE = "set_aside"
-    REVEALED = "revealed"
-
-
 class NothingToCompare(Exception):
     """The board has no two models with a prompt that both can show. The message is for the page."""
 
@@ -48,7 +36,7 @@ def open_battle(board: Board, rater_key: uuid.UUID) -> Battle:
         raise NothingToCompare("This board shows votes made elsewhere. There is nothing to vote on here.")
     left = Battle.objects.filter(board=board, opened_by=rater_key, opened_at__gte=timezone.now() - RESUME_WITHIN)
     newest = left.seen_by(rater_key).order_by("-id").first()
-    if newest and stage_of(newest) in {Stage.READY, Stage.DRAWING}:
+    if newest and newest.stage in {Stage.READY, Stage.DRAWING}:
         return newest
     with transaction.atomic():
         return create_battle(board, rater_key, _choose_generations(board, rater_key))
@@ -74,27 +62,6 @@ def create_battle(
 def choose_matchup(board: Board, models: Collection[int]) -> tuple[int, int]:
     """The two of these models (ids of contestants, two or more) that are wanted next on the board."""
     return choose(_find_matchups(board, models), _rng)
-
-
-def stage_of(battle: Battle) -> Stage:
-    """What the rater of ``Battle.objects.seen_by`` may see. Another rater's vote changes nothing."""
-    if battle.voted:
-        return Stage.REVEALED
-    if battle.set_aside:
-        return Stage.SET_ASIDE
-    statuses = {battle.generation_a.status, battle.generation_b.status}
-    if statuses & {Generation.Status.REFUSED, Generation.Status.FAILED}:
-        return Stage.FAILED
-    return Stage.READY if can_be_served(battle) else Stage.DRAWING
-
-
-def can_be_served(battle: Battle) -> bool:
-    """Whether both images are there and, where a classifier looks at those of raters' prompts, it let both pass."""
-    generations = (battle.generation_a, battle.generation_b)
-    if any(generation.status != Generation.Status.OK for generation in generations):
-        return False
-    found_unsafe = battle.set_aside == Battle.SetAside.UNSAFE and battle.set_aside_by is None
-    return battle.checked or not (battle.by_rater and (settings.SAFETY_MODEL or found_unsafe))
 
 
 def set_aside(battle: Battle, reason: str, rater_key: uuid.UUID | None) -> None:

@@ -5,8 +5,7 @@ import uuid
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from arena.battles.opening import Stage, stage_of
-from arena.models import Battle, Origin, Rater, Vote
+from arena.models import Battle, Origin, Rater, Stage, Vote
 
 
 class BattleNotOpen(Exception):
@@ -21,7 +20,7 @@ def cast_vote(battle: Battle, rater_key: uuid.UUID, winner: str) -> tuple[Vote, 
     """
     if winner not in Vote.Winner.values:
         raise ValueError(f"Unknown answer {winner!r}; known are {', '.join(Vote.Winner.values)}.")
-    stage = stage_of(battle)
+    stage = battle.stage
     if stage not in {Stage.READY, Stage.REVEALED}:
         raise BattleNotOpen(
             {

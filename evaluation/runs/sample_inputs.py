@@ -4,13 +4,11 @@ Images may be asked for again, prices change and raters go on voting. A number m
 is frozen in Sample.facts, so that a replay finds it again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Sum
-from django.utils.module_loading import import_string
 
 from evaluation.metrics.base import PromptFacts, SampleFacts, VoteFacts
 from evaluation.models import Run
@@ -19,6 +17,28 @@ from generators.models import Charge, Generation, Prompt
 
 Frozen = dict[str, Any]
 OUTCOMES = {Generation.Status.OK: "ok", Generation.Status.REFUSED: "refused"}
+
+
+VotesOn = Callable[[Collection[int]], Mapping[int, tuple[VoteFacts, ...]]]
+_vote_sources: list[VotesOn] = []
+
+
+def register_vote_source(votes_on: VotesOn) -> None:
+    """Let the metrics of human preference read votes: ``votes_on`` gives those on each of the generations (by id).
+
+    The arena registers its votes when Django starts. Without a source, no image has votes.
+    """
+    if votes_on not in _vote_sources:
+        _vote_sources.append(votes_on)
+
+
+def read_votes_on(generation_ids: Collection[int]) -> dict[int, tuple[VoteFacts, ...]]:
+    """The votes on each generation from all registered sources, by its id."""
+    votes: dict[int, tuple[VoteFacts, ...]] = {}
+    for votes_on in _vote_sources:
+        for generation_id, found in votes_on(generation_ids).items():
+            votes[generation_id] = votes.get(generation_id, ()) + found
+    return votes
 
 
 def freeze_facts(run: Run) -> dict[int, Frozen]:
@@ -31,7 +51,7 @@ def freeze_facts(run: Run) -> dict[int, Frozen]:
         .values_list("generation")
         .annotate(Sum("amount"))
     )
-    votes = import_string(settings.PREFERENCES)(ids)
+    votes = read_votes_on(ids)
     return {
         sample.pk: _freeze(sample.generation, costs.get(sample.generation_id), votes.get(sample.generation_id, ()))
         for sample in samples

@@ -3,8 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
@@ -15,20 +14,12 @@ from evaluation.extractors.registry import EXTRACTORS
 from evaluation.metrics.base import Metric, PromptFacts, PromptMetric
 from evaluation.metrics.registry import METRICS, build_metric, find_metric
 from evaluation.suites.gate import Rule
-from generators.declarations import Dollars, Line, PromptDeclaration, PromptSetDeclaration, Slug, declare_prompt_set
 from generators.input_files.declared_files import read_declared_file
 from generators.input_files.faults import quote
+from generators.input_files.fields import Dollars, Line, Slug
 from generators.input_files.toml_lines import KeyPath
 from generators.models import PromptSet
-
-
-@dataclass(frozen=True)
-class PromptPack:
-    """A prompt file as it was read. ``images`` are the sha256 of its edits' source and mask files, by their names."""
-
-    file: Path
-    declared: PromptSetDeclaration
-    images: Mapping[str, str]
+from generators.prompts.packs import PromptDeclaration, PromptPack, declare_prompt_set, read_pack
 
 
 class SuiteMetric(BaseModel):
@@ -141,28 +132,6 @@ def load_suite(file: Path) -> Suite:
     for place, message in _find_contradictions(suite):
         raise declared.fault(place, message)
     return suite
-
-
-def read_pack(file: Path) -> PromptPack:
-    """A prompt file, which may be used without a suite. Raises SuiteFault."""
-    declared = read_declared_file(file)
-
-    def list_keys(table: KeyPath) -> Iterable[str]:
-        return (PromptDeclaration if table else PromptSetDeclaration).model_fields
-
-    try:
-        pack = PromptSetDeclaration.model_validate(declared.values)
-    except ValidationError as error:
-        raise declared.explain(error, list_keys) from error
-    images = {}
-    for index, prompt in enumerate(pack.prompts):
-        for name in filter(None, (*prompt.sources, prompt.mask)):
-            try:
-                images[name] = hashlib.sha256((file.parent / name).read_bytes()).hexdigest()
-            except OSError as error:
-                message = f"the image {quote(name)} cannot be read: {error.strerror}."
-                raise declared.fault(("prompts", index, "sources"), message) from error
-    return PromptPack(file, pack, images)
 
 
 def declare_prompts(suite: Suite) -> list[PromptSet]:

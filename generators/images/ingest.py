@@ -1,24 +1,14 @@
-"""From what an adapter gave to an original in the store, looked at from all sides before the row says OK."""
+"""Ingest of images: the bytes are checked, hashed, searched for provenance and stored as an original."""
 
-import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
-from generators.adapters.base import AdapterError, Answer, GeneratedImage, Outcome
 from generators.images import originals
-from generators.images.decoding import UnusableImage, read_image
+from generators.images.decoding import read_image
 from generators.images.near_duplicates import hash_image
 from generators.images.provenance import read_provenance
-
-log = structlog.get_logger(__name__)
-
-# Seconds between tries to store an image. One that was paid for is not given up at the first full disk.
-PAUSES = (1.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -31,54 +21,26 @@ class StoredImage:
     phash: str
 
 
-def store_answers(answers: Sequence[Answer]) -> list[StoredImage | AdapterError]:
-    """What became of each image. Side by side: a GPU waits while its last images are encoded and written."""
-    if len(answers) == 1:
-        return [_store_answer(answers[0])]
-    with ThreadPoolExecutor(min(len(answers), os.cpu_count() or 1)) as threads:
-        return list(threads.map(_store_answer, answers))
+def store_image(data: bytes, *, pauses: Sequence[float] = ()) -> StoredImage:
+    """Check the bytes of an encoded image and store them as an original.
+
+    Args:
+        data: The encoded image.
+        pauses: Seconds to wait before each further attempt when the store cannot write.
+
+    Raises:
+        UnusableImage: The bytes are not an image that can be used.
+        OSError: The store could not write it, also at the last attempt.
+    """
+    facts = read_image(data)
+    digest = _store(data, pauses)
+    return StoredImage(digest, facts.media_type, facts.width, facts.height, read_provenance(data), hash_image(data))
 
 
-def _store_answer(answer: Answer) -> StoredImage | AdapterError:
-    if isinstance(answer, AdapterError):
-        return answer
-    if not isinstance(answer, GeneratedImage) or not isinstance(answer.data, bytes):
-        return AdapterError(Outcome.INVALID, "The adapter's answer is not an image: it has no bytes.", billed=None)
-    try:
-        return store_image(answer)
-    except AdapterError as error:
-        return error
-    except Exception as error:
-        log.exception("image_not_stored")
-        return AdapterError(Outcome.INVALID, f"{type(error).__name__}: {error}", billed=answer.billed)
-
-
-def store_image(image: GeneratedImage) -> StoredImage:
-    """Raises AdapterError: invalid for what is no image, transient where it cannot be stored. Both say what it cost."""
-    try:
-        facts = read_image(image.data)
-    except UnusableImage as error:
-        text = f"The adapter's answer is not an image that can be used: {error}"
-        raise AdapterError(Outcome.INVALID, text, billed=image.billed) from error
-    return StoredImage(
-        _store(image),
-        facts.media_type,
-        facts.width,
-        facts.height,
-        read_provenance(image.data),
-        hash_image(image.data),
-    )
-
-
-def _store(image: GeneratedImage) -> str:
-    for pause in PAUSES if image.billed else ():
+def _store(data: bytes, pauses: Sequence[float]) -> str:
+    for pause in pauses:
         try:
-            return originals.store(image.data)
+            return originals.store(data)
         except OSError:
             time.sleep(pause)
-    try:
-        return originals.store(image.data)
-    except OSError as error:
-        raise AdapterError(
-            Outcome.TRANSIENT, f"The original could not be stored: {error}", billed=image.billed
-        ) from error
+    return originals.store(data)

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, Never
 
 from generators.input_files.csv_jsonl import read_object, walk_csv
 from generators.input_files.faults import Fault, Faulty, quote
-from generators.prompts.text import check_characters
+from generators.input_files.fields import check_characters
 
 # The manifest has at least one column of each group.
 REQUIRED: Final = (("model",), ("prompt", "prompt_key"), ("file", "refused"))

@@ -22,13 +22,13 @@ from django.utils.text import slugify
 from pydantic import ValidationError as DeclarationError
 from tqdm import tqdm
 
-from generators.adapters.base import AdapterError, GeneratedImage, Outcome
-from generators.declarations import PromptSetChanged, declare_prompt_set
+from generators.adapters.base import Outcome
 from generators.images.decoding import UnusableImage, read_image
 from generators.images.ingest import StoredImage, store_image
 from generators.imports.manifests import Entry, Manifest, read_beside
 from generators.input_files.faults import Fault, Faulty, quote
 from generators.models import Generation, ImageModel, Prompt, PromptSet
+from generators.prompts.packs import PromptSetChanged, declare_prompt_set
 from generators.prompts.text import check_prompt
 
 BATCH = 500
@@ -374,11 +374,11 @@ def _read_image(line: _Line, variants: _Variants, manifest: Manifest, store: boo
 def _store(data: bytes) -> StoredImage:
     """Raises UnusableImage, or ImportRefused where the store does not take it."""
     try:
-        return store_image(GeneratedImage(data, ""))
-    except AdapterError as error:
-        if isinstance(error.__cause__, UnusableImage):
-            raise error.__cause__ from error
-        raise ImportRefused(f"{error.message}. Import it again when there is room.") from error
+        return store_image(data)
+    except OSError as error:
+        raise ImportRefused(
+            f"The original could not be stored: {error}. Import it again when there is room."
+        ) from error
 
 
 def _fail(reason: str) -> Never:

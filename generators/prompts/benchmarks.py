@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from generators.declarations import PromptDeclaration, PromptSetDeclaration
 from generators.input_files.csv_jsonl import read_object
 from generators.input_files.faults import Fault, Faulty, describe_faults, quote
+from generators.prompts.packs import PromptDeclaration, PromptSetDeclaration
 
 IDEOGRAPH: Final = re.compile("[\u3400-\u9fff]")
 

@@ -22,8 +22,9 @@ from generators.adapters.base import GenerationRequest
 from generators.adapters.diffusers.generator import DiffusersGenerator, describe_call
 from generators.adapters.diffusers.logging_quiet import quiet
 from generators.adapters.diffusers.pipelines import Task
-from generators.generations import produce, request_generations
+from generators.generations import request_generations
 from generators.models import Generation, ImageModel, Prompt, PromptSet
+from generators.workers.drawing import produce
 from generators.workers.generator_cache import cool_all, warm_generator
 
 VARIANTS = 5

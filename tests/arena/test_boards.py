@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from arena.battles.pools import fill_pool, watch_pool
 from arena.boards import UnknownDeclaration, declare_board, seed
 from arena.models import Board
-from generators import generations
-from generators.declarations import PromptSetChanged, declare_model, declare_prompt_set
+from generators.declarations import declare_model
 from generators.models import Generation, ImageModel, Price, Prompt
+from generators.prompts.packs import PromptSetChanged, declare_prompt_set
+from generators.workers import drawing
 from tests import builders
 
 FIXTURES = Path(__file__).resolve().parent.parent.parent / "fixtures"
@@ -109,7 +110,7 @@ def test_watching_a_pool_ends_when_all_is_drawn_or_failed() -> None:
     ImageModel.objects.filter(pk=pool[1].model_id).update(settings={"sharpness": 1})
 
     def draw(n_done: int) -> None:
-        generations.produce(pool[n_done].pk)
+        drawing.produce(pool[n_done].pk)
 
     assert watch_pool(pool, on_tick=draw) == {"ok": 1, "failed": 1}
 

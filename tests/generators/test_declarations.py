@@ -17,17 +17,10 @@ from pydantic import ValidationError
 
 from generators.adapters.base import Capabilities
 from generators.adapters.registry import ADAPTERS
-from generators.declarations import (
-    ModelChanged,
-    PromptSetChanged,
-    Unit,
-    declare_budget,
-    declare_model,
-    declare_prompt_set,
-    declare_vendor,
-)
+from generators.declarations import ModelChanged, Unit, declare_budget, declare_model, declare_vendor
 from generators.images import originals
 from generators.models import Budget, Charge, Generation, ImageModel, Price, Prompt, PromptSet, Vendor
+from generators.prompts.packs import PromptSetChanged, declare_prompt_set
 from generators.providers.charges import reserve_charge
 from tests import builders
 from tests.processes import run_at_once

@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from arena.boards import UnfitDeclaration, UnknownDeclaration, seed
 from generators.adapters.base import AdapterError
-from generators.declarations import ModelChanged, PromptSetChanged
+from generators.declarations import ModelChanged
+from generators.prompts.packs import PromptSetChanged
 
 FAULTS = (OSError, ValueError, UnknownDeclaration, UnfitDeclaration, PromptSetChanged, ModelChanged, AdapterError)
 

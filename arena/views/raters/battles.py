@@ -13,10 +13,10 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.middleware import HtmxDetails
 
 from arena.battles import blinding, opening
-from arena.battles.opening import NothingToCompare, Stage
+from arena.battles.opening import NothingToCompare
 from arena.battles.pools import find_usual_seconds
 from arena.leaderboards.matchup_counts import tally_of
-from arena.models import Battle, Board, Leaderboard, Rating, Vote
+from arena.models import Battle, Board, Leaderboard, Rating, Stage, Vote
 from arena.rater_prompts.opening import LONGEST_TYPED
 from arena.views.access import for_raters
 from arena.views.raters.cookie import read_rater_key, write_rater_key
@@ -59,7 +59,7 @@ def battle_image(request: HtmxRequest, token: str, side: str) -> HttpResponseBas
     """One of the two derivatives, once both exist: neither is ever to be had before the other."""
     battle = _find(token, None)
     generations = {"a": battle.generation_a, "b": battle.generation_b}
-    if not opening.can_be_served(battle):
+    if not battle.can_be_served:
         raise Http404("The images are not drawn yet.")
     return _serve(generations[side].original, battle.board)
 
@@ -132,7 +132,7 @@ def _find(token: str, key: uuid.UUID | None) -> Battle:
 def _show(
     request: HtmxRequest, battle: Battle, key: uuid.UUID | None, problem: str = "", status: int = HTTPStatus.OK
 ) -> HttpResponse:
-    stage = opening.stage_of(battle)
+    stage = battle.stage
     if stage is Stage.READY and not opening.prepare_images(battle):
         stage = Stage.SET_ASIDE
     context: dict[str, Any] = {
@@ -197,7 +197,7 @@ def _revealed(battle: Battle, key: uuid.UUID) -> dict[str, Any]:
     except NothingToCompare as nothing:
         return context | {"no_next": str(nothing)}
     # All its images are made and fetched now, so that the next battle appears at once.
-    if opening.stage_of(following) is Stage.READY and opening.prepare_images(following):
+    if following.stage is Stage.READY and opening.prepare_images(following):
         context |= {"preload": following, "preload_sources": _list_sources(following)}
     return context
 

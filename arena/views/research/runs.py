@@ -13,9 +13,10 @@ from arena.views.access import for_operators
 from evaluation.models import Run
 from evaluation.reports.build import make_report
 from evaluation.reports.html import to_html
+from evaluation.reports.json import to_json
 from evaluation.reports.junit import to_junit
 from evaluation.reports.markdown import to_markdown
-from evaluation.reports.report import RunReport, to_json
+from evaluation.reports.report import RunReport
 from evaluation.runs.lifecycle import describe_progress
 from generators.images import originals
 

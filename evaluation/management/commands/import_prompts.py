@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.text import slugify
 from pydantic import ValidationError
 
-from generators.declarations import PromptSetChanged, declare_prompt_set
 from generators.prompts.benchmarks import FORMATS, UnusablePromptFile, format_prompt_set, read_prompts
+from generators.prompts.packs import PromptSetChanged, declare_prompt_set
 
 HELP = """
 Import a benchmark's prompts, from the file that its makers publish, as a prompt set, or with --out as a prompt file

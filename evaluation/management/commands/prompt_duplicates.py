@@ -9,9 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from evaluation.extractors.base import ExtractionFault, MissingWeights
 from evaluation.extractors.registry import load_extractor
-from evaluation.suites.suite import read_pack
-from generators.declarations import PromptDeclaration
 from generators.input_files.declared_files import SuiteFault
+from generators.prompts.packs import PromptDeclaration, read_pack
 
 
 class Command(BaseCommand):

@@ -11,17 +11,17 @@ from evaluation.management.progress import ProgressLine
 from evaluation.models import Run
 from evaluation.reports.build import make_report
 from evaluation.reports.html import to_html
+from evaluation.reports.json import to_json
 from evaluation.reports.junit import to_junit
 from evaluation.reports.markdown import to_markdown
-from evaluation.reports.report import to_json
 from evaluation.runs import lifecycle
 from evaluation.runs.lifecycle import RunFault
 from evaluation.suites.gate import EXIT_CODES
 from evaluation.suites.suite import load_suite
-from generators.declarations import PromptSetChanged
 from generators.images import originals
 from generators.input_files.declared_files import SuiteFault
 from generators.models import ImageModel
+from generators.prompts.packs import PromptSetChanged
 
 SUITES = Path(settings.BASE_DIR) / "fixtures" / "suites"
 POLL_SECONDS = 0.5

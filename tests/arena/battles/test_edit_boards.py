@@ -15,11 +15,12 @@ from arena.battles.pools import fill_pool
 from arena.boards import UnfitDeclaration, declare_board, seed
 from arena.leaderboards.snapshots import rate_board
 from arena.models import Battle, Board, Leaderboard, Vote
-from generators import generations
 from generators.adapters.base import Capabilities, GeneratedImage, GenerationRequest
-from generators.declarations import declare_model, declare_prompt_set
+from generators.declarations import declare_model
 from generators.images import originals
 from generators.models import Generation, ImageModel, Prompt
+from generators.prompts.packs import declare_prompt_set
+from generators.workers import drawing
 from tests import builders
 from tests.slow_adapter import Script, ScriptedGenerator, paint
 
@@ -69,7 +70,7 @@ def test_the_demo_has_an_edit_board_whose_edits_are_all_understood() -> None:
     fresco = board.contestants.get(slug="fresco-2")
     for generation in fill_pool(board):
         if generation.model_id == fresco.pk:
-            generations.produce(generation.pk)
+            drawing.produce(generation.pk)
             generation.refresh_from_db()
             assert generation.reported["scene"]["understood"], generation.prompt
             assert originals.read(generation.original) not in stored

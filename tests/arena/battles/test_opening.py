@@ -9,18 +9,18 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from arena.battles import opening
-from arena.battles.opening import NothingToCompare, Stage, stage_of
-from arena.models import Battle, Board, Origin, Rater
-from generators import generations
+from arena.battles.opening import NothingToCompare
+from arena.models import Battle, Board, Origin, Rater, Stage
 from generators.images import originals
 from generators.models import Generation, ImageModel
+from generators.workers import drawing
 from tests import builders
 
 
 def test_a_warm_pool_serves_a_battle_with_no_wait(board: Board) -> None:
     n_generations = Generation.objects.count()
     battle = builders.make_battle(board)
-    assert stage_of(battle) is Stage.READY
+    assert battle.stage is Stage.READY
     assert Generation.objects.count() == n_generations
     assert battle.model_a != battle.model_b
     assert {battle.generation_a.model, battle.generation_b.model} == {battle.model_a, battle.model_b}
@@ -63,10 +63,10 @@ def test_missing_images_are_asked_for_and_shown_when_both_are_there(client: Clie
     assert b'data-stage="drawing"' in response.content
     assert b'hx-trigger="every 1s"' in response.content
     battle = Battle.objects.get()
-    generations.produce(battle.generation_a_id)
+    drawing.produce(battle.generation_a_id)
     page = client.get(battle.get_absolute_url(), headers={"HX-Request": "true"})
     assert b"<img" not in page.content
-    generations.produce(battle.generation_b_id)
+    drawing.produce(battle.generation_b_id)
     page = client.get(battle.get_absolute_url(), headers={"HX-Request": "true"})
     assert page.content.count(b"<img") == 2
     assert b"<html" not in page.content
@@ -146,7 +146,7 @@ def test_votes_made_elsewhere_are_not_voted_on_here(client: Client, db: None) ->
 def test_a_model_without_adapter_competes_with_the_images_it_has(db: None) -> None:
     board = builders.make_board(n_models=2, n_prompts=3, drawn=True)
     board.contestants.update(adapter="")
-    assert stage_of(builders.make_battle(board)) is Stage.READY
+    assert builders.make_battle(board).stage is Stage.READY
 
 
 def test_the_prepared_battle_is_the_next_one(board: Board, client: Client) -> None:

@@ -13,14 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from arena.battles.opening import NothingToCompare, Stage, open_battle, stage_of
+from arena.battles.opening import NothingToCompare, open_battle
 from arena.boards import declare_board
-from arena.models import Battle, Board, Origin, Rater, Vote
+from arena.models import Battle, Board, Origin, Rater, Stage, Vote
 from arena.rater_prompts import opening
 from arena.rater_prompts.opening import LONGEST_TYPED, PromptRefused, TooManyPrompts, open_rater_battle
 from arena.votes.casting import cast_vote
-from generators import generations
 from generators.models import Generation, Prompt, PromptSet, Vendor
+from generators.workers import drawing
 from tests import builders
 from tests.processes import run_at_once
 
@@ -59,12 +59,12 @@ def test_two_models_draw_the_typed_prompt_now(board: Board) -> None:
     assert battle.model_a != battle.model_b
     assert {battle.model_a, battle.model_b} <= set(board.contestants.all())
     assert Generation.objects.count() == n_pool + 2
-    assert stage_of(battle) is Stage.DRAWING
+    assert battle.stage is Stage.DRAWING
     for generation in (battle.generation_a, battle.generation_b):
         assert (generation.width, generation.height) == (board.canvas_width, board.canvas_height)
-        generations.produce(generation.pk)
+        drawing.produce(generation.pk)
         generation.refresh_from_db()
-    assert stage_of(battle) is Stage.READY
+    assert battle.stage is Stage.READY
     assert battle.generation_a.seed == battle.generation_b.seed
 
 
@@ -250,7 +250,7 @@ def test_new_cookies_are_no_way_round_the_limits_of_the_board(board: Board, monk
         builders.make_rater_battle(board)
     assert waiting.value.retry_after == 60
     for generation in (battles[0].generation_a, battles[0].generation_b):
-        generations.produce(generation.pk)
+        drawing.produce(generation.pk)
     builders.make_rater_battle(board)
     monkeypatch.setattr(opening, "RATERS_AT_ONCE", 1)
     board.rater_prompts_per_hour = 4
@@ -289,7 +289,7 @@ def test_a_plain_form_leads_to_the_drawing_and_on_to_the_vote(board: Board, clie
     assert '<noscript><meta http-equiv="refresh"' in page
     assert not Rater.objects.exists()
     for generation in (battle.generation_a_id, battle.generation_b_id):
-        generations.produce(generation)
+        drawing.produce(generation)
     assert 'data-stage="ready"' in client.get(battle.get_absolute_url()).content.decode()
     revealed = client.post(reverse("vote", args=[battle.token]), {"winner": "model_b"}, follow=True).content.decode()
     assert battle.model_a.name in revealed
@@ -342,7 +342,7 @@ def test_the_drawing_says_how_far_both_together_have_come(board: Board, client: 
     Generation.objects.filter(pk=battle.generation_b_id).update(status="running", attempts=1)
     assert said().startswith("0 of 2 images drawn")
     Generation.objects.filter(pk=battle.generation_b_id).update(status="pending", attempts=0)
-    generations.produce(battle.generation_b_id)
+    drawing.produce(battle.generation_b_id)
     assert said().startswith("1 of 2 images drawn")
     Generation.objects.update(created_at=timezone.now() - timedelta(minutes=1))
     assert said().startswith("No worker has taken this drawing yet")

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from arena.boards import seed
 from arena.leaderboards.snapshots import rate_board
 from arena.models import Battle, Board, Vote
-from generators import generations
+from generators.workers import drawing
 from tests import builders
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -168,7 +168,7 @@ def test_the_source_is_there_while_the_edits_are_drawn(chromium: Browser, live_s
     page.screenshot(path=SCREENSHOTS / "desk-edit-drawing.png")
     battle = Battle.objects.get()
     for generation in (battle.generation_a, battle.generation_b):
-        generations.produce(generation.pk)
+        drawing.produce(generation.pk)
     expect(page.locator("#battle")).to_have_attribute("data-stage", "ready", timeout=5000)
     expect_shown(page)
     assert page.complaints == []
@@ -229,10 +229,10 @@ def test_the_page_waits_for_a_drawing_by_itself(chromium: Browser, live_server) 
     expect(page.locator("#battle")).to_have_attribute("data-stage", "drawing")
     page.screenshot(path=SCREENSHOTS / "desk-drawing-dark.png")
     battle = Battle.objects.get()
-    generations.produce(battle.generation_a_id)
+    drawing.produce(battle.generation_a_id)
     page.wait_for_timeout(1500)
     expect(page.locator("#battle img")).to_have_count(0)
-    generations.produce(battle.generation_b_id)
+    drawing.produce(battle.generation_b_id)
     expect(page.locator("#battle")).to_have_attribute("data-stage", "ready", timeout=5000)
     expect_shown(page)
     assert page.complaints == []
@@ -303,11 +303,11 @@ def test_a_rater_types_a_prompt_sees_it_drawn_and_votes(
     battle = Battle.objects.get(by_rater=True)
     expect(page).to_have_url(f"{live_server.url}{battle.get_absolute_url()}")
     expect(page.get_by_text("Waiting for a worker")).to_be_visible()
-    generations.produce(battle.generation_b_id)
+    drawing.produce(battle.generation_b_id)
     expect(page.get_by_text("1 of 2 images drawn")).to_be_visible()
     expect(page.locator("#battle img")).to_have_count(0)
     shoot("drawing")
-    generations.produce(battle.generation_a_id)
+    drawing.produce(battle.generation_a_id)
     expect(page.locator("#battle")).to_have_attribute("data-stage", "ready")
     expect_shown(page)
     shoot("ready")

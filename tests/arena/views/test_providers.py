@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from arena.models import Board
 from generators.adapters.base import AUTHENTICATION, AdapterError, GeneratedImage, Outcome
-from generators.generations import produce
 from generators.images import originals
 from generators.models import Budget, Generation, Price, Vendor
 from generators.providers.circuit_breaker import note_answers
+from generators.workers.drawing import produce
 from tests import builders
 from tests.drawings import make_generation, return_or_raise
 from tests.slow_adapter import Script, paint

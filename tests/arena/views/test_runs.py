@@ -8,7 +8,7 @@ from django.test import Client
 
 from evaluation.models import Run
 from evaluation.runs import lifecycle
-from generators.generations import produce
+from generators.workers.drawing import produce
 from tests import builders
 from tests.evaluation.shades import Shade, shades, write_suite
 

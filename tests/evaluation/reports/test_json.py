@@ -10,15 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.reports.report import (
-    SampleScore,
-    find_seconds,
-    find_worst,
-    from_json,
-    make_schema,
-    rank_outcomes,
-    to_json,
-)
+from evaluation.reports.json import from_json, make_schema, to_json
+from evaluation.reports.report import SampleScore, find_seconds, find_worst, rank_outcomes
 from evaluation.results import Comparison, Verdict
 from tests.evaluation.reports.sample_reports import make_hostile_report, make_outcome, make_report, make_sample
 

@@ -2,7 +2,7 @@
 
 from evaluation.models import MetricResult, Run
 from evaluation.runs import lifecycle
-from generators.generations import produce
+from generators.workers.drawing import produce
 
 
 def draw(run: Run) -> None:

@@ -10,7 +10,7 @@ from evaluation.extractors.registry import EXTRACTORS
 from evaluation.metrics.registry import METRICS
 from evaluation.models import Run
 from evaluation.runs import lifecycle
-from generators.generations import produce
+from generators.workers.drawing import produce
 from tests import builders
 from tests.evaluation.shades import write_suite
 from tests.processes import Children, RedisServer, wait_until

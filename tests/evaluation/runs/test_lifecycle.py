@@ -11,9 +11,9 @@ from evaluation.models import Run, Score
 from evaluation.runs import lifecycle
 from evaluation.runs.lifecycle import RunFault
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
-from generators.generations import produce
 from generators.images import originals
 from generators.models import Charge, Generation, ImageModel, Prompt
+from generators.workers.drawing import produce
 from tests import builders
 from tests.evaluation.runs.scored_runs import draw, finish, result_of
 from tests.evaluation.shades import Shade, write_suite

@@ -8,9 +8,9 @@ import pytest
 from evaluation.models import Run, Sample
 from evaluation.runs import lifecycle, replays
 from evaluation.runs.replays import NothingToReplay
-from generators.generations import produce
 from generators.images import originals
 from generators.models import Generation
+from generators.workers.drawing import produce
 from tests import builders
 from tests.evaluation.shades import Shade, write_suite
 

@@ -10,11 +10,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from evaluation.models import Run
-from evaluation.reports.report import from_json
+from evaluation.reports.json import from_json
 from evaluation.runs import lifecycle
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
-from generators.generations import produce
 from generators.models import Generation, ImageModel
+from generators.workers.drawing import produce
 from tests import builders
 from tests.evaluation.shades import Shade, write_suite
 from tests.slow_adapter import Script

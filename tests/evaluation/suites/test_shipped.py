@@ -8,10 +8,10 @@ import pytest
 
 from evaluation.metrics.base import PromptFacts, SampleFacts
 from evaluation.metrics.composition import DIRECTIONS, Composition
-from evaluation.suites.suite import load_suite, read_pack
+from evaluation.suites.suite import load_suite
 from generators.adapters.sketch.reader import read_scene
 from generators.adapters.sketch.scene import Scene, SceneObject
-from generators.declarations import PromptDeclaration
+from generators.prompts.packs import PromptDeclaration, read_pack
 
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures"
 SUITES = sorted((FIXTURES / "suites").glob("*.toml"))

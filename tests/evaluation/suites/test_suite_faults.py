@@ -8,8 +8,9 @@ import pytest
 
 from evaluation.metrics.base import Declaration, Measurement, PromptMetric, SampleFacts, SampleMetric
 from evaluation.metrics.registry import METRICS
-from evaluation.suites.suite import load_suite, read_pack
+from evaluation.suites.suite import load_suite
 from generators.input_files.declared_files import SuiteFault
+from generators.prompts.packs import read_pack
 from tests.evaluation.suites.suite_files import PACK, write_suite
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from generators.adapters.base import GenerationRequest
 from generators.adapters.registry import load_generator
-from generators.generations import produce, request_generations
+from generators.generations import request_generations
 from generators.images import near_duplicates, originals
 from generators.images.decoding import UnusableImage
 from generators.images.near_duplicates import (
@@ -27,6 +27,7 @@ from generators.images.near_duplicates import (
     repetition_rates,
 )
 from generators.models import Generation, ImageModel
+from generators.workers.drawing import produce
 from tests import builders
 from tests.generators.images.test_decoding import animate, encode
 

@@ -10,9 +10,8 @@ import pytest
 from django.db.models import QuerySet
 from PIL import Image
 
-from arena.battles import opening
 from arena.battles.opening import open_battle, prepare_images
-from generators.adapters.base import AdapterError, Outcome
+from arena.models import Stage
 from generators.images import originals
 from generators.imports.manifests import read_manifest
 from generators.imports.write import ImportRefused, plan_import, write_import
@@ -152,11 +151,11 @@ def test_imported_images_meet_in_battles(folder: Path, monkeypatch: pytest.Monke
     board = builders.make_board(n_models=0, n_prompts=0)
     board.contestants.set(ImageModel.objects.all())
     board.prompt_sets.set(PromptSet.objects.all())
-    monkeypatch.setattr(opening, "request_generations", pytest.fail)
+    monkeypatch.setattr("arena.battles.opening.request_generations", pytest.fail)
     battle = open_battle(board, uuid.uuid4())
     assert battle.prompt.text == "A cat"
     assert {battle.model_a.slug, battle.model_b.slug} == {"midjourney-7", "imagen-4"}
-    assert opening.stage_of(battle) == opening.Stage.READY
+    assert battle.stage == Stage.READY
     assert prepare_images(battle)
 
 
@@ -338,7 +337,7 @@ def test_store_that_takes_nothing_ends_the_import(
     folder: Path, midjourney: ImageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(image: object) -> None:
-        raise AdapterError(Outcome.TRANSIENT, "The original could not be stored: No space left on device")
+        raise OSError("No space left on device")
 
     monkeypatch.setattr("generators.imports.write.store_image", fail)
     assert "No space left on device" in refuse(write(folder, entry()), "--keep-valid")

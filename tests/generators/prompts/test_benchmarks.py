@@ -11,10 +11,9 @@ from django.core.management import CommandError, call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.suites.suite import read_pack
-from generators.declarations import PromptDeclaration, PromptSetDeclaration
 from generators.models import PromptSet
 from generators.prompts.benchmarks import UnusablePromptFile, format_prompt_set, read_prompts
+from generators.prompts.packs import PromptDeclaration, PromptSetDeclaration, read_pack
 
 CAT = {"class": "cat", "count": 1}
 

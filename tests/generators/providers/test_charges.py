@@ -12,11 +12,12 @@ from django.utils import timezone
 from structlog.stdlib import ProcessorFormatter
 
 from generators.adapters.base import AdapterError, Capabilities, GeneratedImage, GenerationRequest, Outcome
-from generators.generations import produce, retry_generations
+from generators.generations import retry_generations
 from generators.images import ingest, originals
 from generators.models import Budget, Charge, Generation, ImageModel, Price, Vendor
 from generators.providers import circuit_breaker
 from generators.providers.charges import reserve_charge, spent_from, spent_on
+from generators.workers.drawing import produce
 from generators.workers.stale_claims import sweep
 from tests import builders
 from tests.drawings import after_every_claim, make_generation, reload, return_or_raise, status_of

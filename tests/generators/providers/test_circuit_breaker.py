@@ -10,11 +10,11 @@ from django.utils import timezone
 from redis import Redis
 
 from generators.adapters.base import AUTHENTICATION, AdapterError, GeneratedImage, Outcome
-from generators.generations import produce
 from generators.models import Charge, Generation, Price, Vendor
 from generators.providers import circuit_breaker, rate_limits
 from generators.providers.circuit_breaker import BREAK_AFTER, close_breaker, find_wait, note_answers
 from generators.providers.rate_limits import take_turn
+from generators.workers.drawing import produce
 from tests import builders
 from tests.drawings import make_generation, reload, return_or_raise
 from tests.processes import RedisServer, run_at_once

@@ -5,16 +5,16 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from generators import generations
+from generators.workers import drawing
 from tests.slow_adapter import Studio
 
-# The function of generators.generations that comes next at each point.
-HOLDS = {
-    "taken": "_claim",  # the message is there, nothing is claimed
-    "claimed": "_claim_company",  # claimed, nothing is on the books
-    "reserved": "_ask",  # on the books, the adapter is not called yet
-    "answered": "store_answers",  # the answer is here, nothing is stored
-    "stored": "_settle_image",  # the original is stored, the row does not say so
+# The step of generators.workers.drawing that comes next at each point.
+PAUSE_POINTS = {
+    "taken": "claim_rows",  # the message was received, nothing is claimed
+    "claimed": "claim_batch",  # claimed, no charge is reserved
+    "reserved": "ask_adapter",  # the charge is reserved, the adapter is not called yet
+    "answered": "store_answers",  # the adapter has answered, nothing is stored
+    "stored": "settle_image",  # the original is stored, the row does not say so
 }
 
 
@@ -27,4 +27,4 @@ def hold(point: str, folder: Path) -> None:
 
         return held
 
-    setattr(generations, HOLDS[point], wait_at(getattr(generations, HOLDS[point])))
+    setattr(drawing, PAUSE_POINTS[point], wait_at(getattr(drawing, PAUSE_POINTS[point])))

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from generators.adapters.base import AdapterError, Capabilities, GeneratedImage, GenerationRequest, Outcome
-from generators.generations import produce
 from generators.images import originals
 from generators.models import Generation, ImageModel, Prompt
+from generators.workers.drawing import produce
 from tests import builders
 from tests.drawings import make_generation, reload, status_of
 from tests.slow_adapter import Script, ScriptedGenerator, paint

@@ -11,9 +11,9 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
-from generators.generations import produce
 from generators.images import originals
 from generators.models import Generation
+from generators.workers.drawing import produce
 from generators.workers.stale_claims import sweep
 from tests.drawings import after_every_claim, make_generation, reload, return_or_raise, status_of, stored_originals
 from tests.processes import test_database_url

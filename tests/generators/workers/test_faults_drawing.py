@@ -19,9 +19,10 @@ from redis import Redis
 
 from generators import generations, tasks
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
-from generators.generations import produce, request_generations
+from generators.generations import request_generations
 from generators.images import originals
 from generators.models import Generation, ImageModel
+from generators.workers.drawing import produce
 from generators.workers.stale_claims import sweep
 from tests import builders
 from tests.drawings import (

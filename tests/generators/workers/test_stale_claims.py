@@ -10,9 +10,10 @@ from redis import Redis
 
 from generators import generations
 from generators.adapters.base import AdapterError, Outcome
-from generators.generations import produce, request_generations
+from generators.generations import request_generations
 from generators.models import Generation
 from generators.workers import stale_claims
+from generators.workers.drawing import produce
 from generators.workers.stale_claims import sweep
 from tests import builders
 from tests.drawings import make_generation, reload, return_or_raise, status_of

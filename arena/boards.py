@@ -23,55 +23,55 @@ class BoardDeclaration(Declaration):
     description: str = ""
     task: Board.Task = Board.Task.TEXT_TO_IMAGE
     origin: Origin = Origin.HUMAN
-    contestants: list[str] = Field(default_factory=list)
+    models: list[str] = Field(default_factory=list)
     prompt_sets: list[str] = Field(default_factory=list)
     canvas_width: int = Field(default=1024, ge=64, le=4096)
     canvas_height: int = Field(default=1024, ge=64, le=4096)
     seeds: int = Field(default=1, ge=1)
     preliminary_below: int = Field(default=50, ge=0)
     interval: Board.Interval = Board.Interval.RATER
-    focus: str | None = None
+    target_model: str | None = None
     rater_prompts: Board.RaterPrompts = Board.RaterPrompts.OFF
     rater_prompts_per_hour: int = Field(default=20, ge=1, le=10_000)
     simulation: StrengthModel | None = None
 
 
-class UnknownDeclaration(Exception):
+class UnknownDeclarationError(Exception):
     """A board names a model or prompt set that was never declared."""
 
 
-class UnfitDeclaration(Exception):
+class InvalidDeclarationError(Exception):
     """A board names prompts of another task, or a model that cannot draw them."""
 
 
 def declare_board(declared: Mapping[str, Any]) -> Board:
     """The board as declared, made or brought up to date; ``prompt_sets`` are "slug version". Its origin never changes.
 
-    Raises pydantic.ValidationError, UnknownDeclaration naming what is not there, UnfitDeclaration naming what does not
-    belong on a board of this task, or AdapterError for a contestant's settings.
+    Raises pydantic.ValidationError, UnknownDeclarationError naming what is not there, InvalidDeclarationError naming what does not
+    belong on a board of this task, or AdapterError for a model's settings.
     """
     declaration = BoardDeclaration.model_validate(declared)
-    contestants = list(ImageModel.objects.filter(slug__in=declaration.contestants))
-    _expect_all("model", declaration.contestants, {model.slug for model in contestants})
-    if declaration.focus is not None:
-        _expect_all("contestant", [declaration.focus], set(declaration.contestants))
+    models = list(ImageModel.objects.filter(slug__in=declaration.models))
+    _expect_all("model", declaration.models, {model.slug for model in models})
+    if declaration.target_model is not None:
+        _expect_all("model", [declaration.target_model], set(declaration.models))
     slugs = [name.partition(" ")[0] for name in declaration.prompt_sets]
     prompt_sets = [s for s in PromptSet.objects.filter(slug__in=slugs) if str(s) in declaration.prompt_sets]
     _expect_all("prompt set", declaration.prompt_sets, {str(prompt_set) for prompt_set in prompt_sets})
     _expect_task(declaration, prompt_sets)
     if declaration.task == Board.Task.IMAGE_EDIT:
-        _expect_editors(declaration, contestants, prompt_sets)
-    fields = declaration.model_dump(exclude={"slug", "contestants", "prompt_sets", "focus"})
-    fields["focus"] = next((model for model in contestants if model.slug == declaration.focus), None)
+        _expect_editors(declaration, models, prompt_sets)
+    fields = declaration.model_dump(exclude={"slug", "models", "prompt_sets", "target_model"})
+    fields["target_model"] = next((model for model in models if model.slug == declaration.target_model), None)
     board, _ = Board.objects.update_or_create(slug=declaration.slug, defaults=fields)
-    board.contestants.set(contestants)
+    board.image_models.set(models)
     board.prompt_sets.set(prompt_sets)
     return board
 
 
 def _expect_all(kind: str, wanted: list[str], known: set[str]) -> None:
     if missing := sorted(set(wanted) - known):
-        raise UnknownDeclaration(f"No {kind} is declared as: {', '.join(missing)}.")
+        raise UnknownDeclarationError(f"No {kind} is declared as: {', '.join(missing)}.")
 
 
 def _expect_task(declaration: BoardDeclaration, prompt_sets: list[PromptSet]) -> None:
@@ -79,27 +79,27 @@ def _expect_task(declaration: BoardDeclaration, prompt_sets: list[PromptSet]) ->
     strangers = prompts.filter(sources=[]) if edits else prompts.exclude(sources=[])
     if stranger := strangers.select_related("prompt_set").first():
         has = "starts from no image" if edits else "starts from an image"
-        raise UnfitDeclaration(
+        raise InvalidDeclarationError(
             f"Prompt {stranger.key} of {stranger.prompt_set} {has}, and board {declaration.slug} has the task"
             f" {declaration.task}. Give the board other prompts, or another task."
         )
 
 
-def _expect_editors(declaration: BoardDeclaration, contestants: list[ImageModel], prompt_sets: list[PromptSet]) -> None:
-    """Each contestant that draws here can edit. The others take part with images that were made elsewhere."""
+def _expect_editors(declaration: BoardDeclaration, models: list[ImageModel], prompt_sets: list[PromptSet]) -> None:
+    """Check that each model with an adapter can edit. Models without one take part with imported images."""
     prompts = list(Prompt.objects.filter(prompt_set__in=prompt_sets).only("sources", "mask"))
     n_sources = max((len(prompt.sources) for prompt in prompts), default=1)
     masked = any(prompt.mask for prompt in prompts)
     unable = []
-    for model in contestants:
+    for model in models:
         if model.adapter and model.lifecycle != ImageModel.Lifecycle.RETIRED:
             capable = find_capabilities(model.adapter, model.settings)
             if capable.max_sources < n_sources or (masked and not capable.masks):
                 unable.append(model.slug)
     if unable:
         wanted = f"{n_sources} source image{'s' if n_sources > 1 else ''}{' and a mask' if masked else ''}"
-        raise UnfitDeclaration(
-            f"Board {declaration.slug} has prompts with {wanted}, which these contestants do not take:"
+        raise InvalidDeclarationError(
+            f"Board {declaration.slug} has prompts with {wanted}, which these models do not take:"
             f" {', '.join(sorted(unable))}. Take them off the board."
         )
 

@@ -40,7 +40,7 @@ class Board(models.Model):
 
     class RaterPrompts(models.TextChoices):
         OFF = "off", "raters judge prepared prompts alone"
-        APART = "apart", "raters may type prompts; votes on them are kept apart"
+        NOT_COUNTED = "not_counted", "raters may type prompts; votes on them are kept not_counted"
         COUNTED = "counted", "raters may type prompts; votes on them count"
 
     slug = models.SlugField(max_length=100, unique=True)
@@ -48,7 +48,7 @@ class Board(models.Model):
     description = models.TextField(blank=True)
     task = models.CharField(max_length=20, choices=Task, default=Task.TEXT_TO_IMAGE)
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.HUMAN)
-    contestants = models.ManyToManyField(ImageModel, related_name="boards", blank=True)
+    image_models = models.ManyToManyField(ImageModel, related_name="boards", blank=True)
     prompt_sets = models.ManyToManyField(PromptSet, related_name="boards", blank=True)
     canvas_width = models.PositiveIntegerField(default=1024, help_text="pixels of the frame both images are shown in")
     canvas_height = models.PositiveIntegerField(default=1024)
@@ -57,10 +57,10 @@ class Board(models.Model):
     interval = models.CharField(
         max_length=20, choices=Interval, default=Interval.RATER, help_text="what the intervals of the ratings respect"
     )
-    focus = models.ForeignKey(
+    target_model = models.ForeignKey(
         ImageModel, models.SET_NULL, null=True, blank=True, related_name="+", help_text="model that matchmaking places"
     )
-    rater_prompts = models.CharField(max_length=10, choices=RaterPrompts, default=RaterPrompts.OFF)
+    rater_prompts = models.CharField(max_length=20, choices=RaterPrompts, default=RaterPrompts.OFF)
     rater_prompts_per_hour = models.PositiveSmallIntegerField(default=20, help_text="prompts that one rater may type")
     # Of a simulated board only: the strength model its raters follow (see arena/simulation.py).
     simulation = models.JSONField(null=True, blank=True)
@@ -74,7 +74,7 @@ class Board(models.Model):
                 condition=Q(interval__in=["rater", "prompt", "rater+prompt", "sandwich"]), name="board_interval_known"
             ),
             models.CheckConstraint(
-                condition=Q(rater_prompts__in=["off", "apart", "counted"]), name="board_rater_prompts_known"
+                condition=Q(rater_prompts__in=["off", "not_counted", "counted"]), name="board_rater_prompts_known"
             ),
             models.CheckConstraint(
                 condition=Q(origin=Origin.SIMULATED, simulation__isnull=False)
@@ -101,9 +101,9 @@ class Board(models.Model):
         return wanted and self.takes_votes and self.task == self.Task.TEXT_TO_IMAGE
 
     @property
-    def entrants(self) -> "models.QuerySet[ImageModel]":
-        """The contestants that meet in battles: private ones are for runs, retired ones rest on what they have."""
-        return self.contestants.filter(lifecycle__in=[ImageModel.Lifecycle.LIVE, ImageModel.Lifecycle.PREVIEW])
+    def active_models(self) -> "models.QuerySet[ImageModel]":
+        """The models that meet in battles: private ones are only for runs, retired ones keep the rating they have."""
+        return self.image_models.filter(lifecycle__in=[ImageModel.Lifecycle.LIVE, ImageModel.Lifecycle.PREVIEW])
 
 
 class Rater(models.Model):
@@ -122,7 +122,7 @@ class Rater(models.Model):
             models.CheckConstraint(
                 condition=(Q(origin=Origin.HUMAN) & Q(board__isnull=True))
                 | (~Q(origin=Origin.HUMAN) & Q(board__isnull=False)),
-                name="rater_made_elsewhere_has_a_board",
+                name="imported_rater_has_a_board",
             ),
         ]
 
@@ -140,7 +140,7 @@ class Stage(StrEnum):
     DRAWING = "drawing"
     READY = "ready"
     FAILED = "failed"
-    SET_ASIDE = "set_aside"
+    EXCLUDED = "excluded"
     REVEALED = "revealed"
 
 
@@ -160,10 +160,10 @@ class BattleQuerySet(models.QuerySet["Battle"]):
 class Battle(models.Model):
     """A blind comparison of two models' images for one prompt. Its token is all that a browser learns."""
 
-    class SetAside(models.TextChoices):
+    class ExclusionReason(models.TextChoices):
         BROKEN = "broken", "An image is broken"
         UNSAFE = "unsafe", "An image is unsafe"
-        REVEALING = "revealing", "An image reveals its maker"
+        REVEALING = "revealing", "An image reveals its provider"
 
     token = models.CharField(max_length=32, unique=True, default=new_token)
     board = models.ForeignKey(Board, models.PROTECT, related_name="battles")
@@ -175,11 +175,11 @@ class Battle(models.Model):
     # The key of the browser that it was opened for. Not a Rater: looking writes nobody down.
     opened_by = models.UUIDField()
     opened_at = models.DateTimeField(auto_now_add=True)
-    by_rater = models.BooleanField(default=False, help_text="the rater typed the prompt")
+    custom_prompt = models.BooleanField(default=False, help_text="the rater typed the prompt")
     # Of such battles only, and only where there is a classifier (see arena/rater_prompts/safety.py).
     checked = models.BooleanField(default=False, help_text="a safety classifier let both images pass")
-    set_aside = models.CharField(max_length=10, choices=SetAside, blank=True)
-    set_aside_by = models.UUIDField(null=True, blank=True)
+    exclusion = models.CharField(max_length=10, choices=ExclusionReason, blank=True)
+    excluded_by = models.UUIDField(null=True, blank=True)
 
     # Whether the rater of seen_by() has voted. Nobody has on a new battle.
     voted = False
@@ -190,13 +190,13 @@ class Battle(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=~Q(model_a=F("model_b")), name="battle_of_two_models"),
             models.CheckConstraint(
-                condition=Q(set_aside__in=["", "broken", "unsafe", "revealing"]), name="battle_set_aside_known"
+                condition=Q(exclusion__in=["", "broken", "unsafe", "revealing"]), name="battle_exclusion_known"
             ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["opened_by", "board", "-id"], name="battle_opened_by"),
-            models.Index(fields=["board"], name="battle_set_aside", condition=Q(set_aside__gt="")),
-            models.Index(fields=["board", "opened_at"], name="battle_by_rater", condition=Q(by_rater=True)),
+            models.Index(fields=["board"], name="battle_excluded", condition=Q(exclusion__gt="")),
+            models.Index(fields=["board", "opened_at"], name="battle_custom_prompt", condition=Q(custom_prompt=True)),
         ]
 
     def __str__(self) -> str:
@@ -210,8 +210,8 @@ class Battle(models.Model):
         """What the rater of ``Battle.objects.seen_by`` may see. Another rater's vote changes nothing."""
         if self.voted:
             return Stage.REVEALED
-        if self.set_aside:
-            return Stage.SET_ASIDE
+        if self.exclusion:
+            return Stage.EXCLUDED
         statuses = {self.generation_a.status, self.generation_b.status}
         if statuses & {Generation.Status.REFUSED, Generation.Status.FAILED}:
             return Stage.FAILED
@@ -222,15 +222,15 @@ class Battle(models.Model):
         """Whether both images exist and, where a classifier checks those of custom prompts, both passed."""
         if any(generation.status != Generation.Status.OK for generation in (self.generation_a, self.generation_b)):
             return False
-        found_unsafe = self.set_aside == Battle.SetAside.UNSAFE and self.set_aside_by is None
-        return self.checked or not (self.by_rater and (settings.SAFETY_MODEL or found_unsafe))
+        found_unsafe = self.exclusion == Battle.ExclusionReason.UNSAFE and self.excluded_by is None
+        return self.checked or not (self.custom_prompt and (settings.SAFETY_MODEL or found_unsafe))
 
 
 class VoteQuerySet(models.QuerySet["Vote"]):
     def countable(self) -> "VoteQuerySet":
         """Not on battles that were set aside, nor on raters' prompts where the board keeps these apart."""
-        prepared = Q(battle__by_rater=False) | Q(board__rater_prompts=Board.RaterPrompts.COUNTED)
-        return self.filter(Q(battle__isnull=True) | (Q(battle__set_aside="") & prepared))
+        prepared = Q(battle__custom_prompt=False) | Q(board__rater_prompts=Board.RaterPrompts.COUNTED)
+        return self.filter(Q(battle__isnull=True) | (Q(battle__exclusion="") & prepared))
 
 
 class Vote(models.Model):
@@ -325,8 +325,10 @@ class Leaderboard(models.Model):
     last_vote_id = models.PositiveBigIntegerField()
     n_votes = models.PositiveBigIntegerField()
     n_raters = models.PositiveBigIntegerField()
-    n_set_aside = models.PositiveBigIntegerField(default=0)
-    n_apart = models.PositiveBigIntegerField(default=0, help_text="votes on raters' prompts, where these do not count")
+    n_excluded = models.PositiveBigIntegerField(default=0)
+    n_custom_prompt = models.PositiveBigIntegerField(
+        default=0, help_text="votes on raters' prompts, where these do not count"
+    )
     covariance_digest = models.CharField(max_length=64, blank=True, help_text="sha256 of the rated models' covariance")
     digest = models.CharField(max_length=64, help_text="sha256 of parameters, counts, ratings and covariance")
 

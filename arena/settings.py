@@ -126,9 +126,9 @@ else:
 # How many machines run workers. More than one needs a database and a broker that they all reach.
 WORKER_HOSTS = env.int("PARAGONE_WORKER_HOSTS", 1)
 
-# Makers of images outside, by the name of their adapter. A model of one of these costs money: it needs a price, keeps
-# to budgets and the maker's rate limit, and is called by workers of the queue "api".
-VENDOR_KEYS = {
+# Providers of images outside, by the name of their adapter. A model of one of these costs money: it needs a price, keeps
+# to budgets and the provider's rate limit, and is called by workers of the queue "api".
+PROVIDER_KEYS = {
     "openai": env.str("PARAGONE_OPENAI_KEY", ""),
     "azure": env.str("PARAGONE_AZURE_KEY", ""),
     "mai": env.str("PARAGONE_MAI_KEY", ""),
@@ -142,7 +142,7 @@ REDIS_URL = env.str("PARAGONE_REDIS_URL", CELERY_BROKER_URL if CELERY_BROKER_URL
 # The folder of networks that no package brings: clip/NAME, dinov2/NAME, detector/NAME in the Hugging Face layout.
 WEIGHTS = env.path("PARAGONE_WEIGHTS", VAR / "weights").resolve()
 # Local models that one worker process keeps ready to draw.
-WARM_MODELS = env.int("PARAGONE_WARM_MODELS", 1)
+CACHED_GENERATORS = env.int("PARAGONE_CACHED_GENERATORS", 1)
 
 # A worker's claim on a generation, and what the sweeper does when the claim, or the message, is overdue.
 CLAIM_SECONDS = env.int("PARAGONE_CLAIM_SECONDS", 600)

@@ -47,7 +47,7 @@ class StrengthModel(BaseModel):
     side: FiniteFloat
 
 
-class SimulationRefused(Exception):
+class SimulationError(Exception):
     """Nothing was written. The message says why, and what to do."""
 
 
@@ -109,12 +109,12 @@ def simulate_votes(board: Board, *, n_votes: int, n_raters: int = 50, seed: int 
     """Add ``n_votes`` to a simulated board and return the strength model they follow.
 
     The same seed on the same board gives the same votes, but for their time, which is now. Another call with that seed
-    goes on where the first ended, with the same raters. Raises SimulationRefused.
+    goes on where the first ended, with the same raters. Raises SimulationError.
     """
     board = Board.objects.select_for_update(no_key=True).get(pk=board.pk)
     model = read_strength_model(board)
     models = ImageModel.objects.in_bulk(list(model.strengths), field_name="slug")
-    contestants = [models[slug].pk for slug in sorted(model.strengths)]
+    model_ids = [models[slug].pk for slug in sorted(model.strengths)]
     prompts = list(Prompt.objects.filter(prompt_set__boards=board).distinct().order_by("pk"))
     drawn = draw_votes(
         model,
@@ -124,29 +124,29 @@ def simulate_votes(board: Board, *, n_votes: int, n_raters: int = 50, seed: int 
         seed=seed,
         n_earlier=board.votes.count(),
     )
-    _write_votes(board, drawn, _open_raters(board, n_raters), contestants, prompts)
+    _write_votes(board, drawn, _open_raters(board, n_raters), model_ids, prompts)
     return model
 
 
 def read_strength_model(board: Board) -> StrengthModel:
-    """What the board's raters follow. Raises SimulationRefused unless the board states it, for its contestants."""
+    """What the board's raters follow. Raises SimulationError unless the board states it, for each of its models."""
     if board.origin != Origin.SIMULATED:
         others = ", ".join(Board.objects.filter(origin=Origin.SIMULATED).values_list("slug", flat=True))
-        raise SimulationRefused(
+        raise SimulationError(
             f"The board {board.slug} holds votes of the origin {board.origin} ({board.get_origin_display()}), and "
             f"simulated votes never mix with others. Simulated boards: {others or 'none yet'}."
         )
     try:
         model = StrengthModel.model_validate(board.simulation)
     except ValidationError as error:
-        raise SimulationRefused(f"The strength model of the board {board.slug} does not hold. {error}") from error
-    contestants = set(board.contestants.values_list("slug", flat=True))
+        raise SimulationError(f"The strength model of the board {board.slug} does not hold. {error}") from error
+    board_models = set(board.image_models.values_list("slug", flat=True))
     for slugs, what in (
-        (set(model.strengths) - contestants, "a strength is stated, but they are no contestants"),
-        (contestants - set(model.strengths), "they are contestants, but no strength is stated"),
+        (set(model.strengths) - board_models, "a strength is stated, but they are not models of the board"),
+        (board_models - set(model.strengths), "no strength is stated, but they are models of the board"),
     ):
         if slugs:
-            raise SimulationRefused(f"Board {board.slug}: of {', '.join(sorted(slugs))} {what}. State one for each.")
+            raise SimulationError(f"Board {board.slug}: of {', '.join(sorted(slugs))} {what}. State one for each.")
     return model
 
 
@@ -160,7 +160,7 @@ def _open_raters(board: Board, n_raters: int) -> list[int]:
 
 
 def _write_votes(
-    board: Board, drawn: DrawnVotes, raters: list[int], contestants: list[int], prompts: list[Prompt]
+    board: Board, drawn: DrawnVotes, raters: list[int], model_ids: list[int], prompts: list[Prompt]
 ) -> None:
     now = timezone.now()
     columns = (drawn.rater, drawn.model_a, drawn.model_b, drawn.winner, drawn.prompt)
@@ -169,8 +169,8 @@ def _write_votes(
             board_id=board.pk,
             origin=Origin.SIMULATED,
             rater_id=raters[rater],
-            model_a_id=contestants[model_a],
-            model_b_id=contestants[model_b],
+            model_a_id=model_ids[model_a],
+            model_b_id=model_ids[model_b],
             winner=WINNERS[winner],
             prompt=prompts[prompt] if prompts else None,
             category=prompts[prompt].category if prompts else "",

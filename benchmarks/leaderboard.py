@@ -68,7 +68,7 @@ def fill(database: str, n_votes: int) -> None:
     board = Board.objects.create(slug="benchmark", title="Benchmark", origin="imported", interval="sandwich")
     names = [f"model-{i:03d}" for i in range(M)]
     models = ImageModel.objects.bulk_create([ImageModel(slug=name, name=name, family=name) for name in names])
-    board.contestants.set(models)
+    board.image_models.set(models)
     raters = [Rater(origin="imported", board=board, name=f"rater {i}") for i in range(max(n_votes // 50, 1))]
     rater_ids = [rater.pk for rater in Rater.objects.bulk_create(raters, batch_size=5000)]
     with psycopg.connect(database) as link:
@@ -143,7 +143,7 @@ def measure(database: str) -> None:
     from evaluation.ratings.counts import count_rows
 
     board = Board.objects.get()
-    models = np.array(board.contestants.order_by("pk").values_list("pk", flat=True))
+    models = np.array(board.image_models.order_by("pk").values_list("pk", flat=True))
     raters = np.array(Rater.objects.values_list("pk", flat=True)[:100])
     connection.ensure_connection()
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from arena.battles.matchmaking import choose, weigh_matchups
 from evaluation.ratings.bradley_terry import fit_bradley_terry
-from evaluation.ratings.components import NotOnOneScale
+from evaluation.ratings.components import DisconnectedModelsError
 from evaluation.ratings.counts import Counts
 from evaluation.ratings.outcomes import WINNERS
 
@@ -51,18 +51,18 @@ def find_widths(table: NDArray[np.int64]) -> Array:
     """Width of each model's published interval, in points; infinite while the votes give no finite rating."""
     try:
         ratings = fit_bradley_terry(Counts(tuple(range(len(table))), table))
-    except NotOnOneScale:
+    except DisconnectedModelsError:
         return np.full(len(table), np.inf)
     return ratings.ci_high - ratings.ci_low
 
 
-def choose_informed(rng: random.Random, target: int | None = None) -> Choice:
+def choose_informed(rng: random.Random, target_model: int | None = None) -> Choice:
     def choice(table: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-        tallies = {
+        matchup_counts = {
             (int(a), int(b)): dict(zip(WINNERS, table[a, b].tolist(), strict=True))
             for a, b in np.argwhere(table.any(axis=2))
         }
-        matchups = weigh_matchups(range(len(table)), tallies, target=target)
+        matchups = weigh_matchups(range(len(table)), matchup_counts, target_model=target_model)
         return np.array([choose(matchups, rng) for _ in range(n)])
 
     return choice
@@ -157,7 +157,7 @@ def print_placing(repetitions: int) -> bool:
         print(
             f"  spread {spread:3.0f}: informed {needed['informed']:6.0f}   all pairs {needed['all pairs']:6.0f} "
             f"(ratio {ratio:.3f}, at most 0.60: {'PASS' if ratio <= 0.6 else 'FAIL'})   "
-            f"new in every battle {needed['new in every battle']:6.0f} (ratio {harder:.3f}, no target)"
+            f"new in every battle {needed['new in every battle']:6.0f} (ratio {harder:.3f}, no target_model)"
         )
     return good
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.metrics.base import PromptFacts, SampleFacts
+from evaluation.metrics.base import PromptInputs, SampleInputs
 
 D = 2048
 EXTRACTOR = "inception-v3/clean"
@@ -45,12 +45,12 @@ def draw_features(n: int, rng: np.random.Generator) -> np.ndarray:
     return rows + 0.4
 
 
-def draw_samples(n: int) -> Iterator[SampleFacts]:
+def draw_samples(n: int) -> Iterator[SampleInputs]:
     """Samples whose features are there one block at a time, as if they came from files."""
     rng = np.random.default_rng(0)
     for _ in range(0, n, 1000):
         for row in draw_features(1000, rng):
-            yield SampleFacts(prompt=PromptFacts(key="p", text="p"), seed=0, extracted={EXTRACTOR: row})
+            yield SampleInputs(prompt=PromptInputs(key="p", text="p"), seed=0, extracted={EXTRACTOR: row})
 
 
 def show_frechet() -> None:

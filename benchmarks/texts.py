@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import cast
 
-from evaluation.metrics.base import PromptFacts, SampleFacts, SampleMetric
+from evaluation.metrics.base import PromptInputs, SampleInputs, SampleMetric
 from evaluation.metrics.registry import METRICS, build_metric
 from evaluation.metrics.text_rendering.words import fold
 
@@ -39,16 +39,16 @@ def misread(text: str, rng: random.Random) -> str:
     return "".join(letters)
 
 
-def make_samples(n: int, targets: tuple[int, int], words: tuple[int, int], rng: random.Random) -> list[SampleFacts]:
+def make_samples(n: int, targets: tuple[int, int], words: tuple[int, int], rng: random.Random) -> list[SampleInputs]:
     samples = []
     for k in range(n):
         texts = tuple(
             " ".join(rng.choices(WORDS, k=rng.randint(*words))).capitalize() for _ in range(rng.randint(*targets))
         )
         lines = [line for text in texts for line in misread(text, rng).split(" the ") if line]
-        prompt = PromptFacts(key=str(k), text="a sign", targets=texts, language="en")
+        prompt = PromptInputs(key=str(k), text="a sign", targets=texts, language="en")
         read = {"lines": [{"text": line, "confidence": 0.9, "box": []} for line in lines]}
-        samples.append(SampleFacts(prompt=prompt, seed=0, extracted={"ocr": read}))
+        samples.append(SampleInputs(prompt=prompt, seed=0, extracted={"ocr": read}))
     return samples
 
 
@@ -67,7 +67,7 @@ def line(text: str, figure: str, passed: bool | None = None, wanted: str = "") -
     print(f"{text:<44} {figure:<30} {verdict:<7} {wanted}", flush=True)
 
 
-def show_metrics(samples: Sequence[SampleFacts], wanted: int | None) -> dict[str, float]:
+def show_metrics(samples: Sequence[SampleInputs], wanted: int | None) -> dict[str, float]:
     found = {}
     for name in sorted(name for name, path in METRICS.items() if "text_rendering" in path):
         measure_all = cast(SampleMetric, build_metric(name, {})).measure_all
@@ -87,7 +87,7 @@ def distance_in_python(a: str, b: str) -> int:
     return row[-1]
 
 
-def show_peers(samples: Sequence[SampleFacts], ours: dict[str, float]) -> None:
+def show_peers(samples: Sequence[SampleInputs], ours: dict[str, float]) -> None:
     from torchmetrics.functional.text import char_error_rate, word_error_rate
 
     samples = samples[:PEERS_STRINGS]

@@ -17,7 +17,7 @@ from django.utils import timezone
 from generators.adapters.base import AdapterError
 from generators.adapters.registry import validate_settings
 from generators.models import ImageModel, Price
-from generators.providers.circuit_breaker import is_vendor
+from generators.providers.circuit_breaker import is_provider
 
 
 @register(Tags.models)
@@ -29,11 +29,11 @@ def check_models(**kwargs: Any) -> list[CheckMessage]:
         priced = list(drawing.annotate(has_price=Exists(prices)))
     except (DatabaseError, InterfaceError):
         return []
-    from_makers = [model for model in priced if is_vendor(model.adapter)]
+    from_providers = [model for model in priced if is_provider(model.adapter)]
     return [
         *_find_faulty_settings(priced),
-        *_find_missing_keys(from_makers),
-        *_find_missing_prices([model.slug for model in from_makers if not model.has_price]),
+        *_find_missing_keys(from_providers),
+        *_find_missing_prices([model.slug for model in from_providers if not model.has_price]),
     ]
 
 
@@ -56,7 +56,7 @@ def _find_faulty_settings(models: Sequence[ImageModel]) -> list[CheckMessage]:
 def _find_missing_keys(models: Sequence[ImageModel]) -> list[CheckMessage]:
     without_key: defaultdict[str, list[str]] = defaultdict(list)
     for model in models:
-        if not settings.VENDOR_KEYS[model.adapter]:
+        if not settings.PROVIDER_KEYS[model.adapter]:
             without_key[f"PARAGONE_{model.adapter.upper()}_KEY"].append(model.slug)
     return [
         Warning(

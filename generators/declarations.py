@@ -22,8 +22,8 @@ from pydantic import (
 from generators.adapters.base import AdapterError
 from generators.adapters.registry import ADAPTERS, find_capabilities, validate_settings
 from generators.input_files.fields import Declaration, Dollars, Line, Slug
-from generators.models import Budget, Charge, ImageModel, Price, Vendor
-from generators.providers.circuit_breaker import is_vendor
+from generators.models import Budget, Charge, ImageModel, Price, Provider
+from generators.providers.circuit_breaker import is_provider
 
 
 def format_amount(amount: Decimal) -> str:
@@ -123,8 +123,8 @@ class ModelDeclaration(Declaration):
         if len(set(days)) < len(days):
             raise ValueError("Two prices are valid from one day")
         retired = info.data.get("lifecycle") == ImageModel.Lifecycle.RETIRED
-        if not declared and not retired and is_vendor(info.data.get("adapter", "")):
-            raise ValueError("A model drawn by a maker outside needs a price: declare one, of 0 if it costs nothing")
+        if not declared and not retired and is_provider(info.data.get("adapter", "")):
+            raise ValueError("A model drawn by a provider needs a price: declare one, of 0 if it costs nothing")
         return declared
 
     @model_validator(mode="after")
@@ -133,16 +133,16 @@ class ModelDeclaration(Declaration):
         return self
 
 
-class VendorDeclaration(Declaration):
+class ProviderDeclaration(Declaration):
     slug: str
     requests_per_minute: Annotated[StrictInt, Field(ge=1, le=100_000)]
     burst: Annotated[StrictInt, Field(ge=1, le=10_000)] = 5
 
     @field_validator("slug")
     @classmethod
-    def _expect_a_vendor(cls, slug: str) -> str:
-        if not is_vendor(slug):
-            raise ValueError(f"There is no maker {slug!r}. Known: {', '.join(sorted(settings.VENDOR_KEYS))}")
+    def _expect_a_provider(cls, slug: str) -> str:
+        if not is_provider(slug):
+            raise ValueError(f"There is no provider {slug!r}. Known: {', '.join(sorted(settings.PROVIDER_KEYS))}")
         return slug
 
 
@@ -151,7 +151,7 @@ class BudgetDeclaration(Declaration):
     limit: Dollars
 
 
-class ModelChanged(Exception):
+class ModelChangedError(Exception):
     """A model that exists was declared as what would be another one, or with another price than was charged."""
 
 
@@ -174,12 +174,12 @@ def name_capabilities(adapter: str, declared_settings: Mapping[str, Any]) -> lis
 def declare_model(declared: Mapping[str, Any] | ModelDeclaration) -> ImageModel:
     """The model and its prices as declared, made or brought up to date.
 
-    Raises pydantic.ValidationError, or ModelChanged for a change that images or charges forbid.
+    Raises pydantic.ValidationError, or ModelChangedError for a change that images or charges forbid.
     """
     declaration = ModelDeclaration.model_validate(declared)
     # Locked: no drawing of it begins, and nothing is charged, until its prices stand.
     model = ImageModel.objects.select_for_update().filter(slug=declaration.slug).first()
-    _expect_same_contestant(declaration, model)
+    _expect_same_model(declaration, model)
     model, _ = ImageModel.objects.update_or_create(
         slug=declaration.slug, defaults=declaration.model_dump(exclude={"slug", "capabilities", "prices"})
     )
@@ -187,10 +187,10 @@ def declare_model(declared: Mapping[str, Any] | ModelDeclaration) -> ImageModel:
     return model
 
 
-def _expect_same_contestant(declaration: ModelDeclaration, model: ImageModel | None) -> None:
+def _expect_same_model(declaration: ModelDeclaration, model: ImageModel | None) -> None:
     namesakes = ImageModel.objects.filter(family=declaration.family, revision=declaration.revision)
     if namesake := namesakes.exclude(slug=declaration.slug).first():
-        raise ModelChanged(
+        raise ModelChangedError(
             f"Model {declaration.slug} is declared as revision {declaration.revision} of {declaration.family}, which is"
             f" model {namesake.slug} already. Give it another revision."
         )
@@ -200,9 +200,9 @@ def _expect_same_contestant(declaration: ModelDeclaration, model: ImageModel | N
     if "adapter" not in changed and not _draw_alike(declaration.adapter, model.settings, declaration.settings):
         changed.append("settings")
     if changed:
-        raise ModelChanged(
+        raise ModelChangedError(
             f"Model {model.slug} has images, so its {', '.join(changed)} cannot change. A new revision is a new"
-            " contestant: give it a slug of its own, and retire this one."
+            " model: give it a slug of its own, and retire this one."
         )
 
 
@@ -225,7 +225,7 @@ def _declare_prices(model: ImageModel, declared: Sequence[PriceDeclaration]) -> 
         if fields == {"units": price.units, "estimate": price.estimate, "source": price.source}:
             del wanted[price.valid_from]
         elif price.charged:
-            raise ModelChanged(
+            raise ModelChangedError(
                 f"Model {model.slug} was charged by its price from {price.valid_from} ({price.units}), so that stays as"
                 " it is, in the declaration, too. Declare the new price beside it, with a later valid_from."
             )
@@ -235,11 +235,11 @@ def _declare_prices(model: ImageModel, declared: Sequence[PriceDeclaration]) -> 
         Price.objects.update_or_create(model=model, valid_from=day, defaults=fields)
 
 
-def declare_vendor(declared: Mapping[str, Any] | VendorDeclaration) -> Vendor:
-    """The maker's rate limit as declared; what is known of how it is doing stays. Raises pydantic.ValidationError."""
-    declaration = VendorDeclaration.model_validate(declared)
+def declare_provider(declared: Mapping[str, Any] | ProviderDeclaration) -> Provider:
+    """The provider's rate limit as declared; what is known of how it is doing stays. Raises pydantic.ValidationError."""
+    declaration = ProviderDeclaration.model_validate(declared)
     fields = declaration.model_dump(exclude={"slug"})
-    return Vendor.objects.update_or_create(slug=declaration.slug, defaults=fields)[0]
+    return Provider.objects.update_or_create(slug=declaration.slug, defaults=fields)[0]
 
 
 def declare_budget(declared: Mapping[str, Any] | BudgetDeclaration) -> Budget:

@@ -79,7 +79,10 @@ def dispatch_times() -> dict[str, datetime]:
 def dispatch(generations: Iterable[Generation]) -> None:
     """Tell the workers about these rows once the transaction commits. A broker that is away loses nothing."""
     hints = [
-        ((generation.pk, generation.attempts), "api" if circuit_breaker.is_vendor(generation.model.adapter) else "gpu")
+        (
+            (generation.pk, generation.attempts),
+            "api" if circuit_breaker.is_provider(generation.model.adapter) else "gpu",
+        )
         for generation in generations
     ]
 
@@ -98,7 +101,7 @@ def retry_generations(ended: GenerationQuerySet) -> int:
     What has been charged for them stays charged: this is somebody's decision, never a worker's.
     """
     with transaction.atomic():
-        ended = ended.filter(status__in=[Status.REFUSED, Status.FAILED], made_elsewhere="")
+        ended = ended.filter(status__in=[Status.REFUSED, Status.FAILED], imported_from="")
         again = list(ended.select_related("model").order_by("pk"))
         rows = Generation.objects.filter(pk__in=[row.pk for row in again], status__in=[Status.REFUSED, Status.FAILED])
         rows.update(status=Status.PENDING, failures=0, finished_at=None, **dispatch_times())

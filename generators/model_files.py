@@ -1,4 +1,4 @@
-"""Models, makers and budgets as one TOML file declares them, and what such a file changes in the database."""
+"""Models, providers and budgets as one TOML file declares them, and what such a file changes in the database."""
 
 import reprlib
 import tomllib
@@ -14,25 +14,25 @@ from pydantic_core import ErrorDetails
 
 from generators.declarations import (
     BudgetDeclaration,
-    ModelChanged,
+    ModelChangedError,
     ModelDeclaration,
-    VendorDeclaration,
+    ProviderDeclaration,
     declare_budget,
     declare_model,
-    declare_vendor,
+    declare_provider,
     format_amount,
 )
 from generators.input_files.fields import Declaration
-from generators.models import Budget, ImageModel, Vendor
+from generators.models import Budget, ImageModel, Provider
 
 
 class ModelFile(Declaration):
     models: list[ModelDeclaration] = Field(default_factory=list)
-    vendors: list[VendorDeclaration] = Field(default_factory=list)
+    providers: list[ProviderDeclaration] = Field(default_factory=list)
     budgets: list[BudgetDeclaration] = Field(default_factory=list)
 
 
-class FaultyModelFile(Exception):
+class ModelFileError(Exception):
     """``faults``: all that is wrong with the file, each with its place."""
 
     def __init__(self, faults: Sequence[str]) -> None:
@@ -68,13 +68,13 @@ class Sync:
 
 
 def read_model_file(file: Path) -> ModelFile:
-    """Raises FaultyModelFile for what is not TOML or declares anything wrongly."""
+    """Raises ModelFileError for what is not TOML or declares anything wrongly."""
     try:
         declared = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise FaultyModelFile([f"The file cannot be read: {error.strerror}."]) from error
+        raise ModelFileError([f"The file cannot be read: {error.strerror}."]) from error
     except ValueError as error:
-        raise FaultyModelFile([f"The file is not TOML in UTF-8: {error}."]) from error
+        raise ModelFileError([f"The file is not TOML in UTF-8: {error}."]) from error
     faults, read = [], None
     try:
         read = ModelFile.model_validate(declared)
@@ -82,7 +82,7 @@ def read_model_file(file: Path) -> ModelFile:
         faults = [f"{_name_place(fault['loc'], declared)}: {_explain(fault)}" for fault in error.errors()]
     faults += _find_doubles(declared)
     if faults or read is None:
-        raise FaultyModelFile(faults)
+        raise ModelFileError(faults)
     return read
 
 
@@ -90,18 +90,18 @@ def read_model_file(file: Path) -> ModelFile:
 def sync_models(declared: ModelFile, *, dry_run: bool = False) -> Sync:
     """Declare all of it, or nothing. A dry run does the same and then takes it back.
 
-    Raises FaultyModelFile for changes that images, charges or other models forbid.
+    Raises ModelFileError for changes that images, charges or other models forbid.
     """
     before, faults = _describe_rows(), []
     for index, model in enumerate(declared.models):
         try:
             declare_model(model)
-        except ModelChanged as error:
+        except ModelChangedError as error:
             faults.append(f"models[{index}]: {error}")
     if faults:
-        raise FaultyModelFile(faults)
-    for vendor in declared.vendors:
-        declare_vendor(vendor)
+        raise ModelFileError(faults)
+    for provider in declared.providers:
+        declare_provider(provider)
     for budget in declared.budgets:
         declare_budget(budget)
     after = _describe_rows()
@@ -109,7 +109,7 @@ def sync_models(declared: ModelFile, *, dry_run: bool = False) -> Sync:
         transaction.set_rollback(True)
     rows = [
         *(f"model {model.slug}" for model in declared.models),
-        *(f"vendor {vendor.slug}" for vendor in declared.vendors),
+        *(f"provider {provider.slug}" for provider in declared.providers),
         *(f"budget {budget.slug}" for budget in declared.budgets),
     ]
     changes = [Change(row, before.get(row, {}), after[row]) for row in rows if before.get(row) != after[row]]
@@ -129,7 +129,7 @@ def _name_place(place: Sequence[str | int], declared: Mapping[str, Any]) -> str:
 
 def _explain(fault: ErrorDetails) -> str:
     text = fault["msg"].removeprefix("Value error, ")
-    # In settings, or under an unknown key, may stand a maker's secret. Our own words say what came where it helps.
+    # In settings, or under an unknown key, may stand a provider's secret. Our own words say what came where it helps.
     if "settings" in fault["loc"] or fault["type"] in {"extra_forbidden", "missing", "value_error"}:
         return text
     return f"{text}; got {reprlib.repr(fault['input'])}"
@@ -148,9 +148,9 @@ def _find_doubles(declared: Mapping[str, Any]) -> list[str]:
 
 def _describe_rows() -> dict[str, dict[str, str]]:
     rows = {f"model {model.slug}": _describe_model(model) for model in ImageModel.objects.prefetch_related("prices")}
-    for vendor in Vendor.objects.all():
-        limits = {"requests_per_minute": str(vendor.requests_per_minute), "burst": str(vendor.burst)}
-        rows[f"vendor {vendor.slug}"] = limits
+    for provider in Provider.objects.all():
+        limits = {"requests_per_minute": str(provider.requests_per_minute), "burst": str(provider.burst)}
+        rows[f"provider {provider.slug}"] = limits
     for budget in Budget.objects.all():
         rows[f"budget {budget.slug}"] = {"limit": f"{format_amount(budget.limit)} USD"}
     return rows

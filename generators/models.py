@@ -13,7 +13,7 @@ from django.utils import timezone
 
 
 class ImageModel(models.Model):
-    """One revision of a system under test. A new revision is a new contestant, with a row of its own."""
+    """One revision of a system under test. A new revision is a new model, with a row of its own."""
 
     class Lifecycle(models.TextChoices):
         PRIVATE = "private"
@@ -62,7 +62,7 @@ class ImageModel(models.Model):
 
 
 class Price(models.Model):
-    """What a model's maker charges from a day on. A dated fact that somebody typed in, never code."""
+    """What a model's provider charges from a day on. A dated fact that somebody typed in, never code."""
 
     model = models.ForeignKey(ImageModel, models.CASCADE, related_name="prices")
     valid_from = models.DateField()
@@ -167,7 +167,7 @@ class Generation(models.Model):
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
     failures = models.PositiveSmallIntegerField(
-        default=0, help_text="attempts that failed, but for a maker's rate limit"
+        default=0, help_text="attempts that failed, but for a provider's rate limit"
     )
     budget = models.ForeignKey(Budget, models.PROTECT, null=True, blank=True, related_name="generations")
     # PENDING: when workers are to be told (again). RUNNING: when the claim ends. The sweeper looks at what is due.
@@ -184,12 +184,12 @@ class Generation(models.Model):
     seconds = models.FloatField(null=True, help_text="time the adapter took, for all images of one call")
     reason = models.CharField(max_length=20, blank=True, help_text="outcome of the last failed attempt")
     stage = models.CharField(max_length=10, blank=True, help_text="what was refused: prompt or image")
-    code = models.CharField(max_length=100, blank=True, help_text="the maker's own word for the reason")
+    code = models.CharField(max_length=100, blank=True, help_text="the provider's own word for the reason")
     message = models.TextField(blank=True)
     # For researchers alone: what the file says of its own making, and what it looks like.
     provenance = models.JSONField(default=dict, blank=True)
     phash = models.CharField(max_length=16, blank=True, help_text="perceptual hash, 64 bits in hexadecimal")
-    made_elsewhere = models.CharField(max_length=300, blank=True, help_text="the manifest that brought the image")
+    imported_from = models.CharField(max_length=300, blank=True, help_text="the manifest that brought the image")
 
     objects = GenerationQuerySet.as_manager()
 
@@ -219,8 +219,8 @@ class Generation(models.Model):
         return f"generation {self.pk}: {self.status}"
 
 
-class Vendor(models.Model):
-    """How an external maker is doing, shared by all workers. Its slug is the name of the adapter."""
+class Provider(models.Model):
+    """How an external provider is doing, shared by all workers. Its slug is the name of the adapter."""
 
     slug = models.SlugField(max_length=50, unique=True)
     requests_per_minute = models.PositiveIntegerField(default=60)
@@ -228,7 +228,7 @@ class Vendor(models.Model):
     # Of the rate limit where there is no Redis: when all requests so far would have been made at the allowed rate.
     caught_up_at = models.DateTimeField(default=timezone.now)
     # Of the circuit breaker.
-    failures = models.PositiveIntegerField(default=0, help_text="calls in a row that the maker failed to answer")
+    failures = models.PositiveIntegerField(default=0, help_text="calls in a row that the provider failed to answer")
     resume_at = models.DateTimeField(null=True, blank=True, help_text="no call before this moment")
     answered_at = models.DateTimeField(null=True, blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
@@ -237,7 +237,9 @@ class Vendor(models.Model):
     class Meta:
         ordering: ClassVar = ["slug"]
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(requests_per_minute__gte=1, burst__gte=1), name="vendor_takes_requests")
+            models.CheckConstraint(
+                condition=Q(requests_per_minute__gte=1, burst__gte=1), name="provider_takes_requests"
+            )
         ]
 
     def __str__(self) -> str:
@@ -245,11 +247,11 @@ class Vendor(models.Model):
 
 
 class Charge(models.Model):
-    """What one attempt to draw a Generation cost. It stands here before the maker is called."""
+    """What one attempt to draw a Generation cost. It stands here before the provider is called."""
 
     class State(models.TextChoices):
         RESERVED = "reserved", "the call is under way"
-        SETTLED = "settled", "the maker said what it billed"
+        SETTLED = "settled", "the provider said what it billed"
         UNKNOWN = "unknown", "it may have been billed: the estimate counts"
         RELEASED = "released", "nothing was billed"
 
@@ -259,7 +261,7 @@ class Charge(models.Model):
     budget = models.ForeignKey(Budget, models.PROTECT, null=True, blank=True, related_name="charges")
     price = models.ForeignKey(Price, models.PROTECT, related_name="charges")
     state = models.CharField(max_length=10, choices=State, default=State.RESERVED)
-    # Until the maker has said what it billed, this is the estimate.
+    # Until the provider has said what it billed, this is the estimate.
     amount = models.DecimalField(max_digits=14, decimal_places=6)
     billed = models.JSONField(default=dict, blank=True)
     reserved_at = models.DateTimeField(auto_now_add=True)

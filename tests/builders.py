@@ -22,7 +22,7 @@ def make_model(**fields: object) -> ImageModel:
     defaults = {
         "slug": f"secret-slug-{n}",
         "name": f"Secret Name {n}",
-        "organization": f"Secret Maker {n}",
+        "organization": f"Secret Provider {n}",
         "family": f"secret-family-{n}",
         "revision": f"secret-revision-{n}",
         "adapter": "sketch",
@@ -44,7 +44,7 @@ def make_board(*, n_models: int = 3, n_prompts: int = 4, drawn: bool = False, **
     n = f"{next(_number):06}"  # padded: models are sorted by their slugs
     defaults = {"slug": f"board-{n}", "title": f"Board {n}", "canvas_width": 96, "canvas_height": 96}
     board = Board.objects.create(**{**defaults, **fields})
-    board.contestants.set([make_model() for _ in range(n_models)])
+    board.image_models.set([make_model() for _ in range(n_models)])
     if n_prompts:
         board.prompt_sets.set([make_prompt_set(n_prompts)])
     if drawn:

@@ -40,8 +40,8 @@ def _required_services(request: pytest.FixtureRequest) -> None:
 def _own_media(settings, tmp_path: Path) -> None:
     """Each test its own images, and nothing kept in this process from another test's rows."""
     settings.MEDIA_ROOT = tmp_path / "media"
-    generator_cache.cool_all()
-    for cached in (matchup_counts.tally_pairs, opening._weigh):
+    generator_cache.evict_all()
+    for cached in (matchup_counts.read_matchup_counts, opening._weigh):
         cached.cache_clear()
 
 

@@ -10,7 +10,7 @@ from typing import get_args
 from django.core.management import get_commands
 from django.utils.module_loading import import_string
 
-from arena.settings import VENDOR_KEYS
+from arena.settings import PROVIDER_KEYS
 from evaluation.extractors.registry import EXTRACTORS
 from evaluation.metrics.registry import METRICS, find_metric
 from evaluation.suites.gate import Rule
@@ -65,19 +65,19 @@ def test_every_adapter_its_settings_and_the_outcomes_are_in_the_docs() -> None:
     assert len(settings) > 30
     assert first_cells(DOCS["adapters"]) == set(ADAPTERS) | set(Outcome) | settings
     rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", DOCS["adapters"], re.MULTILINE)
-    makers, here = set(VENDOR_KEYS), {"diffusers", "onnx"}
-    for adapter in makers | here:
+    providers, here = set(PROVIDER_KEYS), {"diffusers", "onnx"}
+    for adapter in providers | here:
         for setting in of_adapters[adapter]:
             owners = [of for name, of in rows if name == setting]
-            everyone = {"all"} if adapter in makers else {"both"}
+            everyone = {"all"} if adapter in providers else {"both"}
             told = any(adapter in of or (of.split()[0] in everyone and f" {adapter}" not in of) for of in owners)
             assert told, f"docs/adapters.md does not say that {adapter} has {setting}"
 
 
-def test_every_maker_outside_is_paid_for_named_and_tested() -> None:
-    assert set(VENDOR_KEYS) == set(ADAPTERS) - {"sketch", "diffusers", "onnx"}
-    assert set(re.findall(r"`(\w+)`", DOCS["makers"].split("\n\n")[1])) == set(VENDOR_KEYS)
-    assert {m.name for m in MAKERS} | {m.adapter for m in OPENAI_LIKE} == set(VENDOR_KEYS)
+def test_every_provider_outside_is_paid_for_named_and_tested() -> None:
+    assert set(PROVIDER_KEYS) == set(ADAPTERS) - {"sketch", "diffusers", "onnx"}
+    assert set(re.findall(r"`(\w+)`", DOCS["providers"].split("\n\n")[1])) == set(PROVIDER_KEYS)
+    assert {m.name for m in MAKERS} | {m.adapter for m in OPENAI_LIKE} == set(PROVIDER_KEYS)
 
 
 def test_every_adapter_has_a_model_to_copy_from_and_tests() -> None:

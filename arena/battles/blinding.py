@@ -2,7 +2,7 @@
 
 The original is decoded to pixels, turned upright, converted to sRGB, flattened, fitted on the board's canvas and
 encoded anew by one encoder with one setting. Nothing else of the file survives: no metadata, no name, no size, no
-format. What the picture itself shows is all that is left to tell its maker by.
+format. What the picture itself shows is all that is left to tell its provider by.
 """
 
 import io
@@ -33,8 +33,8 @@ TURNS: Final = {
 SRGB: Final = ImageCms.createProfile("sRGB")
 
 
-class UnviewableImage(Exception):
-    """The original cannot be shown: it is missing, broken or too large. Says nothing of its maker."""
+class UnviewableImageError(Exception):
+    """The original cannot be shown: it is missing, broken or too large. Says nothing of its provider."""
 
 
 def derive(original: str, width: int, height: int) -> Path:
@@ -44,24 +44,24 @@ def derive(original: str, width: int, height: int) -> Path:
         try:
             data = blind(originals.read(original), width, height)
         except FileNotFoundError as error:
-            raise UnviewableImage("The image file is gone.") from error
-        except originals.CorruptOriginal as error:
-            raise UnviewableImage("The image file is damaged.") from error
+            raise UnviewableImageError("The image file is gone.") from error
+        except originals.CorruptOriginalError as error:
+            raise UnviewableImageError("The image file is damaged.") from error
         file.parent.mkdir(parents=True, exist_ok=True)
         originals.write_whole(file, data)
     return file
 
 
 def blind(data: bytes, width: int, height: int) -> bytes:
-    """The bytes that a rater gets for an image with these bytes. Raises UnviewableImage."""
+    """The bytes that a rater gets for an image with these bytes. Raises UnviewableImageError."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
-                raise UnviewableImage(f"The image has more than {MAX_PIXELS:,} pixels, or {MAX_SIDE:,} a side.")
+                raise UnviewableImageError(f"The image has more than {MAX_PIXELS:,} pixels, or {MAX_SIDE:,} a side.")
             image.load()
             pixels = _to_srgb(_turn_upright(image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UnviewableImage("The image file is broken.") from error
+        raise UnviewableImageError("The image file is broken.") from error
     # A canvas of its own: no `info` of the source, from which encoders copy comments, can come along.
     canvas = Image.new("RGB", (width, height), MAT)
     fitted = ImageOps.contain(pixels, (width, height), Image.Resampling.LANCZOS)

@@ -31,7 +31,7 @@ class Matchups:
 
     pairs: tuple[tuple[int, int], ...]
     cumulative: tuple[float, ...]
-    target: int | None
+    target_model: int | None
     floor: int
 
     @property
@@ -44,17 +44,17 @@ class Matchups:
 
 def weigh_matchups(
     models: Sequence[int],
-    tallies: Mapping[tuple[int, int], Mapping[str, int]],
+    matchup_counts: Mapping[tuple[int, int], Mapping[str, int]],
     *,
-    target: int | None = None,
+    target_model: int | None = None,
     floor: int = 300,
     weights: Mapping[int, float] | None = None,
 ) -> Matchups:
     """How likely each pair of ``models`` shall be the next to meet.
 
-    ``tallies`` holds the votes so far as {(model a, model b): {winner: votes}}, also those on models that meet no more.
+    ``matchup_counts`` holds the votes so far as {(model a, model b): {winner: votes}}, also those on models that meet no more.
     A pair's probability is proportional to what one vote on it is expected to take from the variances of all ratings
-    together, or, with the ``target`` a model, from the variance of its distance to its neighbours: the average of the
+    together, or, with the ``target_model`` a model, from the variance of its distance to its neighbours: the average of the
     others, in which a model weighs the more the nearer it is in strength and the better its distance is known
     (evaluation.ratings.information, which puts a prior on models without a finite rating; for this choice only). As
     long as a model has fewer votes than ``floor``, FLOOR_SHARE of the battles go to such models, by the votes that they
@@ -62,27 +62,31 @@ def weigh_matchups(
     models; 0 takes a model out.
 
     For a snapshot, not for a page: 3 ms for 30 models, 70 ms for 200. Raises ValueError for fewer than two models (of
-    weight above 0), an unknown target, a negative floor, weight or number of votes, a model that met itself, or an
+    weight above 0), an unknown target_model, a negative floor, weight or number of votes, a model that met itself, or an
     unknown winner.
     """
     import numpy as np
 
-    entrants = tuple(dict.fromkeys(models))
-    if len(entrants) < 2:
-        raise ValueError(f"A matchup needs at least 2 models, got {len(entrants)}.")
-    if target is not None and target not in entrants:
-        raise ValueError(f"The target {target} is not among the models that meet: {', '.join(map(str, entrants))}.")
+    active_models = tuple(dict.fromkeys(models))
+    if len(active_models) < 2:
+        raise ValueError(f"A matchup needs at least 2 models, got {len(active_models)}.")
+    if target_model is not None and target_model not in active_models:
+        raise ValueError(
+            f"The target_model {target_model} is not among the models that meet: {', '.join(map(str, active_models))}."
+        )
     if floor < 0:
         raise ValueError(f"A floor is 0 votes or more, got {floor}.")
-    known = tuple(dict.fromkeys([*entrants, *(model for pair in tallies for model in pair)]))
-    wins = _count_wins(known, tallies)
-    left, right = np.triu_indices(len(entrants), 1)
-    shares = _share(wins, len(entrants), None if target is None else entrants.index(target), floor)
-    weight = np.array(_read_weights(entrants, weights or {}))
+    known = tuple(dict.fromkeys([*active_models, *(model for pair in matchup_counts for model in pair)]))
+    wins = _count_wins(known, matchup_counts)
+    left, right = np.triu_indices(len(active_models), 1)
+    shares = _share(
+        wins, len(active_models), None if target_model is None else active_models.index(target_model), floor
+    )
+    weight = np.array(_read_weights(active_models, weights or {}))
     chances = shares[left, right] * weight[left] * weight[right]
     cumulative = np.cumsum(chances / chances.sum())
-    pairs = tuple((entrants[i], entrants[j]) for i, j in zip(left.tolist(), right.tolist(), strict=True))
-    return Matchups(pairs, tuple(cumulative.tolist()), target, floor)
+    pairs = tuple((active_models[i], active_models[j]) for i, j in zip(left.tolist(), right.tolist(), strict=True))
+    return Matchups(pairs, tuple(cumulative.tolist()), target_model, floor)
 
 
 def choose(matchups: Matchups, rng: random.Random) -> tuple[int, int]:
@@ -103,27 +107,31 @@ def _read_weights(models: Sequence[int], weights: Mapping[int, float]) -> list[f
     return [weight / max(found) for weight in found]
 
 
-def _count_wins(models: Sequence[int], tallies: Mapping[tuple[int, int], Mapping[str, int]]) -> "NDArray[np.float64]":
+def _count_wins(
+    models: Sequence[int], matchup_counts: Mapping[tuple[int, int], Mapping[str, int]]
+) -> "NDArray[np.float64]":
     """(M, M): how often the row's model beat the column's; an undecided vote is half a win for each."""
     import numpy as np
 
     place = {model: i for i, model in enumerate(models)}
     rows, columns, points = [], [], []
-    for (model_a, model_b), tally in tallies.items():
+    for (model_a, model_b), outcome_counts in matchup_counts.items():
         if model_a == model_b:
             raise ValueError(f"Model {model_a} meets itself.")
-        if not tally.keys() <= WORTH.keys() or min(tally.values(), default=0) < 0:
-            raise ValueError(f"Models {model_a} and {model_b}: {dict(tally)}; wanted votes by {', '.join(WORTH)}.")
-        won = sum(WORTH[winner] * n for winner, n in tally.items())
+        if not outcome_counts.keys() <= WORTH.keys() or min(outcome_counts.values(), default=0) < 0:
+            raise ValueError(
+                f"Models {model_a} and {model_b}: {dict(outcome_counts)}; wanted votes by {', '.join(WORTH)}."
+            )
+        won = sum(WORTH[winner] * n for winner, n in outcome_counts.items())
         rows += [place[model_a], place[model_b]]
         columns += [place[model_b], place[model_a]]
-        points += [won, sum(tally.values()) - won]
+        points += [won, sum(outcome_counts.values()) - won]
     wins = np.zeros((len(models), len(models)))
     np.add.at(wins, (np.array(rows, dtype=np.intp), np.array(columns, dtype=np.intp)), points)
     return wins
 
 
-def _share(wins: "NDArray[np.float64]", m: int, target: int | None, floor: int) -> "NDArray[np.float64]":
+def _share(wins: "NDArray[np.float64]", m: int, target_model: int | None, floor: int) -> "NDArray[np.float64]":
     """(m, m), symmetric: how the battles are shared between the pairs of the first ``m`` models."""
     import numpy as np
 
@@ -134,11 +142,11 @@ def _share(wins: "NDArray[np.float64]", m: int, target: int | None, floor: int) 
     n_votes = (wins + wins.T).sum(axis=1)[:m]
     lacking = np.maximum(floor - n_votes, 0.0)
     contrasts = np.eye(len(wins))[:m]
-    if target is not None:
-        # Equal weights would send the target's battles to whichever neighbour is least known.
-        variances = posterior.covariance.diagonal() + posterior.covariance[target, target]
-        near = information[target] / np.maximum(variances - 2.0 * posterior.covariance[target], 1e-12)
-        contrasts = contrasts[[target]] - near[:m] / near[:m].sum() @ contrasts
+    if target_model is not None:
+        # Equal weights would send the target_model's battles to whichever neighbour is least known.
+        variances = posterior.covariance.diagonal() + posterior.covariance[target_model, target_model]
+        near = information[target_model] / np.maximum(variances - 2.0 * posterior.covariance[target_model], 1e-12)
+        contrasts = contrasts[[target_model]] - near[:m] / near[:m].sum() @ contrasts
     reduction = predict_reduction(posterior.covariance, information, contrasts)[:m, :m]
     floor_share = FLOOR_SHARE if lacking.any() else 0.0
     shares: NDArray[np.float64] = (1.0 - UNIFORM_SHARE - floor_share) * reduction / reduction.sum()

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from arena.battles import blinding
 from arena.battles.matchmaking import Matchups, choose, weigh_matchups
-from arena.leaderboards.matchup_counts import tally_pairs
+from arena.leaderboards.matchup_counts import read_matchup_counts
 from arena.models import Battle, Board, Leaderboard, Stage, Vote
 from generators.generations import request_generations
 from generators.models import Generation, ImageModel, Prompt
@@ -26,14 +26,14 @@ MATCHUPS_TRIED = 20
 _rng = random.SystemRandom()
 
 
-class NothingToCompare(Exception):
+class NoMatchupError(Exception):
     """The board has no two models with a prompt that both can show. The message is for the page."""
 
 
 def open_battle(board: Board, rater_key: uuid.UUID) -> Battle:
     """The battle this browser left open on the board, or a new one with sides drawn by lot."""
     if not board.takes_votes:
-        raise NothingToCompare("This board shows votes made elsewhere. There is nothing to vote on here.")
+        raise NoMatchupError("This board shows votes made elsewhere. There is nothing to vote on here.")
     left = Battle.objects.filter(board=board, opened_by=rater_key, opened_at__gte=timezone.now() - RESUME_WITHIN)
     newest = left.seen_by(rater_key).order_by("-id").first()
     if newest and newest.stage in {Stage.READY, Stage.DRAWING}:
@@ -43,7 +43,7 @@ def open_battle(board: Board, rater_key: uuid.UUID) -> Battle:
 
 
 def create_battle(
-    board: Board, rater_key: uuid.UUID, generations: Sequence[Generation], *, by_rater: bool = False
+    board: Board, rater_key: uuid.UUID, generations: Sequence[Generation], *, custom_prompt: bool = False
 ) -> Battle:
     """A new battle between two generations of one prompt, on sides drawn by lot."""
     generation_a, generation_b = _rng.sample(generations, 2)
@@ -55,21 +55,21 @@ def create_battle(
         generation_a=generation_a,
         generation_b=generation_b,
         opened_by=rater_key,
-        by_rater=by_rater,
+        custom_prompt=custom_prompt,
     )
 
 
 def choose_matchup(board: Board, models: Collection[int]) -> tuple[int, int]:
-    """The two of these models (ids of contestants, two or more) that are wanted next on the board."""
+    """The two of these models (two ids or more) that are wanted next on the board."""
     return choose(_find_matchups(board, models), _rng)
 
 
-def set_aside(battle: Battle, reason: str, rater_key: uuid.UUID | None) -> None:
+def exclude_battle(battle: Battle, reason: str, rater_key: uuid.UUID | None) -> None:
     """Take the battle out of the count, its votes too. The first reason stays; an unknown one is a ValueError."""
-    if reason not in Battle.SetAside.values:
-        raise ValueError(f"Unknown reason {reason!r}; known are {', '.join(Battle.SetAside.values)}.")
-    Battle.objects.filter(pk=battle.pk, set_aside="").update(set_aside=reason, set_aside_by=rater_key)
-    battle.refresh_from_db(fields=["set_aside", "set_aside_by"])
+    if reason not in Battle.ExclusionReason.values:
+        raise ValueError(f"Unknown reason {reason!r}; known are {', '.join(Battle.ExclusionReason.values)}.")
+    Battle.objects.filter(pk=battle.pk, exclusion="").update(exclusion=reason, excluded_by=rater_key)
+    battle.refresh_from_db(fields=["exclusion", "excluded_by"])
 
 
 def prepare_images(battle: Battle) -> bool:
@@ -77,17 +77,17 @@ def prepare_images(battle: Battle) -> bool:
     try:
         for original in (battle.generation_a.original, battle.generation_b.original, *battle.prompt.sources):
             blinding.derive(original, battle.board.canvas_width, battle.board.canvas_height)
-    except blinding.UnviewableImage:
-        set_aside(battle, Battle.SetAside.BROKEN, None)
+    except blinding.UnviewableImageError:
+        exclude_battle(battle, Battle.ExclusionReason.BROKEN, None)
         return False
     return True
 
 
 def _choose_generations(board: Board, rater_key: uuid.UUID) -> list[Generation]:
     """The two images to compare next: of two models, for one prompt and seed."""
-    models = {model.pk: model for model in board.entrants.defer("settings")}
+    models = {model.pk: model for model in board.active_models.defer("settings")}
     if len(models) < 2:
-        raise NothingToCompare("This board has fewer than two models that meet in battles.")
+        raise NoMatchupError("This board has fewer than two models that meet in battles.")
     matchups = _find_matchups(board, models)
     seen = set(Vote.objects.filter(board=board, rater__key=rater_key).values_list("prompt_id", flat=True))
     for attempt in range(MATCHUPS_TRIED):
@@ -99,19 +99,21 @@ def _choose_generations(board: Board, rater_key: uuid.UUID) -> list[Generation]:
             drawn = Generation.objects.filter(model__in=matchup, prompt=prompt_id, seed=seed)
             generations = list(drawn.select_related("model", "prompt").defer("reported", "model__settings"))
             return generations if len(generations) == 2 else _request(board, matchup, prompt_id, seed)
-    raise NothingToCompare("No two models of this board have a prompt that both can show.")
+    raise NoMatchupError("No two models of this board have a prompt that both can show.")
 
 
 def _find_matchups(board: Board, models: Collection[int]) -> Matchups:
     newest = Leaderboard.objects.filter(board=board).order_by("-id").values_list("pk", flat=True).first()
-    return _weigh(newest, tuple(sorted(models)), board.preliminary_below, board.focus_id)
+    return _weigh(newest, tuple(sorted(models)), board.preliminary_below, board.target_model_id)
 
 
 @lru_cache(maxsize=64)
-def _weigh(leaderboard_id: int | None, models: tuple[int, ...], floor: int, focus: int | None) -> Matchups:
+def _weigh(leaderboard_id: int | None, models: tuple[int, ...], floor: int, target_model: int | None) -> Matchups:
     """How likely each pair is to meet next: once a snapshot, which never changes."""
-    tallies = tally_pairs(leaderboard_id) if leaderboard_id else {}
-    return weigh_matchups(models, tallies, target=focus if focus in models else None, floor=floor)
+    matchup_counts = read_matchup_counts(leaderboard_id) if leaderboard_id else {}
+    return weigh_matchups(
+        models, matchup_counts, target_model=target_model if target_model in models else None, floor=floor
+    )
 
 
 def _request(board: Board, matchup: Sequence[ImageModel], prompt_id: int, seed: int) -> list[Generation]:

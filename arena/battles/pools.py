@@ -29,7 +29,7 @@ def count_missing(board: Board) -> Counter[ImageModel]:
 
 
 def _list_pool(board: Board) -> list[tuple[ImageModel, Prompt, int]]:
-    models = board.entrants.exclude(adapter="")
+    models = board.active_models.exclude(adapter="")
     prompts = list(Prompt.objects.filter(prompt_set__boards=board).order_by("pk"))
     # By prompt, then model: the first pairs are complete long before the last image is drawn.
     return [(model, prompt, seed) for seed in range(board.seeds) for prompt in prompts for model in models]
@@ -53,10 +53,10 @@ def watch_pool(pool: Sequence[Generation], *, on_tick: Callable[[int], None] = l
     with tqdm(total=len(pool), desc="drawing", unit="image", dynamic_ncols=True) as bar:
         while True:
             rows = Generation.objects.filter(pk__range=(first, last)).values_list("pk", "status")
-            tally = Counter(status for pk, status in rows if pk in ids)
-            n_done = len(pool) - sum(tally[status] for status in OPEN)
+            outcome_counts = Counter(status for pk, status in rows if pk in ids)
+            n_done = len(pool) - sum(outcome_counts[status] for status in OPEN)
             bar.update(n_done - bar.n)
             if n_done == len(pool):
-                return dict(tally)
+                return dict(outcome_counts)
             on_tick(n_done)
             time.sleep(0.2)

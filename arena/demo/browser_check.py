@@ -8,7 +8,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from arena.demo.processes import DemoFault
+from arena.demo.processes import DemoError
 from arena.models import Vote
 
 
@@ -67,7 +67,7 @@ class Browser:
                 body: bytes = response.read()
                 return body
         except urllib.error.URLError as error:
-            raise DemoFault(f"The site did not answer {request.full_url}: {error}") from error
+            raise DemoError(f"The site did not answer {request.full_url}: {error}") from error
 
 
 def read_page(html: bytes) -> Page:
@@ -77,18 +77,18 @@ def read_page(html: bytes) -> Page:
 
 
 def vote_over_http(site: str, board: str, n_votes: int) -> None:
-    """Open, look, answer, see the names, go on: ``n_votes`` times. Raises DemoFault when a step fails."""
+    """Open, look, answer, see the names, go on: ``n_votes`` times. Raises DemoError when a step fails."""
     browser = Browser(site)
     address = f"/boards/{board}/battle/"
     for number in range(n_votes):
         page = _wait_until_drawn(browser, address)
         for image in [*page.images, *page.sources]:
             if not browser.get(image).startswith(b"\xff\xd8"):
-                raise DemoFault(f"{image} is not the JPEG that a rater should get.")
+                raise DemoError(f"{image} is not the JPEG that a rater should get.")
         answer = Vote.Winner.values[number % len(Vote.Winner.values)]
         revealed = read_page(browser.post(page.action, {"csrfmiddlewaretoken": page.token, "winner": answer}))
         if revealed.stage != "revealed" or not revealed.following:
-            raise DemoFault(f"After vote {number + 1} the page did not show who drew the images.")
+            raise DemoError(f"After vote {number + 1} the page did not show who drew the images.")
         address = revealed.following
 
 
@@ -99,5 +99,5 @@ def _wait_until_drawn(browser: Browser, address: str, seconds: float = 60.0) -> 
         if page.stage == "ready" and len(page.images) == 2 and len(page.answers) == 4:
             return page
         if page.stage != "drawing" or time.monotonic() > deadline:
-            raise DemoFault(f"The battle page is {page.stage or 'not a battle'} after {seconds:.0f} s, wanted ready.")
+            raise DemoError(f"The battle page is {page.stage or 'not a battle'} after {seconds:.0f} s, wanted ready.")
         time.sleep(0.5)

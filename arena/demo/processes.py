@@ -14,7 +14,7 @@ from django.conf import settings
 QUEUES = "gpu,api,default,metrics"
 
 
-class DemoFault(Exception):
+class DemoError(Exception):
     """Why the demo cannot go on, in one line for the person who started it."""
 
 
@@ -25,13 +25,13 @@ class Child:
     log: Path
 
     def expect_alive(self) -> None:
-        """Raises DemoFault, with the log's last line, when the process has ended."""
+        """Raises DemoError, with the log's last line, when the process has ended."""
         code = self.process.poll()
         if code is not None:
             how = f"was killed by signal {-code}" if code < 0 else f"stopped with exit code {code}"
             lines = self.log.read_text(errors="replace").split("\n")
             last = next((line.strip() for line in reversed(lines) if line.strip()), "its log is empty")
-            raise DemoFault(f"The {self.name} {how}: {last[:300]} (the whole log: {self.log})")
+            raise DemoError(f"The {self.name} {how}: {last[:300]} (the whole log: {self.log})")
 
 
 def start_worker() -> Child:
@@ -81,13 +81,13 @@ def stop_all(children: Sequence[Child]) -> None:
 
 
 def expect_port_free(port: int) -> None:
-    """Raises DemoFault when something listens on the port already."""
+    """Raises DemoError when something listens on the port already."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise DemoFault(
+            raise DemoError(
                 f"Port {port} is in use ({error.strerror}). Stop what listens there, or choose another: "
                 f"make demo ARGS='--port {port + 1}'"
             ) from error

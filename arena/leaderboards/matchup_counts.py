@@ -16,7 +16,7 @@ from evaluation.ratings.counts import Counts
 from evaluation.ratings.outcomes import MODEL_A, MODEL_B, WINNERS
 
 # Votes by winner, in which the model with the smaller id is A.
-Tally = Mapping[str, int]
+MatchupCounts = Mapping[str, int]
 SWAPPED = {"model_a": "model_b", "model_b": "model_a"}
 
 
@@ -37,8 +37,8 @@ def unpack_counts(packed: Mapping[str, Any]) -> Counts:
 
 
 @lru_cache(maxsize=32)
-def tally_pairs(leaderboard_id: int) -> Mapping[tuple[int, int], Tally]:
-    """The tally of each pair that met, by (smaller model id, larger model id)."""
+def read_matchup_counts(leaderboard_id: int) -> Mapping[tuple[int, int], MatchupCounts]:
+    """The outcome_counts of each pair that met, by (smaller model id, larger model id)."""
     counts = unpack_counts(Leaderboard.objects.get(pk=leaderboard_id).counts)
     # The models' ids ascend: the upper triangle, with the lower one turned over, has the smaller id as A.
     turned = counts.table.swapaxes(0, 1).copy()
@@ -47,12 +47,15 @@ def tally_pairs(leaderboard_id: int) -> Mapping[tuple[int, int], Tally]:
     models = np.array(counts.models, dtype=np.int64)
     smaller, larger = np.nonzero(np.triu(table.sum(axis=2)))
     pairs = zip(models[smaller].tolist(), models[larger].tolist(), strict=True)
-    tallies = table[smaller, larger].tolist()
-    return {pair: dict(zip(WINNERS, tally, strict=True)) for pair, tally in zip(pairs, tallies, strict=True)}
+    matchup_counts = table[smaller, larger].tolist()
+    return {
+        pair: dict(zip(WINNERS, outcome_counts, strict=True))
+        for pair, outcome_counts in zip(pairs, matchup_counts, strict=True)
+    }
 
 
-def tally_of(leaderboard_id: int, battle: Battle) -> Tally:
+def read_battle_counts(leaderboard_id: int, battle: Battle) -> MatchupCounts:
     """How everyone answered on the battle's two models, seen from its sides."""
     a, b = battle.model_a_id, battle.model_b_id
-    tally = tally_pairs(leaderboard_id).get((min(a, b), max(a, b)), {})
-    return {(winner if a < b else SWAPPED.get(winner, winner)): votes for winner, votes in tally.items()}
+    outcome_counts = read_matchup_counts(leaderboard_id).get((min(a, b), max(a, b)), {})
+    return {(winner if a < b else SWAPPED.get(winner, winner)): votes for winner, votes in outcome_counts.items()}

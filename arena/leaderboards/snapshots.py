@@ -44,8 +44,8 @@ def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
             last_vote_id=counted.last_vote_id,
             n_votes=counted.counts.n_votes,
             n_raters=counted.n_raters,
-            n_set_aside=counted.n_set_aside,
-            n_apart=counted.n_apart,
+            n_excluded=counted.n_excluded,
+            n_custom_prompt=counted.n_custom_prompt,
         )
         newest = Leaderboard.objects.filter(board=board).order_by("-id").first()
         if newest and _is_same(newest, leaderboard):
@@ -65,7 +65,9 @@ def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
 def _is_same(newest: Leaderboard, leaderboard: Leaderboard) -> bool:
     """Whether it would say the same. Which interval was possible follows from the votes."""
     wanted = {"interval": leaderboard.parameters["interval"]}
-    same = all(getattr(newest, name) == getattr(leaderboard, name) for name in ("counts", "n_set_aside", "n_apart"))
+    same = all(
+        getattr(newest, name) == getattr(leaderboard, name) for name in ("counts", "n_excluded", "n_custom_prompt")
+    )
     return same and newest.parameters | wanted == leaderboard.parameters
 
 
@@ -124,14 +126,14 @@ def _tally(leaderboard: Leaderboard, counts: Counts, components: Components) -> 
             leaderboard=leaderboard,
             model_id=cast(int, model_id),
             unrated=components.unrated.get(i, ""),
-            preliminary=sum(tally) < below,
-            n_votes=sum(tally),
-            wins=tally[0],
-            losses=tally[1],
-            ties=tally[2],
-            both_bad=tally[3],
+            preliminary=sum(outcome_counts) < below,
+            n_votes=sum(outcome_counts),
+            wins=outcome_counts[0],
+            losses=outcome_counts[1],
+            ties=outcome_counts[2],
+            both_bad=outcome_counts[3],
         )
-        for i, (model_id, tally) in enumerate(zip(counts.models, np.transpose(columns).tolist(), strict=True))
+        for i, (model_id, outcome_counts) in enumerate(zip(counts.models, np.transpose(columns).tolist(), strict=True))
     ]
 
 

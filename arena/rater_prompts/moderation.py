@@ -1,7 +1,7 @@
 """Whether a prompt that a rater typed is drawn at all: the checks named in PARAGONE_MODERATION, and the one shipped.
 
 A check is a function from the text to the reason why not, or None. The reason is for the page: it says what is not
-drawn here, and nothing of the rater. The shipped word list is a first barrier, for English; behind it stand the makers'
+drawn here, and nothing of the rater. The shipped word list is a first barrier, for English; behind it stand the providers'
 own safety systems, and ``safety.py``, which looks at what was drawn.
 """
 

@@ -15,29 +15,29 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from arena.battles.opening import NothingToCompare, choose_matchup, create_battle
+from arena.battles.opening import NoMatchupError, choose_matchup, create_battle
 from arena.battles.pools import OPEN
 from arena.models import Battle, BattleQuerySet, Board
 from arena.rater_prompts import moderation
 from generators.generations import request_generations
-from generators.models import ImageModel, Prompt, PromptSet, Vendor
+from generators.models import ImageModel, Prompt, PromptSet, Provider
 from generators.prompts.text import check_prompt
 
-# Characters; every maker takes as many.
+# Characters; every provider takes as many.
 LONGEST_TYPED: Final = 1000
 HOUR: Final = timedelta(hours=1)
 # A board draws as much in an hour as this many raters at their limit may ask for.
 RATERS_AT_ONCE: Final = 10
 MOST_WAITING: Final = 20
-# What every maker that has seeds takes as one.
+# What every provider that has seeds takes as one.
 SEEDS: Final = 2**31
 
 
-class PromptRefused(Exception):
+class PromptRefusedError(Exception):
     """The board does not draw this. The message is for the page."""
 
 
-class TooManyPrompts(Exception):
+class PromptLimitError(Exception):
     """Not now, but after ``retry_after`` seconds. The message is for the page."""
 
     def __init__(self, message: str, retry_after: int) -> None:
@@ -48,14 +48,14 @@ class TooManyPrompts(Exception):
 def open_rater_battle(board: Board, rater_key: uuid.UUID, text: str) -> Battle:
     """A battle on the prompt that this rater typed, its two images asked for now.
 
-    Raises PromptRefused (by the board or by moderation), ValueError for a text that nothing can be drawn from,
-    TooManyPrompts, or NothingToCompare where no two models can draw now.
+    Raises PromptRefusedError (by the board or by moderation), ValueError for a text that nothing can be drawn from,
+    PromptLimitError, or NoMatchupError where no two models can draw now.
     """
     if not board.takes_prompts:
-        raise PromptRefused("This board does not draw prompts of your own.")
+        raise PromptRefusedError("This board does not draw prompts of your own.")
     text = _check_text(text)
     if reason := moderation.find_objection(text):
-        raise PromptRefused(f"{reason} Change the prompt and try again.")
+        raise PromptRefusedError(f"{reason} Change the prompt and try again.")
     with transaction.atomic():
         # One at a time on a board, or two requests at the same moment would both find room.
         Board.objects.select_for_update(no_key=True).get(pk=board.pk)
@@ -67,7 +67,7 @@ def open_rater_battle(board: Board, rater_key: uuid.UUID, text: str) -> Battle:
         generations = request_generations(
             [(model, prompt, seed) for model in matchup], width=board.canvas_width, height=board.canvas_height
         )
-        return create_battle(board, rater_key, generations, by_rater=True)
+        return create_battle(board, rater_key, generations, custom_prompt=True)
 
 
 def _check_text(text: str) -> str:
@@ -80,22 +80,22 @@ def _check_text(text: str) -> str:
 
 
 def _expect_room(board: Board, rater_key: uuid.UUID) -> None:
-    """Raises TooManyPrompts."""
-    recent = Battle.objects.filter(board=board, by_rater=True, opened_at__gte=timezone.now() - HOUR)
+    """Raises PromptLimitError."""
+    recent = Battle.objects.filter(board=board, custom_prompt=True, opened_at__gte=timezone.now() - HOUR)
     limit = board.rater_prompts_per_hour
     if wait := _find_wait(recent.filter(opened_by=rater_key), limit):
-        raise TooManyPrompts(
+        raise PromptLimitError(
             f"This board draws {limit} prompts an hour for one person, and you have had yours. "
             f"Your next one can be drawn in {_say_minutes(wait)}.",
             wait,
         )
     if wait := _find_wait(recent, limit * RATERS_AT_ONCE):
-        raise TooManyPrompts(
+        raise PromptLimitError(
             f"This board has drawn as many prompts as it can in an hour. Try again in {_say_minutes(wait)}.", wait
         )
     undrawn = recent.filter(Q(generation_a__status__in=OPEN) | Q(generation_b__status__in=OPEN))
     if undrawn.count() >= MOST_WAITING:
-        raise TooManyPrompts("Many prompts are being drawn now. Try again in a minute.", 60)
+        raise PromptLimitError("Many prompts are being drawn now. Try again in a minute.", 60)
 
 
 def _find_wait(recent: BattleQuerySet, limit: int) -> int:
@@ -113,12 +113,12 @@ def _say_minutes(seconds: int) -> str:
 
 
 def _choose_models(board: Board) -> list[ImageModel]:
-    """Two of the board's entrants that can draw now."""
-    away = Vendor.objects.filter(resume_at__gt=timezone.now()).values("slug")
-    able = board.entrants.exclude(adapter="").exclude(adapter__in=away)
+    """Two of the board's active_models that can draw now."""
+    away = Provider.objects.filter(resume_at__gt=timezone.now()).values("slug")
+    able = board.active_models.exclude(adapter="").exclude(adapter__in=away)
     models = {model.pk: model for model in able}
     if len(models) < 2:
-        raise NothingToCompare("Fewer than two models of this board can draw now. Try again later.")
+        raise NoMatchupError("Fewer than two models of this board can draw now. Try again later.")
     return [models[pk] for pk in choose_matchup(board, models)]
 
 

@@ -26,16 +26,16 @@ SAFE_LABELS: Final = {"safe", "sfw", "normal", "neutral"}
 UNSAFE_FROM: Final = 0.5
 
 
-class UnusableClassifier(Exception):
+class ClassifierError(Exception):
     """The folder in PARAGONE_SAFETY_MODEL holds nothing that tells safe images. Until it does, none is shown."""
 
 
 def check_waiting_images() -> int:
     """Look at the images of all battles that wait for it; the number of these battles."""
     waiting = Battle.objects.filter(
-        by_rater=True,
+        custom_prompt=True,
         checked=False,
-        set_aside="",
+        exclusion="",
         generation_a__status=Generation.Status.OK,
         generation_b__status=Generation.Status.OK,
         opened_at__gte=timezone.now() - opening.RESUME_WITHIN,
@@ -49,7 +49,7 @@ def check_waiting_images() -> int:
 def check_images(battle: Battle) -> None:
     """Let the battle be shown, or set it aside: what is looked at is exactly what a rater would see.
 
-    Raises UnusableClassifier.
+    Raises ClassifierError.
     """
     board = battle.board
     classifier = _load_classifier(settings.SAFETY_MODEL)
@@ -57,11 +57,11 @@ def check_images(battle: Battle) -> None:
         for generation in (battle.generation_a, battle.generation_b):
             file = blinding.derive(generation.original, board.canvas_width, board.canvas_height)
             if _is_unsafe(classifier, file):
-                opening.set_aside(battle, Battle.SetAside.UNSAFE, None)
+                opening.exclude_battle(battle, Battle.ExclusionReason.UNSAFE, None)
                 log.info("battle_unsafe", battle=battle.pk)
                 return
-    except blinding.UnviewableImage:
-        opening.set_aside(battle, Battle.SetAside.BROKEN, None)
+    except blinding.UnviewableImageError:
+        opening.exclude_battle(battle, Battle.ExclusionReason.BROKEN, None)
         return
     Battle.objects.filter(pk=battle.pk).update(checked=True)
 
@@ -76,7 +76,7 @@ def _is_unsafe(classifier: "ImageClassificationPipeline", file: Path) -> bool:
 def _load_classifier(folder: str) -> "ImageClassificationPipeline":
     """From the folder alone: a name that is no folder would be looked for on the network."""
     if not (Path(folder) / "config.json").is_file():
-        raise UnusableClassifier(f"PARAGONE_SAFETY_MODEL is {folder}, and that is no folder with a config.json.")
+        raise ClassifierError(f"PARAGONE_SAFETY_MODEL is {folder}, and that is no folder with a config.json.")
     from transformers import logging, pipeline
 
     logging.set_verbosity_error()
@@ -85,7 +85,7 @@ def _load_classifier(folder: str) -> "ImageClassificationPipeline":
     classifier = pipeline("image-classification", model=folder, device="cpu")
     labels = {label.lower() for label in (classifier.model.config.id2label or {}).values()}
     if not labels & SAFE_LABELS or labels <= SAFE_LABELS:
-        raise UnusableClassifier(
+        raise ClassifierError(
             f"The classifier in {folder} has the labels {', '.join(sorted(labels))}; wanted one of "
             f"{', '.join(sorted(SAFE_LABELS))} for what may be shown, and others for what may not."
         )

@@ -19,7 +19,7 @@ def for_raters(view: View) -> View:
 
 
 def for_operators(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Mark a view that names makers, costs and faults: for staff alone, on public arenas too."""
+    """Mark a view that names providers, costs and faults: for staff alone, on public arenas too."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from arena.models import Battle, Origin, Rater, Stage, Vote
 
 
-class BattleNotOpen(Exception):
+class BattleNotOpenError(Exception):
     """The battle takes no vote now. The message is for the page and names no model."""
 
 
@@ -16,17 +16,17 @@ def cast_vote(battle: Battle, rater_key: uuid.UUID, winner: str) -> tuple[Vote, 
     """Store this rater's answer; (vote, True), or (the earlier vote, False) when there is one: the first answer stands.
 
     Safe to call any number of times at once: the database keeps one vote per battle and rater. Writes the rater down at
-    the first vote. Raises ValueError for an unknown winner, BattleNotOpen while drawing, after failure or set aside.
+    the first vote. Raises ValueError for an unknown winner, BattleNotOpenError while drawing, after failure or set aside.
     """
     if winner not in Vote.Winner.values:
         raise ValueError(f"Unknown answer {winner!r}; known are {', '.join(Vote.Winner.values)}.")
     stage = battle.stage
     if stage not in {Stage.READY, Stage.REVEALED}:
-        raise BattleNotOpen(
+        raise BattleNotOpenError(
             {
                 Stage.DRAWING: "The images are still being drawn. Your answer was not counted.",
                 Stage.FAILED: "An image could not be drawn, so there is nothing to compare.",
-                Stage.SET_ASIDE: "This battle was set aside and takes no more answers.",
+                Stage.EXCLUDED: "This battle was set aside and takes no more answers.",
             }[stage]
         )
     rater, _ = Rater.objects.get_or_create(key=rater_key)

@@ -63,20 +63,20 @@ ALL_RATERS = """
 (SELECT COUNT(*) FROM (SELECT rater_id FROM arena_vote
     WHERE board_id = %(board)s AND rater_id IS NOT NULL GROUP BY rater_id) AS rater)
 """
-# Rows of (kind, model_a, model_b, votes by winner, last vote id). COUNTED votes are added, SET_ASIDE and APART ones are
+# Rows of (kind, model_a, model_b, votes by winner, last vote id). COUNTED votes are added, EXCLUDED and CUSTOM_PROMPT ones are
 # taken off. With RATERS there stand, instead of votes, the raters that the cursor does not know and those who have no
 # vote left. These are found by counting: of a NOT EXISTS PostgreSQL makes a scan of all votes where it misjudges how
 # many are left out.
-COUNTED, RATERS, SET_ASIDE, APART = 1, 0, -1, -2
+COUNTED, RATERS, EXCLUDED, CUSTOM_PROMPT = 1, 0, -1, -2
 BY_WINNER = ", ".join(f"COUNT(*) FILTER (WHERE winner = '{winner}')" for winner in WINNERS)
 READ = f"""
 WITH new AS (SELECT * FROM arena_vote WHERE board_id = %(board)s AND id > %(last)s),
-left_out AS (SELECT {SET_ASIDE} AS kind, vote.* FROM arena_vote AS vote
+left_out AS (SELECT {EXCLUDED} AS kind, vote.* FROM arena_vote AS vote
     JOIN arena_battle AS battle ON battle.id = vote.battle_id
-    WHERE battle.board_id = %(board)s AND battle.set_aside > ''
+    WHERE battle.board_id = %(board)s AND battle.exclusion > ''
     UNION ALL
-    SELECT {APART}, vote.* FROM arena_vote AS vote JOIN arena_battle AS battle ON battle.id = vote.battle_id
-    WHERE battle.board_id = %(board)s AND battle.by_rater AND battle.set_aside = ''
+    SELECT {CUSTOM_PROMPT}, vote.* FROM arena_vote AS vote JOIN arena_battle AS battle ON battle.id = vote.battle_id
+    WHERE battle.board_id = %(board)s AND battle.custom_prompt AND battle.exclusion = ''
     AND (SELECT rater_prompts FROM arena_board WHERE id = %(board)s) <> 'counted')
 SELECT {COUNTED}, model_a_id, model_b_id, wins_a, wins_b, ties, both_bad, %(last)s FROM arena_votecount
 WHERE board_id = %(board)s
@@ -104,13 +104,13 @@ class BoardCounts:
     """The countable votes of a board: not those on battles that were set aside, nor those that it keeps apart, on
     raters' prompts. ``n_raters`` cast them.
 
-    The models of ``counts`` are ids in ascending order: the contestants, and whoever else has votes. Counted is what
+    The models of ``counts`` are ids in ascending order: those on the board, and others that have votes. Counted is what
     there was of the votes up to ``last_vote_id``.
     """
 
     counts: Counts
-    n_set_aside: int
-    n_apart: int
+    n_excluded: int
+    n_custom_prompt: int
     n_raters: int
     last_vote_id: int
 
@@ -153,14 +153,14 @@ def read_counts(board: Board) -> BoardCounts:
         rows = np.array(sql.fetchall(), dtype=np.int64)
     kind, sides, votes, last = rows[:, 0], rows[:, 1:3], rows[:, 3:7], rows[:, 7]
     pairs = kind != RATERS
-    contestants = board.contestants.order_by().values_list("pk", flat=True)
-    models = np.union1d(sides[pairs], np.array(contestants, dtype=np.int64))
+    on_board = board.image_models.order_by().values_list("pk", flat=True)
+    models = np.union1d(sides[pairs], np.array(on_board, dtype=np.int64))
     table = np.zeros((len(models), len(models), len(WINNERS)), dtype=np.int64)
     np.add.at(table, tuple(np.searchsorted(models, sides[pairs]).T), np.sign(kind)[pairs, None] * votes[pairs])
     return BoardCounts(
         counts=Counts(tuple(models.tolist()), table),
-        n_set_aside=int(votes[kind == SET_ASIDE].sum()),
-        n_apart=int(votes[kind == APART].sum()),
+        n_excluded=int(votes[kind == EXCLUDED].sum()),
+        n_custom_prompt=int(votes[kind == CUSTOM_PROMPT].sum()),
         n_raters=cursor.n_raters + int(votes[~pairs, 0].sum() - votes[~pairs, 1].sum()),
         last_vote_id=int(last.max()),
     )

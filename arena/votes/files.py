@@ -19,9 +19,9 @@ from typing import Any, Final, Never
 import pandas as pd
 from django.utils.text import slugify
 
-from arena.votes.formats import Line, NotText, Table, UnreadableFile, is_utf8, make_printable, read_table
+from arena.votes.formats import Line, NotText, Table, UnreadableFileError, is_utf8, make_printable, read_table
 from evaluation.ratings.outcomes import WINNERS
-from generators.input_files.faults import Fault, Faulty, quote
+from generators.input_files.faults import Fault, InvalidLineError, quote
 
 REQUIRED: Final = ("model_a", "model_b", "winner")
 COLUMNS: Final = (*REQUIRED, "rater", "prompt", "time", "language", "category")
@@ -34,7 +34,7 @@ YEARS: Final = range(2000, 2100)
 _SECONDS = re.compile(r"\d+(\.\d*)?([eE]\+?\d{1,2})?", re.ASCII)
 
 
-class UnusableVoteFile(ValueError):
+class VoteFileError(ValueError):
     """The file as a whole cannot be read as votes. The message says why, and what to do."""
 
 
@@ -67,19 +67,19 @@ def read_votes(
 
     ``columns``: the file's own name for one of COLUMNS. ``only``: take those lines alone whose columns have these
     values, compared as text as the file has them (true in JSON, True in Parquet); a line that is not taken is not
-    checked. Raises UnusableVoteFile, and nothing else.
+    checked. Raises VoteFileError, and nothing else.
     """
     columns, only = columns or {}, only or {}
     try:
         table = read_table(file.read_bytes(), file.suffix)
     except OSError as error:
-        raise UnusableVoteFile(f"{file} cannot be read: {error.strerror}.") from error
-    except UnreadableFile as error:
-        raise UnusableVoteFile(f"{file.name}: {error}") from error
+        raise VoteFileError(f"{file} cannot be read: {error.strerror}.") from error
+    except UnreadableFileError as error:
+        raise VoteFileError(f"{file.name}: {error}") from error
     sources = _match_columns(table.columns, columns, only)
     rows, faults, left_out = _check_lines(table, sources, only)
     if not rows and not faults:
-        raise UnusableVoteFile(_say_why_empty(left_out, only))
+        raise VoteFileError(_say_why_empty(left_out, only))
     return VoteFile(
         rows=_as_frame(rows),
         faults=tuple(faults),
@@ -99,15 +99,15 @@ def model_slug(name: str) -> str:
 def _match_columns(present: Sequence[str], renamed: Mapping[str, str], only: Mapping[str, str]) -> dict[str, str]:
     """Name in COLUMNS -> the file's own name, for those that it has."""
     if unknown := [name for name in renamed if name not in COLUMNS]:
-        raise UnusableVoteFile(f"Nothing reads a column {quote(unknown[0])}; known are {', '.join(COLUMNS)}.")
+        raise VoteFileError(f"Nothing reads a column {quote(unknown[0])}; known are {', '.join(COLUMNS)}.")
     sources = {name: renamed.get(name, name) for name in COLUMNS}
     if not present:
         return sources  # of JSON lines none of which can be read: their faults say more than a missing column
     found = "Its columns are " + ", ".join(quote(name) for name in present)
     if absent := [name for name in (*renamed.values(), *only) if name not in present]:
-        raise UnusableVoteFile(f"The file has no column {quote(absent[0])}. {found}.")
+        raise VoteFileError(f"The file has no column {quote(absent[0])}. {found}.")
     if missing := [sources[name] for name in REQUIRED if sources[name] not in present]:
-        raise UnusableVoteFile(
+        raise VoteFileError(
             f"The file has no column {' and no column '.join(missing)}. {found} (in CSV, separated by commas). "
             "If a column has another name, say so with --column WANTED=THEIRS."
         )
@@ -128,7 +128,7 @@ def _check_lines(
             continue
         try:
             rows.append(check.as_row(line))
-        except Faulty as fault:
+        except InvalidLineError as fault:
             faults.append(Fault(line.number, str(fault), make_printable(line.content)))
     return rows, faults, left_out
 
@@ -164,7 +164,7 @@ class _LineCheck:
         self._votes: dict[tuple[object, ...], int] = {}
 
     def as_row(self, line: Line) -> dict[str, Any]:
-        """The line as a row of VoteFile. Raises Faulty."""
+        """The line as a row of VoteFile. Raises InvalidLineError."""
         if line.fault:
             _fail(line.fault)
         row: dict[str, Any] = dict.fromkeys(COLUMNS, "") | {"line": line.number, "content": line.content}
@@ -242,4 +242,4 @@ def _tells_votes_apart(used: Iterable[str]) -> bool:
 
 
 def _fail(reason: str) -> Never:
-    raise Faulty(reason)
+    raise InvalidLineError(reason)

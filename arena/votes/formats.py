@@ -1,6 +1,6 @@
 """The kinds of file that votes come in: CSV, JSON lines, Parquet. Bytes in, lines with named cells out.
 
-Nothing here knows what a vote is. What is wrong with one line stands on that line; UnreadableFile is for the file.
+Nothing here knows what a vote is. What is wrong with one line stands on that line; UnreadableFileError is for the file.
 """
 
 import io
@@ -19,7 +19,7 @@ from generators.input_files.csv_jsonl import read_object, walk_csv
 from generators.input_files.faults import quote
 
 
-class UnreadableFile(ValueError):
+class UnreadableFileError(ValueError):
     """The file as a whole cannot be read. The message says why, and what to do."""
 
 
@@ -47,15 +47,15 @@ class Table:
 
 
 def read_table(content: bytes, suffix: str) -> Table:
-    """The table in a file that ends in ``suffix``. Raises UnreadableFile, and nothing else."""
+    """The table in a file that ends in ``suffix``. Raises UnreadableFileError, and nothing else."""
     read = _READERS.get(suffix.lower())
     if read is None:
-        raise UnreadableFile(f"A file that ends in {quote(suffix)} cannot be read; wanted {', '.join(_READERS)}.")
+        raise UnreadableFileError(f"A file that ends in {quote(suffix)} cannot be read; wanted {', '.join(_READERS)}.")
     if not content.removeprefix(b"\xef\xbb\xbf").strip():
-        raise UnreadableFile("The file is empty.")
+        raise UnreadableFileError("The file is empty.")
     table = read(content)
     if twice := [name for i, name in enumerate(table.columns) if name in table.columns[:i]]:
-        raise UnreadableFile(f"The column {quote(twice[0])} is there twice; rename one of them.")
+        raise UnreadableFileError(f"The column {quote(twice[0])} is there twice; rename one of them.")
     return table
 
 
@@ -88,7 +88,9 @@ def _read_csv(content: bytes) -> Table:
     records = walk_csv(physical)
     _, text, names = next(records, (1, "", "it is empty"))
     if isinstance(names, str) or not is_utf8(text) or "\0" in text:
-        raise UnreadableFile("The first line cannot be read; wanted CSV in UTF-8 whose first line names the columns.")
+        raise UnreadableFileError(
+            "The first line cannot be read; wanted CSV in UTF-8 whose first line names the columns."
+        )
     columns = [name or f"column {number}" for number, name in enumerate(names, start=1)]
     return Table("line", columns, _name_fields(columns, records))
 
@@ -152,9 +154,9 @@ def _read_parquet(content: bytes) -> Table:
         table.validate()
         values = {name: table[name].to_pylist() for name in plain}
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
-        raise UnreadableFile(f"The file cannot be read as Parquet: {error}") from error
+        raise UnreadableFileError(f"The file cannot be read as Parquet: {error}") from error
     if not plain:
-        raise UnreadableFile("The file has no column of text or numbers.")
+        raise UnreadableFileError("The file has no column of text or numbers.")
     cells = {
         column.name: [_write_value(value) for value in values[column.name]]
         if column.name in values

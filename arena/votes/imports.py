@@ -83,7 +83,7 @@ def import_votes(
         raise ImportRefused(describe_faults(rejected, votes.unit))
     if not rows:
         raise ImportRefused("No valid line is left to import. " + describe_faults(rejected, votes.unit))
-    board.contestants.add(*new_models, *reused_models)
+    board.image_models.add(*new_models, *reused_models)
     _write_votes(board, rows)
     return VoteImport(
         board=board,

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from django.db.models import OuterRef, Q, Subquery
 
 from arena.models import Leaderboard, Rating, Vote
-from evaluation.metrics.base import VoteFacts
+from evaluation.metrics.base import VoteInputs
 
 Outcome = Literal["win", "loss", "tie", "both_bad"]
 # By the winner of a vote, for the image on side a and for that on side b.
@@ -21,7 +21,7 @@ OUTCOMES: Final[dict[str, tuple[Outcome, Outcome]]] = {
 SIDE: Final = ("battle__generation_{}", "model_{}", "model_{}__slug")
 
 
-def count_preferences(generation_ids: Collection[int]) -> dict[int, tuple[VoteFacts, ...]]:
+def count_preferences(generation_ids: Collection[int]) -> dict[int, tuple[VoteInputs, ...]]:
     """The countable votes in which each generation took part, the oldest first; none for one that had no vote.
 
     An opponent's rating is that of the newest leaderboard of the board on which the vote was cast. Two queries.
@@ -29,12 +29,12 @@ def count_preferences(generation_ids: Collection[int]) -> dict[int, tuple[VoteFa
     wanted = set(generation_ids)
     votes = _read_votes(wanted)
     ratings = _read_ratings({board for board, *_ in votes})
-    found: dict[int, list[VoteFacts]] = defaultdict(list)
+    found: dict[int, list[VoteInputs]] = defaultdict(list)
     for board, winner, *sides in votes:
         for own, other, outcome in zip(sides, reversed(sides), OUTCOMES[winner], strict=True):
             if own[0] in wanted:
                 found[own[0]].append(
-                    VoteFacts(outcome=outcome, opponent=other[2], opponent_rating=ratings.get((board, other[1])))
+                    VoteInputs(outcome=outcome, opponent=other[2], opponent_rating=ratings.get((board, other[1])))
                 )
     return {pk: tuple(facts) for pk, facts in found.items()}
 

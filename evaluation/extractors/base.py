@@ -2,9 +2,9 @@
 
 Errors, all about one input or one file, none about the run as a whole::
 
-    ExtractionFault             nothing could be extracted from this input: it says why
-      UnreadableInput           these bytes are no image
-    MissingWeights              the files of a network are not here, or are others; the message says how to get them
+    ExtractionError             nothing could be extracted from this input: it says why
+      UnreadableInputError           these bytes are no image
+    MissingWeightsError              the files of a network are not here, or are others; the message says how to get them
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,15 +20,15 @@ Extracted: TypeAlias = NDArray[np.float32] | dict[str, Any]
 Identity: TypeAlias = Mapping[str, str | int | float]
 
 
-class ExtractionFault(Exception):
+class ExtractionError(Exception):
     """Nothing could be extracted from this one input."""
 
 
-class UnreadableInput(ExtractionFault):
+class UnreadableInputError(ExtractionError):
     """The bytes are no image that can be decoded whole."""
 
 
-class MissingWeights(Exception):
+class MissingWeightsError(Exception):
     """The files of a network are not here, or not those that are meant. The message says what to do."""
 
 
@@ -46,22 +46,22 @@ class Extractor(Protocol):
     def __init__(self, variant: str, weights: Path) -> None:
         """``variant`` is what stands after the first "/" of the extractor's specification; ``weights`` is the folder
         in which users put networks that no package brings. Raises ValueError for an unknown variant (naming the known
-        ones) and MissingWeights.
+        ones) and MissingWeightsError.
         """
         ...
 
     @property
     def identity(self) -> Identity:
-        """Name, sha256 of the weights, resize, crop, normalization, ...; computed once. Raises MissingWeights."""
+        """Name, sha256 of the weights, resize, crop, normalization, ...; computed once. Raises MissingWeightsError."""
         ...
 
     def prepare(self, source: Any) -> Any:
         """Bytes of one encoded image, or one text, made ready for the network: decoded, resized, normalized.
 
-        Runs in threads beside the network. Raises UnreadableInput.
+        Runs in threads beside the network. Raises UnreadableInputError.
         """
         ...
 
-    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         """One answer for each, in order."""
         ...

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Identity
+from evaluation.extractors.base import Extracted, ExtractionError, Identity
 from evaluation.extractors.networks import expect_packages, find_batch_size, run_network
 from evaluation.extractors.pretrained import digest_network, load_pretrained, read_json
 from evaluation.extractors.pretrained_images import PretrainedImages
@@ -80,7 +80,7 @@ class ClipTexts:
         ids = self.tokens.encode(source)
         return np.array(ids + [ids[-1]] * (self.tokens.limit - len(ids)), dtype=np.int64)
 
-    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         return list(run_network(self.look, prepared))
 
     def look(self, ids: "torch.Tensor") -> "torch.Tensor":

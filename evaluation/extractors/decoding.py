@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from evaluation.extractors.base import UnreadableInput
-from generators.images.decoding import UnusableImage, decode_image
+from evaluation.extractors.base import UnreadableInputError
+from generators.images.decoding import UnusableImageError, decode_image
 
 Pixels = NDArray[np.uint8]
 
@@ -24,14 +24,14 @@ def decode_rgb(data: bytes) -> Pixels:
     channels; of 16 bits the upper 8 are kept; palettes are looked up; CMYK is converted by Pillow's plain formula;
     transparent parts are laid on mid-grey, as in what raters see (clean-fid and others show what lies hidden beneath).
 
-    Raises UnreadableInput: no such image, one that is cut off, or one larger than generators.images.decoding allows.
+    Raises UnreadableInputError: no such image, one that is cut off, or one larger than generators.images.decoding allows.
     """
     try:
         return np.array(_convert(decode_image(data)))
-    except UnusableImage as fault:
-        raise UnreadableInput(str(fault)) from fault
+    except UnusableImageError as fault:
+        raise UnreadableInputError(str(fault)) from fault
     except (OSError, ValueError, SyntaxError) as error:
-        raise UnreadableInput(f"The image cannot be converted to RGB: {error}") from error
+        raise UnreadableInputError(f"The image cannot be converted to RGB: {error}") from error
 
 
 def _convert(image: Image.Image) -> Image.Image:

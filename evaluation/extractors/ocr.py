@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Identity
+from evaluation.extractors.base import Extracted, ExtractionError, Identity
 from evaluation.extractors.decoding import DECODING, GROUND, Pixels, decode_rgb
 from evaluation.extractors.networks import expect_packages
 from evaluation.extractors.weights import find, find_digest
@@ -61,16 +61,16 @@ class TextReader:
     def prepare(self, source: bytes) -> Pixels:
         return decode_rgb(source)
 
-    def extract(self, prepared: Sequence[Pixels]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[Pixels]) -> list[Extracted | ExtractionError]:
         return [self._read(pixels) for pixels in prepared]
 
-    def _read(self, pixels: Pixels) -> Extracted | ExtractionFault:
+    def _read(self, pixels: Pixels) -> Extracted | ExtractionError:
         height, width, _ = pixels.shape
         reader = self._reader
         try:
             found = reader(np.ascontiguousarray(_pad(pixels)[..., ::-1]))  # It wants blue first.
         except Exception as error:  # rapidocr and OpenCV raise kinds of their own; one image must not end a run.
-            return ExtractionFault(f"No text could be looked for in {width} × {height} pixels: {error!r}")
+            return ExtractionError(f"No text could be looked for in {width} × {height} pixels: {error!r}")
         if not found.txts:
             return {"lines": []}
         boxes = np.clip(found.boxes.astype(np.float64), 0.0, [width, height])

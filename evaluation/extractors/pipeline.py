@@ -7,11 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Extractor, Identity
+from evaluation.extractors.base import Extracted, ExtractionError, Extractor, Identity
 from evaluation.extractors.feature_store import FeatureStore
 
 MOST_THREADS: Final = 16
-Answer = Extracted | ExtractionFault
+Answer = Extracted | ExtractionError
 Read = Callable[[], Any]
 
 
@@ -41,12 +41,12 @@ class _Shelf:
 
     def keep(self, digest: str, answer: Answer) -> Answer:
         """The answer, or the fault that it is: not a number, say."""
-        if isinstance(answer, ExtractionFault):
+        if isinstance(answer, ExtractionError):
             return answer
         try:
             self.store.write(self.identity, digest, answer)
         except ValueError as error:
-            return ExtractionFault(str(error))
+            return ExtractionError(str(error))
         return answer
 
 
@@ -63,7 +63,7 @@ def extract_all(
     many are done. The batches follow from the order of the sources: another order, or size, changes features by float
     noise at most (1e-5 of the largest), and features that are stored stay what they are.
 
-    Raises MissingWeights, and what is wrong with the extractor itself.
+    Raises MissingWeightsError, and what is wrong with the extractor itself.
     """
     # The identity reads whole files of weights: once, before there are threads.
     shelf = _Shelf(store, extractor.identity)
@@ -112,10 +112,10 @@ def _fetch(extractor: Extractor, shelf: _Shelf, digest: str, read: Read) -> Answ
         source = read()
     except Exception as error:
         # Files, buckets and archives fail in many ways: one input is lost, and the run goes on.
-        return ExtractionFault(f"It cannot be read: {str(error) or type(error).__name__}")
+        return ExtractionError(f"It cannot be read: {str(error) or type(error).__name__}")
     try:
         return _Prepared(extractor.prepare(source))
-    except ExtractionFault as fault:
+    except ExtractionError as fault:
         # Without its traceback, which would hold on to the whole image.
         return type(fault)(*fault.args)
 

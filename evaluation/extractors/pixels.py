@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Identity, MissingWeights
+from evaluation.extractors.base import Extracted, ExtractionError, Identity, MissingWeightsError
 from evaluation.extractors.decoding import DECODING, Pixels, decode_rgb
 from evaluation.extractors.networks import expect_packages
 from evaluation.extractors.weights import find, find_digest
@@ -46,13 +46,13 @@ class PixelQuality:
     def prepare(self, source: Any) -> Pixels:
         return decode_rgb(source)
 
-    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         return [self._look(image) for image in prepared]
 
-    def _look(self, image: Pixels) -> Extracted | ExtractionFault:
+    def _look(self, image: Pixels) -> Extracted | ExtractionError:
         height, width = image.shape[:2]
         if max(height, width) > LONGEST * min(height, width):
-            return ExtractionFault(f"The image has {width} × {height} pixels: too long to be measured.")
+            return ExtractionError(f"The image has {width} × {height} pixels: too long to be measured.")
         piqe, fault = (None, self._piqe_fault) if self._piqe_fault else measure_piqe(image)
         return {
             "sharpness": measure_sharpness(image),
@@ -118,5 +118,5 @@ def _find_piqe(weights: Path) -> tuple[Path | None, str | None]:
     try:
         expect_packages("cv2")
         return find("pypiqe", weights), None
-    except MissingWeights as fault:
+    except MissingWeightsError as fault:
         return None, str(fault)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from evaluation.extractors.base import MissingWeights, UnreadableInput
+from evaluation.extractors.base import MissingWeightsError, UnreadableInputError
 from evaluation.extractors.pretrained import read_json
 from generators.images.decoding import MAX_PIXELS
 
@@ -41,11 +41,11 @@ class Preprocessing:
         }
 
     def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """``pixels`` (height, width, 3) as (3, crop, crop). Raises UnreadableInput for an image that is all length."""
+        """``pixels`` (height, width, 3) as (3, crop, crop). Raises UnreadableInputError for an image that is all length."""
         height, width = pixels.shape[:2]
         long = int(self.side * max(height, width) / min(height, width))
         if long * self.side > MAX_PIXELS:
-            raise UnreadableInput(f"The image has {width} × {height} pixels: too long for a side of {self.side}.")
+            raise UnreadableInputError(f"The image has {width} × {height} pixels: too long for a side of {self.side}.")
         size = (self.side, long) if width <= height else (long, self.side)
         resized = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling(self.resample)))
         left, top = ((n - self.crop) // 2 for n in size)
@@ -56,7 +56,7 @@ class Preprocessing:
 
 
 def read_preprocessing(folder: Path) -> Preprocessing:
-    """Raises MissingWeights for a file that asks for something else."""
+    """Raises MissingWeightsError for a file that asks for something else."""
     file = folder / "preprocessor_config.json"
     asked = read_json(file)
     kind = asked.get("image_processor_type", asked.get("feature_extractor_type", KNOWN[0])).removesuffix("Fast")
@@ -74,7 +74,7 @@ def read_preprocessing(folder: Path) -> Preprocessing:
     except (TypeError, ValueError):
         known = False
     if not known:
-        raise MissingWeights(
+        raise MissingWeightsError(
             f"{file} asks for a preprocessing that is not known here ({kind}); wanted {', '.join(KNOWN[::2])} with a "
             "shortest edge, a square center crop within it, a rescaling and a normalization."
         )

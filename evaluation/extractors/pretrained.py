@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from evaluation.extractors.base import MissingWeights
+from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.networks import find_device
 from evaluation.extractors.weights import NETWORK, find_digest
 from generators.adapters.logging_quiet import quiet_transformers
@@ -18,7 +18,7 @@ _loaded: "WeakValueDictionary[tuple[str, str], Any]" = WeakValueDictionary()
 def load_pretrained(architecture: str, folder: Path) -> Any:
     """The network of transformers' class ``architecture`` on find_device(), in float32. Who asks again shares it.
 
-    Raises MissingWeights where the files are damaged, or do not hold every weight of it.
+    Raises MissingWeightsError where the files are damaged, or do not hold every weight of it.
     """
     key = architecture, digest_network(folder) + find_digest(folder / "config.json")
     network = _loaded.get(key)
@@ -38,10 +38,10 @@ def _load(architecture: str, folder: Path) -> Any:
             network, report = load(folder, local_files_only=True, dtype=torch.float32, output_loading_info=True)
         except Exception as error:
             # A cut file, a pointer in a file's place, another architecture: each has errors of its own.
-            raise MissingWeights(f"{folder} cannot be loaded as {architecture}: {error}") from error
+            raise MissingWeightsError(f"{folder} cannot be loaded as {architecture}: {error}") from error
     # What a file lacks would be filled with random numbers.
     if absent := sorted(report["missing_keys"]) or [str(key) for key in report["mismatched_keys"]]:
-        raise MissingWeights(
+        raise MissingWeightsError(
             f"{folder} is no whole {architecture}: {len(absent)} weights are missing ({absent[0]}, ...)."
         )
     return network.eval().requires_grad_(False).to(find_device())
@@ -56,16 +56,16 @@ def digest_network(folder: Path) -> str:
         shards = sorted(set(json.loads(file.read_text())["weight_map"].values()))
         digests = [find_digest(folder / name) for name in shards]
     except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise MissingWeights(f"{file} names weights that are not there: {error}") from error
+        raise MissingWeightsError(f"{file} names weights that are not there: {error}") from error
     return hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """The contents of a configuration. Raises MissingWeights where it is damaged."""
+    """The contents of a configuration. Raises MissingWeightsError where it is damaged."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise MissingWeights(f"{file} is damaged: {error}") from error
+        raise MissingWeightsError(f"{file} is damaged: {error}") from error
     if not isinstance(found, dict):
-        raise MissingWeights(f"{file} is damaged: it holds no names and values.")
+        raise MissingWeightsError(f"{file} is damaged: it holds no names and values.")
     return found

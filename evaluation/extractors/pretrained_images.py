@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Identity
+from evaluation.extractors.base import Extracted, ExtractionError, Identity
 from evaluation.extractors.decoding import DECODING, decode_rgb
 from evaluation.extractors.networks import expect_packages, find_batch_size, run_network
 from evaluation.extractors.preprocessing import Preprocessing, read_preprocessing
@@ -61,5 +61,5 @@ class PretrainedImages:
     def prepare(self, source: bytes) -> NDArray[np.float32]:
         return self.preprocessing.apply(decode_rgb(source))
 
-    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         return list(run_network(self.look, prepared))

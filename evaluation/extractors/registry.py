@@ -22,7 +22,7 @@ EXTRACTORS: Final[dict[str, str]] = {
 
 
 def load_extractor(specification: str, weights: Path) -> Extractor:
-    """The extractor of this specification. Raises ValueError for an unknown one, and MissingWeights."""
+    """The extractor of this specification. Raises ValueError for an unknown one, and MissingWeightsError."""
     name, _, variant = specification.partition("/")
     if name not in EXTRACTORS:
         raise ValueError(f"There is no extractor {name!r}. Known: {', '.join(sorted(EXTRACTORS))}.")

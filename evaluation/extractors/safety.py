@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Identity
+from evaluation.extractors.base import Extracted, ExtractionError, Identity
 from evaluation.extractors.decoding import DECODING, decode_rgb
 from evaluation.extractors.networks import expect_packages
 from evaluation.extractors.weights import find, find_digest
@@ -54,7 +54,7 @@ class UnsafeImages:
         pixels = np.asarray(Image.open(buffer), dtype=np.float32)
         return np.ascontiguousarray(pixels[..., ::-1] - np.array(MEAN_BGR, dtype=np.float32))
 
-    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         (entry,) = self._session.get_inputs()
         # One by one: the same image gives the same bits whatever comes with it, and on a processor it is no slower.
         rows = [self._session.run(None, {entry.name: pixels[None]})[0][0] for pixels in prepared]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Identity
+from evaluation.extractors.base import Extracted, ExtractionError, Identity
 from evaluation.extractors.networks import expect_packages, find_batch_size, run_network
 from evaluation.extractors.pretrained import load_pretrained
 from evaluation.extractors.tokens import Tokens
@@ -56,7 +56,7 @@ class Sentences:
     def prepare(self, source: str) -> NDArray[np.int64]:
         return np.array(self.tokens.encode(source), dtype=np.int64)
 
-    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         """Texts are filled with zeros to the longest of them; the mean leaves these out."""
         longest = max((len(ids) for ids in prepared), default=0)
         return list(run_network(self._pool, [np.pad(ids, (0, longest - len(ids))) for ids in prepared]))

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from evaluation.extractors.base import MissingWeights
+from evaluation.extractors.base import MissingWeightsError
 
 
 class Tokens:
     """Encodes texts, cut to ``limit`` tokens: the first of them and the last, which ends a text, always stay.
 
-    ``words`` is the size of the network's vocabulary: a tokenizer with another is not its own. Raises MissingWeights.
+    ``words`` is the size of the network's vocabulary: a tokenizer with another is not its own. Raises MissingWeightsError.
     """
 
     def __init__(self, file: Path, *, limit: int, words: int) -> None:
@@ -19,13 +19,13 @@ class Tokens:
             self.tokenizer: Any = Tokenizer.from_file(str(file))
         except Exception as error:
             # The library raises plain Exceptions.
-            raise MissingWeights(f"{file} is damaged: {error}") from error
+            raise MissingWeightsError(f"{file} is damaged: {error}") from error
         # Cutting and filling are done here: the library's would change its state, which threads share.
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
         self.limit = limit
         if (size := self.tokenizer.get_vocab_size()) != words or len(self.tokenizer.encode("").ids) != 2:
-            raise MissingWeights(
+            raise MissingWeightsError(
                 f"{file} has {size} tokens, the network {words}; or it marks no start and end of a text. "
                 "Copy the file that belongs to the network."
             )

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from evaluation.extractors.base import MissingWeights
+from evaluation.extractors.base import MissingWeightsError
 
 
 @dataclass(frozen=True)
@@ -201,14 +201,14 @@ FOLDERS: Final[dict[str, FolderWeights]] = {
 }
 
 
-class WrongWeights(MissingWeights):
+class WrongWeightsError(MissingWeightsError):
     """The files are here, but not those that are meant."""
 
 
 def find(name: str, weights: Path) -> Path:
     """The first file of the packaged weights of this name, or the folder of "KIND/NAME" below ``weights``.
 
-    Digests of packaged files are verified. Raises MissingWeights, and ValueError for a name that can be none.
+    Digests of packaged files are verified. Raises MissingWeightsError, and ValueError for a name that can be none.
     """
     kind, separator, folder = name.partition("/")
     if separator:
@@ -216,7 +216,7 @@ def find(name: str, weights: Path) -> Path:
     files = locate(name)
     for pinned, file in zip(PACKAGED[name].files, files, strict=True):
         if (digest := find_digest(file)) != pinned.sha256:
-            raise WrongWeights(
+            raise WrongWeightsError(
                 f"{file} is not the file that is meant by {name}: its sha256 is {digest}, wanted {pinned.sha256}. "
                 f"Run: {PACKAGED[name].command} --force-reinstall"
             )
@@ -224,7 +224,7 @@ def find(name: str, weights: Path) -> Path:
 
 
 def locate(name: str) -> tuple[Path, ...]:
-    """The files of packaged weights, not looked into. Raises MissingWeights."""
+    """The files of packaged weights, not looked into. Raises MissingWeightsError."""
     return tuple(_locate(PACKAGED[name], pinned) for pinned in PACKAGED[name].files)
 
 
@@ -239,10 +239,10 @@ def _locate(packaged: PackagedWeights, pinned: PinnedFile) -> Path:
     module, _, path = pinned.path.partition("/")
     spec = find_spec(module)
     if spec is None or not spec.submodule_search_locations:
-        raise MissingWeights(f"The package {packaged.package} is not installed. Run: {packaged.command}")
+        raise MissingWeightsError(f"The package {packaged.package} is not installed. Run: {packaged.command}")
     file = Path(spec.submodule_search_locations[0]) / path
     if not file.is_file():
-        raise MissingWeights(f"{file} is missing. Run: {packaged.command} --force-reinstall")
+        raise MissingWeightsError(f"{file} is missing. Run: {packaged.command} --force-reinstall")
     return file
 
 
@@ -252,7 +252,7 @@ def _find_folder(kind: str, name: str, weights: Path) -> Path:
     folder = weights / kind / name
     if absent := list_missing(kind, folder):
         command = describe_download(kind, name, weights)
-        raise MissingWeights(f"Missing in {folder}: {', '.join(absent)}. Copy them there, or run: {command}")
+        raise MissingWeightsError(f"Missing in {folder}: {', '.join(absent)}. Copy them there, or run: {command}")
     return folder
 
 

@@ -6,7 +6,7 @@ There are three kinds, by what one measurement is made of::
     PromptMetric    all images of one prompt        does the model repeat itself?
     SetMetric       all images of a run at once     how far is their distribution from a reference?
 
-What cannot be measured raises Unscored with its reason; it is counted, and is never a zero.
+What cannot be measured raises UnscoredError with its reason; it is counted, and is never a zero.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ from evaluation.extractors.base import Extracted
 Rows = NDArray[np.float64]
 
 
-class Unscored(Exception):
+class UnscoredError(Exception):
     """Why a sample, or a set of them, has no value."""
 
 
@@ -41,7 +41,7 @@ class Declaration:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromptFacts:
+class PromptInputs:
     """Of a prompt: ``targets`` should be readable in the image, ``checks`` should hold (see ``composition.py``)."""
 
     key: str
@@ -54,7 +54,7 @@ class PromptFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VoteFacts:
+class VoteInputs:
     """A rater's judgement of this sample. ``opponent`` is a model's slug and its rating on the board, if it has one."""
 
     outcome: Literal["win", "loss", "tie", "both_bad"]
@@ -63,13 +63,13 @@ class VoteFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleFacts:
+class SampleInputs:
     """All that is known of one sample: prompt × seed of a run.
 
     ``extracted`` and ``texts`` may read files when they are asked; a fault is kept in an answer's place.
     """
 
-    prompt: PromptFacts
+    prompt: PromptInputs
     seed: int
     outcome: Literal["ok", "refused", "failed"] = "ok"
     reason: str = ""  # why there is no image
@@ -79,32 +79,32 @@ class SampleFacts:
     seconds: float | None = None  # of the call that drew it, which may have drawn others too
     call: Hashable = None  # the same for samples that were drawn in one call
     usd: float | None = None
-    votes: tuple[VoteFacts, ...] = ()
+    votes: tuple[VoteInputs, ...] = ()
     extracted: Mapping[str, Extracted | Exception] = field(default_factory=dict)  # by specification
     texts: Mapping[tuple[str, str], Extracted | Exception] = field(default_factory=dict)  # by specification and text
 
     def expect_image(self) -> None:
-        """Raise Unscored where there is no image."""
+        """Raise UnscoredError where there is no image."""
         if self.outcome != "ok":
-            raise Unscored(f"no image: {self.outcome}{f' ({self.reason})' if self.reason else ''}")
+            raise UnscoredError(f"no image: {self.outcome}{f' ({self.reason})' if self.reason else ''}")
 
     def look_up(self, specification: str) -> Any:
-        """What the extractor made of the image. Raises Unscored with the reason where it made nothing."""
+        """What the extractor made of the image. Raises UnscoredError with the reason where it made nothing."""
         self.expect_image()
         return _expect(self.extracted.get(specification), specification)
 
     def look_up_text(self, specification: str, text: str) -> Any:
-        """What the extractor made of this text. Raises Unscored."""
+        """What the extractor made of this text. Raises UnscoredError."""
         return _expect(self.texts.get((specification, text)), specification)
 
 
 def _expect(found: Extracted | Exception | None, specification: str) -> Extracted:
     if found is None:
-        raise Unscored(f"{specification} has not looked at it")
+        raise UnscoredError(f"{specification} has not looked at it")
     if isinstance(found, Exception):
-        raise Unscored(str(found))
+        raise UnscoredError(str(found))
     if isinstance(found, np.ndarray) and not np.isfinite(found).all():
-        raise Unscored(f"{specification} gave features that are no numbers (NaN or infinite)")
+        raise UnscoredError(f"{specification} gave features that are no numbers (NaN or infinite)")
     return found
 
 
@@ -126,15 +126,15 @@ class Metric(BaseModel):
         """Specifications of what must look at the images."""
         return ()
 
-    def applies(self, prompt: PromptFacts) -> bool:
+    def applies(self, prompt: PromptInputs) -> bool:
         """Whether the metric is about images of this prompt. Others are not asked for, and not counted as missing."""
         return True
 
-    def texts(self, prompt: PromptFacts) -> tuple[tuple[str, str], ...]:
+    def texts(self, prompt: PromptInputs) -> tuple[tuple[str, str], ...]:
         """(specification, text) of what must be read of a prompt."""
         return ()
 
-    def replay_facts(self) -> dict[str, Any]:
+    def replay_inputs(self) -> dict[str, Any]:
         """What belongs to the identity of a number beside parameters, extractors and N. The estimator, say."""
         return {}
 
@@ -144,11 +144,11 @@ class SampleMetric(Metric):
 
     columns: ClassVar[tuple[str, ...]] = ("value",)
 
-    def measure(self, sample: SampleFacts) -> Measurement:
-        """Raises Unscored."""
+    def measure(self, sample: SampleInputs) -> Measurement:
+        """Raises UnscoredError."""
         raise NotImplementedError
 
-    def measure_all(self, samples: Sequence[SampleFacts]) -> list[Measurement | Unscored]:
+    def measure_all(self, samples: Sequence[SampleInputs]) -> list[Measurement | UnscoredError]:
         """In order. For a metric that must know all samples to measure one."""
         return [_catch(self.measure, sample) for sample in samples]
 
@@ -167,8 +167,8 @@ class PromptMetric(Metric):
         """How many images of a prompt it needs."""
         return 2
 
-    def measure(self, samples: Sequence[SampleFacts]) -> Measurement:
-        """``samples`` share a prompt; there may be one alone. Raises Unscored."""
+    def measure(self, samples: Sequence[SampleInputs]) -> Measurement:
+        """``samples`` share a prompt; there may be one alone. Raises UnscoredError."""
         raise NotImplementedError
 
     def aggregate(self, rows: Rows) -> float:
@@ -182,18 +182,18 @@ class SetMetric(Metric):
     ``summarize(a) + summarize(b)`` says the same as ``summarize(a + b)``, to 1e-9.
     """
 
-    def check(self, sample: SampleFacts) -> None:
-        """Raise Unscored for a sample that cannot be part of the set."""
+    def check(self, sample: SampleInputs) -> None:
+        """Raise UnscoredError for a sample that cannot be part of the set."""
         raise NotImplementedError
 
-    def summarize(self, samples: Iterable[SampleFacts]) -> Any:
+    def summarize(self, samples: Iterable[SampleInputs]) -> Any:
         """The statistic of samples that passed ``check``; it has an ``__add__``."""
         raise NotImplementedError
 
     def compute(self, statistic: Any, reference: Any = None) -> float:
         """The value. ``reference`` is the statistic of the reference set, for a metric that has one.
 
-        Raises Unscored: too few samples.
+        Raises UnscoredError: too few samples.
         """
         raise NotImplementedError
 
@@ -207,8 +207,8 @@ class SetMetric(Metric):
         return getattr(self, "reference", None)
 
 
-def _catch(measure: Callable[[SampleFacts], Measurement], sample: SampleFacts) -> Measurement | Unscored:
+def _catch(measure: Callable[[SampleInputs], Measurement], sample: SampleInputs) -> Measurement | UnscoredError:
     try:
         return measure(sample)
-    except Unscored as reason:
+    except UnscoredError as reason:
         return reason

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.extractors.base import Extracted
-from evaluation.metrics.base import Declaration, Measurement, PromptFacts, SampleFacts, SampleMetric, Unscored
+from evaluation.metrics.base import Declaration, Measurement, PromptInputs, SampleInputs, SampleMetric, UnscoredError
 
 # Cosines nearer than this are equal: the order of summation moves them by some 1e-16, and a rank must not follow.
 EQUAL: Final = 1e-9
@@ -27,19 +27,19 @@ class _ClipMetric(SampleMetric):
     def image_extractors(self) -> tuple[str, ...]:
         return (f"clip-image/{self.model}",)
 
-    def texts(self, prompt: PromptFacts) -> tuple[tuple[str, str], ...]:
+    def texts(self, prompt: PromptInputs) -> tuple[tuple[str, str], ...]:
         return ((f"clip-text/{self.model}", self.prefix + prompt.text),)
 
-    def image_direction(self, sample: SampleFacts) -> NDArray[np.float64]:
-        """(d,) of length 1. Raises Unscored."""
+    def image_direction(self, sample: SampleInputs) -> NDArray[np.float64]:
+        """(d,) of length 1. Raises UnscoredError."""
         return _normalize(sample.look_up(f"clip-image/{self.model}"))
 
-    def text_direction(self, sample: SampleFacts) -> NDArray[np.float64]:
-        """(d,) of length 1. Raises Unscored."""
+    def text_direction(self, sample: SampleInputs) -> NDArray[np.float64]:
+        """(d,) of length 1. Raises UnscoredError."""
         return _normalize(sample.look_up_text(f"clip-text/{self.model}", self.prefix + sample.prompt.text))
 
-    def cosine(self, sample: SampleFacts) -> float:
-        """Of the angle between image and prompt. Raises Unscored."""
+    def cosine(self, sample: SampleInputs) -> float:
+        """Of the angle between image and prompt. Raises UnscoredError."""
         return float(self.image_direction(sample) @ self.text_direction(sample))
 
 
@@ -58,7 +58,7 @@ class ClipScore(_ClipMetric):
         source="Hessel et al. 2021, CLIPScore, section 3",
     )
 
-    def measure(self, sample: SampleFacts) -> Measurement:
+    def measure(self, sample: SampleInputs) -> Measurement:
         cosine = self.cosine(sample)
         return Measurement((self.scale * max(cosine, 0.0), cosine))
 
@@ -79,7 +79,7 @@ class ClipScore100(_ClipMetric):
         source="torchmetrics.multimodal.CLIPScore, clamped for each sample",
     )
 
-    def measure(self, sample: SampleFacts) -> Measurement:
+    def measure(self, sample: SampleInputs) -> Measurement:
         cosine = self.cosine(sample)
         return Measurement((max(100.0 * cosine, 0.0), cosine))
 
@@ -101,18 +101,18 @@ class RetrievalRank(_ClipMetric):
         source="Rank in retrieval by cosine: Radford et al. 2021, CLIP, section 3.1",
     )
 
-    def measure(self, sample: SampleFacts) -> Measurement:
-        raise Unscored("a rank is among all prompts of a run: one sample has none")
+    def measure(self, sample: SampleInputs) -> Measurement:
+        raise UnscoredError("a rank is among all prompts of a run: one sample has none")
 
-    def measure_all(self, samples: Sequence[SampleFacts]) -> list[Measurement | Unscored]:
+    def measure_all(self, samples: Sequence[SampleInputs]) -> list[Measurement | UnscoredError]:
         found = {sample.prompt.text: _attempt(self.text_direction, sample) for sample in samples}
-        known = {text: direction for text, direction in found.items() if not isinstance(direction, Unscored)}
+        known = {text: direction for text, direction in found.items() if not isinstance(direction, UnscoredError)}
         places = {text: place for place, text in enumerate(known)}
         table = np.array(list(known.values()))
 
-        def measure(sample: SampleFacts) -> Measurement:
+        def measure(sample: SampleInputs) -> Measurement:
             image = self.image_direction(sample)
-            if isinstance(reason := found[sample.prompt.text], Unscored):
+            if isinstance(reason := found[sample.prompt.text], UnscoredError):
                 raise reason
             return _rank(table @ image, places[sample.prompt.text])
 
@@ -122,17 +122,17 @@ class RetrievalRank(_ClipMetric):
 def _rank(cosines: NDArray[np.float64], place: int) -> Measurement:
     n, own = len(cosines), cosines[place]
     if n < 2:
-        raise Unscored("a rank needs at least 2 different prompts")
+        raise UnscoredError("a rank needs at least 2 different prompts")
     above = int((cosines > own + EQUAL).sum())
     equal = int((np.abs(cosines - own) <= EQUAL).sum())
     rank = above + (1 + equal) / 2
     return Measurement((rank, float(own), float(n)), f"{rank:g} of {n} prompts")
 
 
-def _attempt(measure: Callable[[SampleFacts], T], sample: SampleFacts) -> T | Unscored:
+def _attempt(measure: Callable[[SampleInputs], T], sample: SampleInputs) -> T | UnscoredError:
     try:
         return measure(sample)
-    except Unscored as reason:
+    except UnscoredError as reason:
         return reason
 
 
@@ -140,5 +140,5 @@ def _normalize(features: Extracted) -> NDArray[np.float64]:
     vector = np.asarray(features, dtype=np.float64)
     length = np.linalg.norm(vector)
     if not length > 0:
-        raise Unscored("CLIP gave a vector of length 0, which has no direction")
+        raise UnscoredError("CLIP gave a vector of length 0, which has no direction")
     return vector / length

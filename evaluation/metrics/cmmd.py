@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from evaluation.metrics.base import Declaration, SampleFacts
+from evaluation.metrics.base import Declaration, SampleInputs
 from evaluation.metrics.distances import RowsDistance, squared_distances
 from evaluation.metrics.features import look_up_features, unit_rows
 from evaluation.metrics.statistics import Array, Features
@@ -39,11 +39,11 @@ class Cmmd(RowsDistance):
         source="Jayasumana et al. 2024, Rethinking FID: Towards a Better Evaluation Metric for Image Generation",
     )
 
-    def check(self, sample: SampleFacts) -> None:
+    def check(self, sample: SampleInputs) -> None:
         unit_rows(look_up_features(sample, self.extractor)[None])
 
     def compare(self, generated: Features, reference: Features) -> float:
         return self.scale * rbf_distance(unit_rows(generated), unit_rows(reference), self.sigma)
 
-    def replay_facts(self) -> dict[str, Any]:
+    def replay_inputs(self) -> dict[str, Any]:
         return {"estimator": "biased, Gaussian kernel, unit vectors, float64"}

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from evaluation.metrics.base import Metric, PromptMetric, SampleFacts, SampleMetric, SetMetric, Unscored
+from evaluation.metrics.base import Metric, PromptMetric, SampleInputs, SampleMetric, SetMetric, UnscoredError
 from evaluation.metrics.intervals import Interval
 from evaluation.metrics.measuring import (
     Measured,
@@ -21,8 +21,8 @@ from evaluation.results import Comparison
 
 def compare(
     metric: Metric,
-    samples: Sequence[SampleFacts],
-    baseline_samples: Sequence[SampleFacts],
+    samples: Sequence[SampleInputs],
+    baseline_samples: Sequence[SampleInputs],
     *,
     reference: Any = None,
     confidence: float = 0.95,
@@ -46,7 +46,7 @@ def compare(
 
 
 def _compare_rows(
-    metric: RowMetric, samples: Sequence[SampleFacts], baseline: Sequence[SampleFacts], confidence: float
+    metric: RowMetric, samples: Sequence[SampleInputs], baseline: Sequence[SampleInputs], confidence: float
 ) -> Comparison:
     own, other = measure(metric, samples), measure(metric, baseline)
     both = _scored_keys(own) & _scored_keys(other)
@@ -55,21 +55,21 @@ def _compare_rows(
     own, other = own.select(both), other.select(both)
     value = attempt_value(metric, lambda: metric.aggregate(own.rows.rows))
     base = attempt_value(metric, lambda: metric.aggregate(other.rows.rows))
-    if isinstance(value, Unscored) or isinstance(base, Unscored):
-        return _refuse([answer for answer in (value, base) if isinstance(answer, Unscored)])
+    if isinstance(value, UnscoredError) or isinstance(base, UnscoredError):
+        return _refuse([answer for answer in (value, base) if isinstance(answer, UnscoredError)])
     interval = find_row_difference(metric, own.rows, other.rows, confidence)
     return _conclude(value, base, interval, len(both), len(own.rows.lengths))
 
 
 def _scored_keys(measured: Measured) -> set[Hashable]:
     answers = zip(measured.keys, measured.answers, strict=True)
-    return {key for key, answer in answers if not isinstance(answer, Unscored)}
+    return {key for key, answer in answers if not isinstance(answer, UnscoredError)}
 
 
 def _compare_sets(
     metric: SetMetric,
-    samples: Sequence[SampleFacts],
-    baseline: Sequence[SampleFacts],
+    samples: Sequence[SampleInputs],
+    baseline: Sequence[SampleInputs],
     reference: Any,
     confidence: float,
 ) -> Comparison:
@@ -80,8 +80,8 @@ def _compare_sets(
     own, others = ([s for s, ok in zip(side, passed, strict=True) if ok] for side in (samples, baseline))
     value = attempt_value(metric, lambda: metric.compute(metric.summarize(own), reference))
     base = attempt_value(metric, lambda: metric.compute(metric.summarize(others), reference))
-    if isinstance(value, Unscored) or isinstance(base, Unscored):
-        return _refuse([answer for answer in (value, base) if isinstance(answer, Unscored)])
+    if isinstance(value, UnscoredError) or isinstance(base, UnscoredError):
+        return _refuse([answer for answer in (value, base) if isinstance(answer, UnscoredError)])
     interval = find_set_difference(metric, own, others, (value, base), reference, confidence)
     return _conclude(value, base, interval, len(own), len({sample.prompt.key for sample in own}))
 
@@ -98,6 +98,6 @@ def _conclude(value: float, baseline: float, interval: Interval, n_samples: int,
     )
 
 
-def _refuse(reasons: Sequence[Unscored]) -> Comparison:
+def _refuse(reasons: Sequence[UnscoredError]) -> Comparison:
     most = next(iter(count_reasons(reasons)))
     return Comparison(reason=f"Nothing has a value in both runs: {most}")

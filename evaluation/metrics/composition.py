@@ -19,7 +19,7 @@ from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 from pydantic import Field
 
-from evaluation.metrics.base import Declaration, Measurement, PromptFacts, SampleFacts, SampleMetric, Unscored
+from evaluation.metrics.base import Declaration, Measurement, PromptInputs, SampleInputs, SampleMetric, UnscoredError
 
 Check: TypeAlias = Mapping[str, Any]
 Found: TypeAlias = Mapping[str, Any]  # one object of a checker's record
@@ -64,25 +64,25 @@ class _CompositionMetric(SampleMetric):
     def image_extractors(self) -> tuple[str, ...]:
         return (self.checker,)
 
-    def applies(self, prompt: PromptFacts) -> bool:
+    def applies(self, prompt: PromptInputs) -> bool:
         return bool(self._pick(prompt))
 
-    def _pick(self, prompt: PromptFacts) -> list[Check]:
+    def _pick(self, prompt: PromptInputs) -> list[Check]:
         return [check for check in prompt.checks if self.part is None or check.get(self.part) is not None]
 
-    def measure(self, sample: SampleFacts) -> Measurement:
+    def measure(self, sample: SampleInputs) -> Measurement:
         checks = self._pick(sample.prompt)
         if not checks:
-            raise Unscored(f"the prompt states no {self.part or 'check'}")
+            raise UnscoredError(f"the prompt states no {self.part or 'check'}")
         scene = self._look(sample)
         failed = [fault for judge in self.judges for fault in judge(checks, scene)]
         return Measurement((float(not failed),), "; ".join(dict.fromkeys(failed)))
 
-    def _look(self, sample: SampleFacts) -> _Scene:
+    def _look(self, sample: SampleInputs) -> _Scene:
         checks, record = sample.prompt.checks, sample.look_up(self.checker)
         names = {name for check in checks for name in _name_objects(check)}
         if unknown := sorted(name for name in names if get_label(name) not in record["labels"]):
-            raise Unscored(f"{self.checker} does not know {', '.join(map(repr, unknown))}")
+            raise UnscoredError(f"{self.checker} does not know {', '.join(map(repr, unknown))}")
         counted = any(check.get("count") is not None for check in checks)
         least = self.counting_confidence if counted else self.confidence
         things = sorted(record["objects"], key=lambda thing: -thing["confidence"])
@@ -160,7 +160,7 @@ def _name_objects(check: Check) -> Iterator[str]:
     yield check["object"]
     if position := check.get("position"):
         if position["relation"] not in DIRECTIONS:
-            raise Unscored(f"{position['relation']!r} is no relation; known: {', '.join(DIRECTIONS)}")
+            raise UnscoredError(f"{position['relation']!r} is no relation; known: {', '.join(DIRECTIONS)}")
         yield position["other"]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.metrics.base import SampleFacts, SetMetric, Unscored
+from evaluation.metrics.base import SampleInputs, SetMetric, UnscoredError
 from evaluation.metrics.features import BLOCK, look_up_features, read_features
 from evaluation.metrics.statistics import Array, FeatureRows, Features, ReferenceStatistics
 
@@ -19,15 +19,15 @@ class Distance(SetMetric):
     def image_extractors(self) -> tuple[str, ...]:
         return (self.extractor,)
 
-    def check(self, sample: SampleFacts) -> None:
+    def check(self, sample: SampleInputs) -> None:
         look_up_features(sample, self.extractor)
 
     def expect_reference(self, reference: ReferenceStatistics | None, d: int) -> ReferenceStatistics:
-        """Raise Unscored where there is none, or one of other features."""
+        """Raise UnscoredError where there is none, or one of other features."""
         if reference is None:
-            raise Unscored(f"there is no reference set {self.reference!r} for {self.extractor}")
+            raise UnscoredError(f"there is no reference set {self.reference!r} for {self.extractor}")
         if reference.moments.d != d:
-            raise Unscored(f"features of {d} numbers against a reference set of {reference.moments.d}")
+            raise UnscoredError(f"features of {d} numbers against a reference set of {reference.moments.d}")
         if reference.moments.n is not None:
             expect_two(reference.moments.n, "the reference set has")
         return reference
@@ -36,28 +36,28 @@ class Distance(SetMetric):
 class RowsDistance(Distance):
     """A distance that needs the features themselves, of both sets."""
 
-    def summarize(self, samples: Iterable[SampleFacts]) -> FeatureRows:
+    def summarize(self, samples: Iterable[SampleInputs]) -> FeatureRows:
         return FeatureRows(tuple(read_features(samples, self.extractor)))
 
     def compute(self, statistic: FeatureRows, reference: Any = None) -> float:
         expect_two(len(statistic))
         rows = self.expect_reference(reference, statistic.d).rows
         if rows is None:
-            raise Unscored(
+            raise UnscoredError(
                 f"the reference set {self.reference!r} keeps no features, only mean and covariance: build it from its "
                 "images"
             )
         return self.compare(statistic.stack(), rows.stack())
 
     def compare(self, generated: Features, reference: Features) -> float:
-        """The value, from (n, d) and (m, d), both at least 2. Raises Unscored."""
+        """The value, from (n, d) and (m, d), both at least 2. Raises UnscoredError."""
         raise NotImplementedError
 
 
 def expect_two(n: int, who: str = "there are") -> None:
-    """Raise Unscored for fewer than two images."""
+    """Raise UnscoredError for fewer than two images."""
     if n < 2:
-        raise Unscored(f"a distance of sets needs at least 2 images, {who} {n}")
+        raise UnscoredError(f"a distance of sets needs at least 2 images, {who} {n}")
 
 
 def squared_distances(x: Features, y: Features) -> Iterator[Array]:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from evaluation.metrics.base import Declaration, Measurement, PromptMetric, SampleFacts, SetMetric, Unscored
+from evaluation.metrics.base import Declaration, Measurement, PromptMetric, SampleInputs, SetMetric, UnscoredError
 from evaluation.metrics.features import look_up_features, read_features, unit_rows
 from evaluation.metrics.statistics import Array, Features, Moments
 
@@ -53,10 +53,10 @@ class Vendi(SetMetric):
     def image_extractors(self) -> tuple[str, ...]:
         return (self.extractor,)
 
-    def check(self, sample: SampleFacts) -> None:
+    def check(self, sample: SampleInputs) -> None:
         unit_rows(look_up_features(sample, self.extractor)[None])
 
-    def summarize(self, samples: Iterable[SampleFacts]) -> Moments:
+    def summarize(self, samples: Iterable[SampleInputs]) -> Moments:
         moments = Moments()
         for block in read_features(samples, self.extractor):
             moments = moments.add(unit_rows(block))
@@ -64,10 +64,10 @@ class Vendi(SetMetric):
 
     def compute(self, statistic: Moments, reference: Any = None) -> float:
         if not statistic.n or statistic.n < 2:
-            raise Unscored(f"repetition needs at least 2 images, there are {statistic.n}")
+            raise UnscoredError(f"repetition needs at least 2 images, there are {statistic.n}")
         return vendi_score_of_moments(statistic)
 
-    def replay_facts(self) -> dict[str, Any]:
+    def replay_inputs(self) -> dict[str, Any]:
         return {"kernel": KERNEL}
 
 
@@ -77,17 +77,17 @@ class _WithinPrompt(PromptMetric):
     def image_extractors(self) -> tuple[str, ...]:
         return (self.extractor,)
 
-    def measure(self, samples: Sequence[SampleFacts]) -> Measurement:
+    def measure(self, samples: Sequence[SampleInputs]) -> Measurement:
         """Of the images that there are, if at least two; the note says how many are missing."""
         rows, faults = [], []
         for sample in samples:
             try:
                 rows.append(unit_rows(look_up_features(sample, self.extractor)[None]))
-            except Unscored as fault:
+            except UnscoredError as fault:
                 faults.append(str(fault))
         if len(rows) < 2:
             why = f"; {faults[0]}" if faults else ""
-            raise Unscored(f"repetition within a prompt needs at least 2 images, there are {len(rows)}{why}")
+            raise UnscoredError(f"repetition within a prompt needs at least 2 images, there are {len(rows)}{why}")
         unit = np.concatenate(rows)
         note = f"{len(rows)} of {len(samples)} images; {faults[0]}" if faults else ""
         return Measurement((self.compare(unit @ unit.T),), note)
@@ -96,7 +96,7 @@ class _WithinPrompt(PromptMetric):
         """From the cosines (n, n) of a prompt's images."""
         raise NotImplementedError
 
-    def replay_facts(self) -> dict[str, Any]:
+    def replay_inputs(self) -> dict[str, Any]:
         return {"kernel": KERNEL}
 
 

@@ -5,7 +5,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from evaluation.metrics.base import Measurement, Metric, PromptMetric, SampleFacts, SampleMetric, SetMetric, Unscored
+from evaluation.metrics.base import (
+    Measurement,
+    Metric,
+    PromptMetric,
+    SampleInputs,
+    SampleMetric,
+    SetMetric,
+    UnscoredError,
+)
 from evaluation.metrics.comparing import compare
 from evaluation.metrics.intervals import Interval
 from evaluation.metrics.measuring import (
@@ -39,7 +47,7 @@ class Evaluation:
     n_unscored: int
     n_prompts: int
     reasons: Mapping[str, int]
-    scores: tuple[Measurement | Unscored | None, ...]
+    scores: tuple[Measurement | UnscoredError | None, ...]
     confidence: float
     value: float | None = None
     ci_low: float | None = None
@@ -51,7 +59,7 @@ class Evaluation:
 
 
 def evaluate(
-    metric: Metric, samples: Sequence[SampleFacts], *, reference: Any = None, confidence: float = 0.95
+    metric: Metric, samples: Sequence[SampleInputs], *, reference: Any = None, confidence: float = 0.95
 ) -> Evaluation:
     """Measure, aggregate, and say how sure that is. No fault of a sample or of the metric gets out of here.
 
@@ -69,7 +77,7 @@ def evaluate(
     return replace(found, scores=tuple(scores))
 
 
-def _evaluate_rows(metric: RowMetric, samples: Sequence[SampleFacts], confidence: float) -> Evaluation:
+def _evaluate_rows(metric: RowMetric, samples: Sequence[SampleInputs], confidence: float) -> Evaluation:
     measured = measure(metric, samples)
     answer_of = {id(s): answer for unit, answer in zip(measured.units, measured.answers, strict=True) for s in unit}
     counted = Evaluation(
@@ -83,13 +91,13 @@ def _evaluate_rows(metric: RowMetric, samples: Sequence[SampleFacts], confidence
     if not measured.scored:
         return replace(counted, reason=_explain(measured.unscored))
     value = attempt_value(metric, lambda: metric.aggregate(measured.rows.rows))
-    if isinstance(value, Unscored):
+    if isinstance(value, UnscoredError):
         return replace(counted, reason=str(value))
     interval = find_row_interval(metric, measured.rows, confidence)
     return _conclude(metric, replace(counted, value=value, groups=_group(metric, measured)), interval)
 
 
-def _evaluate_set(metric: SetMetric, samples: Sequence[SampleFacts], reference: Any, confidence: float) -> Evaluation:
+def _evaluate_set(metric: SetMetric, samples: Sequence[SampleInputs], reference: Any, confidence: float) -> Evaluation:
     faults = check(metric, samples)
     passed = sort_samples([sample for sample, fault in zip(samples, faults, strict=True) if fault is None])
     unscored = [fault for fault in faults if fault is not None]
@@ -106,13 +114,13 @@ def _evaluate_set(metric: SetMetric, samples: Sequence[SampleFacts], reference: 
     statistic = attempt(metric, lambda: metric.summarize(passed))
     value = (
         statistic
-        if isinstance(statistic, Unscored)
+        if isinstance(statistic, UnscoredError)
         else attempt_value(metric, lambda: metric.compute(statistic, reference))
     )
-    if isinstance(value, Unscored):
+    if isinstance(value, UnscoredError):
         return replace(counted, reason=str(value))
     warnings = attempt(metric, lambda: metric.warnings(statistic))
-    told = (str(warnings),) if isinstance(warnings, Unscored) else tuple(warnings)
+    told = (str(warnings),) if isinstance(warnings, UnscoredError) else tuple(warnings)
     interval = find_set_interval(metric, passed, value, reference, confidence)
     return _conclude(metric, replace(counted, value=value, warnings=told), interval)
 
@@ -161,7 +169,7 @@ def describe(
     )
 
 
-def _explain(unscored: Sequence[Unscored]) -> str:
+def _explain(unscored: Sequence[UnscoredError]) -> str:
     reasons = count_reasons(unscored)
     if not reasons:
         return "There are no samples."
@@ -182,6 +190,6 @@ def _group(metric: RowMetric, measured: Measured) -> dict[str, float]:
             continue
         for member, measurements in sorted(members.items()):
             value = attempt_value(metric, partial(metric.aggregate, to_rows(measurements)))
-            if not isinstance(value, Unscored):
+            if not isinstance(value, UnscoredError):
                 groups[f"{name}: {member}"] = value
     return groups

@@ -5,22 +5,22 @@ from itertools import islice
 
 import numpy as np
 
-from evaluation.metrics.base import SampleFacts, Unscored
+from evaluation.metrics.base import SampleInputs, UnscoredError
 from evaluation.metrics.statistics import Array, Features
 
 # Rows that are read at once: 4 MB of an Inception network's.
 BLOCK = 512
 
 
-def look_up_features(sample: SampleFacts, extractor: str) -> Features:
-    """(d,). Raises Unscored where there are none."""
+def look_up_features(sample: SampleInputs, extractor: str) -> Features:
+    """(d,). Raises UnscoredError where there are none."""
     features = sample.look_up(extractor)
     if not isinstance(features, np.ndarray) or features.ndim != 1:
-        raise Unscored(f"{extractor} gives no vector of features")
+        raise UnscoredError(f"{extractor} gives no vector of features")
     return features
 
 
-def read_features(samples: Iterable[SampleFacts], extractor: str) -> Iterator[Features]:
+def read_features(samples: Iterable[SampleInputs], extractor: str) -> Iterator[Features]:
     """Blocks (n_i, d), read as they are asked for."""
     rest = iter(samples)
     while block := [look_up_features(sample, extractor) for sample in islice(rest, BLOCK)]:
@@ -28,10 +28,10 @@ def read_features(samples: Iterable[SampleFacts], extractor: str) -> Iterator[Fe
 
 
 def unit_rows(rows: Features) -> Array:
-    """(n, d), each divided by its length. Raises Unscored where one has no direction."""
+    """(n, d), each divided by its length. Raises UnscoredError where one has no direction."""
     precise = rows.astype(np.float64)
     lengths = np.linalg.norm(precise, axis=1, keepdims=True)
     if not lengths.all():
-        raise Unscored("features that are all zero have no direction")
+        raise UnscoredError("features that are all zero have no direction")
     unit: Array = precise / lengths
     return unit

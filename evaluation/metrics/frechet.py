@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from evaluation.metrics.base import Declaration, SampleFacts, Unscored
+from evaluation.metrics.base import Declaration, SampleInputs, UnscoredError
 from evaluation.metrics.distances import Distance, expect_two
 from evaluation.metrics.features import read_features
 from evaluation.metrics.statistics import FeatureRows, Features, Moments
@@ -80,7 +80,7 @@ class FrechetDistance(Distance):
         source="Heusel et al. 2017, GANs Trained by a Two Time-Scale Update Rule, formula 6",
     )
 
-    def summarize(self, samples: Iterable[SampleFacts]) -> Moments:
+    def summarize(self, samples: Iterable[SampleInputs]) -> Moments:
         moments = Moments()
         for block in read_features(samples, self.extractor):
             moments = moments.add(block)
@@ -103,7 +103,7 @@ class FrechetDistance(Distance):
             found.append(f"All {n:,} images have the same features.")
         return tuple(found)
 
-    def replay_facts(self) -> dict[str, Any]:
+    def replay_inputs(self) -> dict[str, Any]:
         return {"estimator": ESTIMATOR}
 
 
@@ -120,12 +120,12 @@ class FrechetDistanceInfinity(Distance):
         source="Chong & Forsyth 2020, Effectively Unbiased FID and Inception Score and Where to Find Them",
     )
 
-    def summarize(self, samples: Iterable[SampleFacts]) -> FeatureRows:
+    def summarize(self, samples: Iterable[SampleInputs]) -> FeatureRows:
         return FeatureRows(tuple(read_features(samples, self.extractor)))
 
     def compute(self, statistic: FeatureRows, reference: Any = None) -> float:
         if len(statistic) < 4:
-            raise Unscored(f"a line through subsets needs at least 4 images, there are {len(statistic)}")
+            raise UnscoredError(f"a line through subsets needs at least 4 images, there are {len(statistic)}")
         moments = self.expect_reference(reference, statistic.d).moments
         return frechet_distance_infinity(statistic.stack(), moments, seed=self.seed)
 
@@ -136,5 +136,5 @@ class FrechetDistanceInfinity(Distance):
             return ()
         return (f"{n:,} images for {d:,} features: below {4 * d:,} the limit is off to either side.",)
 
-    def replay_facts(self) -> dict[str, Any]:
+    def replay_inputs(self) -> dict[str, Any]:
         return {"estimator": f"{ESTIMATOR}; line through {POINTS} nested random subsets of n/2 to n"}

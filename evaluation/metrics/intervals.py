@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.metrics.base import Rows, Unscored
+from evaluation.metrics.base import Rows, UnscoredError
 from evaluation.ratings.ratings import check_confidence, quantile
 
 Aggregate = Callable[[Rows], float]
@@ -113,7 +113,7 @@ def _bootstrap(replicate: Callable[[NDArray[np.int64]], float], n: int, confiden
 def _value_or_nan(replicate: Callable[[NDArray[np.int64]], float], drawn: NDArray[np.int64]) -> float:
     try:
         return replicate(drawn)
-    except Unscored:
+    except UnscoredError:
         return np.nan
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from evaluation.metrics.base import Declaration, Unscored
+from evaluation.metrics.base import Declaration, UnscoredError
 from evaluation.metrics.distances import RowsDistance
 from evaluation.metrics.features import BLOCK
 from evaluation.metrics.statistics import Array, Features
@@ -96,8 +96,8 @@ class KernelDistance(RowsDistance):
     def compare(self, generated: Features, reference: Features) -> float:
         fewest = min(len(generated), len(reference))
         if self.subset == "torchmetrics" and fewest < LARGEST:
-            raise Unscored(f"subsets of {LARGEST:,} images (torchmetrics) cannot be drawn from {fewest:,}")
+            raise UnscoredError(f"subsets of {LARGEST:,} images (torchmetrics) cannot be drawn from {fewest:,}")
         return float(kernel_distances(generated, reference, min(fewest, LARGEST), seed=self.seed).mean())
 
-    def replay_facts(self) -> dict[str, Any]:
+    def replay_inputs(self) -> dict[str, Any]:
         return {"estimator": f"unbiased, kernel (x·y/d + 1)³, mean of {SUBSETS} subsets, float64"}

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from evaluation.metrics.base import Declaration, Unscored
+from evaluation.metrics.base import Declaration, UnscoredError
 from evaluation.metrics.distances import RowsDistance, squared_distances
 from evaluation.metrics.statistics import Array, Features
 
@@ -59,7 +59,7 @@ def _look_inside(points: Features, centers: Features, k: int, side: Side) -> Ite
 def _find_radii(centers: Features, k: int) -> Array:
     """(m,): squared distance to the k-th nearest other. Each is itself the first of k + 1, at distance 0."""
     if len(centers) <= k:
-        raise Unscored(f"{k} nearest neighbours need at least {k + 1} images in each set, one has {len(centers)}")
+        raise UnscoredError(f"{k} nearest neighbours need at least {k + 1} images in each set, one has {len(centers)}")
     return np.concatenate([np.partition(squared, k, axis=1)[:, k] for squared in squared_distances(centers, centers)])
 
 
@@ -86,7 +86,7 @@ class Precision(_Manifolds):
     def compare(self, generated: Features, reference: Features) -> float:
         return precision(generated, reference, self.k)
 
-    def replay_facts(self) -> dict[str, Any]:
+    def replay_inputs(self) -> dict[str, Any]:
         return {"estimator": "balls to the k-th neighbour, closed (≤)"}
 
 
@@ -104,7 +104,7 @@ class Recall(_Manifolds):
     def compare(self, generated: Features, reference: Features) -> float:
         return recall(generated, reference, self.k)
 
-    def replay_facts(self) -> dict[str, Any]:
+    def replay_inputs(self) -> dict[str, Any]:
         return {"estimator": "balls to the k-th neighbour, closed (≤)"}
 
 
@@ -124,7 +124,7 @@ class Density(_Manifolds):
     def compare(self, generated: Features, reference: Features) -> float:
         return density(generated, reference, self.k)
 
-    def replay_facts(self) -> dict[str, Any]:
+    def replay_inputs(self) -> dict[str, Any]:
         return {"estimator": "balls to the k-th neighbour, open (<)"}
 
 
@@ -144,5 +144,5 @@ class Coverage(_Manifolds):
     def compare(self, generated: Features, reference: Features) -> float:
         return coverage(generated, reference, self.k)
 
-    def replay_facts(self) -> dict[str, Any]:
+    def replay_inputs(self) -> dict[str, Any]:
         return {"estimator": "balls to the k-th neighbour, open (<)"}

@@ -13,13 +13,13 @@ import structlog
 from evaluation.metrics.base import (
     Measurement,
     Metric,
-    PromptFacts,
+    PromptInputs,
     PromptMetric,
     Rows,
-    SampleFacts,
+    SampleInputs,
     SampleMetric,
     SetMetric,
-    Unscored,
+    UnscoredError,
 )
 from evaluation.metrics.intervals import ClusteredRows
 
@@ -28,36 +28,36 @@ T = TypeVar("T")
 RowMetric = SampleMetric | PromptMetric
 
 
-def attempt(metric: Metric, ask: Callable[[], T]) -> T | Unscored:
+def attempt(metric: Metric, ask: Callable[[], T]) -> T | UnscoredError:
     """What the metric answers, or why it does not. An error that it was not meant to raise is logged too."""
     try:
         return ask()
-    except Unscored as reason:
+    except UnscoredError as reason:
         return reason
     except Exception as error:
         log.exception("metric_crashed", metric=type(metric).__name__)
-        return Unscored(f"{type(error).__name__}: {error}")
+        return UnscoredError(f"{type(error).__name__}: {error}")
 
 
-def attempt_value(metric: Metric, ask: Callable[[], float]) -> float | Unscored:
+def attempt_value(metric: Metric, ask: Callable[[], float]) -> float | UnscoredError:
     """As ``attempt``; a value that is no number is unscored."""
     value = attempt(metric, ask)
-    if isinstance(value, Unscored) or np.isfinite(value):
+    if isinstance(value, UnscoredError) or np.isfinite(value):
         return value
-    return Unscored(f"the value is no number: {value}")
+    return UnscoredError(f"the value is no number: {value}")
 
 
-def count_reasons(answers: Iterable[Unscored]) -> dict[str, int]:
+def count_reasons(answers: Iterable[UnscoredError]) -> dict[str, int]:
     """How often each reason was given, the commonest first."""
     return dict(Counter(map(str, answers)).most_common())
 
 
-def sort_samples(samples: Sequence[SampleFacts]) -> list[SampleFacts]:
+def sort_samples(samples: Sequence[SampleInputs]) -> list[SampleInputs]:
     """By prompt and seed, so that no number depends on the order in which samples came."""
     return sorted(samples, key=key_of)
 
 
-def key_of(sample: SampleFacts) -> tuple[str, int]:
+def key_of(sample: SampleInputs) -> tuple[str, int]:
     """What makes a sample the same in two runs."""
     return sample.prompt.key, sample.seed
 
@@ -66,8 +66,8 @@ def key_of(sample: SampleFacts) -> tuple[str, int]:
 class Measured:
     """What a metric says of each unit, in the order of prompts: of each sample, or of all samples of a prompt."""
 
-    units: tuple[tuple[SampleFacts, ...], ...]
-    answers: tuple[Measurement | Unscored, ...]
+    units: tuple[tuple[SampleInputs, ...], ...]
+    answers: tuple[Measurement | UnscoredError, ...]
     of_prompts: bool
 
     @property
@@ -76,11 +76,11 @@ class Measured:
         return [unit[0].prompt.key if self.of_prompts else key_of(unit[0]) for unit in self.units]
 
     @property
-    def unscored(self) -> list[Unscored]:
-        return [answer for answer in self.answers if isinstance(answer, Unscored)]
+    def unscored(self) -> list[UnscoredError]:
+        return [answer for answer in self.answers if isinstance(answer, UnscoredError)]
 
     @cached_property
-    def scored(self) -> list[tuple[PromptFacts, Measurement]]:
+    def scored(self) -> list[tuple[PromptInputs, Measurement]]:
         units = zip(self.units, self.answers, strict=True)
         return [(unit[0].prompt, answer) for unit, answer in units if isinstance(answer, Measurement)]
 
@@ -101,7 +101,7 @@ def to_rows(measurements: Sequence[Measurement]) -> Rows:
     return np.array([measurement.values for measurement in measurements], dtype=np.float64)
 
 
-def measure(metric: RowMetric, samples: Sequence[SampleFacts]) -> Measured:
+def measure(metric: RowMetric, samples: Sequence[SampleInputs]) -> Measured:
     """Ask the metric about every sample, or about the samples of every prompt."""
     ordered = sort_samples(samples)
     if isinstance(metric, PromptMetric):
@@ -114,23 +114,23 @@ def measure(metric: RowMetric, samples: Sequence[SampleFacts]) -> Measured:
     return Measured(tuple((sample,) for sample in ordered), tuple(answers), of_prompts=False)
 
 
-def _measure_samples(metric: SampleMetric, samples: list[SampleFacts]) -> list[Measurement | Unscored]:
+def _measure_samples(metric: SampleMetric, samples: list[SampleInputs]) -> list[Measurement | UnscoredError]:
     answers = attempt(metric, lambda: metric.measure_all(samples))
-    if isinstance(answers, Unscored):
+    if isinstance(answers, UnscoredError):
         return [answers] * len(samples)
     return [_expect_numbers(answer) for answer in answers]
 
 
-def _measure_prompt(metric: PromptMetric, samples: tuple[SampleFacts, ...]) -> Measurement | Unscored:
+def _measure_prompt(metric: PromptMetric, samples: tuple[SampleInputs, ...]) -> Measurement | UnscoredError:
     return _expect_numbers(attempt(metric, lambda: metric.measure(samples)))
 
 
-def _expect_numbers(answer: Measurement | Unscored) -> Measurement | Unscored:
+def _expect_numbers(answer: Measurement | UnscoredError) -> Measurement | UnscoredError:
     if isinstance(answer, Measurement) and not np.isfinite(answer.values).all():
-        return Unscored(f"the value is no number: {answer.values[0]}")
+        return UnscoredError(f"the value is no number: {answer.values[0]}")
     return answer
 
 
-def check(metric: SetMetric, samples: Sequence[SampleFacts]) -> list[Unscored | None]:
+def check(metric: SetMetric, samples: Sequence[SampleInputs]) -> list[UnscoredError | None]:
     """Why each sample, in the given order, cannot be part of the set; None where it can."""
     return [attempt(metric, partial(metric.check, sample)) for sample in samples]

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from evaluation.metrics.base import Metric, SampleFacts, SetMetric, Unscored
+from evaluation.metrics.base import Metric, SampleInputs, SetMetric, UnscoredError
 from evaluation.metrics.intervals import (
     ClusteredRows,
     Interval,
@@ -39,7 +39,7 @@ def find_row_difference(metric: RowMetric, rows: ClusteredRows, baseline: Cluste
 
 
 def find_set_interval(
-    metric: SetMetric, samples: Sequence[SampleFacts], value: float, reference: Any, confidence: float
+    metric: SetMetric, samples: Sequence[SampleInputs], value: float, reference: Any, confidence: float
 ) -> Interval:
     """Of the value of a set. The reference set is taken as it is: its own chance is not in the interval."""
     groups, sizes = _split(samples)
@@ -57,8 +57,8 @@ def find_set_interval(
 
 def find_set_difference(
     metric: SetMetric,
-    samples: Sequence[SampleFacts],
-    baseline: Sequence[SampleFacts],
+    samples: Sequence[SampleInputs],
+    baseline: Sequence[SampleInputs],
     values: tuple[float, float],
     reference: Any,
     confidence: float,
@@ -78,9 +78,9 @@ def find_set_difference(
     return interval
 
 
-def _split(samples: Sequence[SampleFacts]) -> tuple[list[list[SampleFacts]], list[int]]:
+def _split(samples: Sequence[SampleInputs]) -> tuple[list[list[SampleInputs]], list[int]]:
     """The samples of each group of prompts, and how many prompts it has."""
-    by_prompt: dict[str, list[SampleFacts]] = {}
+    by_prompt: dict[str, list[SampleInputs]] = {}
     for sample in samples:
         by_prompt.setdefault(sample.prompt.key, []).append(sample)
     groups = split_prompts(by_prompt)
@@ -96,7 +96,7 @@ def _is_rate(metric: RowMetric, rows: ClusteredRows) -> bool:
     if not (found == {0.0, 1.0} or (found < {0.0, 1.0} and metric.declaration.unit == SHARE)):
         return False
     value = attempt(metric, lambda: metric.aggregate(rows.rows))
-    return not isinstance(value, Unscored) and abs(value - float(rows.rows[:, 0].mean())) <= 1e-12
+    return not isinstance(value, UnscoredError) and abs(value - float(rows.rows[:, 0].mean())) <= 1e-12
 
 
 def _is_boundary(metric: Metric, interval: Interval, value: float) -> bool:
@@ -109,7 +109,7 @@ def _repeat(value: float, n: int) -> ClusteredRows:
     return ClusteredRows(np.full((n, 1), value), np.ones(n, dtype=np.int64))
 
 
-def _expect_interval(metric: Metric, found: Interval | Unscored) -> Interval:
-    if isinstance(found, Unscored):
+def _expect_interval(metric: Metric, found: Interval | UnscoredError) -> Interval:
+    if isinstance(found, UnscoredError):
         return Interval(None, None, f"{metric.declaration.title} has no value on some of the prompts: {found}")
     return found

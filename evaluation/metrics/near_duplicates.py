@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from evaluation.metrics.base import Declaration, Measurement, SampleFacts, SampleMetric, Unscored
+from evaluation.metrics.base import Declaration, Measurement, SampleInputs, SampleMetric, UnscoredError
 from generators.images.near_duplicates import MAX_DISTANCE, repetition_rates
 
 LONELY = "there is no image of another prompt to compare with"
@@ -28,20 +28,20 @@ class NearDuplicateRate(SampleMetric):
         source="Zauner 2010, Implementation and Benchmarking of Perceptual Image Hash Functions (pHash)",
     )
 
-    def measure(self, sample: SampleFacts) -> Measurement:
-        """Raises Unscored: one alone has nothing to be near to."""
-        raise _find_fault(sample) or Unscored(LONELY)
+    def measure(self, sample: SampleInputs) -> Measurement:
+        """Raises UnscoredError: one alone has nothing to be near to."""
+        raise _find_fault(sample) or UnscoredError(LONELY)
 
-    def measure_all(self, samples: Sequence[SampleFacts]) -> list[Measurement | Unscored]:
+    def measure_all(self, samples: Sequence[SampleInputs]) -> list[Measurement | UnscoredError]:
         faults = [_find_fault(sample) for sample in samples]
         measured = iter(self._compare([sample for sample, fault in zip(samples, faults, strict=True) if not fault]))
         return [fault or next(measured) for fault in faults]
 
-    def _compare(self, samples: Sequence[SampleFacts]) -> list[Measurement | Unscored]:
+    def _compare(self, samples: Sequence[SampleInputs]) -> list[Measurement | UnscoredError]:
         prompts = [sample.prompt.key for sample in samples]
         if len(set(prompts)) < 2:
-            return [Unscored(LONELY)] * len(samples)
-        found: list[Measurement | Unscored] = [Measurement((0.0,))] * len(samples)
+            return [UnscoredError(LONELY)] * len(samples)
+        found: list[Measurement | UnscoredError] = [Measurement((0.0,))] * len(samples)
         hashes = [sample.phash for sample in samples]
         for pair in repetition_rates(hashes, prompts, max_distance=self.max_distance).other_prompts.pairs:
             seen = samples[pair.seen]
@@ -50,11 +50,11 @@ class NearDuplicateRate(SampleMetric):
         return found
 
 
-def _find_fault(sample: SampleFacts) -> Unscored | None:
+def _find_fault(sample: SampleInputs) -> UnscoredError | None:
     try:
         sample.expect_image()
-    except Unscored as reason:
+    except UnscoredError as reason:
         return reason
     if not re.fullmatch("[0-9a-f]{16}", sample.phash):
-        return Unscored(f"a perceptual hash has 16 hex digits, got {sample.phash!r}")
+        return UnscoredError(f"a perceptual hash has 16 hex digits, got {sample.phash!r}")
     return None

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from evaluation.metrics.base import Declaration, Measurement, Rows, SampleFacts, SampleMetric, SetMetric, Unscored
+from evaluation.metrics.base import Declaration, Measurement, Rows, SampleInputs, SampleMetric, SetMetric, UnscoredError
 from evaluation.ratings.families import sigmoid
 from evaluation.ratings.scales import Scale
 
@@ -29,10 +29,10 @@ class WinRate(SampleMetric):
     )
     columns: ClassVar[tuple[str, ...]] = ("win rate", "points", "votes")
 
-    def measure(self, sample: SampleFacts) -> Measurement:
+    def measure(self, sample: SampleInputs) -> Measurement:
         votes: list[str] = [vote.outcome for vote in sample.votes]
         if not votes:
-            raise Unscored("nobody has voted on it")
+            raise UnscoredError("nobody has voted on it")
         points = sum(POINTS[outcome] for outcome in votes)
         counted = Counter(votes)
         note = ", ".join(f"{counted[outcome]} {outcome.replace('_', ' ')}" for outcome in POINTS if counted[outcome])
@@ -67,26 +67,26 @@ class ArenaRating(SetMetric):
         source="Bradley & Terry 1952, by maximum likelihood in one unknown; 400 points are odds of 10 to 1",
     )
 
-    def check(self, sample: SampleFacts) -> None:
+    def check(self, sample: SampleInputs) -> None:
         if not sample.votes:
-            raise Unscored("nobody has voted on it")
+            raise UnscoredError("nobody has voted on it")
         if all(vote.opponent_rating is None for vote in sample.votes):
-            raise Unscored("no opponent that it was voted against has a rating")
+            raise UnscoredError("no opponent that it was voted against has a rating")
 
-    def summarize(self, samples: Iterable[SampleFacts]) -> RatedVotes:
+    def summarize(self, samples: Iterable[SampleInputs]) -> RatedVotes:
         votes = [vote for sample in samples for vote in sample.votes]
         rated = Counter((v.opponent_rating, v.outcome) for v in votes if v.opponent_rating is not None)
         return RatedVotes(Counter({(float(r), o): n for (r, o), n in rated.items()}), len(votes) - rated.total())
 
     def compute(self, statistic: RatedVotes, reference: Any = None) -> float:
-        """Raises Unscored where no finite strength is likeliest: all votes won, or none."""
+        """Raises UnscoredError where no finite strength is likeliest: all votes won, or none."""
         if not statistic.counts:
-            raise Unscored("no vote against an opponent with a rating")
+            raise UnscoredError("no vote against an opponent with a rating")
         ratings = np.array([rating for rating, _ in statistic.counts])
         points = np.array([POINTS[outcome] for _, outcome in statistic.counts])
         return find_strength(ratings, points, np.array(list(statistic.counts.values()), dtype=np.float64))
 
-    def replay_facts(self) -> dict[str, Any]:
+    def replay_inputs(self) -> dict[str, Any]:
         return {"estimator": "bradley_terry", "points": POINTS}
 
 
@@ -97,14 +97,14 @@ def find_strength(
 ) -> float:
     """The rating R with Σ votes (points - P(R beats opponent)) = 0: the maximum of the Bradley-Terry likelihood.
 
-    All are (K,): an opponent's rating, points of a vote against it, and how many such votes. Raises Unscored.
+    All are (K,): an opponent's rating, points of a vote against it, and how many such votes. Raises UnscoredError.
     """
     from scipy.optimize import brentq
 
     unit = Scale().unit
     won, n = float(points @ votes), float(votes.sum())
     if won in {0.0, n}:
-        raise Unscored(
+        raise UnscoredError(
             f"never {'won' if won == 0.0 else 'lost'}: any strength {'below' if won == 0.0 else 'above'} fits"
         )
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from evaluation.metrics.base import Declaration, Measurement, SampleFacts, SampleMetric, Unscored
+from evaluation.metrics.base import Declaration, Measurement, SampleInputs, SampleMetric, UnscoredError
 
 
 class _PixelMetric(SampleMetric):
@@ -13,10 +13,10 @@ class _PixelMetric(SampleMetric):
     def image_extractors(self) -> tuple[str, ...]:
         return ("pixels",)
 
-    def measure(self, sample: SampleFacts) -> Measurement:
+    def measure(self, sample: SampleInputs) -> Measurement:
         record = sample.look_up("pixels")
         if record[self.key] is None:
-            raise Unscored(str(record[f"{self.key}_fault"]))
+            raise UnscoredError(str(record[f"{self.key}_fault"]))
         return Measurement((float(record[self.key]),))
 
 

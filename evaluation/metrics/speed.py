@@ -7,7 +7,15 @@ from typing import Annotated, ClassVar, Final
 import numpy as np
 from pydantic import Field
 
-from evaluation.metrics.base import Declaration, Measurement, PromptMetric, Rows, SampleFacts, SampleMetric, Unscored
+from evaluation.metrics.base import (
+    Declaration,
+    Measurement,
+    PromptMetric,
+    Rows,
+    SampleInputs,
+    SampleMetric,
+    UnscoredError,
+)
 
 SOURCE: Final = "Paragone: the measured time of the adapter's calls"
 
@@ -27,11 +35,11 @@ class Latency(SampleMetric):
 
     percentile: Annotated[float, Field(gt=0, lt=100)] = 50.0
 
-    def measure_all(self, samples: Sequence[SampleFacts]) -> list[Measurement | Unscored]:
+    def measure_all(self, samples: Sequence[SampleInputs]) -> list[Measurement | UnscoredError]:
         sizes = Counter(_find_call(sample) for sample in samples if _is_timed(sample))
         return [_share_call(sample, sizes) for sample in samples]
 
-    def measure(self, sample: SampleFacts) -> Measurement:
+    def measure(self, sample: SampleInputs) -> Measurement:
         return Measurement((_find_seconds(sample), 1.0))
 
     def aggregate(self, rows: Rows) -> float:
@@ -55,10 +63,10 @@ class VariantsTime(PromptMetric):
     def images_per_prompt(self) -> int:
         return self.n
 
-    def measure(self, samples: Sequence[SampleFacts]) -> Measurement:
+    def measure(self, samples: Sequence[SampleInputs]) -> Measurement:
         drawn = [sample for sample in samples if sample.outcome == "ok"][: self.n]
         if len(drawn) < self.n:
-            raise Unscored(f"{self.n} variants wanted, {len(drawn)} drawn")
+            raise UnscoredError(f"{self.n} variants wanted, {len(drawn)} drawn")
         calls = {_find_call(sample): _find_seconds(sample) for sample in drawn}
         return Measurement((sum(calls.values()),), f"{self.n} variants in {_count(len(calls), 'call')}")
 
@@ -71,36 +79,36 @@ class ImagePrice(SampleMetric):
         unit="USD",
         higher_is_better=False,
         min_samples=1,
-        source="Paragone: the makers' price lists, as the models' adapters state them",
+        source="Paragone: the providers' price lists, as the models' adapters state them",
     )
 
-    def measure(self, sample: SampleFacts) -> Measurement:
+    def measure(self, sample: SampleInputs) -> Measurement:
         sample.expect_image()
         if sample.usd is None:
-            raise Unscored("no price is known")
+            raise UnscoredError("no price is known")
         return Measurement((sample.usd,))
 
 
-def _is_timed(sample: SampleFacts) -> bool:
+def _is_timed(sample: SampleInputs) -> bool:
     return sample.outcome == "ok" and sample.seconds is not None
 
 
-def _find_seconds(sample: SampleFacts) -> float:
+def _find_seconds(sample: SampleInputs) -> float:
     sample.expect_image()
     if sample.seconds is None:
-        raise Unscored("no time was measured")
+        raise UnscoredError("no time was measured")
     return sample.seconds
 
 
-def _find_call(sample: SampleFacts) -> Hashable:
+def _find_call(sample: SampleInputs) -> Hashable:
     """What tells the calls apart; a sample of no known call has been drawn in one of its own."""
     return id(sample) if sample.call is None else ("call", sample.call)
 
 
-def _share_call(sample: SampleFacts, sizes: Counter[Hashable]) -> Measurement | Unscored:
+def _share_call(sample: SampleInputs, sizes: Counter[Hashable]) -> Measurement | UnscoredError:
     try:
         seconds = _find_seconds(sample)
-    except Unscored as reason:
+    except UnscoredError as reason:
         return reason
     size = sizes[_find_call(sample)]
     return Measurement((seconds, 1.0 / size), f"one of {size} images of a call" if size > 1 else "")

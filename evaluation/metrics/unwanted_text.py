@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from evaluation.metrics.base import Declaration, Measurement, PromptFacts, SampleFacts, SampleMetric, Unscored
+from evaluation.metrics.base import Declaration, Measurement, PromptInputs, SampleInputs, SampleMetric, UnscoredError
 from evaluation.metrics.text_rendering.reading import READER, quote
 from evaluation.metrics.text_rendering.words import find_quoted, tidy
 
@@ -30,12 +30,12 @@ class UnwantedText(SampleMetric):
     def image_extractors(self) -> tuple[str, ...]:
         return (READER,)
 
-    def applies(self, prompt: PromptFacts) -> bool:
+    def applies(self, prompt: PromptInputs) -> bool:
         return not any(map(tidy, prompt.targets)) and not find_quoted(prompt.text)
 
-    def measure(self, sample: SampleFacts) -> Measurement:
+    def measure(self, sample: SampleInputs) -> Measurement:
         if not self.applies(sample.prompt):
-            raise Unscored("the prompt asks for text")
+            raise UnscoredError("the prompt asks for text")
         found = tuple(tidy(line["text"]) for line in sample.look_up(READER)["lines"] if self._counts(line))
         return Measurement((float(bool(found)),), f"read {quote(found)}" if found else "")
 

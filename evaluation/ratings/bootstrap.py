@@ -95,7 +95,7 @@ def bootstrap_ratings(
     """``n`` resamples of independent votes. A seed gives the same draws on any number of threads, compiled or not.
 
     Raises ValueError for weighted counts, a seed or confidence out of range, fewer resamples than 2 / (1 - confidence),
-    and when more than a tenth of them have no finite rating; NotOnOneScale as fit_bradley_terry.
+    and when more than a tenth of them have no finite rating; DisconnectedModelsError as fit_bradley_terry.
     """
     key = _check(n, seed, confidence)
     if counts.squares is not None:

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.ratings.components import NotOnOneScale, find_components
+from evaluation.ratings.components import DisconnectedModelsError, find_components
 from evaluation.ratings.counts import Counts, count_votes
 from evaluation.ratings.covariances import find_clustered, find_sandwich
 from evaluation.ratings.families import BRADLEY_TERRY, DAVIDSON, RAO_KUPPER, Family
@@ -19,7 +19,7 @@ from evaluation.ratings.votes import Votes
 Interval = Literal["sandwich", "inverse_hessian"]
 
 
-class NoTies(ValueError):
+class NoTiesError(ValueError):
     """A model with a tie parameter was asked for, and the votes are without ties, or are nothing else."""
 
 
@@ -40,8 +40,8 @@ def fit_bradley_terry(
     ("side" in the coefficients, in log-odds). ``interval`` names the covariance; ``clusters``, the same votes with
     their columns of clusters, makes it cluster-robust instead.
 
-    Raises NotOnOneScale when a model has no votes, is not connected with the others, or never lost (or won); ValueError
-    for fewer than two models, parameters out of range, or clusters that hold other votes than ``counts``; NoFiniteFit
+    Raises DisconnectedModelsError when a model has no votes, is not connected with the others, or never lost (or won); ValueError
+    for fewer than two models, parameters out of range, or clusters that hold other votes than ``counts``; NoFiniteFitError
     when one side won every vote.
     """
     check_treatment(ties=ties, both_bad=both_bad)
@@ -61,7 +61,7 @@ def fit_davidson(
     """Davidson 1970: win, loss and tie have odds π_i : π_j : ν √(π_i π_j), π = exp θ. "tie" in the coefficients is ν.
 
     Two equal models tie with probability ν / (2 + ν). ``both_bad`` "half" takes those votes as ties. Errors are those
-    of fit_bradley_terry, NoTies, and NoFiniteFit where wins and ties never overlap.
+    of fit_bradley_terry, NoTiesError, and NoFiniteFitError where wins and ties never overlap.
     """
     check_treatment(both_bad=both_bad)
     return _fit(DAVIDSON, counts, "model", both_bad, side, interval, clusters, scale, confidence)
@@ -103,11 +103,11 @@ def _fit(
         raise ValueError(f"A rating compares at least 2 models, got {len(counts.models)}.")
     components = find_components(counts, ties="drop" if ties == "drop" else "half", both_bad=both_bad)
     if components.unrated:
-        raise NotOnOneScale({counts.models[i]: reason for i, reason in components.unrated.items()})
+        raise DisconnectedModelsError({counts.models[i]: reason for i, reason in components.unrated.items()})
     counted = {"ties": ties != "drop", "both_bad": both_bad == "half"}
     pairs = pair_up(counts, **counted, side=side)
     if family.models_ties and not (pairs.votes[2].any() and pairs.votes[:2].any()):
-        raise NoTies("A tie parameter needs votes with a winner and votes without. Use fit_bradley_terry.")
+        raise NoTiesError("A tie parameter needs votes with a winner and votes without. Use fit_bradley_terry.")
     optimum = maximize(family, pairs)
     degrees_of_freedom: float = math.inf
     if clusters is not None:

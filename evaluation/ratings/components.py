@@ -26,7 +26,7 @@ class Unrated(StrEnum):
     WINLESS = "winless"
 
 
-class NotOnOneScale(ValueError):
+class DisconnectedModelsError(ValueError):
     """The votes do not put all models on one finite scale. ``unrated`` says which are left out, and why."""
 
     def __init__(self, unrated: dict[Hashable, Unrated]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.ratings.bradley_terry import Interval
-from evaluation.ratings.components import NotOnOneScale, find_components
+from evaluation.ratings.components import DisconnectedModelsError, find_components
 from evaluation.ratings.counts import Counts, count_votes
 from evaluation.ratings.covariances import combine_clusters
 from evaluation.ratings.families import BRADLEY_TERRY
@@ -74,7 +74,7 @@ def fit_controlled(
     The ratings are those of the maximum to 1e-9 of their unit. Their covariance is exact to a part in 1e8, with more
     than half a million votes to one in 1e5.
 
-    Raises NotOnOneScale as fit_bradley_terry does; NoFiniteFit where covariates or side foretell votes without error;
+    Raises DisconnectedModelsError as fit_bradley_terry does; NoFiniteFitError where covariates or side foretell votes without error;
     ValueError for fewer than two models, parameters out of range, and columns of another length, with a value that is
     not finite, zero throughout, or that are combinations of each other, of the models or of the side.
     """
@@ -132,7 +132,7 @@ def _check_connected(counts: Counts, ties: Treatment, both_bad: Treatment) -> No
         raise ValueError(f"A rating compares at least 2 models, got {len(counts.models)}.")
     components = find_components(counts, ties=ties, both_bad=both_bad)
     if components.unrated:
-        raise NotOnOneScale({counts.models[i]: reason for i, reason in components.unrated.items()})
+        raise DisconnectedModelsError({counts.models[i]: reason for i, reason in components.unrated.items()})
 
 
 def _fit(design: Design, start: Array, precision: Array) -> Optimum:

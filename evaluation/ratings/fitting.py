@@ -17,7 +17,7 @@ from evaluation.ratings.outcomes import BOTH_BAD, MODEL_A, MODEL_B, TIE
 Array = NDArray[np.float64]
 
 
-class NoFiniteFit(ValueError):
+class NoFiniteFitError(ValueError):
     """The likelihood rises for ever along some parameter: the votes put no finite value on it."""
 
 
@@ -72,7 +72,7 @@ def _fold(table: NDArray[Any], ties: bool, both_bad: bool, side: bool) -> Array:
 def maximize(family: Family, pairs: Pairs, start: Array | None = None) -> Optimum:
     """The maximum of the likelihood; ``start`` (M,) is a first θ.
 
-    Raises NoFiniteFit when there is none: with a side or a tie parameter, connected models are not enough.
+    Raises NoFiniteFitError when there is none: with a side or a tie parameter, connected models are not enough.
     """
     m = pairs.n_models
     x = np.zeros(m + pairs.side + family.models_ties)
@@ -102,7 +102,7 @@ def maximize(family: Family, pairs: Pairs, start: Array | None = None) -> Optimu
         while not (there := _derive(family, pairs, x + step)).log_likelihood >= here.log_likelihood:
             step = step / 2.0
         x, here = x + step, there
-    raise NoFiniteFit(
+    raise NoFiniteFitError(
         "The votes put no finite value on the ratings and the parameters beside them, "
         "as when one side won every vote or when ties and wins never overlap. Fit without the side or the ties."
     )

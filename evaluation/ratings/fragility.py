@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.ratings.components import NotOnOneScale, find_components
+from evaluation.ratings.components import DisconnectedModelsError, find_components
 from evaluation.ratings.counts import Counts
 from evaluation.ratings.families import BRADLEY_TERRY, sigmoid
 from evaluation.ratings.fitting import maximize, pair_up
@@ -86,7 +86,7 @@ def find_fragile_votes(
 ) -> Fragility:
     """The fewest votes found whose removal changes who is first, or puts the second model of ``pair`` before the first.
 
-    ``ties`` and ``both_bad`` are those of fit_bradley_terry. Raises NotOnOneScale when the counts do not rate every
+    ``ties`` and ``both_bad`` are those of fit_bradley_terry. Raises DisconnectedModelsError when the counts do not rate every
     model; ValueError for weighted counts, fewer than two models, or a pair that is unknown or the wrong way round.
     """
     if counts.squares is not None:
@@ -308,7 +308,7 @@ def _fit_whole(bundles: _Bundles) -> _Fit:
     none = np.zeros_like(bundles.limit)
     components = find_components(bundles.without(none), ties=bundles.ties, both_bad=bundles.both_bad)
     if components.unrated:
-        raise NotOnOneScale({bundles.models[i]: reason for i, reason in components.unrated.items()})
+        raise DisconnectedModelsError({bundles.models[i]: reason for i, reason in components.unrated.items()})
     return _fit(bundles, none)
 
 

@@ -29,7 +29,7 @@ _DROPPED: Final = -1.0
 class LiveRatings:
     """Bradley-Terry ratings of ``counts`` that follow new votes.
 
-    ``ties``, ``both_bad`` and ``scale`` are those of fit_bradley_terry, and so are the errors: NotOnOneScale when the
+    ``ties``, ``both_bad`` and ``scale`` are those of fit_bradley_terry, and so are the errors: DisconnectedModelsError when the
     counts do not rate every model. Votes that are added cannot undo that. The models are fixed: one that is new needs
     new LiveRatings, from counts that hold its votes. For one writer: nothing here is locked.
     """

@@ -20,7 +20,7 @@ BATCH = 0.02
 MOST_VOTES = 10**9
 
 
-class Unreachable(ValueError):
+class UnreachableWidthError(ValueError):
     """No number of votes on the permitted models, or no sensible one, makes the interval as narrow as wanted."""
 
 
@@ -74,7 +74,7 @@ def plan_votes(
     plan anew as votes come in.
 
     Raises ValueError for a width that is not above 0, unknown models, both targets at once, weights below 0 or for
-    fewer than two models, and counts of other models; Unreachable when models of weight 0 keep the interval wide,
+    fewer than two models, and counts of other models; UnreachableWidthError when models of weight 0 keep the interval wide,
     or it would take more than a billion votes.
     """
     if not 0 < width < inf:
@@ -128,7 +128,7 @@ def _allocate(
         reduction = predict_reduction(covariance, information, contrasts[above]) * preference
         chosen = _choose_apart(reduction)
         if not chosen or sum(votes.values()) > MOST_VOTES:
-            raise Unreachable(f"The wanted width takes more than {MOST_VOTES:,} votes.")
+            raise UnreachableWidthError(f"The wanted width takes more than {MOST_VOTES:,} votes.")
         cast = partial(_cast, covariance, information, chosen)
         batch = max(len(chosen), int(BATCH * sum(votes.values())))
         if _widest(contrasts, cast(batch)) <= limit:
@@ -204,7 +204,7 @@ def _check_reachable(contrasts: Array, covariance: Array, wanted: Array, width: 
         covariance = update_covariance(covariance, first, other, 1.0, inf)
     remaining = margin * _widest(contrasts, covariance) ** 0.5
     if remaining >= width:
-        raise Unreachable(
+        raise UnreachableWidthError(
             f"Without votes on the models of weight 0 the interval stays {remaining:.4g} points wide or more; "
             f"wanted was {width:g}."
         )

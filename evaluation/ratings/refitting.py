@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.compiled import prefer_compiled
-from evaluation.ratings.components import NotOnOneScale
+from evaluation.ratings.components import DisconnectedModelsError
 from evaluation.ratings.counts import Counts
 from evaluation.ratings.families import sigmoid
 from evaluation.ratings.outcomes import BOTH_BAD, MODEL_A, MODEL_B, TIE, WINNERS, Treatment
@@ -187,5 +187,5 @@ def _fit_alone(matchups: Matchups, votes: NDArray[np.float64]) -> NDArray[np.flo
         table[matchups.left, matchups.right, outcome] = column
     try:
         return fit_bradley_terry(Counts(tuple(range(m)), table, table)).theta
-    except NotOnOneScale:
+    except DisconnectedModelsError:
         return None

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.ratings.families import sigmoid
-from evaluation.ratings.fitting import NoFiniteFit, hold_sum, solve
+from evaluation.ratings.fitting import NoFiniteFitError, hold_sum, solve
 from evaluation.ratings.outcomes import BOTH_BAD, MODEL_A, MODEL_B, TIE, WINNERS
 from evaluation.ratings.votes import Votes
 
@@ -253,7 +253,7 @@ def climb(
 
     It ends with a step that changes no η by more than ``tolerance``: the error that it leaves is of the order of its
     square. The Hessian and the squares are those before that step. Raises ValueError for parameters that the votes
-    cannot tell apart, NoFiniteFit for those that they put no finite value on.
+    cannot tell apart, NoFiniteFitError for those that they put no finite value on.
     """
     m = len(design.votes.models)
 
@@ -284,7 +284,7 @@ def climb(
             step = step / 2.0
         x = x + step
     moving = [name for name, part in zip(design.names, step[m:] * design.peaks, strict=True) if not abs(part) <= 0.1]
-    raise NoFiniteFit(
+    raise NoFiniteFitError(
         f"The votes put no finite value on {' and '.join(map(repr, moving)) or 'the ratings'}: where it differs, the "
         "winner can be foretold without error. Leave it out, or give the covariates a prior (prior_sd)."
     )

@@ -12,11 +12,11 @@ SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif"})
 MAX_IMAGE_BYTES: Final = 64 << 20
 
 
-class UnusableCollection(Exception):
+class ImageArchiveError(Exception):
     """The folder or archive as a whole cannot be read. The message says why."""
 
 
-class Unreadable(Exception):
+class UnreadableImageError(Exception):
     """One image of the collection cannot be read. The message is the reason."""
 
 
@@ -30,8 +30,8 @@ def count_images(path: Path) -> int | None:
     return None
 
 
-def walk_images(path: Path) -> Iterator[tuple[str, bytes | Unreadable]]:
-    """(name, content) of every file that is an image by its name. Raises UnusableCollection.
+def walk_images(path: Path) -> Iterator[tuple[str, bytes | UnreadableImageError]]:
+    """(name, content) of every file that is an image by its name. Raises ImageArchiveError.
 
     A folder and a .zip come in the order of names, a .tar in its own. Hidden files are passed over.
     """
@@ -42,7 +42,7 @@ def walk_images(path: Path) -> Iterator[tuple[str, bytes | Unreadable]]:
     elif path.is_file() and tarfile.is_tarfile(path):
         yield from _walk_tar(path)
     else:
-        raise UnusableCollection(f"{path} is neither a folder nor a .zip or .tar archive.")
+        raise ImageArchiveError(f"{path} is neither a folder nor a .zip or .tar archive.")
 
 
 def _is_image(name: str) -> bool:
@@ -61,26 +61,26 @@ def _list_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     return sorted(members, key=lambda member: member.filename)
 
 
-def _walk_folder(folder: Path) -> Iterator[tuple[str, bytes | Unreadable]]:
+def _walk_folder(folder: Path) -> Iterator[tuple[str, bytes | UnreadableImageError]]:
     for file in _list_files(folder):
         name = file.relative_to(folder).as_posix()
         try:
             yield name, _too_large(file.stat().st_size) or file.read_bytes()
         except OSError as error:
-            yield name, Unreadable(f"it cannot be read: {error.strerror}")
+            yield name, UnreadableImageError(f"it cannot be read: {error.strerror}")
 
 
-def _walk_zip(path: Path) -> Iterator[tuple[str, bytes | Unreadable]]:
+def _walk_zip(path: Path) -> Iterator[tuple[str, bytes | UnreadableImageError]]:
     with zipfile.ZipFile(path) as archive:
         for member in _list_members(archive):
             try:
                 yield member.filename, _too_large(member.file_size) or archive.read(member)
             # RuntimeError: it has a password. NotImplementedError: a compression that Python does not know.
             except (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, RuntimeError) as error:
-                yield member.filename, Unreadable(f"it cannot be read from the archive: {error}")
+                yield member.filename, UnreadableImageError(f"it cannot be read from the archive: {error}")
 
 
-def _walk_tar(path: Path) -> Iterator[tuple[str, bytes | Unreadable]]:
+def _walk_tar(path: Path) -> Iterator[tuple[str, bytes | UnreadableImageError]]:
     try:
         with tarfile.open(path) as archive:
             for member in archive:
@@ -88,8 +88,8 @@ def _walk_tar(path: Path) -> Iterator[tuple[str, bytes | Unreadable]]:
                 if stream is not None:
                     yield member.name, _too_large(member.size) or stream.read()
     except (tarfile.TarError, zlib.error, LZMAError, EOFError, OSError) as error:
-        raise UnusableCollection(f"{path} breaks off: {error}. Get it again.") from error
+        raise ImageArchiveError(f"{path} breaks off: {error}. Get it again.") from error
 
 
-def _too_large(size: int) -> Unreadable | None:
-    return Unreadable(f"it has more than {MAX_IMAGE_BYTES >> 20} MiB") if size > MAX_IMAGE_BYTES else None
+def _too_large(size: int) -> UnreadableImageError | None:
+    return UnreadableImageError(f"it has more than {MAX_IMAGE_BYTES >> 20} MiB") if size > MAX_IMAGE_BYTES else None

@@ -2,8 +2,8 @@
 
 ::
 
-    ReferenceFault          a set cannot be made: the message is for whoever asked for it
-      ReferenceChanged      one of that name exists, of other images or with another identity
+    ReferenceSetError          a set cannot be made: the message is for whoever asked for it
+      ReferenceSetChangedError      one of that name exists, of other images or with another identity
 """
 
 import hashlib
@@ -22,13 +22,13 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Extractor, Identity
+from evaluation.extractors.base import Extracted, ExtractionError, Extractor, Identity
 from evaluation.extractors.feature_store import FeatureStore
 from evaluation.extractors.pipeline import extract_all
-from evaluation.metrics.base import Unscored
+from evaluation.metrics.base import UnscoredError
 from evaluation.metrics.statistics import FeatureRows, Features, Moments, ReferenceStatistics, Sums
 from evaluation.models import ReferenceSet
-from evaluation.reference_sets.image_archives import Unreadable, walk_images
+from evaluation.reference_sets.image_archives import UnreadableImageError, walk_images
 
 # Features of more images than this are summed up and not kept: 160 MB, at 2,048 numbers an image.
 MOST_ROWS: Final = 20_000
@@ -40,14 +40,14 @@ MAKERS: Final = {"clean-fid": "inception-v3/clean", "pytorch-fid": "inception-v3
 MADE_BY: Final = "made_by"
 BLOCK: Final = 512
 
-Found: TypeAlias = tuple[str, Extracted | ExtractionFault]
+Found: TypeAlias = tuple[str, Extracted | ExtractionError]
 
 
-class ReferenceFault(Exception):
+class ReferenceSetError(Exception):
     """A reference set cannot be made. The message says what came, and what to do."""
 
 
-class ReferenceChanged(ReferenceFault):
+class ReferenceSetChangedError(ReferenceSetError):
     """A reference set of this name and extractor exists, and is another one."""
 
 
@@ -66,7 +66,7 @@ def summarize_images(
     """The statistics of a folder or archive; ``on_image`` is called for each of its images.
 
     What the store knows is not extracted again, so that a second call goes on where a first was stopped. Raises
-    UnusableCollection, MissingWeights, and ReferenceFault where too much cannot be read or too little is left.
+    ImageArchiveError, MissingWeightsError, and ReferenceSetError where too much cannot be read or too little is left.
     """
     walk = _Walk(path, on_image)
     digests, blocks, moments = list[str](), list[Features](), Moments()
@@ -77,9 +77,9 @@ def summarize_images(
     n, n_faults = len(digests), len(walk.faults)
     if n_faults > MOST_UNREADABLE * (n + n_faults):
         told = "".join(f"\n  {name}: {reason}" for name, reason in walk.faults[:10])
-        raise ReferenceFault(f"{n_faults:,} of {n + n_faults:,} images cannot be read, which is too many.{told}")
+        raise ReferenceSetError(f"{n_faults:,} of {n + n_faults:,} images cannot be read, which is too many.{told}")
     if n < 2:
-        raise ReferenceFault(f"A reference set needs at least 2 different images; {path} has {n}.")
+        raise ReferenceSetError(f"A reference set needs at least 2 different images; {path} has {n}.")
     kept = None
     if blocks:
         # In the one order of ``stack``, so that the same images have the same moments to the bit.
@@ -107,7 +107,7 @@ class _Walk:
         """(sha256, read) of each different image."""
         for name, content in walk_images(self.path):
             self.on_image()
-            if isinstance(content, Unreadable):
+            if isinstance(content, UnreadableImageError):
                 self.faults.append((name, str(content)))
                 continue
             digest = hashlib.sha256(content).hexdigest()
@@ -123,8 +123,8 @@ class _Walk:
         digests, rows = list[str](), list[Features]()
         for digest, features in self._put_in_order(found):
             if isinstance(features, dict):
-                raise ReferenceFault("This extractor gives records and no features; wanted one that gives a vector.")
-            if isinstance(features, ExtractionFault):
+                raise ReferenceSetError("This extractor gives records and no features; wanted one that gives a vector.")
+            if isinstance(features, ExtractionError):
                 self.faults.append((self.names[digest], str(features)))
             else:
                 digests.append(digest)
@@ -137,7 +137,7 @@ class _Walk:
 
     def _put_in_order(self, found: Iterable[Found]) -> Iterator[Found]:
         """Answers come as they are ready; sums that must be the same each time are made in the order of the images."""
-        early: dict[str, Extracted | ExtractionFault] = {}
+        early: dict[str, Extracted | ExtractionError] = {}
         for digest, features in found:
             early[digest] = features
             while self.waiting and self.waiting[0] in early:
@@ -146,16 +146,16 @@ class _Walk:
 
 
 def import_statistics(file: Path, n: int | None = None) -> ReferenceStatistics:
-    """Statistics that pytorch-fid or clean-fid wrote, of ``n`` images, if that is known. Raises ReferenceFault."""
+    """Statistics that pytorch-fid or clean-fid wrote, of ``n`` images, if that is known. Raises ReferenceSetError."""
     try:
         with file.open("rb") as stream:
             found = ReferenceStatistics.load(stream)
     except (OSError, ValueError) as error:
-        raise ReferenceFault(f"{file} cannot be imported: {error}") from error
+        raise ReferenceSetError(f"{file} cannot be imported: {error}") from error
     if n is None or found.moments.n == n:
         return found
     if n < 2 or found.moments.n is not None:
-        raise ReferenceFault(f"{file} is of {found.moments.n or 'an unknown number of'} images, and not of {n:,}.")
+        raise ReferenceSetError(f"{file} is of {found.moments.n or 'an unknown number of'} images, and not of {n:,}.")
     sums = Sums(n, found.moments.mean, found.moments.covariance * (n - 1))
     return ReferenceStatistics(Moments(sums), found.rows, found.digests)
 
@@ -163,16 +163,16 @@ def import_statistics(file: Path, n: int | None = None) -> ReferenceStatistics:
 def store_reference(
     name: str, extractor: str, identity: Identity, statistics: ReferenceStatistics, source: str
 ) -> tuple[ReferenceSet, bool]:
-    """The reference set, and whether it is new. Storing the same again changes nothing. Raises ReferenceFault."""
+    """The reference set, and whether it is new. Storing the same again changes nothing. Raises ReferenceSetError."""
     try:
         validate_slug(name)
     except ValidationError as error:
-        raise ReferenceFault(f"{name!r} is no name; wanted letters, digits, hyphens and underscores.") from error
+        raise ReferenceSetError(f"{name!r} is no name; wanted letters, digits, hyphens and underscores.") from error
     with _written(statistics) as (file, digest):
         known = ReferenceSet.objects.filter(name=name, extractor=extractor).first()
         if known is not None and (known.digest, known.identity) != (digest, dict(identity)):
             other = "statistics" if known.digest != digest else "identity"
-            raise ReferenceChanged(
+            raise ReferenceSetChangedError(
                 f"Reference set {known} exists, made on {known.created_at:%Y-%m-%d} of {known.source};"
                 f" its {other} is another. A reference set never changes: give this one another name."
             )
@@ -186,23 +186,25 @@ def store_reference(
 
 
 def find_reference(name: str, extractor: str, identity: Identity) -> tuple[ReferenceStatistics, ReferenceSet]:
-    """The reference set that was made with this extractor. Raises Unscored where there is none that may be compared."""
+    """The reference set that was made with this extractor. Raises UnscoredError where there is none that may be compared."""
     row = ReferenceSet.objects.filter(name=name, extractor=extractor).first()
     build = f"manage.py build_reference {name} FOLDER --extractor {extractor}"
     if row is None:
-        raise Unscored(f"there is no reference set {name!r} for {extractor}; make it: {build}")
+        raise UnscoredError(f"there is no reference set {name!r} for {extractor}; make it: {build}")
     known = {key: value for key, value in row.identity.items() if key != MADE_BY}
     if differing := sorted(key for key in known.keys() | identity.keys() if known.get(key) != identity.get(key)):
         fields = ", ".join(f"{key} {known.get(key)!r} and here {identity.get(key)!r}" for key in differing)
-        raise Unscored(f"reference set {row} was made with another extractor: {fields}")
+        raise UnscoredError(f"reference set {row} was made with another extractor: {fields}")
     try:
         with _path(row.digest).open("rb") as stream:
             if hashlib.file_digest(stream, "sha256").hexdigest() != row.digest:
-                raise Unscored(f"the file of reference set {row} is damaged; make it again: {build}")
+                raise UnscoredError(f"the file of reference set {row} is damaged; make it again: {build}")
             stream.seek(0)
             return ReferenceStatistics.load(stream), row
     except OSError as error:
-        raise Unscored(f"the file of reference set {row} cannot be read: {error.strerror}; make it: {build}") from error
+        raise UnscoredError(
+            f"the file of reference set {row} cannot be read: {error.strerror}; make it: {build}"
+        ) from error
 
 
 def _path(digest: str) -> Path:

@@ -10,11 +10,11 @@ from typing import Any
 
 import structlog
 
-from evaluation.extractors.base import Extracted, Extractor, Identity, MissingWeights
+from evaluation.extractors.base import Extracted, Extractor, Identity, MissingWeightsError
 from evaluation.extractors.feature_store import FeatureStore, digest_text
 from evaluation.extractors.pipeline import extract_all
 from evaluation.extractors.registry import load_extractor
-from evaluation.metrics.base import Unscored
+from evaluation.metrics.base import UnscoredError
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +58,7 @@ class Extractions:
         try:
             extractor = load_extractor(specification, self.weights)
             self.identities[specification] = extractor.identity
-        except (MissingWeights, ImportError, ValueError) as error:
+        except (MissingWeightsError, ImportError, ValueError) as error:
             self.missing[specification] = str(error)
             return None
         return extractor
@@ -77,15 +77,15 @@ class Extractions:
             yield from answers
         except Exception as error:
             log.exception("extractor_failed", extractor=specification)
-            told = str(error) if isinstance(error, MissingWeights) else f"{type(error).__name__}: {error}"
+            told = str(error) if isinstance(error, MissingWeightsError) else f"{type(error).__name__}: {error}"
             self.missing[specification] = told
             del self.identities[specification]
 
     def expect(self, specifications: Sequence[str]) -> None:
-        """Raise Unscored where one of these extractors cannot look at anything, saying why."""
+        """Raise UnscoredError where one of these extractors cannot look at anything, saying why."""
         for specification in specifications:
             if specification in self.missing:
-                raise Unscored(self.missing[specification])
+                raise UnscoredError(self.missing[specification])
 
     def warn(self, specifications: Sequence[str]) -> list[str]:
         """What is to be said of these extractors."""
@@ -94,7 +94,7 @@ class Extractions:
     def look_up(self, specification: str, digest: str) -> Found | None:
         """What the extractor found, why it found nothing, or None where it never looked."""
         if specification in self.missing:
-            return Unscored(self.missing[specification])
+            return UnscoredError(self.missing[specification])
         if (specification, digest) in self._kept:
             return self._kept[specification, digest]
         if specification not in self.identities:

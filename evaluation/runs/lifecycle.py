@@ -42,7 +42,7 @@ MAX_ATTEMPTS = 3
 TELL_SECONDS = 1.0
 
 
-class RunFault(Exception):
+class RunError(Exception):
     """Why a run cannot be started, for the person who asked for it."""
 
 
@@ -50,8 +50,8 @@ def start(suite: Suite, model: ImageModel, *, baseline: Run | None = None, commi
     """The run of this suite on this model, made where there is none yet; its images are asked for.
 
     A run that has ended is taken up again if some of its images failed, and only these are drawn again (a call to a
-    maker that may have been paid for is not repeated), or if a metric has no value: what it lacked may be here now.
-    Raises RunFault.
+    provider that may have been paid for is not repeated), or if a metric has no value: what it lacked may be here now.
+    Raises RunError.
     """
     # Prompt sets stay, whatever comes of the run: images may have to be imported for them first.
     prompts = _pick_prompts(suite)
@@ -91,11 +91,11 @@ def _expect_drawable(model: ImageModel, prompts: Sequence[Prompt]) -> None:
     try:
         capable = find_capabilities(model.adapter, model.settings)
     except AdapterError as error:
-        raise RunFault(f"{model.name} cannot draw: {error}") from error
+        raise RunError(f"{model.name} cannot draw: {error}") from error
     for prompt in prompts:
         if len(prompt.sources) > capable.max_sources or (prompt.mask and not capable.masks):
             wanted = f"{len(prompt.sources)} source image(s){' and a mask' if prompt.mask else ''}"
-            raise RunFault(f"Prompt {prompt.key} has {wanted}, which {model.name} does not take.")
+            raise RunError(f"Prompt {prompt.key} has {wanted}, which {model.name} does not take.")
 
 
 def _expect_imported(suite: Suite, model: ImageModel, prompts: Sequence[Prompt]) -> None:
@@ -104,7 +104,7 @@ def _expect_imported(suite: Suite, model: ImageModel, prompts: Sequence[Prompt])
     n = Generation.objects.filter(model=model, prompt__in=prompts, seed__in=suite.seeds).count()
     if n < wanted:
         sets = " and ".join(sorted({f'"{prompt.prompt_set}"' for prompt in prompts}))
-        raise RunFault(
+        raise RunError(
             f"{model.name} has no adapter, so nothing can be drawn here, and {wanted - n:,} of the {wanted:,} images of"
             f" this suite are not there. Import them: manage.py import_generations MANIFEST --prompt-set {sets}"
         )
@@ -112,10 +112,10 @@ def _expect_imported(suite: Suite, model: ImageModel, prompts: Sequence[Prompt])
 
 def _expect_size(suite: Suite, model: ImageModel, prompts: list[Prompt]) -> None:
     """One image exists for each model, prompt and seed: what was drawn in another size cannot be drawn again."""
-    same = Generation.objects.filter(model=model, prompt__in=prompts, seed__in=suite.seeds, made_elsewhere="")
+    same = Generation.objects.filter(model=model, prompt__in=prompts, seed__in=suite.seeds, imported_from="")
     others = same.exclude(width=suite.width, height=suite.height)
     if stranger := others.first():
-        raise RunFault(
+        raise RunError(
             f"{others.count()} images of these prompts and seeds exist in another size"
             f" ({stranger.width} × {stranger.height}); the suite wants {suite.width} × {suite.height}."
             " Give the suite that size, or another first_seed."
@@ -155,9 +155,9 @@ def describe_progress(run: Run) -> Progress:
         return baseline._replace(stage=f"baseline: {baseline.stage}")
     if run.status == Status.SCORING:
         return Progress(**run.progress) if run.progress else Progress("waiting for a worker that scores", 0, 1)
-    tally = dict(Generation.objects.filter(samples__run=run).values_list("status").annotate(Count("pk")))
-    n_open = tally.get(Generation.Status.PENDING, 0) + tally.get(Generation.Status.RUNNING, 0)
-    total = sum(tally.values())
+    outcome_counts = dict(Generation.objects.filter(samples__run=run).values_list("status").annotate(Count("pk")))
+    n_open = outcome_counts.get(Generation.Status.PENDING, 0) + outcome_counts.get(Generation.Status.RUNNING, 0)
+    total = sum(outcome_counts.values())
     return Progress("drawing", total - n_open, total)
 
 
@@ -196,7 +196,7 @@ def score(run_id: int) -> None:
     except (OperationalError, InterfaceError):
         # Our database is away, which says nothing of the run. The claim runs out and it is scored again.
         raise
-    except _ClaimLost:
+    except _ClaimLostError:
         log.warning("scoring_claim_lost", run=run.pk)
     except Exception as error:
         log.exception("scoring_crashed", run=run.pk)
@@ -213,7 +213,7 @@ def _claim(run_id: int) -> Run | None:
     return Run.objects.select_related("model", "baseline").get(pk=run_id)
 
 
-class _ClaimLost(Exception):
+class _ClaimLostError(Exception):
     """Another worker has the run now, or it has ended."""
 
 
@@ -230,7 +230,7 @@ class _Teller:
         self.stage, self.told_at = stage, now
         until = timezone.now() + timedelta(seconds=settings.SCORE_SECONDS)
         if not _settle(self.run, due_at=until, progress={"stage": stage, "done": done, "total": total}):
-            raise _ClaimLost
+            raise _ClaimLostError
 
 
 def _settle(run: Run, **changes: Any) -> bool:
@@ -251,7 +251,7 @@ def _store(run: Run, found: Scoring) -> None:
         "finished_at": timezone.now(),
     }
     if not _settle(run, **changes):
-        raise _ClaimLost
+        raise _ClaimLostError
     samples = list(run.samples.order_by("pk"))
     for sample in samples:
         sample.facts = found.facts[sample.pk]

@@ -18,7 +18,7 @@ class Difference:
     found: Any
 
 
-class NothingToReplay(Exception):
+class ReplayError(Exception):
     """The run was never scored."""
 
 
@@ -26,12 +26,12 @@ def replay(run: Run, *, on_progress: OnProgress) -> list[Difference]:
     """What a new measurement finds different; empty when every metric comes out as it was, bit for bit.
 
     Versions of what computes and the networks' digests are compared too, and stand first: they say why the rest may
-    differ. Raises NothingToReplay.
+    differ. Raises ReplayError.
     """
     if run.status != Run.Status.DONE:
-        raise NothingToReplay(f"The run is {run.status}; only one that is done can be replayed.")
+        raise ReplayError(f"The run is {run.status}; only one that is done can be replayed.")
     facts = {sample.pk: sample.facts for sample in run.samples.all()}
-    found = scoring.score_frozen(run, facts, on_progress=on_progress)
+    found = scoring.score_snapshot(run, facts, on_progress=on_progress)
     differences = list(_compare("record", run.record, found.record))
     stored = {result.label: result.outcome for result in run.results.all()}
     for outcome in found.outcomes:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Sum
 
-from evaluation.metrics.base import PromptFacts, SampleFacts, VoteFacts
+from evaluation.metrics.base import PromptInputs, SampleInputs, VoteInputs
 from evaluation.models import Run
 from evaluation.runs.extractions import Extractions
 from generators.models import Charge, Generation, Prompt
@@ -19,7 +19,7 @@ Frozen = dict[str, Any]
 OUTCOMES = {Generation.Status.OK: "ok", Generation.Status.REFUSED: "refused"}
 
 
-VotesOn = Callable[[Collection[int]], Mapping[int, tuple[VoteFacts, ...]]]
+VotesOn = Callable[[Collection[int]], Mapping[int, tuple[VoteInputs, ...]]]
 _vote_sources: list[VotesOn] = []
 
 
@@ -32,16 +32,16 @@ def register_vote_source(votes_on: VotesOn) -> None:
         _vote_sources.append(votes_on)
 
 
-def read_votes_on(generation_ids: Collection[int]) -> dict[int, tuple[VoteFacts, ...]]:
+def read_votes_on(generation_ids: Collection[int]) -> dict[int, tuple[VoteInputs, ...]]:
     """The votes on each generation from all registered sources, by its id."""
-    votes: dict[int, tuple[VoteFacts, ...]] = {}
+    votes: dict[int, tuple[VoteInputs, ...]] = {}
     for votes_on in _vote_sources:
         for generation_id, found in votes_on(generation_ids).items():
             votes[generation_id] = votes.get(generation_id, ()) + found
     return votes
 
 
-def freeze_facts(run: Run) -> dict[int, Frozen]:
+def snapshot_inputs(run: Run) -> dict[int, Frozen]:
     """The facts of each sample by its primary key, as they are now."""
     samples = list(run.samples.select_related("generation").order_by("pk"))
     ids = [sample.generation_id for sample in samples]
@@ -58,7 +58,7 @@ def freeze_facts(run: Run) -> dict[int, Frozen]:
     }
 
 
-def _freeze(generation: Generation, cost: Decimal | None, votes: tuple[VoteFacts, ...]) -> Frozen:
+def _freeze(generation: Generation, cost: Decimal | None, votes: tuple[VoteInputs, ...]) -> Frozen:
     outcome = OUTCOMES.get(Generation.Status(generation.status), "failed")
     drawn = outcome == "ok"
     return {
@@ -70,7 +70,7 @@ def _freeze(generation: Generation, cost: Decimal | None, votes: tuple[VoteFacts
         "width": generation.reported.get("width") if drawn else None,
         "height": generation.reported.get("height") if drawn else None,
         "phash": generation.phash,
-        "seconds": generation.seconds if drawn and not generation.made_elsewhere else None,
+        "seconds": generation.seconds if drawn and not generation.imported_from else None,
         # Rows that were claimed together were drawn in one call.
         "call": generation.claimed_at.isoformat() if generation.claimed_at else None,
         "usd": None if cost is None else float(cost),
@@ -78,9 +78,9 @@ def _freeze(generation: Generation, cost: Decimal | None, votes: tuple[VoteFacts
     }
 
 
-def thaw(frozen: Mapping[str, Any], prompt: Prompt, extractions: Extractions) -> SampleFacts:
+def thaw(frozen: Mapping[str, Any], prompt: Prompt, extractions: Extractions) -> SampleInputs:
     """The facts as metrics take them; what extractors found is looked up when a metric asks."""
-    return SampleFacts(
+    return SampleInputs(
         prompt=describe_prompt(prompt),
         seed=frozen["seed"],
         outcome=frozen["outcome"],
@@ -91,14 +91,14 @@ def thaw(frozen: Mapping[str, Any], prompt: Prompt, extractions: Extractions) ->
         seconds=frozen["seconds"],
         call=frozen["call"],
         usd=frozen["usd"],
-        votes=tuple(VoteFacts(**vote) for vote in frozen["votes"]),
+        votes=tuple(VoteInputs(**vote) for vote in frozen["votes"]),
         extracted=extractions.of_image(frozen["original"]),
         texts=extractions.of_texts(),
     )
 
 
-def describe_prompt(prompt: Prompt) -> PromptFacts:
-    return PromptFacts(
+def describe_prompt(prompt: Prompt) -> PromptInputs:
+    return PromptInputs(
         key=f"{prompt.prompt_set_id}/{prompt.key}",
         text=prompt.text,
         category=prompt.category,

@@ -15,13 +15,13 @@ from typing import Any
 from django.conf import settings
 
 from evaluation.extractors.feature_store import FeatureStore
-from evaluation.metrics.base import Measurement, Metric, SampleFacts, SetMetric, Unscored
+from evaluation.metrics.base import Measurement, Metric, SampleInputs, SetMetric, UnscoredError
 from evaluation.metrics.evaluating import Evaluation, compare, describe, evaluate
 from evaluation.models import Run, Sample, Score
 from evaluation.reference_sets.references import find_reference
 from evaluation.results import Comparison, MetricOutcome, Verdict
 from evaluation.runs.extractions import Extractions
-from evaluation.runs.sample_inputs import Frozen, freeze_facts, thaw
+from evaluation.runs.sample_inputs import Frozen, snapshot_inputs, thaw
 from evaluation.suites.gate import judge
 from evaluation.suites.suite import Suite, SuiteMetric
 from generators.images import originals
@@ -45,10 +45,10 @@ class Scoring:
 
 def score_run(run: Run, *, on_progress: OnProgress) -> Scoring:
     """Score a run whose images are drawn. Its facts are frozen now; the baseline's were when it was scored."""
-    return score_frozen(run, freeze_facts(run), on_progress=on_progress)
+    return score_snapshot(run, snapshot_inputs(run), on_progress=on_progress)
 
 
-def score_frozen(run: Run, facts: Mapping[int, Frozen], *, on_progress: OnProgress) -> Scoring:
+def score_snapshot(run: Run, facts: Mapping[int, Frozen], *, on_progress: OnProgress) -> Scoring:
     """Score a run from facts that were frozen before: nothing but originals and features is read beside them."""
     suite = Suite.model_validate(run.spec["suite"])
     extractions = Extractions(FeatureStore(Path(settings.MEDIA_ROOT) / "features"), Path(settings.WEIGHTS))
@@ -78,7 +78,7 @@ def score_frozen(run: Run, facts: Mapping[int, Frozen], *, on_progress: OnProgre
 
 def _extract(
     metrics: Sequence[Metric],
-    samples: Sequence[SampleFacts],
+    samples: Sequence[SampleInputs],
     digests: Sequence[str],
     extractions: Extractions,
     on_progress: OnProgress,
@@ -100,7 +100,7 @@ def _unique(items: Iterable[Any]) -> list[Any]:
 def _evaluate(
     declared: SuiteMetric,
     metric: Metric,
-    samples: Sequence[SampleFacts],
+    samples: Sequence[SampleInputs],
     extractions: Extractions,
     confidence: float,
     comparing: Callable[[Metric, Any], Comparison | None],
@@ -112,7 +112,7 @@ def _evaluate(
         "metric": declared.metric,
         "parameters": metric.model_dump(mode="json"),
         "extractors": {s: dict(extractions.identities[s]) for s in specifications if s in extractions.identities},
-        **metric.replay_facts(),
+        **metric.replay_inputs(),
     }
     reference = None
     try:
@@ -125,7 +125,7 @@ def _evaluate(
         evaluation = evaluate(metric, samples, reference=reference, confidence=confidence)
         evaluation = replace(evaluation, warnings=(*evaluation.warnings, *extractions.warn(specifications)))
         comparison = comparing(metric, reference)
-    except Unscored as reason:
+    except UnscoredError as reason:
         evaluation, comparison = _leave_unscored(reason, len(samples), confidence), None
     if isinstance(metric, SetMetric):
         # Distances of distributions depend on how many images there are.
@@ -133,7 +133,7 @@ def _evaluate(
     return evaluation, describe(metric, evaluation, comparison, declared.label, identity)
 
 
-def _leave_unscored(reason: Unscored, n: int, confidence: float) -> Evaluation:
+def _leave_unscored(reason: UnscoredError, n: int, confidence: float) -> Evaluation:
     """Of a metric that cannot be asked at all."""
     return Evaluation(
         n_scored=0,
@@ -148,8 +148,8 @@ def _leave_unscored(reason: Unscored, n: int, confidence: float) -> Evaluation:
 
 def _compare(
     baseline: Run | None,
-    own: Sequence[SampleFacts],
-    others: Sequence[SampleFacts],
+    own: Sequence[SampleInputs],
+    others: Sequence[SampleInputs],
     confidence: float,
     metric: Metric,
     reference: Any,
@@ -169,8 +169,8 @@ def _list_scores(label: str, samples: Sequence[Sample], evaluation: Evaluation) 
     ]
 
 
-def _describe_score(label: str, sample: Sample, found: Measurement | Unscored) -> Score:
-    if isinstance(found, Unscored):
+def _describe_score(label: str, sample: Sample, found: Measurement | UnscoredError) -> Score:
+    if isinstance(found, UnscoredError):
         return Score(sample=sample, label=label, error=str(found))
     return Score(sample=sample, label=label, value=found.values[0], columns=list(found.values), note=found.note)
 

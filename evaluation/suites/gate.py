@@ -64,7 +64,7 @@ class _Quantity:
     n: int
 
 
-class _Undecided(Exception):
+class _UndecidedError(Exception):
     """Something is missing that the rule needs. ``samples_needed``: how many samples, where it is samples."""
 
     def __init__(self, reason: str, samples_needed: int | None = None) -> None:
@@ -115,7 +115,7 @@ def _judge_demand(demand: Demand, rule: Rule, outcomes: Sequence[MetricOutcome])
         result = _decide(demand, rule, quantity)
         reason = _explain(demand, rule, outcome, quantity, result)
         needed = None if result != "inconclusive" else _estimate_samples(demand, quantity)
-    except _Undecided as missing:
+    except _UndecidedError as missing:
         result, reason, needed = "inconclusive", str(missing), missing.samples_needed
     return RuleVerdict(rule=demand.words, label=rule.metric, outcome=result, reason=reason, samples_needed=needed)
 
@@ -123,15 +123,15 @@ def _judge_demand(demand: Demand, rule: Rule, outcomes: Sequence[MetricOutcome])
 def _find_outcome(rule: Rule, outcomes: Sequence[MetricOutcome]) -> MetricOutcome:
     found = [outcome for outcome in outcomes if outcome.label == rule.metric]
     if not found:
-        raise _Undecided(f"This run has no metric {rule.metric}.")
+        raise _UndecidedError(f"This run has no metric {rule.metric}.")
     if len(found) > 1:
-        raise _Undecided(f"{len(found)} metrics of this run are called {rule.metric}; a rule is about one.")
+        raise _UndecidedError(f"{len(found)} metrics of this run are called {rule.metric}; a rule is about one.")
     return found[0]
 
 
 def _read_value(rule: Rule, outcome: MetricOutcome) -> _Quantity:
     if outcome.value is None:
-        raise _Undecided(f"There is no value: {_cite(outcome.reason)}.")
+        raise _UndecidedError(f"There is no value: {_cite(outcome.reason)}.")
     _expect_samples(rule, outcome, outcome.n_scored, "scored")
     _expect_finite("value", outcome.value, outcome.ci_low, outcome.ci_high)
     return _Quantity(outcome.value, outcome.ci_low, outcome.ci_high, outcome.n_scored)
@@ -139,13 +139,15 @@ def _read_value(rule: Rule, outcome: MetricOutcome) -> _Quantity:
 
 def _read_difference(rule: Rule, outcome: MetricOutcome) -> _Quantity:
     if outcome.higher_is_better is None:
-        raise _Undecided("Neither direction of this metric is better, so there is no loss or gain: bound its value.")
+        raise _UndecidedError(
+            "Neither direction of this metric is better, so there is no loss or gain: bound its value."
+        )
     _read_value(rule, outcome)
     if outcome.comparison is None:
-        raise _Undecided("This run was not compared with a baseline.")
+        raise _UndecidedError("This run was not compared with a baseline.")
     found: Comparison = outcome.comparison
     if found.reason or found.difference is None:
-        raise _Undecided(f"It cannot be compared with the baseline: {_cite(found.reason)}.")
+        raise _UndecidedError(f"It cannot be compared with the baseline: {_cite(found.reason)}.")
     _expect_samples(rule, outcome, found.n_samples, "scored in both runs")
     _expect_finite("difference", found.difference, found.ci_low, found.ci_high)
     return _Quantity(found.difference, found.ci_low, found.ci_high, found.n_samples)
@@ -158,25 +160,25 @@ def _cite(reason: str) -> str:
 def _expect_samples(rule: Rule, outcome: MetricOutcome, n: int, which: str) -> None:
     least = max(1, outcome.min_samples if rule.min_samples is None else rule.min_samples)
     if n < least:
-        raise _Undecided(f"Only {n:,} of the {least:,} samples that it needs are {which}.", least - n)
+        raise _UndecidedError(f"Only {n:,} of the {least:,} samples that it needs are {which}.", least - n)
     total = outcome.n_scored + outcome.n_unscored
     if total - n > rule.max_unscored * total:
         share = 100 * rule.max_unscored
-        raise _Undecided(f"{total - n:,} of {total:,} samples are not {which}; the rule bears {share:g} %.")
+        raise _UndecidedError(f"{total - n:,} of {total:,} samples are not {which}; the rule bears {share:g} %.")
 
 
 def _expect_finite(name: str, value: float, *others: float | None) -> None:
     if not all(math.isfinite(number) for number in (value, *others) if number is not None):
-        raise _Undecided(f"The {name} or its interval is no finite number.")
+        raise _UndecidedError(f"The {name} or its interval is no finite number.")
 
 
 def _decide(demand: Demand, rule: Rule, found: _Quantity) -> Outcome:
     if rule.on == "value":
         return "pass" if _holds(demand, found.value) else "fail"
     if found.ci_low is None or found.ci_high is None:
-        raise _Undecided(f"The {demand.of} has no interval to hold against the bound.")
+        raise _UndecidedError(f"The {demand.of} has no interval to hold against the bound.")
     if found.ci_low > found.ci_high:
-        raise _Undecided(f"The interval is inside out: from {found.ci_low:g} to {found.ci_high:g}.")
+        raise _UndecidedError(f"The interval is inside out: from {found.ci_low:g} to {found.ci_high:g}.")
     sides = {_holds(demand, found.ci_low), _holds(demand, found.ci_high)}
     return "inconclusive" if len(sides) > 1 else "pass" if sides == {True} else "fail"
 

@@ -11,7 +11,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evaluation.extractors.registry import EXTRACTORS
-from evaluation.metrics.base import Metric, PromptFacts, PromptMetric
+from evaluation.metrics.base import Metric, PromptInputs, PromptMetric
 from evaluation.metrics.registry import METRICS, build_metric, find_metric
 from evaluation.suites.gate import Rule
 from generators.input_files.declared_files import read_declared_file
@@ -111,7 +111,7 @@ class Suite(BaseModel):
 
 
 def load_suite(file: Path) -> Suite:
-    """The suite that a TOML file declares, with its prompts. Raises SuiteFault for the first thing that is wrong."""
+    """The suite that a TOML file declares, with its prompts. Raises DeclaredFileError for the first thing that is wrong."""
     declared = read_declared_file(file)
 
     def list_keys(table: KeyPath) -> Iterable[str]:
@@ -135,7 +135,7 @@ def load_suite(file: Path) -> Suite:
 
 
 def declare_prompts(suite: Suite) -> list[PromptSet]:
-    """The suite's prompt sets in the database. Raises PromptSetChanged and ValueError, as declare_prompt_set."""
+    """The suite's prompt sets in the database. Raises PromptSetChangedError and ValueError, as declare_prompt_set."""
     return [declare_prompt_set(pack.declared.model_dump(), pack.file.parent) for pack in suite.packs]
 
 
@@ -182,9 +182,9 @@ def _check_metric(suite: Suite, metric: SuiteMetric) -> Iterator[str]:
         yield f"{metric.metric} needs at least {least:,} {unit}; this suite has {n:,} of them for it."
 
 
-def _describe(prompt: PromptDeclaration) -> PromptFacts:
+def _describe(prompt: PromptDeclaration) -> PromptInputs:
     lists = {name: tuple(getattr(prompt, name)) for name in ("targets", "tags", "checks")}
-    return PromptFacts(key=prompt.key, text=prompt.text, category=prompt.category, language=prompt.language, **lists)
+    return PromptInputs(key=prompt.key, text=prompt.text, category=prompt.category, language=prompt.language, **lists)
 
 
 def _check_rule(suite: Suite, rule: Rule) -> Iterator[str]:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 class Outcome(StrEnum):
     """Why there is no image. None of these is ever a loss in the arena or a zero in a metric."""
 
-    REFUSED = "refused"  # the maker's safety system said no
+    REFUSED = "refused"  # the provider's safety system said no
     RATE_LIMITED = "rate_limited"
     QUOTA = "quota"  # the account has no money or no right left
     INVALID = "invalid"  # the request can never succeed as it stands
@@ -31,10 +31,10 @@ class Outcome(StrEnum):
         return self in {Outcome.RATE_LIMITED, Outcome.TRANSIENT, Outcome.TIMEOUT}
 
 
-# The code of an INVALID answer to a key that the maker does not know: true of every request, not of this one.
+# The code of an INVALID answer to a key that the provider does not know: true of every request, not of this one.
 AUTHENTICATION = "authentication"
 
-# What a maker charges by: "image", "megapixel", "credit", "input_token", "output_token", ... and how many of it.
+# What a provider charges by: "image", "megapixel", "credit", "input_token", "output_token", ... and how many of it.
 Billed = Mapping[str, float]
 
 
@@ -42,11 +42,11 @@ class AdapterError(Exception):
     """The adapter made no image.
 
     - ``stage``: of a refusal, what was refused: the "prompt", or the "image" that had been drawn
-    - ``code``: the maker's own word for it
-    - ``retry_after``: seconds, where the maker named them
-    - ``billed``: what the maker charges all the same, {} for nothing. None: nobody can know, because the request went
+    - ``code``: the provider's own word for it
+    - ``retry_after``: seconds, where the provider named them
+    - ``billed``: what the provider charges all the same, {} for nothing. None: nobody can know, because the request went
       out and no whole answer came back. A paid call that ended so is never made again.
-    - ``reported``: what else the maker said (request id, ...), as JSON can hold it
+    - ``reported``: what else the provider said (request id, ...), as JSON can hold it
     """
 
     def __init__(
@@ -88,10 +88,10 @@ class GenerationRequest:
 
 @dataclass(frozen=True)
 class GeneratedImage:
-    """An encoded image exactly as the model made it, and what the maker reported with it.
+    """An encoded image exactly as the model made it, and what the provider reported with it.
 
     ``billed`` is this image's share of what the call is charged by. In ``reported``, as JSON can hold it, these names
-    have one meaning everywhere: ``request_id``, ``revised_prompt``, ``seconds`` (the maker's own measure), and
+    have one meaning everywhere: ``request_id``, ``revised_prompt``, ``seconds`` (the provider's own measure), and
     ``parameters`` (what the image was made with, as far as it is known).
     """
 
@@ -136,7 +136,7 @@ class Generator(Protocol):
     Settings: ClassVar[type[AdapterSettings]]
 
     def __init__(self, settings: Any, key: SecretStr) -> None:
-        """``key`` is the maker's secret, empty for what is drawn here. It is in no settings and no message."""
+        """``key`` is the provider's secret, empty for what is drawn here. It is in no settings and no message."""
         ...
 
     @staticmethod

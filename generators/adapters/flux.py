@@ -28,7 +28,7 @@ from generators.adapters.sizes import fit_size, nearest_ratio
 
 MEGAPIXEL = 1_000_000
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
-# The maker takes any ratio from 21:9 to 9:21; these are the ones that images come in.
+# The provider takes any ratio from 21:9 to 9:21; these are the ones that images come in.
 RATIOS = ("1:1", "5:4", "4:5", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16", "21:9", "9:21")
 REFUSALS: Mapping[str, Literal["prompt", "image"]] = {"Request Moderated": "prompt", "Content Moderated": "image"}
 FAILURES = {"Error", "Failed"}
@@ -36,7 +36,7 @@ FAILURES = {"Error", "Failed"}
 
 @dataclass(frozen=True)
 class Family:
-    """What the maker's schema says of models that are asked alike."""
+    """What the provider's schema says of models that are asked alike."""
 
     max_sources: int
     step: int = 0  # pixels that both sides are multiples of; 0: asked by aspect ratio
@@ -82,7 +82,7 @@ class FluxSettings(AdapterSettings):
 
 
 class FluxGenerator(OneCallGenerator):
-    """Draws with one of the maker's models, or edits with those that take images."""
+    """Draws with one of the provider's models, or edits with those that take images."""
 
     Settings: ClassVar[type[FluxSettings]] = FluxSettings
 
@@ -183,13 +183,13 @@ class FluxGenerator(OneCallGenerator):
 
     def _read_end(self, answer: Mapping[str, Any], asked: dict[str, Any], request: GenerationRequest) -> GeneratedImage:
         status, reported = str(answer["status"]), _name_request(answer)
-        # The maker names what a task costs when it takes it, and does not say that a refusal takes that back.
+        # The provider names what a task costs when it takes it, and does not say that a refusal takes that back.
         cost: Billed = {"credit": float(answer["cost"])} if _is_number(answer.get("cost")) else {}
         if stage := REFUSALS.get(status):
-            text = f"The maker refused: {status}."
+            text = f"The provider refused: {status}."
             raise AdapterError(Outcome.REFUSED, text, stage=stage, code=status, billed=cost, reported=reported)
         if status in FAILURES:
-            text = f"The maker's task failed: {provider_http.hide_key(str(answer.get('details') or status), self.key)[:500]}"
+            text = f"The provider's task failed: {provider_http.hide_key(str(answer.get('details') or status), self.key)[:500]}"
             raise AdapterError(Outcome.TRANSIENT, text, code=status, reported=reported)
         result = answer.get("result")
         if not isinstance(result, dict) or not isinstance(result.get("sample"), str):
@@ -200,7 +200,7 @@ class FluxGenerator(OneCallGenerator):
         data = provider_http.fetch_image(self.http, result["sample"], hosts=self.settings.hosts, billed=charged)
         found = provider_http.identify_image(data)
         if found is None:
-            text = "The maker's image is no PNG, JPEG or WebP."
+            text = "The provider's image is no PNG, JPEG or WebP."
             raise AdapterError(Outcome.TRANSIENT, text, code="no_image", billed=charged, reported=reported)
         media_type, width, height = found
         charged["megapixel"] = width * height / MEGAPIXEL
@@ -233,7 +233,7 @@ def _name_request(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_report(result: Mapping[str, Any], asked: dict[str, Any], request: GenerationRequest) -> dict[str, Any]:
-    """What the maker says of a finished image: the seed it used, the prompt that it made of ours, its own time."""
+    """What the provider says of a finished image: the seed it used, the prompt that it made of ours, its own time."""
     report: dict[str, Any] = {"parameters": asked | ({"seed": result["seed"]} if "seed" in result else {})}
     revised = result.get("prompt")
     if isinstance(revised, str) and revised not in {"", request.prompt}:

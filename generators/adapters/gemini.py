@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 RATIOS = ("1:1", "5:4", "4:5", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16", "21:9")
 SEEDS = 2**31  # the wire's seed is an int32
 NO_IMAGE = "NO_IMAGE"
-# The ends that are the maker's or the model's decision; any other without an image may pass.
+# The ends that are the provider's or the model's decision; any other without an image may pass.
 REFUSALS = {
     "SAFETY",
     "PROHIBITED_CONTENT",
@@ -61,8 +61,8 @@ class GeminiGenerator(OneCallGenerator):
 
     @staticmethod
     def capabilities(settings: GeminiSettings) -> Capabilities:
-        # The maker names 14 reference images for the third generation, and 3 that the one before makes good use of.
-        # A seed is passed on, but the maker promises no more than its best effort.
+        # The provider names 14 reference images for the third generation, and 3 that the one before makes good use of.
+        # A seed is passed on, but the provider promises no more than its best effort.
         return Capabilities(max_sources=3 if settings.model.startswith("gemini-2.") else 14, seeded=False)
 
     def _draw(self, request: GenerationRequest) -> GeneratedImage:
@@ -76,7 +76,7 @@ class GeminiGenerator(OneCallGenerator):
     def _ask(
         self, client: "Client", config: "GenerateContentConfig", content: "Content"
     ) -> "GenerateContentResponse | AdapterError":
-        # The error is handed back, not raised here: the SDK's own, which quotes the maker, would be a part of it.
+        # The error is handed back, not raised here: the SDK's own, which quotes the provider, would be a part of it.
         from google.genai import errors
 
         try:
@@ -86,7 +86,7 @@ class GeminiGenerator(OneCallGenerator):
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             return provider_http.fault_of_transport(error)
         except ValueError:  # the SDK's word, and pydantic's, for a body that is not what it should be
-            return provider_http.fault_of_body("it is not what the maker's SDK expects.")
+            return provider_http.fault_of_body("it is not what the provider's SDK expects.")
 
     @cached_property
     def _client(self) -> "Client":
@@ -151,7 +151,7 @@ class GeminiGenerator(OneCallGenerator):
         billed, reported = _read_usage(response), self._read_report(response, config)
         if response.prompt_feedback and response.prompt_feedback.block_reason:
             reason = response.prompt_feedback.block_reason.value
-            text = f"The maker refused the prompt: {reason}."
+            text = f"The provider refused the prompt: {reason}."
             raise AdapterError(Outcome.REFUSED, text, stage="prompt", code=reason, billed=billed, reported=reported)
         for part in _list_parts(response):
             if part.inline_data and part.inline_data.data:

@@ -1,4 +1,4 @@
-"""What adapters share whose maker is asked once for each image."""
+"""What adapters share whose provider is asked once for each image."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class OneCallGenerator(ABC):
         return provider_http.open_client(self.settings.timeout)
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
-        """One image for one request. Raises AdapterError as the maker's answer says."""
+        """One image for one request. Raises AdapterError as the provider's answer says."""
         return [self._draw(request) for request in requests]
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What makers' servers have in common: how HTTP says no, and how an image behind an address is fetched.
+"""What providers' servers have in common: how HTTP says no, and how an image behind an address is fetched.
 
 An answer whose end is unknown (the request went out, no whole answer came back) has ``billed=None``: see AdapterError.
 """
@@ -38,7 +38,7 @@ UNREACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, htt
 def open_client(timeout: float) -> httpx2.Client:
     """A client that waits ``timeout`` seconds for an answer, asks once and goes nowhere that it was not sent.
 
-    It carries no key: images lie on other hosts than the maker's own.
+    It carries no key: images lie on other hosts than the provider's own.
     """
     limits = httpx2.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))
     return httpx2.Client(timeout=limits, follow_redirects=False)
@@ -48,7 +48,7 @@ def reveal_key(key: SecretStr) -> str:
     """The key as a header holds it. AdapterError (invalid, authentication) where there is none, or it is no key."""
     value = key.get_secret_value().strip()
     if not value:
-        raise AdapterError(Outcome.INVALID, "There is no key for this maker. Set one.", code=AUTHENTICATION)
+        raise AdapterError(Outcome.INVALID, "There is no key for this provider. Set one.", code=AUTHENTICATION)
     if not (value.isascii() and value.isprintable()) or " " in value:
         text = "The key holds characters that no key has. Copy it again, without line breaks or quotes."
         raise AdapterError(Outcome.INVALID, text, code=AUTHENTICATION)
@@ -56,7 +56,7 @@ def reveal_key(key: SecretStr) -> str:
 
 
 def hide_key(text: str, key: SecretStr) -> str:
-    """The maker's words without the key, which some of them repeat."""
+    """The provider's words without the key, which some of them repeat."""
     value = key.get_secret_value().strip()
     return text.replace(value, "[key]") if value else text
 
@@ -73,7 +73,7 @@ def _read_address(address: str) -> str:
     return address.rstrip("/")
 
 
-# Where a maker's server is: https, or http on this machine. The key goes there.
+# Where a provider's server is: https, or http on this machine. The key goes there.
 Address = Annotated[str, AfterValidator(_read_address)]
 
 
@@ -83,12 +83,12 @@ def fault_of_status(
     """What an HTTP status other than success means. Refusals have none of their own: each adapter knows its own."""
     reported = {"request_id": request_id} if request_id else {}
     if status in {401, 403}:
-        # The maker's own words are left out: some repeat the key.
-        text = f"The maker did not accept the key (HTTP {status}). Check the key and what it is allowed to do."
+        # The provider's own words are left out: some repeat the key.
+        text = f"The provider did not accept the key (HTTP {status}). Check the key and what it is allowed to do."
         return AdapterError(Outcome.INVALID, text, code=AUTHENTICATION, reported=reported)
     if 300 <= status < 400:
         # The address's path and query are left out: they may hold what nobody else should read.
-        text = f"The maker's server sends us on to {_name_host(headers)} (HTTP {status}). If it moved, set base_url."
+        text = f"The provider's server sends us on to {_name_host(headers)} (HTTP {status}). If it moved, set base_url."
         return AdapterError(Outcome.INVALID, text, code=code or "redirect", reported=reported)
     outcome = Outcome.INVALID
     if status == 402:
@@ -115,9 +115,9 @@ def fault_of_transport(error: BaseException) -> AdapterError:
     timed_out = isinstance(error, httpx2.TimeoutException)
     outcome = Outcome.TIMEOUT if timed_out else Outcome.TRANSIENT
     if isinstance(error, UNREACHED):
-        return AdapterError(outcome, f"The maker's server could not be reached ({name}).")
+        return AdapterError(outcome, f"The provider's server could not be reached ({name}).")
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
-        return AdapterError(Outcome.INVALID, f"The maker's address is not one ({name}).")
+        return AdapterError(Outcome.INVALID, f"The provider's address is not one ({name}).")
     if isinstance(error, httpx2.LocalProtocolError):
         return AdapterError(Outcome.INVALID, f"The request could not be written ({name}).")
     return AdapterError(outcome, f"The connection ended before the whole answer was there ({name}).", billed=None)
@@ -125,7 +125,7 @@ def fault_of_transport(error: BaseException) -> AdapterError:
 
 def fault_of_body(what: str) -> AdapterError:
     """A success whose body is not what it should be: the image may have been drawn, and charged."""
-    return AdapterError(Outcome.TRANSIENT, f"The maker's answer could not be read: {what}", billed=None)
+    return AdapterError(Outcome.TRANSIENT, f"The provider's answer could not be read: {what}", billed=None)
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
@@ -199,7 +199,7 @@ def fetch_image(client: httpx2.Client, url: str, *, hosts: Sequence[str], billed
             outcome = Outcome.TIMEOUT if isinstance(error, httpx2.TimeoutException) else Outcome.TRANSIENT
             text = f"The image could not be fetched ({type(error).__name__})."
         except httpx2.InvalidURL as error:
-            raise AdapterError(Outcome.INVALID, "The maker named an address that is none.", billed=billed) from error
+            raise AdapterError(Outcome.INVALID, "The provider named an address that is none.", billed=billed) from error
         if attempt == FETCHES - 1 or time.monotonic() > deadline:
             break
         time.sleep(0.2 * (attempt + 1))
@@ -211,11 +211,11 @@ def check_host(url: str, hosts: Sequence[str], *, billed: Billed | None) -> None
     try:
         address = httpx2.URL(url)
     except (httpx2.InvalidURL, TypeError) as error:
-        raise AdapterError(Outcome.INVALID, "The maker named an address that is none.", billed=billed) from error
+        raise AdapterError(Outcome.INVALID, "The provider named an address that is none.", billed=billed) from error
     secure = address.scheme == "https" or (address.scheme == "http" and address.host in LOOPBACK)
     if not secure or not any(fnmatch(address.host.lower(), pattern) for pattern in hosts):
         wanted = ", ".join(hosts) or "(the settings name no host)"
-        text = f"The maker sent us to {address.scheme}://{address.host}; wanted https, on {wanted}."
+        text = f"The provider sent us to {address.scheme}://{address.host}; wanted https, on {wanted}."
         raise AdapterError(Outcome.INVALID, text, code="foreign_host", billed=billed)
 
 

@@ -23,7 +23,7 @@ ADAPTERS: dict[str, str] = {
 
 
 def load_generator(name: str, settings: Mapping[str, Any], key: str = "") -> Generator:
-    """The adapter ``name``, set up with ``settings`` and the maker's ``key``.
+    """The adapter ``name``, set up with ``settings`` and the provider's ``key``.
 
     Raises AdapterError (invalid) for an unknown name or settings that its schema refuses.
     """

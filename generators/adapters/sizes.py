@@ -1,4 +1,4 @@
-"""Sizes that a maker draws in: the one closest to what was asked for."""
+"""Sizes that a provider draws in: the one closest to what was asked for."""
 
 from collections.abc import Sequence
 from math import log, sqrt

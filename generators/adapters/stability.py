@@ -1,6 +1,6 @@
 """Stability AI's v2beta service: one multipart request, the image's bytes as the answer.
 
-Each model is one address, so that no row of a leaderboard mixes two networks: the maker's inpainting is a service of
+Each model is one address, so that no row of a leaderboard mixes two networks: the provider's inpainting is a service of
 its own, whatever model drew the image, and is therefore a model here.
 """
 
@@ -24,7 +24,7 @@ from generators.adapters.sizes import nearest_ratio
 
 Model = Literal["core", "ultra", "sd3.5-large", "sd3.5-large-turbo", "sd3.5-medium", "inpaint"]
 RATIOS = ("1:1", "5:4", "4:5", "3:2", "2:3", "16:9", "9:16", "21:9", "9:21")
-# Zero asks the maker for a seed of its own choice, so seeds are counted from one.
+# Zero asks the provider for a seed of its own choice, so seeds are counted from one.
 SEEDS = 4_294_967_294
 MODERATION = "content_moderation"
 FILTERED = "CONTENT_FILTERED"
@@ -38,7 +38,7 @@ class StabilitySettings(AdapterSettings):
 
 
 class StabilityGenerator(OneCallGenerator):
-    """Draws with one of the maker's models; ultra and sd3.5 also start from an image, inpaint fills a masked one."""
+    """Draws with one of the provider's models; ultra and sd3.5 also start from an image, inpaint fills a masked one."""
 
     Settings: ClassVar[type[StabilitySettings]] = StabilitySettings
 
@@ -107,7 +107,7 @@ class StabilityGenerator(OneCallGenerator):
         request_id = str(body.get("id") or response.headers.get("x-request-id", ""))
         if response.status_code == 403 and name == MODERATION:
             reported = {"request_id": request_id} if request_id else {}
-            text = f"The maker refused: {words[:500] or name}"
+            text = f"The provider refused: {words[:500] or name}"
             return AdapterError(Outcome.REFUSED, text, stage="prompt", code=name, reported=reported)
         return provider_http.fault_of_status(
             response.status_code,
@@ -124,8 +124,8 @@ class StabilityGenerator(OneCallGenerator):
         if (seed := response.headers.get("seed", "")).isdecimal():
             reported["parameters"]["seed"] = int(seed)
         if response.headers.get("finish-reason") == FILTERED:
-            # The maker charges what it finished, and it finished this one: what came is the image, blurred.
-            text = "The maker refused: the image was filtered."
+            # The provider charges what it finished, and it finished this one: what came is the image, blurred.
+            text = "The provider refused: the image was filtered."
             raise AdapterError(
                 Outcome.REFUSED, text, stage="image", code=FILTERED, billed={"image": 1}, reported=reported
             )

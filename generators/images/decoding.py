@@ -34,12 +34,12 @@ OTHERS: Final = (
 )
 
 
-class UnusableImage(ValueError):
+class UnusableImageError(ValueError):
     """These bytes are no image that can be shown and measured. The message says what they are."""
 
 
 @dataclass(frozen=True)
-class ImageFacts:
+class ImageInfo:
     """What the bytes themselves say. Sizes are in pixels, as stored: before any turn that EXIF asks for."""
 
     media_type: str
@@ -47,54 +47,54 @@ class ImageFacts:
     height: int
 
 
-def read_image(data: bytes) -> ImageFacts:
-    """The facts of an encoded image, every pixel of which was decoded once. Raises UnusableImage.
+def read_image(data: bytes) -> ImageInfo:
+    """The facts of an encoded image, every pixel of which was decoded once. Raises UnusableImageError.
 
     What follows the image in ``data`` is not looked at: raters are shown the pixels, encoded anew.
     """
     image = decode_image(data)
-    return ImageFacts(detect_media_type(data), image.width, image.height)
+    return ImageInfo(detect_media_type(data), image.width, image.height)
 
 
 def decode_image(data: bytes) -> ImageFile:
-    """The image with all its pixels, as they are stored. Raises UnusableImage."""
+    """The image with all its pixels, as they are stored. Raises UnusableImageError."""
     image = open_image(data)
     try:
         image.load()
     except Exception as error:
         # Decoders raise many kinds of errors on hostile bytes; all of them mean that pixels are missing.
-        raise UnusableImage(f"The {image.format} image is broken or cut off: {error}") from error
+        raise UnusableImageError(f"The {image.format} image is broken or cut off: {error}") from error
     if image.format == "PNG" and PNG_END not in data:
-        raise UnusableImage("The PNG image is cut off: its end is missing.")
+        raise UnusableImageError("The PNG image is cut off: its end is missing.")
     return image
 
 
 def open_image(data: bytes) -> ImageFile:
     """The image with its header read and found to be within the limits; no pixel is decoded yet.
 
-    Raises UnusableImage: another format, a header that cannot be read, too large, or more than one frame.
+    Raises UnusableImageError: another format, a header that cannot be read, too large, or more than one frame.
     """
     media_type = detect_media_type(data)
     reader = next(reader for _, _, name, reader in READERS if name == media_type)
     try:
         image = reader(io.BytesIO(data))
     except Exception as error:
-        raise UnusableImage(f"The header of the {media_type} image cannot be read: {error}") from error
+        raise UnusableImageError(f"The header of the {media_type} image cannot be read: {error}") from error
     width, height = image.size
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         limits = f"at most {MAX_SIDE:,} a side and {MAX_PIXELS:,} in all"
-        raise UnusableImage(f"The image has {width:,} × {height:,} pixels; wanted {limits}.")
+        raise UnusableImageError(f"The image has {width:,} × {height:,} pixels; wanted {limits}.")
     if (frames := getattr(image, "n_frames", 1)) > 1:
-        raise UnusableImage(f"The {image.format} image has {frames} frames; wanted a still image.")
+        raise UnusableImageError(f"The {image.format} image has {frames} frames; wanted a still image.")
     return image
 
 
 def detect_media_type(data: bytes) -> str:
-    """The media type by the first bytes. Raises UnusableImage for all but PNG, JPEG, WebP and AVIF."""
+    """The media type by the first bytes. Raises UnusableImageError for all but PNG, JPEG, WebP and AVIF."""
     for offset, signature, media_type, _ in READERS:
         if data.startswith(signature, offset):
             return media_type
-    raise UnusableImage(f"Wanted a PNG, JPEG, WebP or AVIF image, got {_name_other(data)}.")
+    raise UnusableImageError(f"Wanted a PNG, JPEG, WebP or AVIF image, got {_name_other(data)}.")
 
 
 def _name_other(data: bytes) -> str:

@@ -29,7 +29,7 @@ def store_image(data: bytes, *, pauses: Sequence[float] = ()) -> StoredImage:
         pauses: Seconds to wait before each further attempt when the store cannot write.
 
     Raises:
-        UnusableImage: The bytes are not an image that can be used.
+        UnusableImageError: The bytes are not an image that can be used.
         OSError: The store could not write it, also at the last attempt.
     """
     facts = read_image(data)

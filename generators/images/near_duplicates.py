@@ -59,7 +59,7 @@ class Repetition:
 
 
 def hash_image(data: bytes) -> str:
-    """The perceptual hash of an encoded image: 16 hex digits. Raises UnusableImage.
+    """The perceptual hash of an encoded image: 16 hex digits. Raises UnusableImageError.
 
     Transparent parts are taken as grey; pixels are taken as they are stored, before any turn that EXIF asks for.
     """

@@ -5,8 +5,8 @@ against it. Names are the same in both places, so that originals can be moved fr
 
 Beside FileNotFoundError and the file system's own errors there are::
 
-    CorruptOriginal       the bytes are not those that were stored
-    BucketUnavailable     an OSError: the bucket did not answer, or not as it should; another time it may
+    CorruptOriginalError       the bytes are not those that were stored
+    BucketUnavailableError     an OSError: the bucket did not answer, or not as it should; another time it may
 """
 
 import hashlib
@@ -21,11 +21,11 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 
 
-class CorruptOriginal(ValueError):
+class CorruptOriginalError(ValueError):
     """The bytes under this name are not those that it is the sha256 of."""
 
 
-class BucketUnavailable(OSError):
+class BucketUnavailableError(OSError):
     """The bucket of originals cannot be used now."""
 
 
@@ -43,14 +43,14 @@ def store(data: bytes) -> str:
 
 
 def read(digest: str) -> bytes:
-    """The bytes of an original. FileNotFoundError when it is gone, CorruptOriginal when they are not its own."""
+    """The bytes of an original. FileNotFoundError when it is gone, CorruptOriginalError when they are not its own."""
     if bucket := _find_bucket():
         with _reporting_faults(), bucket.open(_name(digest)) as stream:
             data: bytes = stream.read()
     else:
         data = path(digest).read_bytes()
     if hashlib.sha256(data).hexdigest() != digest:
-        raise CorruptOriginal(f"The original {digest} is damaged: its {len(data):,} bytes are not those stored.")
+        raise CorruptOriginalError(f"The original {digest} is damaged: its {len(data):,} bytes are not those stored.")
     return data
 
 
@@ -78,7 +78,7 @@ def _reporting_faults() -> Iterator[None]:
         # Its code alone: servers' messages may repeat the key.
         code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
         what = f"{type(error).__name__} {code}".strip()
-        raise BucketUnavailable(f"The bucket of originals cannot be used: {what}.") from error
+        raise BucketUnavailableError(f"The bucket of originals cannot be used: {what}.") from error
 
 
 def write_whole(file: Path, data: bytes) -> None:

@@ -1,6 +1,6 @@
-"""What an image says of its own origin: C2PA manifest, EXIF, PNG text, XMP. Written by its maker, or by anyone.
+"""What an image says of its own origin: C2PA manifest, EXIF, PNG text, XMP. Written by its provider, or by anyone.
 
-It is kept beside the original for people who look into a model, and never shown to a rater: most of it names the maker.
+It is kept beside the original for people who look into a model, and never shown to a rater: most of it names the provider.
 Nothing here costs an image. What cannot be read is named under ``errors``.
 """
 
@@ -61,7 +61,7 @@ def read_provenance(data: bytes) -> dict[str, Any]:
       whole, by a signer whom no list of ours vouches for), ``signer``, ``claim_generator`` and ``problems``
     - ``exif``, ``png_text``: texts, cut at 2,000 characters; at most 50 of the latter. ``xmp``: whether there is any
     - ``digital_source_types``: IPTC's words for the origin, from XMP and C2PA: "trainedAlgorithmicMedia", ...
-    - ``made_with``: programs and makers that are known by their traces
+    - ``made_with``: programs and providers that are known by their traces
     - ``synthid``: "unknown" always: only Google can see that watermark
     - ``errors``: what could not be read, and why
     """

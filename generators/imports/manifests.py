@@ -2,7 +2,7 @@
 
 A manifest is UTF-8 and has an image a line: the columns model, prompt (or prompt_key, of a prompt that is known) and
 file (a path beside the manifest), and where they are known version, sha256, seed, parameters (a JSON object),
-created_at, source. A prompt that the maker refused has refused instead of a file, and may have refusal_stage.
+created_at, source. A prompt that the provider refused has refused instead of a file, and may have refusal_stage.
 """
 
 import io
@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Never
 
 from generators.input_files.csv_jsonl import read_object, walk_csv
-from generators.input_files.faults import Fault, Faulty, quote
+from generators.input_files.faults import Fault, InvalidLineError, quote
 from generators.input_files.fields import check_characters
 
 # The manifest has at least one column of each group.
@@ -35,7 +35,7 @@ MAX_DEPTH: Final = 50
 MAX_SEED: Final = 2**63 - 1
 
 
-class UnusableManifest(ValueError):
+class ManifestError(ValueError):
     """The file as a whole cannot be read as a manifest. The message says why, and what to do."""
 
 
@@ -70,11 +70,11 @@ class Manifest:
 
 
 def read_manifest(file: Path) -> Manifest:
-    """Read and check ``file``, but none of the images it names. Raises UnusableManifest, and nothing else."""
+    """Read and check ``file``, but none of the images it names. Raises ManifestError, and nothing else."""
     split = _SPLITTERS.get(file.suffix.lower())
     if split is None:
         advice = "Unpack it and name the manifest inside." if file.suffix.lower() == ".zip" else ""
-        raise UnusableManifest(f"Wanted a file that ends in {' or '.join(_SPLITTERS)}, got {file.name}. {advice}")
+        raise ManifestError(f"Wanted a file that ends in {' or '.join(_SPLITTERS)}, got {file.name}. {advice}")
     columns, records = split(_read_text(file))
     # Of JSON lines none of which can be read, the faults say more than missing columns.
     if columns:
@@ -84,15 +84,15 @@ def read_manifest(file: Path) -> Manifest:
     for record in records:
         try:
             entries.append(_read_entry(record))
-        except Faulty as fault:
+        except InvalidLineError as fault:
             faults.append(Fault(record.line, str(fault), record.content))
     if not entries and not faults:
-        raise UnusableManifest("The manifest has no images.")
+        raise ManifestError("The manifest has no images.")
     return Manifest(file, tuple(entries), tuple(faults), tuple(name for name in columns if name not in COLUMNS))
 
 
 def read_beside(manifest: Path, name: str) -> bytes:
-    """The bytes of an image file that a manifest names. Raises Faulty; never looks outside the manifest's folder."""
+    """The bytes of an image file that a manifest names. Raises InvalidLineError; never looks outside the manifest's folder."""
     folder, wanted = manifest.parent.resolve(), PurePosixPath(name)
     if wanted.is_absolute() or ".." in wanted.parts:
         _fail(f"the file {quote(name)} is not in the manifest's folder; wanted a path from there, without ..")
@@ -118,25 +118,25 @@ def _read_text(file: Path) -> str:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UnusableManifest(f"{file} cannot be read: {error.strerror}.") from error
+        raise ManifestError(f"{file} cannot be read: {error.strerror}.") from error
     if len(content) > MAX_BYTES:
-        raise UnusableManifest(f"It has more than {MAX_BYTES >> 20} MiB. Split it.")
+        raise ManifestError(f"It has more than {MAX_BYTES >> 20} MiB. Split it.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise UnusableManifest(f"Line {line} is not UTF-8. Save the file as UTF-8.") from error
+        raise ManifestError(f"Line {line} is not UTF-8. Save the file as UTF-8.") from error
     if not text.strip():
-        raise UnusableManifest("The file is empty.")
+        raise ManifestError("The file is empty.")
     return text
 
 
 def _check_columns(columns: Sequence[str]) -> None:
     found = "Its columns are " + ", ".join(quote(name) for name in columns)
     if missing := [" or ".join(group) for group in REQUIRED if not set(group) & set(columns)]:
-        raise UnusableManifest(f"The manifest has no column {', and no column '.join(missing)}. {found}.")
+        raise ManifestError(f"The manifest has no column {', and no column '.join(missing)}. {found}.")
     if twice := [name for i, name in enumerate(columns) if name in columns[:i]]:
-        raise UnusableManifest(f"The column {quote(twice[0])} is there twice; rename one of them.")
+        raise ManifestError(f"The column {quote(twice[0])} is there twice; rename one of them.")
 
 
 # From text to cells
@@ -154,10 +154,10 @@ def _split_csv(text: str) -> tuple[list[str], list[_Record]]:
     rows = walk_csv(physical)
     _, first, columns = next(rows)
     if isinstance(columns, str):
-        raise UnusableManifest(f"The first line, which names the columns, cannot be read: {columns}.")
+        raise ManifestError(f"The first line, which names the columns, cannot be read: {columns}.")
     for sign, name in ((";", "semicolons, as Excel writes CSV in some countries"), ("\t", "tabs")):
         if len(columns) == 1 and sign in first:
-            raise UnusableManifest(f"Its columns are separated by {name}; wanted commas.")
+            raise ManifestError(f"Its columns are separated by {name}; wanted commas.")
     records = []
     for line, content, fields in rows:
         if isinstance(fields, str):
@@ -311,4 +311,4 @@ def _check_strings(value: object) -> None:
 
 
 def _fail(reason: str) -> Never:
-    raise Faulty(reason)
+    raise InvalidLineError(reason)

@@ -23,12 +23,12 @@ from pydantic import ValidationError as DeclarationError
 from tqdm import tqdm
 
 from generators.adapters.base import Outcome
-from generators.images.decoding import UnusableImage, read_image
+from generators.images.decoding import UnusableImageError, read_image
 from generators.images.ingest import StoredImage, store_image
 from generators.imports.manifests import Entry, Manifest, read_beside
-from generators.input_files.faults import Fault, Faulty, quote
+from generators.input_files.faults import Fault, InvalidLineError, quote
 from generators.models import Generation, ImageModel, Prompt, PromptSet
-from generators.prompts.packs import PromptSetChanged, declare_prompt_set
+from generators.prompts.packs import PromptSetChangedError, declare_prompt_set
 from generators.prompts.text import check_prompt
 
 BATCH = 500
@@ -73,7 +73,7 @@ def plan_import(
     for entry in manifest.entries:
         try:
             lines.append(_Line(entry, models.find(entry), prompts.find(entry)))
-        except Faulty as fault:
+        except InvalidLineError as fault:
             faults.append(Fault(entry.line, str(fault), entry.content))
     variants = _find_variants(prompts.prompt_set, lines)
     rows: dict[int, Generation] = {}
@@ -82,7 +82,7 @@ def plan_import(
     for line in tqdm(lines, desc="reading", unit="image", disable=None, dynamic_ncols=True):
         try:
             row = _plan_row(line, variants[line.subject], manifest, store)
-        except Faulty as fault:
+        except InvalidLineError as fault:
             faults.append(Fault(line.entry.line, str(fault), line.entry.content))
             continue
         if row is None:
@@ -108,7 +108,7 @@ def write_import(plan: ImportPlan, *, keep: bool = True) -> list[int]:
             shared = _find_shared(plan.rows)
             if not keep:
                 transaction.set_rollback(True)
-    except PromptSetChanged as error:
+    except PromptSetChangedError as error:
         raise ImportRefused(f"{error} Or import onto the prompts that it has: --prompt-set.") from error
     except DeclarationError as error:
         raise ImportRefused(f"The prompt set cannot be declared: {error}") from error
@@ -300,12 +300,12 @@ def _find_variants(prompt_set: PromptSet, lines: Sequence[_Line]) -> dict[tuple[
         prompt__prompt_set__slug=prompt_set.slug,
         prompt__prompt_set__version=prompt_set.version,
     ).select_related("model", "prompt")
-    for row in there.only("model__slug", "prompt__key", "seed", "status", "original", "made_elsewhere").iterator():
+    for row in there.only("model__slug", "prompt__key", "seed", "status", "original", "imported_from").iterator():
         of_subject = variants[row.model.slug, row.prompt.key]
         of_subject.holders[row.seed] = str(row)
         if row.original:
             of_subject.images.add(row.original)
-        if row.made_elsewhere and row.status == Generation.Status.REFUSED:
+        if row.imported_from and row.status == Generation.Status.REFUSED:
             of_subject.refusals.add(row.seed)
     for line in lines:
         if line.entry.seed is not None:
@@ -332,7 +332,7 @@ def _plan_row(line: _Line, variants: _Variants, manifest: Manifest, store: bool)
         prompt=line.prompt,
         seed=seed,
         reported={name: value for name, value in told.items() if value},
-        made_elsewhere=manifest.file.name,
+        imported_from=manifest.file.name,
         due_at=now,
         finished_at=now,
         **outcome,
@@ -358,7 +358,7 @@ def _read_image(line: _Line, variants: _Variants, manifest: Manifest, store: boo
         return None
     try:
         image = _store(data) if store else read_image(data)
-    except UnusableImage as error:
+    except UnusableImageError as error:
         _fail(f"the file {quote(entry.file)}: {error}")
     facts = {"provenance": image.provenance, "phash": image.phash} if isinstance(image, StoredImage) else {}
     return {
@@ -372,7 +372,7 @@ def _read_image(line: _Line, variants: _Variants, manifest: Manifest, store: boo
 
 
 def _store(data: bytes) -> StoredImage:
-    """Raises UnusableImage, or ImportRefused where the store does not take it."""
+    """Raises UnusableImageError, or ImportRefused where the store does not take it."""
     try:
         return store_image(data)
     except OSError as error:
@@ -382,4 +382,4 @@ def _store(data: bytes) -> StoredImage:
 
 
 def _fail(reason: str) -> Never:
-    raise Faulty(reason)
+    raise InvalidLineError(reason)

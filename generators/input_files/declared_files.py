@@ -13,7 +13,7 @@ from generators.input_files.faults import quote
 from generators.input_files.toml_lines import KeyPath, find_error_line, find_line
 
 
-class SuiteFault(Exception):
+class DeclaredFileError(Exception):
     """What is wrong with a suite, or with a prompt file, and where: "FILE:LINE: what came, what is wanted"."""
 
     def __init__(self, file: Path, line: int, message: str) -> None:
@@ -31,28 +31,28 @@ class DeclaredFile:
     text: str
     values: Mapping[str, Any]
 
-    def fault(self, place: Sequence[str | int], message: str) -> SuiteFault:
+    def fault(self, place: Sequence[str | int], message: str) -> DeclaredFileError:
         """The fault at ("metrics", 2, "label"), say."""
-        return SuiteFault(self.path, find_line(self.text, place), message)
+        return DeclaredFileError(self.path, find_line(self.text, place), message)
 
-    def explain(self, error: ValidationError, list_keys: Callable[[KeyPath], Iterable[str]]) -> SuiteFault:
+    def explain(self, error: ValidationError, list_keys: Callable[[KeyPath], Iterable[str]]) -> DeclaredFileError:
         """The first, in the order of lines, of what pydantic found. ``list_keys`` gives the keys of a table."""
         faults = [self.fault(fault["loc"], _explain(fault, list_keys)) for fault in error.errors()]
         return min(faults, key=lambda fault: fault.line)
 
 
 def read_declared_file(path: Path) -> DeclaredFile:
-    """Raises SuiteFault for what cannot be read or is not TOML."""
+    """Raises DeclaredFileError for what cannot be read or is not TOML."""
     try:
         text = path.read_text(encoding="utf-8")
         return DeclaredFile(path, text, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise SuiteFault(path, find_error_line(error, text), f"this is not TOML: {error}.") from error
+        raise DeclaredFileError(path, find_error_line(error, text), f"this is not TOML: {error}.") from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise SuiteFault(path, line, "these bytes are not UTF-8. Save the file as UTF-8.") from error
+        raise DeclaredFileError(path, line, "these bytes are not UTF-8. Save the file as UTF-8.") from error
     except OSError as error:
-        raise SuiteFault(path, 1, f"the file cannot be read: {error.strerror}.") from error
+        raise DeclaredFileError(path, 1, f"the file cannot be read: {error.strerror}.") from error
 
 
 def _explain(fault: ErrorDetails, list_keys: Callable[[KeyPath], Iterable[str]]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 NAMED = 10
 
 
-class Faulty(Exception):
+class InvalidLineError(Exception):
     """A line cannot be imported. The message is the reason."""
 
 

@@ -32,6 +32,6 @@ Dollars = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=6)]
 
 
 class Declaration(BaseModel):
-    """Base of what can be declared: an unknown key is an error. Errors repeat no value: it may be a maker's secret."""
+    """Base of what can be declared: an unknown key is an error. Errors repeat no value: it may be a provider's secret."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)

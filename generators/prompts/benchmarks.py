@@ -1,4 +1,4 @@
-"""Prompts of public benchmarks, from the files that their makers publish, as prompt sets of this project.
+"""Prompts of public benchmarks, from the files that their providers publish, as prompt sets of this project.
 
 Each format is a class whose fields are what is read of a row; other columns are passed over.
 """
@@ -12,13 +12,13 @@ from typing import Any, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from generators.input_files.csv_jsonl import read_object
-from generators.input_files.faults import Fault, Faulty, describe_faults, quote
+from generators.input_files.faults import Fault, InvalidLineError, describe_faults, quote
 from generators.prompts.packs import PromptDeclaration, PromptSetDeclaration
 
 IDEOGRAPH: Final = re.compile("[\u3400-\u9fff]")
 
 
-class UnusablePromptFile(Exception):
+class PromptFileError(Exception):
     """The file cannot be imported; nothing of it is. The message says why, and names lines."""
 
 
@@ -94,13 +94,17 @@ class GenEvalRow(Row):
         if thing.count + 1 in limits:
             check["count"] = thing.count
         elif thing.count > 1 or limits:
-            raise Faulty(f"{quote(thing.name)} is counted, and no exclusion of {thing.count + 1} makes the count exact")
+            raise InvalidLineError(
+                f"{quote(thing.name)} is counted, and no exclusion of {thing.count + 1} makes the count exact"
+            )
         if thing.color is not None:
             check["color"] = thing.color
         if thing.position is not None:
             relation, index = thing.position
             if not 0 <= index < len(self.include) or self.include[index] is thing:
-                raise Faulty(f"{quote(thing.name)} is {relation} number {index}, and there is no such other thing")
+                raise InvalidLineError(
+                    f"{quote(thing.name)} is {relation} number {index}, and there is no such other thing"
+                )
             check["position"] = {"relation": relation, "other": self.include[index].name}
         return check
 
@@ -152,7 +156,7 @@ FORMATS: Final[dict[str, type[Row]]] = {
 
 
 def read_prompts(file_format: str, file: Path, slug: str) -> PromptSetDeclaration:
-    """The prompt set ``slug`` that a benchmark's file holds. Raises UnusablePromptFile, for a single faulty row too."""
+    """The prompt set ``slug`` that a benchmark's file holds. Raises PromptFileError, for a single faulty row too."""
     row_type = FORMATS[file_format]
     walk = _walk_tsv if row_type is PartiRow else _walk_json_lines
     prompts, faults, lines = list[PromptDeclaration](), list[Fault](), dict[str, int]()
@@ -160,16 +164,16 @@ def read_prompts(file_format: str, file: Path, slug: str) -> PromptSetDeclaratio
         try:
             prompt = _read_prompt(row_type, content, len(lines) + len(faults) + 1)
             if prompt.key in lines:
-                raise Faulty(f"its key {quote(prompt.key)} is that of line {lines[prompt.key]}")
-        except Faulty as fault:
+                raise InvalidLineError(f"its key {quote(prompt.key)} is that of line {lines[prompt.key]}")
+        except InvalidLineError as fault:
             faults.append(Fault(line, str(fault), str(content)))
         else:
             lines[prompt.key] = line
             prompts.append(prompt)
     if faults:
-        raise UnusablePromptFile(f"{file.name} is no whole {row_type.title} file. {describe_faults(faults)}")
+        raise PromptFileError(f"{file.name} is no whole {row_type.title} file. {describe_faults(faults)}")
     if not prompts:
-        raise UnusablePromptFile(f"{file.name} has no prompts.")
+        raise PromptFileError(f"{file.name} has no prompts.")
     return PromptSetDeclaration(
         slug=slug, version="1", title=row_type.title, source=row_type.source, license=row_type.license, prompts=prompts
     )
@@ -190,9 +194,9 @@ def _read_text(file: Path) -> str:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise UnusablePromptFile(f"Line {line} of {file.name} is not UTF-8. Save the file as UTF-8.") from error
+        raise PromptFileError(f"Line {line} of {file.name} is not UTF-8. Save the file as UTF-8.") from error
     except OSError as error:
-        raise UnusablePromptFile(f"{file} cannot be read: {error.strerror}.") from error
+        raise PromptFileError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 def _walk_tsv(text: str) -> Iterator[tuple[int, Any]]:
@@ -217,9 +221,9 @@ def _walk_json_lines(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _read_prompt(row_type: type[Row], cells: object, number: int) -> PromptDeclaration:
-    """Raises Faulty."""
+    """Raises InvalidLineError."""
     if isinstance(cells, str):
-        raise Faulty(cells)
+        raise InvalidLineError(cells)
     try:
         row = row_type.model_validate(cells)
         return PromptDeclaration.model_validate(row.declare(number))
@@ -227,7 +231,7 @@ def _read_prompt(row_type: type[Row], cells: object, number: int) -> PromptDecla
         fault = error.errors()[0]
         place = ".".join(str(part) for part in fault["loc"])
         message = fault["msg"].removeprefix("Value error, ").rstrip(".")
-        raise Faulty(": ".join(filter(None, (place, message)))) from error
+        raise InvalidLineError(": ".join(filter(None, (place, message)))) from error
 
 
 def _format_field(name: str, value: object) -> str:

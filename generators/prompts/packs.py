@@ -21,7 +21,7 @@ from generators.models import Prompt, PromptSet
 from generators.prompts.text import check_prompt
 
 
-class PromptSetChanged(Exception):
+class PromptSetChangedError(Exception):
     """A prompt set that exists was declared with another content."""
 
 
@@ -66,7 +66,7 @@ class PromptPack:
 
 
 def read_pack(file: Path) -> PromptPack:
-    """A prompt file, which may be used without a suite. Raises SuiteFault."""
+    """A prompt file, which may be used without a suite. Raises DeclaredFileError."""
     declared = read_declared_file(file)
 
     def list_keys(table: KeyPath) -> Iterable[str]:
@@ -91,7 +91,7 @@ def read_pack(file: Path) -> PromptPack:
 def declare_prompt_set(declared: Mapping[str, Any], folder: Path | None = None) -> PromptSet:
     """The prompt set as declared; the images that its edits start from lie in ``folder`` and are stored.
 
-    Raises pydantic.ValidationError, PromptSetChanged when that version exists with other prompts, or ValueError for a
+    Raises pydantic.ValidationError, PromptSetChangedError when that version exists with other prompts, or ValueError for a
     file that is no image or does not lie in the folder.
     """
     declaration = PromptSetDeclaration.model_validate(declared)
@@ -105,7 +105,7 @@ def declare_prompt_set(declared: Mapping[str, Any], folder: Path | None = None) 
     if made:
         Prompt.objects.bulk_create([Prompt(prompt_set=prompt_set, **prompt) for prompt in prompts])
     elif prompt_set.digest != digest:
-        raise PromptSetChanged(
+        raise PromptSetChangedError(
             f"Prompt set {prompt_set} exists with other prompts. A prompt set never changes: give it a new version."
         )
     return prompt_set

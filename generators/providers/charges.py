@@ -1,7 +1,7 @@
-"""What drawing costs: reserved before the maker is called, settled when it answered, and never twice.
+"""What drawing costs: reserved before the provider is called, settled when it answered, and never twice.
 
 A Charge stands in the database before the request goes out. So a worker that is lost in between leaves word of it: the
-sweeper sees that the maker may have been paid, and does not let it be called again.
+sweeper sees that the provider may have been paid, and does not let it be called again.
 """
 
 from decimal import Decimal
@@ -15,7 +15,7 @@ from generators.adapters.base import AdapterError, Billed, Outcome
 from generators.models import Budget, Charge, Generation, ImageModel
 
 
-class BudgetExhausted(Exception):
+class BudgetExhaustedError(Exception):
     """The call might pass a budget, so it is not made. The message says which, and by how much."""
 
 
@@ -23,7 +23,7 @@ class BudgetExhausted(Exception):
 def reserve_charge(generation: Generation) -> Charge:
     """Set the estimate aside for this attempt, within the budgets of the model and of the run.
 
-    Raises BudgetExhausted, or AdapterError (invalid) for a model without a price.
+    Raises BudgetExhaustedError, or AdapterError (invalid) for a model without a price.
     """
     # The rows are locked in one order by everyone, so that no two calls pass a budget together.
     model = ImageModel.objects.select_for_update(no_key=True).get(pk=generation.model_id)
@@ -102,7 +102,7 @@ def _sum(charges: "QuerySet[Charge, Charge]") -> Decimal:
 
 def _expect_room(whose: str, limit: Decimal, spent: Decimal, estimate: Decimal) -> None:
     if spent + estimate > limit:
-        raise BudgetExhausted(
+        raise BudgetExhaustedError(
             f"The budget of {whose} is {limit:f} USD; {spent:f} are spent or reserved, the call may cost {estimate:f}."
             " Raise the budget, then run manage.py retry_generations."
         )

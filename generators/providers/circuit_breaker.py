@@ -1,6 +1,6 @@
-"""How a maker outside is doing: whether it may be called now, and what its answers say of it.
+"""How a provider is doing: whether it may be called now, and what its answers say of it.
 
-The circuit breaker: after ``BREAK_AFTER`` calls in a row that the maker failed to answer nobody calls it for a while,
+The circuit breaker: after ``BREAK_AFTER`` calls in a row that the provider failed to answer nobody calls it for a while,
 then one call tries. It is open at once when the account has no money left or the key is not accepted.
 """
 
@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from generators.adapters.base import AUTHENTICATION, AdapterError, Answer, Outcome
-from generators.models import Vendor
+from generators.models import Provider
 from generators.providers.rate_limits import take_turn
 
 BREAK_AFTER = 5
@@ -22,23 +22,23 @@ SHORTEST_BREAK, LONGEST_BREAK = 30.0, 900.0
 ACCOUNT_BREAK = 300.0
 
 
-def is_vendor(adapter: str) -> bool:
-    """Whether models of this adapter are drawn by a maker outside, for money."""
-    return adapter in settings.VENDOR_KEYS
+def is_provider(adapter: str) -> bool:
+    """Whether models of this adapter are drawn by a provider, for money."""
+    return adapter in settings.PROVIDER_KEYS
 
 
 def find_wait(slug: str) -> float:
-    """Seconds until this maker may be called; 0 when it may be now, and then the turn is taken."""
-    vendor, _ = Vendor.objects.get_or_create(slug=slug)
+    """Seconds until this provider may be called; 0 when it may be now, and then the turn is taken."""
+    provider, _ = Provider.objects.get_or_create(slug=slug)
     now = timezone.now()
-    if vendor.resume_at and vendor.resume_at > now:
-        return (vendor.resume_at - now).total_seconds()
-    if vendor.failures >= BREAK_AFTER:
+    if provider.resume_at and provider.resume_at > now:
+        return (provider.resume_at - now).total_seconds()
+    if provider.failures >= BREAK_AFTER:
         # One call tries while the others wait on.
-        probing = Vendor.objects.filter(pk=vendor.pk, resume_at=vendor.resume_at)
+        probing = Provider.objects.filter(pk=provider.pk, resume_at=provider.resume_at)
         if not probing.update(resume_at=now + timedelta(seconds=SHORTEST_BREAK)):
             return SHORTEST_BREAK
-    return take_turn(vendor)
+    return take_turn(provider)
 
 
 def note_answers(slug: str, answers: Iterable[Answer]) -> None:
@@ -46,21 +46,21 @@ def note_answers(slug: str, answers: Iterable[Answer]) -> None:
     answers = list(answers)
     faults = [answer for answer in answers if isinstance(answer, AdapterError) and _says_something(answer)]
     if len(faults) < len(answers):
-        vendors = Vendor.objects.filter(slug=slug)
-        # A pause that the maker asked for is kept; only the break is over.
-        vendors.filter(failures__gte=BREAK_AFTER).update(resume_at=None)
-        vendors.update(failures=0, answered_at=timezone.now())
+        providers = Provider.objects.filter(slug=slug)
+        # A pause that the provider asked for is kept; only the break is over.
+        providers.filter(failures__gte=BREAK_AFTER).update(resume_at=None)
+        providers.update(failures=0, answered_at=timezone.now())
     elif faults:
         _note_fault(slug, faults[0])
 
 
 def close_breaker(slug: str) -> None:
-    """Let the maker be called again now: the operator has mended what was wrong."""
-    Vendor.objects.filter(slug=slug).update(failures=0, resume_at=None, fault="")
+    """Let the provider be called again now: the operator has mended what was wrong."""
+    Provider.objects.filter(slug=slug).update(failures=0, resume_at=None, fault="")
 
 
 def _says_something(error: AdapterError) -> bool:
-    """Whether this error is about the maker rather than about one request."""
+    """Whether this error is about the provider rather than about one request."""
     return error.code == AUTHENTICATION or error.outcome in {
         Outcome.RATE_LIMITED,
         Outcome.QUOTA,
@@ -71,21 +71,21 @@ def _says_something(error: AdapterError) -> bool:
 
 def _note_fault(slug: str, error: AdapterError) -> None:
     now = timezone.now()
-    vendors = Vendor.objects.filter(slug=slug)
+    providers = Provider.objects.filter(slug=slug)
     if error.outcome is Outcome.RATE_LIMITED:
-        # Not a failure; but where the maker says how long, all of us wait.
+        # Not a failure; but where the provider says how long, all of us wait.
         if error.retry_after:
             seconds = min(error.retry_after, LONGEST_BREAK)
-            vendors.update(resume_at=now + timedelta(seconds=seconds), failed_at=now, fault=_describe(error))
+            providers.update(resume_at=now + timedelta(seconds=seconds), failed_at=now, fault=_describe(error))
         return
-    vendors.update(failures=F("failures") + 1, failed_at=now, fault=_describe(error))
+    providers.update(failures=F("failures") + 1, failed_at=now, fault=_describe(error))
     if error.code == AUTHENTICATION or error.outcome is Outcome.QUOTA:
-        vendors.update(failures=BREAK_AFTER, resume_at=now + timedelta(seconds=ACCOUNT_BREAK))
+        providers.update(failures=BREAK_AFTER, resume_at=now + timedelta(seconds=ACCOUNT_BREAK))
         return
-    failures = vendors.values_list("failures", flat=True).get()
+    failures = providers.values_list("failures", flat=True).get()
     if failures >= BREAK_AFTER:
         seconds = min(SHORTEST_BREAK * 2.0 ** min(failures - BREAK_AFTER, 10), LONGEST_BREAK)
-        vendors.update(resume_at=now + timedelta(seconds=seconds))
+        providers.update(resume_at=now + timedelta(seconds=seconds))
 
 
 def _describe(error: AdapterError) -> str:

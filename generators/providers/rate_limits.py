@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 from redis import Redis, RedisError
 
-from generators.models import Vendor
+from generators.models import Provider
 
 log = structlog.get_logger(__name__)
 
@@ -29,29 +29,29 @@ return 0
 """
 
 
-def take_turn(vendor: Vendor) -> float:
-    """Seconds until a request may go to this maker; 0 when it may now, and then its turn is taken."""
+def take_turn(provider: Provider) -> float:
+    """Seconds until a request may go to this provider; 0 when it may now, and then its turn is taken."""
     if settings.REDIS_URL:
         try:
-            interval = 60_000_000 / vendor.requests_per_minute
-            wait = _redis(settings.REDIS_URL).eval(TAKE, 1, f"paragone:turns:{vendor.slug}", interval, vendor.burst)
+            interval = 60_000_000 / provider.requests_per_minute
+            wait = _redis(settings.REDIS_URL).eval(TAKE, 1, f"paragone:turns:{provider.slug}", interval, provider.burst)
             return float(wait) / 1e6
         except RedisError as error:
-            log.warning("rate_limit_without_redis", vendor=vendor.slug, error=type(error).__name__)
-    return _take_in_database(vendor)
+            log.warning("rate_limit_without_redis", provider=provider.slug, error=type(error).__name__)
+    return _take_in_database(provider)
 
 
-def _take_in_database(vendor: Vendor) -> float:
-    interval = timedelta(seconds=60 / vendor.requests_per_minute)
+def _take_in_database(provider: Provider) -> float:
+    interval = timedelta(seconds=60 / provider.requests_per_minute)
     while True:
-        was = Vendor.objects.values_list("caught_up_at", flat=True).get(pk=vendor.pk)
+        was = Provider.objects.values_list("caught_up_at", flat=True).get(pk=provider.pk)
         now = timezone.now()  # after a read that may have waited
         full = max(was, now)
-        wait = full - now - interval * (vendor.burst - 1)
+        wait = full - now - interval * (provider.burst - 1)
         if wait > timedelta(0):
             return wait.total_seconds()
         # Another worker may have taken a turn since: then look again.
-        if Vendor.objects.filter(pk=vendor.pk, caught_up_at=was).update(caught_up_at=full + interval):
+        if Provider.objects.filter(pk=provider.pk, caught_up_at=was).update(caught_up_at=full + interval):
             return 0.0
 
 

@@ -1,4 +1,4 @@
-"""Keys of makers outside never reach a log, a message or a page, whoever repeats them."""
+"""Keys of providers never reach a log, a message or a page, whoever repeats them."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ SHORTEST_KEY = 8
 
 
 def redact(text: str) -> str:
-    """The text without any maker's key."""
-    for key in settings.VENDOR_KEYS.values():
+    """The text without any provider's key."""
+    for key in settings.PROVIDER_KEYS.values():
         if len(key) >= SHORTEST_KEY:
             text = text.replace(key, "[key]")
     return text

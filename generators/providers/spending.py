@@ -1,4 +1,4 @@
-"""What an operator wants to know of the makers outside: how each is doing, and what it has cost."""
+"""What an operator wants to know of the providers: how each is doing, and what it has cost."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from django.conf import settings
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
-from generators.models import Budget, Charge, Generation, ImageModel, Price, Vendor
+from generators.models import Budget, Charge, Generation, ImageModel, Price, Provider
 from generators.providers.circuit_breaker import BREAK_AFTER
 
 Status = Generation.Status
 
 
 @dataclass(frozen=True)
-class MakerStanding:
-    """``paused_until`` is there while nobody calls the maker; ``broken`` says that it is because calls failed."""
+class ProviderStatus:
+    """``paused_until`` is there while nobody calls the provider; ``broken`` says that it is because calls failed."""
 
-    vendor: Vendor
+    provider: Provider
     paused_until: datetime | None
     broken: bool
     n_waiting: int
@@ -42,22 +42,22 @@ class ModelSpending:
         return None if self.model.budget is None else self.model.budget - self.spent
 
 
-def read_makers() -> list[MakerStanding]:
-    """The makers that have models here, or were called."""
+def read_providers() -> list[ProviderStatus]:
+    """The providers that have models here, or were called."""
     now = timezone.now()
     waiting = _count_images(["model__adapter", "status"])
-    known = {vendor.slug: vendor for vendor in Vendor.objects.all()}
+    known = {provider.slug: provider for provider in Provider.objects.all()}
     used = set(known) | {adapter for adapter, _ in waiting}
-    used |= set(ImageModel.objects.filter(adapter__in=settings.VENDOR_KEYS).values_list("adapter", flat=True))
+    used |= set(ImageModel.objects.filter(adapter__in=settings.PROVIDER_KEYS).values_list("adapter", flat=True))
     standings = []
     for slug in sorted(used):
-        vendor = known.get(slug) or Vendor(slug=slug)
-        paused_until = vendor.resume_at if vendor.resume_at and vendor.resume_at > now else None
+        provider = known.get(slug) or Provider(slug=slug)
+        paused_until = provider.resume_at if provider.resume_at and provider.resume_at > now else None
         standings.append(
-            MakerStanding(
-                vendor,
+            ProviderStatus(
+                provider,
                 paused_until,
-                vendor.failures >= BREAK_AFTER,
+                provider.failures >= BREAK_AFTER,
                 waiting[slug, Status.PENDING],
                 waiting[slug, Status.RUNNING],
             )
@@ -74,7 +74,7 @@ def read_model_spending() -> list[ModelSpending]:
     prices: dict[int, Price] = {}
     for price in Price.objects.filter(valid_from__lte=today).order_by("valid_from"):
         prices[price.model_id] = price
-    paid = ImageModel.objects.filter(Q(adapter__in=settings.VENDOR_KEYS) | Q(charges__isnull=False))
+    paid = ImageModel.objects.filter(Q(adapter__in=settings.PROVIDER_KEYS) | Q(charges__isnull=False))
     spent = paid.annotate(
         spent=Sum("charges__amount"), n_unknown=Count("charges", filter=Q(charges__state=Charge.State.UNKNOWN))
     )
@@ -89,12 +89,12 @@ def read_budgets() -> list[tuple[Budget, Decimal]]:
 
 
 def read_failures(limit: int = 20) -> list[dict[str, Any]]:
-    """Generations that ended without an image, by model, reason and the maker's code; the most frequent first."""
+    """Generations that ended without an image, by model, reason and the provider's code; the most frequent first."""
     ended = Generation.objects.filter(status__in=[Status.REFUSED, Status.FAILED])
     groups = ended.values("model__slug", "reason", "code").annotate(n=Count("pk")).order_by("-n", "model__slug")
     return [dict(group) for group in groups[:limit]]
 
 
 def _count_images(by: list[str]) -> Counter[tuple[Any, ...]]:
-    rows = Generation.objects.filter(model__adapter__in=settings.VENDOR_KEYS).values_list(*by).annotate(n=Count("pk"))
+    rows = Generation.objects.filter(model__adapter__in=settings.PROVIDER_KEYS).values_list(*by).annotate(n=Count("pk"))
     return Counter({tuple(key): n for *key, n in rows})

@@ -25,13 +25,13 @@ from generators.adapters.diffusers.pipelines import Task
 from generators.generations import request_generations
 from generators.models import Generation, ImageModel, Prompt, PromptSet
 from generators.workers.drawing import produce
-from generators.workers.generator_cache import cool_all, warm_generator
+from generators.workers.generator_cache import evict_all, get_generator
 
 VARIANTS = 5
 REPEATS = 3  # of the variants; their median counts
 
 
-class NothingToMeasure(ValueError):
+class NothingToMeasureError(ValueError):
     """The model cannot be measured; the message says why."""
 
 
@@ -78,12 +78,12 @@ def measure_model(
 ) -> Benchmark:
     """Draw ``images`` images each way, in batches as the model's settings say, or of ``batch``.
 
-    Raises NothingToMeasure for a model of another adapter than "diffusers" or one that does not draw, and AdapterError
+    Raises NothingToMeasureError for a model of another adapter than "diffusers" or one that does not draw, and AdapterError
     where it cannot be loaded.
     """
     if model.adapter != "diffusers":
         text = f"{model.slug} has adapter {model.adapter!r}. Only models of adapter 'diffusers' can be measured."
-        raise NothingToMeasure(text)
+        raise NothingToMeasureError(text)
     with _leaving_nothing():
         return _Bench(model, texts, (width, height), batch).run(images)
 
@@ -101,7 +101,7 @@ class _Bench:
             for number, text in enumerate(texts)
         ]
         self.size, self.seed = size, 0
-        self.generator = cast(DiffusersGenerator, warm_generator(self.model))
+        self.generator = cast(DiffusersGenerator, get_generator(self.model))
         self.pipeline = self.generator.pipelines.find(Task.TEXT)
         device, dtype = str(self.generator.pipelines.device), str(self.generator.pipelines.dtype)
         self.result = Benchmark(device, dtype.removeprefix("torch."), self.generator.settings.max_batch)
@@ -144,7 +144,7 @@ class _Bench:
         self._note_memory(timing)
         drawn = Generation.objects.filter(pk__in=[row.pk for row in rows])
         if failed := drawn.exclude(status=Generation.Status.OK).first():
-            raise NothingToMeasure(f"The model does not draw: {failed.reason} {failed.message}")
+            raise NothingToMeasureError(f"The model does not draw: {failed.reason} {failed.message}")
         self.result.in_pipeline += sum(row.reported["seconds"] for row in drawn)
         timing.latencies += [seconds] * len(rows)
         timing.seconds += seconds
@@ -188,4 +188,4 @@ def _leaving_nothing() -> Iterator[None]:
                 yield
                 transaction.set_rollback(True)
         finally:
-            cool_all()
+            evict_all()

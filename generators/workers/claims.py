@@ -15,16 +15,16 @@ from generators.models import Generation, GenerationQuerySet
 from generators.providers import circuit_breaker
 
 Status = Generation.Status
-# However long a maker's server asks to be left alone, the next attempt is due by then.
+# However long a provider's server asks to be left alone, the next attempt is due by then.
 LONGEST_DELAY = 24 * 3600.0
-# How often a worker waits for its turn at a maker before it puts the row off: others may be quicker.
+# How often a worker waits for its turn at a provider before it puts the row off: others may be quicker.
 TURNS_WAITED = 5
 
 
 def put_off_if_paused(generation: Generation) -> bool:
-    """Whether the maker is not to be called now. The row then waits, and no attempt was made."""
+    """Whether the provider is not to be called now. The row then waits, and no attempt was made."""
     adapter = generation.model.adapter
-    wait = circuit_breaker.find_wait(adapter) if circuit_breaker.is_vendor(adapter) else 0.0
+    wait = circuit_breaker.find_wait(adapter) if circuit_breaker.is_provider(adapter) else 0.0
     for _ in range(TURNS_WAITED):
         if 0 < wait <= settings.SWEEP_SECONDS:
             # The row would not be back sooner.

@@ -15,14 +15,14 @@ from django.utils import timezone
 from generators.adapters.base import AdapterError, Answer, Billed, GeneratedImage, GenerationRequest, Outcome
 from generators.generations import ANSWER_LOST, BUDGET, PERHAPS_PAID
 from generators.images import originals
-from generators.images.decoding import UnusableImage
+from generators.images.decoding import UnusableImageError
 from generators.images.ingest import StoredImage, store_image
 from generators.models import Generation
 from generators.providers import circuit_breaker
-from generators.providers.charges import BudgetExhausted, reserve_charge, settle_charge
+from generators.providers.charges import BudgetExhaustedError, reserve_charge, settle_charge
 from generators.providers.redaction import redact
 from generators.workers.claims import LONGEST_DELAY, claim_batch, claim_rows, put_off_if_paused, spread
-from generators.workers.generator_cache import warm_generator
+from generators.workers.generator_cache import get_generator
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ def produce(generation_id: int, attempts: int | None = None) -> None:
     """Claim, draw, store. Returns quietly where there is nothing to claim.
 
     ``attempts`` is how many there had been when the message was sent. A copy of it that turns up after the next attempt
-    has failed finds nothing to claim: the wait that a maker asked for is not cut short.
+    has failed finds nothing to claim: the wait that a provider asked for is not cut short.
     """
     waiting = Generation.objects.filter(pk=generation_id, status=Status.PENDING)
     if attempts is not None:
@@ -59,17 +59,17 @@ def produce(generation_id: int, attempts: int | None = None) -> None:
         connection.close_if_unusable_or_obsolete()
     for generation, answer, stored in zip(batch, answers, store_answers(answers), strict=True):
         _settle_answer(generation, answer, stored, seconds)
-    if circuit_breaker.is_vendor(first.model.adapter):
+    if circuit_breaker.is_provider(first.model.adapter):
         circuit_breaker.note_answers(first.model.adapter, answers)
 
 
 def _reserve(generation: Generation) -> bool:
     """Set aside what the call may cost; False when it must not be made, and then the row has ended."""
-    if not circuit_breaker.is_vendor(generation.model.adapter):
+    if not circuit_breaker.is_provider(generation.model.adapter):
         return True
     try:
         reserve_charge(generation)
-    except BudgetExhausted as exhausted:
+    except BudgetExhaustedError as exhausted:
         _end(generation, Status.FAILED, reason=BUDGET, message=str(exhausted))
     except AdapterError as error:
         _settle_error(generation, error)
@@ -83,8 +83,8 @@ def ask_adapter(batch: Sequence[Generation]) -> Sequence[Answer]:
     unasked: Billed | None = {}
     try:
         requests = [_describe(generation) for generation in batch]
-        generator = warm_generator(batch[0].model)
-        # From here on the maker may have been called, so nobody knows what an accident cost.
+        generator = get_generator(batch[0].model)
+        # From here on the provider may have been called, so nobody knows what an accident cost.
         unasked = None
         answers = list(generator.generate(requests))
         if len(answers) != len(batch):
@@ -108,7 +108,7 @@ def _describe(generation: Generation) -> GenerationRequest:
     try:
         sources = tuple(originals.read(digest) for digest in prompt.sources)
         mask = originals.read(prompt.mask) if prompt.mask else None
-    except (FileNotFoundError, originals.CorruptOriginal) as error:
+    except (FileNotFoundError, originals.CorruptOriginalError) as error:
         text = f"An image that prompt {prompt.key} starts from is gone or damaged: {error}"
         raise AdapterError(Outcome.INVALID, text) from error
     except OSError as error:
@@ -135,7 +135,7 @@ def _store_answer(answer: Answer) -> StoredImage | AdapterError:
         return AdapterError(Outcome.INVALID, "The adapter's answer is not an image: it has no bytes.", billed=None)
     try:
         return store_image(answer.data, pauses=STORE_PAUSES if answer.billed else ())
-    except UnusableImage as error:
+    except UnusableImageError as error:
         text = f"The adapter's answer is not an image that can be used: {error}"
         return AdapterError(Outcome.INVALID, text, billed=answer.billed)
     except OSError as error:
@@ -192,7 +192,7 @@ def _settle_error(generation: Generation, error: AdapterError) -> None:
     }
     if error.reported:
         facts["reported"] = dict(error.reported)
-    may_have_cost = circuit_breaker.is_vendor(generation.model.adapter) and error.billed != {}
+    may_have_cost = circuit_breaker.is_provider(generation.model.adapter) and error.billed != {}
     if error.outcome is Outcome.RATE_LIMITED:
         failures, again = generation.failures, generation.attempts < RATE_LIMITED_ATTEMPTS
     else:
@@ -230,5 +230,5 @@ def _settle(generation: Generation, **changes: Any) -> bool:
 
 
 def _clean(text: str) -> str:
-    """Without a maker's key, and without what PostgreSQL's text does not hold: NUL and half of a surrogate pair."""
+    """Without a provider's key, and without what PostgreSQL's text does not hold: NUL and half of a surrogate pair."""
     return redact(text).replace("\x00", "").encode(errors="replace").decode()

@@ -18,7 +18,7 @@ from generators.models import ImageModel
 
 log = structlog.get_logger(__name__)
 
-# Clients of makers outside and the like weigh little; there is an end to them all the same.
+# Clients of providers and the like weigh little; there is an end to them all the same.
 LIGHT_ONES = 32
 
 
@@ -33,7 +33,7 @@ class _Warm:
 _warm: OrderedDict[int, _Warm] = OrderedDict()
 
 
-def warm_generator(model: ImageModel) -> Generator:
+def get_generator(model: ImageModel) -> Generator:
     """The model's generator, set up with the settings that the row has now.
 
     Raises AdapterError (invalid) for a model that nothing can be drawn with.
@@ -53,13 +53,13 @@ def warm_generator(model: ImageModel) -> Generator:
 
 
 def _make_room(holds_weights: bool) -> None:
-    room = max(1, settings.WARM_MODELS) if holds_weights else LIGHT_ONES
+    room = max(1, settings.CACHED_GENERATORS) if holds_weights else LIGHT_ONES
     alike = [pk for pk, warm in _warm.items() if warm.holds_weights == holds_weights]
     for pk in alike[: max(0, len(alike) - room + 1)]:
         _cool(pk, "room")
 
 
-def cool_all() -> None:
+def evict_all() -> None:
     """Close every generator."""
     for pk in list(_warm):
         _cool(pk, "all")
@@ -67,9 +67,9 @@ def cool_all() -> None:
 
 def _set_up(model: ImageModel) -> Generator:
     started = time.monotonic()
-    generator = load_generator(model.adapter, model.settings, settings.VENDOR_KEYS.get(model.adapter, ""))
+    generator = load_generator(model.adapter, model.settings, settings.PROVIDER_KEYS.get(model.adapter, ""))
     # Weights are loaded at the first drawing, and the adapter says how long that took.
-    log.info("model_warmed", model=model.slug, **_measure(started))
+    log.info("generator_loaded", model=model.slug, **_measure(started))
     return generator
 
 
@@ -81,7 +81,7 @@ def _cool(pk: int, reason: str) -> None:
     except Exception:
         # Its memory may be lost, but the next model must be able to draw.
         log.exception("model_not_closed", model=pk)
-    log.info("model_evicted", model=pk, reason=reason, **_measure(started))
+    log.info("generator_evicted", model=pk, reason=reason, **_measure(started))
 
 
 def _measure(started: float) -> dict[str, float]:

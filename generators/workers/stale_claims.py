@@ -23,38 +23,38 @@ def sweep(now: datetime | None = None) -> int:
     """Put overdue claims back (or give them up), tell workers of what is due; the number of messages sent."""
     now = now or timezone.now()
     given_up, put_back = _sweep_claims(now)
-    sent = _send_untold(now)
+    sent = _send_undispatched(now)
     if given_up or put_back:
         log.warning("claims_expired", given_up=given_up, put_back=put_back)
     return sent
 
 
 @transaction.atomic
-def _send_untold(now: datetime) -> int:
+def _send_undispatched(now: datetime) -> int:
     # Locked, so that each message carries the number of attempts that the row has when it is marked as sent.
-    untold = _find_untold(now).select_related("model").select_for_update(skip_locked=True, of=("self",))
-    sent = list(untold.order_by("due_at")[:SWEEP_BATCH])
+    undispatched = _find_undispatched(now).select_related("model").select_for_update(skip_locked=True, of=("self",))
+    sent = list(undispatched.order_by("due_at")[:SWEEP_BATCH])
     told = {"sent_at": now, "due_at": now + timedelta(seconds=settings.REDISPATCH_SECONDS)}
     Generation.objects.filter(pk__in=[row.pk for row in sent]).update(**told)
     dispatch(sent)
     return len(sent)
 
 
-def _find_untold(now: datetime) -> GenerationQuerySet:
+def _find_undispatched(now: datetime) -> GenerationQuerySet:
     """Waiting rows that workers are to be told of, for the first time or again.
 
     As long as workers take rows from a queue, its messages are there, and a row that waits long has many before it. To
     send its message again at each turn would pile up messages by the million. Only where rows wait and nobody has taken
     one for a while, messages are lost, or there is no worker.
     """
-    vendors = Q(model__adapter__in=settings.VENDOR_KEYS)
+    providers = Q(model__adapter__in=settings.PROVIDER_KEYS)
     recently = Generation.objects.filter(claimed_at__gt=now - timedelta(seconds=settings.REDISPATCH_SECONDS))
-    told_in_vain = Q(pk__in=[])
-    for queue in (vendors, ~vendors):
+    lost = Q(pk__in=[])
+    for queue in (providers, ~providers):
         if not recently.filter(queue).exists():
-            told_in_vain |= queue
+            lost |= queue
     waiting = Generation.objects.overdue(now).filter(status=Status.PENDING)
-    return waiting.filter(Q(sent_at__isnull=True) | told_in_vain)
+    return waiting.filter(Q(sent_at__isnull=True) | lost)
 
 
 @transaction.atomic
@@ -68,7 +68,7 @@ def _sweep_claims(now: datetime) -> tuple[int, int]:
     given_up = Generation.objects.filter(pk__in=[row.pk for row in lost_calls]).update(
         status=Status.FAILED,
         reason=ANSWER_LOST,
-        message=f"A worker was lost after the maker had been called. {PERHAPS_PAID}",
+        message=f"A worker was lost after the provider had been called. {PERHAPS_PAID}",
         finished_at=now,
     )
     expired = all_expired.filter(~Exists(calls))

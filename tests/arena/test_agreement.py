@@ -63,7 +63,7 @@ def scored(board: Board) -> Board:
     for n, (x, y, _) in enumerate(rows):
         vote(board, x, y, "tie" if n == 3 else "")
     vote(board, rows[0][1], rows[0][0])
-    Battle.objects.filter(pk=vote(board, rows[0][1], rows[0][0]).pk).update(set_aside="unsafe")
+    Battle.objects.filter(pk=vote(board, rows[0][1], rows[0][0]).pk).update(exclusion="unsafe")
     marks = {}
     for (x, y, _), (first, second) in zip(rows, ((0.9, 0.1), (0.8, 0.2), (0.3, 0.7)), strict=False):
         marks |= {x: first, y: second}
@@ -176,7 +176,7 @@ def test_the_page_says_when_there_is_nothing_to_compare(staff: Client, board: Bo
 def test_prompts_and_names_are_written_as_text(staff: Client, scored: Board) -> None:
     hostile = "<script>alert(1)</script>"
     scored.prompt_sets.get().prompts.update(text=hostile)
-    scored.contestants.update(name=hostile)
+    scored.image_models.update(name=hostile)
     html = staff.get(reverse("agreement", args=[scored.slug])).content.decode()
     assert hostile not in html
     assert html.count("&lt;script&gt;") >= 2

@@ -7,11 +7,11 @@ from django.core.management import CommandError, call_command
 from pydantic import ValidationError
 
 from arena.battles.pools import fill_pool, watch_pool
-from arena.boards import UnknownDeclaration, declare_board, seed
+from arena.boards import UnknownDeclarationError, declare_board, seed
 from arena.models import Board
 from generators.declarations import declare_model
 from generators.models import Generation, ImageModel, Price, Prompt
-from generators.prompts.packs import PromptSetChanged, declare_prompt_set
+from generators.prompts.packs import PromptSetChangedError, declare_prompt_set
 from generators.workers import drawing
 from tests import builders
 
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.django_db
 def test_the_demo_is_declared_once_however_often() -> None:
     for _ in range(2):
         demo, edits, simulation = seed(FIXTURES / "demo.toml")
-    assert (demo.contestants.count(), demo.takes_votes) == (6, True)
-    assert (edits.contestants.count(), edits.takes_votes) == (4, True)
+    assert (demo.image_models.count(), demo.takes_votes) == (6, True)
+    assert (edits.image_models.count(), edits.takes_votes) == (4, True)
     assert (simulation.origin, simulation.takes_votes) == ("simulated", False)
     assert Board.objects.count() == 3
     assert Prompt.objects.count() == 24 + 10
@@ -60,15 +60,15 @@ def test_an_unknown_key_is_refused() -> None:
 
 def test_a_prompt_set_never_changes() -> None:
     declare_prompt_set(PROMPTS)
-    with pytest.raises(PromptSetChanged, match="new version"):
+    with pytest.raises(PromptSetChangedError, match="new version"):
         declare_prompt_set(PROMPTS | {"prompts": [{"key": "a", "text": "a blue star"}]})
     assert Prompt.objects.get().text == "a red star"
 
 
 def test_a_board_names_what_is_missing() -> None:
-    with pytest.raises(UnknownDeclaration, match="No model is declared as: ghost"):
-        declare_board({"slug": "b", "title": "B", "contestants": ["ghost"]})
-    with pytest.raises(UnknownDeclaration, match="No prompt set is declared as: p 2"):
+    with pytest.raises(UnknownDeclarationError, match="No model is declared as: ghost"):
+        declare_board({"slug": "b", "title": "B", "models": ["ghost"]})
+    with pytest.raises(UnknownDeclarationError, match="No prompt set is declared as: p 2"):
         declare_board({"slug": "b", "title": "B", "prompt_sets": ["p 2"]})
 
 
@@ -98,7 +98,7 @@ def test_the_pool_is_every_model_prompt_and_seed_and_is_asked_for_once() -> None
 
 def test_models_that_do_not_draw_here_have_no_place_in_the_pool() -> None:
     board = builders.make_board(n_models=3, n_prompts=1)
-    retired, elsewhere, drawing = board.contestants.all()
+    retired, elsewhere, drawing = board.image_models.all()
     ImageModel.objects.filter(pk=retired.pk).update(lifecycle="retired")
     ImageModel.objects.filter(pk=elsewhere.pk).update(adapter="")
     assert [generation.model for generation in fill_pool(board)] == [drawing]
@@ -127,7 +127,7 @@ def test_draw_pool_waits_and_tells(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_dry_run_says_what_is_missing_and_may_cost_and_draws_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     board = builders.make_board(n_models=3, n_prompts=5)
-    free, paid, priceless = board.contestants.all()
+    free, paid, priceless = board.image_models.all()
     ImageModel.objects.filter(pk=paid.pk).update(adapter="openai", settings={"model": "gpt-image-1.5"}, budget="0.50")
     ImageModel.objects.filter(pk=priceless.pk).update(adapter="flux")
     Price.objects.create(model=paid, valid_from="2026-01-01", units={"image": "0.04"}, estimate="0.05")

@@ -40,9 +40,9 @@ def test_production_needs_a_secret_key(settings, key: str) -> None:
 
 def test_files_do_not_serve_several_worker_hosts(settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.WORKER_HOSTS, settings.CELERY_BROKER_URL = 2, settings.EMBEDDED_BROKER
-    monkeypatch.setattr(checks, "connection", SimpleNamespace(vendor="sqlite"))
+    monkeypatch.setattr(checks, "connection", SimpleNamespace(provider="sqlite"))
     assert ids(checks.check_worker_hosts()) == ["arena.E002", "arena.E003"]
-    monkeypatch.setattr(checks, "connection", SimpleNamespace(vendor="postgresql"))
+    monkeypatch.setattr(checks, "connection", SimpleNamespace(provider="postgresql"))
     settings.CELERY_BROKER_URL = "redis://127.0.0.1/0"
     assert checks.check_worker_hosts() == []
 
@@ -130,8 +130,8 @@ def test_a_secret_file_that_is_missing_names_its_setting(db: None) -> None:
     assert "PARAGONE_SECRET_KEY_FILE" in found.stderr
 
 
-def test_a_makers_key_may_stand_in_a_file(db: None, tmp_path: Path) -> None:
+def test_a_providers_key_may_stand_in_a_file(db: None, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("sk-in-a-file\n")
-    command = "from django.conf import settings; print(settings.VENDOR_KEYS['openai'])"
+    command = "from django.conf import settings; print(settings.PROVIDER_KEYS['openai'])"
     told = manage("shell", "-v0", "-c", command, PARAGONE_OPENAI_KEY_FILE=str(tmp_path / "key"))
     assert told.stdout.strip() == "sk-in-a-file"

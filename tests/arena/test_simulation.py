@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from arena.leaderboards.snapshots import rate_board
 from arena.models import Board, Origin, Rater, Vote
-from arena.simulation import DrawnVotes, SimulationRefused, StrengthModel, draw_votes, simulate_votes
+from arena.simulation import DrawnVotes, SimulationError, StrengthModel, draw_votes, simulate_votes
 from evaluation.ratings.outcomes import WINNERS
 from generators.models import ImageModel
 from tests import builders
@@ -26,7 +26,7 @@ LIVELY = {"strengths": STRENGTHS, "tie": 0.15, "both_bad": 0.05, "taste": 60.0, 
 
 def make_simulated_board(simulation: dict[str, Any], n_prompts: int = 0) -> Board:
     board = builders.make_board(n_models=0, n_prompts=n_prompts, origin=Origin.SIMULATED, simulation=simulation)
-    board.contestants.set([builders.make_model(slug=slug, adapter="") for slug in STRENGTHS])
+    board.image_models.set([builders.make_model(slug=slug, adapter="") for slug in STRENGTHS])
     return board
 
 
@@ -164,7 +164,7 @@ def test_same_seed_gives_the_same_votes(simulated: Board) -> None:
     drawn = []
     for seed in (1, 1, 2):
         board = builders.make_board(n_models=0, n_prompts=0, origin=Origin.SIMULATED, simulation=LIVELY)
-        board.contestants.set(simulated.contestants.all())
+        board.image_models.set(simulated.image_models.all())
         board.prompt_sets.set(simulated.prompt_sets.all())
         simulate_votes(board, n_votes=500, seed=seed)
         drawn.append(facts(board))
@@ -205,7 +205,7 @@ def test_database_refuses_another_origin_of_a_board(simulated: Board, origin: Or
 @pytest.mark.parametrize("origin", [Origin.HUMAN, Origin.IMPORTED])
 def test_board_of_another_origin_is_refused(simulated: Board, origin: Origin) -> None:
     other = builders.make_board(origin=origin)
-    with pytest.raises(SimulationRefused, match=f"origin {origin}.*Simulated boards: {simulated.slug}"):
+    with pytest.raises(SimulationError, match=f"origin {origin}.*Simulated boards: {simulated.slug}"):
         simulate_votes(other, n_votes=10)
     assert not other.votes.exists()
 
@@ -214,13 +214,13 @@ def test_board_of_another_origin_is_refused(simulated: Board, origin: Origin) ->
 @pytest.mark.parametrize(
     ("strengths", "message"),
     [
-        (STRENGTHS | {"ghost": 1.0}, "of ghost a strength is stated, but they are no contestants"),
-        ({"best": 1.0, "good": 0.0}, "of fair, poor they are contestants, but no strength is stated"),
+        (STRENGTHS | {"ghost": 1.0}, "of ghost a strength is stated, but they are not models of the board"),
+        ({"best": 1.0, "good": 0.0}, "of fair, poor no strength is stated, but they are models of the board"),
         ({"best": "strong", "good": 0.0}, "strengths.best"),
     ],
 )
-def test_strengths_are_those_of_the_contestants(strengths: dict[str, Any], message: str) -> None:
-    with pytest.raises(SimulationRefused, match=message):
+def test_strengths_are_those_of_the_models(strengths: dict[str, Any], message: str) -> None:
+    with pytest.raises(SimulationError, match=message):
         simulate_votes(make_simulated_board(PLAIN | {"strengths": strengths}), n_votes=10)
 
 

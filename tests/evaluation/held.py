@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Identity
-from evaluation.metrics.base import Measurement, SampleFacts
+from evaluation.extractors.base import Extracted, ExtractionError, Identity
+from evaluation.metrics.base import Measurement, SampleInputs
 from tests.evaluation.shades import MeanShade, Shade
 from tests.slow_adapter import Studio
 
@@ -23,7 +23,7 @@ class HeldShade(Shade):
     def identity(self) -> Identity:
         return {"name": "held"}
 
-    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         if self.batches >= FREE_BATCHES:
             self.studio.hold()
         self.batches += 1
@@ -38,5 +38,5 @@ class HeldMean(MeanShade):
     def image_extractors(self) -> tuple[str, ...]:
         return (f"held/{self.folder}",)
 
-    def measure(self, sample: SampleFacts) -> Measurement:
+    def measure(self, sample: SampleInputs) -> Measurement:
         return Measurement((float(sample.look_up(f"held/{self.folder}")[0]),))

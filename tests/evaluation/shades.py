@@ -7,13 +7,21 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Identity, MissingWeights, UnreadableInput
+from evaluation.extractors.base import Extracted, ExtractionError, Identity, MissingWeightsError, UnreadableInputError
 from evaluation.extractors.registry import EXTRACTORS
-from evaluation.metrics.base import Declaration, Measurement, Metric, SampleFacts, SampleMetric, SetMetric, Unscored
+from evaluation.metrics.base import (
+    Declaration,
+    Measurement,
+    Metric,
+    SampleInputs,
+    SampleMetric,
+    SetMetric,
+    UnscoredError,
+)
 from evaluation.metrics.registry import METRICS
 from evaluation.suites.suite import Suite, load_suite
 from generators.adapters.base import GeneratedImage
-from generators.images.decoding import UnusableImage, decode_image
+from generators.images.decoding import UnusableImageError, decode_image
 from tests.slow_adapter import Script, paint
 
 DECLARED = {"unit": "", "higher_is_better": True, "min_samples": 2, "source": "written for these tests"}
@@ -31,7 +39,7 @@ class Shade:
 
     def __init__(self, variant: str, weights: Path) -> None:
         if Shade.missing:
-            raise MissingWeights(Shade.missing)
+            raise MissingWeightsError(Shade.missing)
 
     @property
     def identity(self) -> Identity:
@@ -40,10 +48,10 @@ class Shade:
     def prepare(self, source: bytes) -> Any:
         try:
             return np.asarray(decode_image(source).convert("L"), dtype=np.float64)
-        except UnusableImage as error:
-            raise UnreadableInput(str(error)) from error
+        except UnusableImageError as error:
+            raise UnreadableInputError(str(error)) from error
 
-    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         if Shade.dies_after is not None and Shade.looks >= Shade.dies_after:
             raise Shade.death
         Shade.looks += len(prepared)
@@ -56,7 +64,7 @@ class MeanShade(SampleMetric):
     def image_extractors(self) -> tuple[str, ...]:
         return ("shade",)
 
-    def measure(self, sample: SampleFacts) -> Measurement:
+    def measure(self, sample: SampleInputs) -> Measurement:
         return Measurement((float(sample.look_up("shade")[0]),), f"seed {sample.seed}")
 
 
@@ -74,15 +82,15 @@ class Spread(SetMetric):
     def image_extractors(self) -> tuple[str, ...]:
         return ("shade",)
 
-    def check(self, sample: SampleFacts) -> None:
+    def check(self, sample: SampleInputs) -> None:
         sample.look_up("shade")
 
-    def summarize(self, samples: Iterable[SampleFacts]) -> Total:
+    def summarize(self, samples: Iterable[SampleInputs]) -> Total:
         return Total(float(sample.look_up("shade")[0]) for sample in samples)
 
     def compute(self, statistic: Total, reference: Any = None) -> float:
         if len(statistic.values) < 2:
-            raise Unscored("one image has no spread")
+            raise UnscoredError("one image has no spread")
         return statistic.values[-1] - statistic.values[0]
 
 
@@ -91,7 +99,7 @@ class Broken(SampleMetric):
 
     declaration = Declaration(title="Broken", **DECLARED)
 
-    def measure(self, sample: SampleFacts) -> Measurement:
+    def measure(self, sample: SampleInputs) -> Measurement:
         return Measurement((1.0,))
 
     def aggregate(self, rows: Any) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Identity, MissingWeights
+from evaluation.extractors.base import Extracted, ExtractionError, Identity, MissingWeightsError
 from evaluation.extractors.registry import EXTRACTORS
 
 PROMPT = '[[prompts]]\nkey = "{0}"\ntext = "{0}"\n'
@@ -25,13 +25,13 @@ class Letters:
     def prepare(self, source: str) -> str:
         return source
 
-    def extract(self, prepared: Sequence[str]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[str]) -> list[Extracted | ExtractionError]:
         return [np.array([text.count(c) for c in "abcdefgh"], dtype=np.float32) for text in prepared]
 
 
 class Missing(Letters):
     def __init__(self, variant: str, weights: Path) -> None:
-        raise MissingWeights("pip install letters")
+        raise MissingWeightsError("pip install letters")
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def give_price(model: ImageModel, days_from_now: int = 0) -> None:
 
 @pytest.fixture
 def paid(db: None, settings) -> ImageModel:
-    settings.VENDOR_KEYS = {**settings.VENDOR_KEYS, "openai": "sk-hunter2"}
+    settings.PROVIDER_KEYS = {**settings.PROVIDER_KEYS, "openai": "sk-hunter2"}
     return builders.make_model(slug="paid", adapter="openai", settings={"model": "gpt-image-1"})
 
 
@@ -53,8 +53,8 @@ def test_settings_that_the_adapter_refuses_are_found(db: None) -> None:
     assert "sharpness" in sharp[1]
 
 
-def test_a_maker_without_a_key_is_found_once(paid: ImageModel, settings) -> None:
-    settings.VENDOR_KEYS = {**settings.VENDOR_KEYS, "openai": ""}
+def test_a_provider_without_a_key_is_found_once(paid: ImageModel, settings) -> None:
+    settings.PROVIDER_KEYS = {**settings.PROVIDER_KEYS, "openai": ""}
     other = builders.make_model(slug="other", adapter="openai", settings=paid.settings, lifecycle="private")
     for model in (paid, other):
         give_price(model)
@@ -103,7 +103,7 @@ def test_a_check_names_faults_and_no_secrets(transactional_db: None) -> None:
     assert "hunter2" not in done.stdout + done.stderr
 
 
-def test_a_check_imports_no_network_and_no_makers_client(transactional_db: None) -> None:
+def test_a_check_imports_no_network_and_no_providers_client(transactional_db: None) -> None:
     for adapter in ADAPTERS:
         builders.make_model(adapter=adapter, settings={"nonsense": 1})
     done = check()

@@ -1,4 +1,4 @@
-"""Models, prices, makers, budgets and prompt sets as they are declared: what is taken, and what is refused."""
+"""Models, prices, providers, budgets and prompt sets as they are declared: what is taken, and what is refused."""
 
 import io
 import re
@@ -17,10 +17,10 @@ from pydantic import ValidationError
 
 from generators.adapters.base import Capabilities
 from generators.adapters.registry import ADAPTERS
-from generators.declarations import ModelChanged, Unit, declare_budget, declare_model, declare_vendor
+from generators.declarations import ModelChangedError, Unit, declare_budget, declare_model, declare_provider
 from generators.images import originals
-from generators.models import Budget, Charge, Generation, ImageModel, Price, Prompt, PromptSet, Vendor
-from generators.prompts.packs import PromptSetChanged, declare_prompt_set
+from generators.models import Budget, Charge, Generation, ImageModel, Price, Prompt, PromptSet, Provider
+from generators.prompts.packs import PromptSetChangedError, declare_prompt_set
 from generators.providers.charges import reserve_charge
 from tests import builders
 from tests.processes import run_at_once
@@ -37,9 +37,9 @@ PROMPTS: dict[str, Any] = {"slug": "p", "version": "1", "title": "P", "prompts":
 
 @pytest.fixture
 def paid(settings, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A model of a maker outside, who takes any settings there are none of."""
+    """A model of a provider, who takes any settings there are none of."""
     monkeypatch.setitem(ADAPTERS, "scripted", "tests.slow_adapter.ScriptedGenerator")
-    settings.VENDOR_KEYS = {"scripted": "secret"}
+    settings.PROVIDER_KEYS = {"scripted": "secret"}
     return MODEL | {"adapter": "scripted", "prices": [NOVEMBER]}
 
 
@@ -190,7 +190,7 @@ def test_prices_that_nothing_was_charged_by_follow_the_declaration(paid: dict[st
 @pytest.mark.parametrize("prices", [[], [NOVEMBER | {"units": {"image": 0.05}}], [NOVEMBER | {"estimate": 0.05}]])
 def test_a_price_that_was_charged_by_stays(paid: dict[str, Any], prices: list) -> None:
     charge(declare_model(paid).prices.get())
-    with pytest.raises(ModelChanged, match=r"from 2026-11-01.*later valid_from"):
+    with pytest.raises(ModelChangedError, match=r"from 2026-11-01.*later valid_from"):
         declare_model(paid | {"name": "N", "prices": prices, "lifecycle": "retired"})
     assert ImageModel.objects.get().name == "M"
     declare_model(paid)
@@ -215,7 +215,7 @@ def test_a_price_does_not_change_under_a_charge_that_is_being_made(paid: dict[st
         declare_model(paid | {"prices": [NOVEMBER | {"units": {"image": 0.05}}]})
 
     _, refused = run_at_once([charge_slowly, declare])
-    assert isinstance(refused, ModelChanged)
+    assert isinstance(refused, ModelChangedError)
     assert Charge.objects.get().price.units == {"image": "0.04"}
 
 
@@ -229,9 +229,9 @@ def test_a_price_does_not_change_under_a_charge_that_is_being_made(paid: dict[st
         ({"settings": {"style": "neon"}, "revision": "2"}, "revision, settings"),
     ],
 )
-def test_what_has_images_does_not_become_another_contestant(change: dict[str, Any], named: str) -> None:
+def test_what_has_images_does_not_become_another_model(change: dict[str, Any], named: str) -> None:
     draw(declare_model(MODEL))
-    with pytest.raises(ModelChanged, match=rf"its {named} cannot change.*slug of its own"):
+    with pytest.raises(ModelChangedError, match=rf"its {named} cannot change.*slug of its own"):
         declare_model(MODEL | change)
     assert ImageModel.objects.get().settings == {}
 
@@ -248,11 +248,11 @@ def test_where_a_model_is_asked_may_change_while_there_are_images() -> None:
     draw(declare_model(paid))
     declare_model(paid | {"settings": {"model": "gpt-image-1.5", "timeout": 60, "base_url": "https://proxy.lab/v1"}})
     assert ImageModel.objects.get().settings["timeout"] == 60
-    with pytest.raises(ModelChanged, match="settings cannot change"):
+    with pytest.raises(ModelChangedError, match="settings cannot change"):
         declare_model(paid | {"settings": {"model": "gpt-image-2"}})
 
 
-def test_a_default_that_is_written_out_is_no_other_contestant() -> None:
+def test_a_default_that_is_written_out_is_no_other_model() -> None:
     draw(declare_model(MODEL))
     declare_model(MODEL | {"settings": {"legibility": 1}})
     assert ImageModel.objects.get().settings == {"legibility": 1}
@@ -267,33 +267,33 @@ def test_what_has_no_image_yet_may_change_altogether() -> None:
 
 def test_a_revision_is_one_model() -> None:
     declare_model(MODEL | {"family": "f", "revision": "2"})
-    with pytest.raises(ModelChanged, match="revision 2 of f, which is model m already"):
+    with pytest.raises(ModelChangedError, match="revision 2 of f, which is model m already"):
         declare_model(MODEL | {"slug": "n", "family": "f", "revision": "2"})
     declare_model(MODEL | {"slug": "n", "family": "f", "revision": "3"})
 
 
-def test_a_makers_rate_limit_changes_and_its_state_stays(settings) -> None:
-    settings.VENDOR_KEYS = {"openai": ""}
-    declare_vendor({"slug": "openai", "requests_per_minute": 50, "burst": 10})
-    Vendor.objects.update(failures=3)
-    declare_vendor({"slug": "openai", "requests_per_minute": 5})
-    vendor = Vendor.objects.get()
-    assert (vendor.requests_per_minute, vendor.burst, vendor.failures) == (5, 5, 3)
+def test_a_providers_rate_limit_changes_and_its_state_stays(settings) -> None:
+    settings.PROVIDER_KEYS = {"openai": ""}
+    declare_provider({"slug": "openai", "requests_per_minute": 50, "burst": 10})
+    Provider.objects.update(failures=3)
+    declare_provider({"slug": "openai", "requests_per_minute": 5})
+    provider = Provider.objects.get()
+    assert (provider.requests_per_minute, provider.burst, provider.failures) == (5, 5, 3)
 
 
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"slug": "sketch"}, "no maker 'sketch'. Known: .*openai"),
+        ({"slug": "sketch"}, "no provider 'sketch'. Known: .*openai"),
         ({"requests_per_minute": 0}, "requests_per_minute"),
         ({"requests_per_minute": "60"}, "requests_per_minute"),
         ({"burst": 0}, "burst"),
     ],
 )
-def test_a_maker_that_is_declared_wrongly_is_refused(change: dict[str, Any], complaint: str) -> None:
+def test_a_provider_that_is_declared_wrongly_is_refused(change: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
-        declare_vendor({"slug": "openai", "requests_per_minute": 50} | change)
-    assert not Vendor.objects.exists()
+        declare_provider({"slug": "openai", "requests_per_minute": 50} | change)
+    assert not Provider.objects.exists()
 
 
 def test_a_budget_follows_its_declaration() -> None:
@@ -321,7 +321,7 @@ def test_the_images_of_an_edit_are_stored_and_belong_to_the_digest(tmp_path: Pat
     renamed = PROMPTS | {"prompts": [edit | {"sources": ["tom.png"]}]}
     assert declare_prompt_set(renamed, tmp_path) == prompt_set
     save_image(tmp_path / "tom.png", shade=101)
-    with pytest.raises(PromptSetChanged):
+    with pytest.raises(PromptSetChangedError):
         declare_prompt_set(renamed, tmp_path)
 
 

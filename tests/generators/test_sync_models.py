@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.forms.models import model_to_dict
 
 from generators.adapters.registry import ADAPTERS, find_capabilities
-from generators.models import Budget, Generation, ImageModel, Price, Vendor
+from generators.models import Budget, Generation, ImageModel, Price, Provider
 from tests import builders
 
 EXAMPLE = Path(__file__).resolve().parent.parent.parent / "fixtures" / "models.example.toml"
@@ -28,9 +28,9 @@ settings = { model = "gpt-image-1" }
 [[models.prices]]
 valid_from = 2026-11-01
 units = { image = 0.04 }
-source = "the maker's page"
+source = "the provider's page"
 
-[[vendors]]
+[[providers]]
 slug = "openai"
 requests_per_minute = 20
 
@@ -55,7 +55,7 @@ def change(file: Path, old: str, new: str) -> None:
 
 
 def all_rows() -> list[list[dict[str, object]]]:
-    tables = (ImageModel, Price, Vendor, Budget)
+    tables = (ImageModel, Price, Provider, Budget)
     return [[model_to_dict(row) for row in table.objects.order_by("pk")] for table in tables]  # type: ignore[attr-defined]
 
 
@@ -64,7 +64,7 @@ def test_a_file_is_declared_once_however_often(file: Path, capsys: pytest.Captur
     said = capsys.readouterr().out
     assert "new: model fresco-1\n  name: Fresco 1\n" in said
     assert "  settings.style: 'neon'\n" in said
-    assert "  price from 2026-11-01: 0.04 USD by image, at most 0.04 USD an image (the maker's page)\n" in said
+    assert "  price from 2026-11-01: 0.04 USD by image, at most 0.04 USD an image (the provider's page)\n" in said
     assert "4 new or changed, 0 unchanged.\n" in said
     declared = all_rows()
     assert [len(table) for table in declared] == [2, 1, 1, 1]
@@ -88,8 +88,8 @@ def test_a_change_is_told_field_by_field(file: Path, capsys: pytest.CaptureFixtu
         "changed: model gpt\n"
         "  lifecycle: live -> retired\n"
         "  budget: none -> 2.5 USD\n"
-        "  price from 2026-11-01: 0.04 USD by image, at most 0.04 USD an image (the maker's page)"
-        " -> 0.05 USD by image, at most 0.05 USD an image (the maker's page)\n"
+        "  price from 2026-11-01: 0.04 USD by image, at most 0.04 USD an image (the provider's page)"
+        " -> 0.05 USD by image, at most 0.05 USD an image (the provider's page)\n"
         "changed: budget nightly\n"
         "  limit: 10 USD -> 10.001 USD\n"
         "3 new or changed, 1 unchanged.\n"
@@ -133,9 +133,9 @@ def test_every_fault_is_named_at_once_with_its_place(file: Path) -> None:
         "models[0].settings.stepz (fresco-1)",
         "models[1].adapter (gpt)",
         "modles",
-        "vendors[0].requests_per_minute (openai)",
+        "providers[0].requests_per_minute (openai)",
     ]
-    assert "vendors[0].requests_per_minute (openai): Input should be a valid integer; got '20'" in str(refused.value)
+    assert "providers[0].requests_per_minute (openai): Input should be a valid integer; got '20'" in str(refused.value)
     assert "2 have the slug nightly" in str(refused.value)
     assert "hunter2" not in str(refused.value)
     assert all_rows() == [[], [], [], []]

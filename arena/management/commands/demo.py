@@ -25,7 +25,7 @@ from django.db import DatabaseError
 from arena.battles.pools import fill_pool, watch_pool
 from arena.boards import declare_all, seed
 from arena.demo.browser_check import vote_over_http
-from arena.demo.processes import Child, DemoFault, expect_port_free, start_site, start_worker, stop_all
+from arena.demo.processes import Child, DemoError, expect_port_free, start_site, start_worker, stop_all
 from arena.models import Board, Origin
 from evaluation.models import Run
 from evaluation.reports.build import make_report
@@ -41,7 +41,7 @@ CHECK_VOTES = 60
 SIMULATED_VOTES = 4_000
 # A sketch takes a second, a network's first image some ten: what a killed demo left behind is drawn again soon after
 # the next start.
-PATIENCE = {"PARAGONE_CLAIM_SECONDS": "60", "PARAGONE_REDISPATCH_SECONDS": "10", "PARAGONE_WARM_MODELS": "2"}
+PATIENCE = {"PARAGONE_CLAIM_SECONDS": "60", "PARAGONE_REDISPATCH_SECONDS": "10", "PARAGONE_CACHED_GENERATORS": "2"}
 TINY = "models/tiny"
 # The model of the house, and the one that it is held against.
 SMOKE = ("fresco-2", "linocut")
@@ -74,7 +74,7 @@ class Command(BaseCommand):
                 self.run(options["port"], options["check"], children, started)
         except KeyboardInterrupt:
             self.stderr.write("Stopping.")
-        except DemoFault as fault:
+        except DemoError as fault:
             raise CommandError(str(fault)) from fault
         except (OSError, DatabaseError) as error:
             raise CommandError(f"{_explain(error)} Nothing was lost; mend it and start again.") from error
@@ -120,7 +120,7 @@ class Command(BaseCommand):
             if board.takes_votes:
                 vote_over_http(address, board.slug, CHECK_VOTES)
                 if (counted := board.votes.count()) != CHECK_VOTES:
-                    raise DemoFault(f"{CHECK_VOTES} votes were cast over HTTP, {counted} are in the database.")
+                    raise DemoError(f"{CHECK_VOTES} votes were cast over HTTP, {counted} are in the database.")
             call_command("rate_board", board=board.slug, stdout=self.stdout)
         for child in children:
             child.expect_alive()
@@ -132,13 +132,13 @@ class Command(BaseCommand):
             for child in children:
                 child.expect_alive()
             if time.monotonic() > deadline:
-                raise DemoFault(
+                raise DemoError(
                     f"The smoke suite did not end in {SMOKE_SECONDS:.0f} s: {lifecycle.describe_progress(run)}."
                 )
             time.sleep(0.5)
             run.refresh_from_db()
         if run.status == Run.Status.FAILED:
-            raise DemoFault(f"The smoke suite failed: {run.message}")
+            raise DemoError(f"The smoke suite failed: {run.message}")
         file = Path(settings.VAR) / "reports" / "smoke.html"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(to_html(make_report(run), originals.read), encoding="utf-8")
@@ -201,14 +201,14 @@ def _only_one() -> Iterator[TextIO]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DemoFault(f"A demo is already running on {settings.VAR}. Stop it first.") from None
+            raise DemoError(f"A demo is already running on {settings.VAR}. Stop it first.") from None
         yield lock
 
 
 def _expect_disk() -> None:
     free = shutil.disk_usage(settings.VAR).free
     if free < DISK_NEEDED:
-        raise DemoFault(
+        raise DemoError(
             f"The disk under {settings.VAR} is full: {free / 1e6:.0f} MB free, wanted {DISK_NEEDED / 1e6:.0f} MB."
         )
 
@@ -222,11 +222,11 @@ def _draw(board: Board, worker: Child) -> None:
         if n_done > last_progress[0]:
             last_progress = (n_done, time.monotonic())
         if time.monotonic() - last_progress[1] > STALLED_AFTER:
-            raise DemoFault(f"The worker drew nothing for {STALLED_AFTER:.0f} s. Its log: {worker.log}")
+            raise DemoError(f"The worker drew nothing for {STALLED_AFTER:.0f} s. Its log: {worker.log}")
 
-    tally = watch_pool(fill_pool(board), on_tick=on_tick)
-    if failed := sum(count for status, count in tally.items() if status != "ok"):
-        raise DemoFault(f"{failed} images could not be drawn. The worker's log says why: {worker.log}")
+    outcome_counts = watch_pool(fill_pool(board), on_tick=on_tick)
+    if failed := sum(count for status, count in outcome_counts.items() if status != "ok"):
+        raise DemoError(f"{failed} images could not be drawn. The worker's log says why: {worker.log}")
 
 
 def _wait_for_site(address: str, children: list[Child], seconds: float = 30.0) -> None:
@@ -239,7 +239,7 @@ def _wait_for_site(address: str, children: list[Child], seconds: float = 30.0) -
                 return
         except urllib.error.URLError as error:
             if time.monotonic() > deadline:
-                raise DemoFault(f"The site did not get ready in {seconds:.0f} s: {error}") from error
+                raise DemoError(f"The site did not get ready in {seconds:.0f} s: {error}") from error
         time.sleep(0.1)
 
 

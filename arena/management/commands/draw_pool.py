@@ -8,7 +8,7 @@ from arena.battles.pools import count_missing, fill_pool, watch_pool
 from arena.models import Board
 from generators.models import ImageModel
 from generators.providers.charges import estimate_cost, spent_on
-from generators.providers.circuit_breaker import is_vendor
+from generators.providers.circuit_breaker import is_provider
 
 
 class Command(BaseCommand):
@@ -33,13 +33,13 @@ class Command(BaseCommand):
         pool = fill_pool(board)
         self.stdout.write(f"{len(pool)} images in the pool of {board.slug}.")
         if options["wait"]:
-            tally = watch_pool(pool)
-            self.stdout.write(", ".join(f"{count} {status}" for status, count in tally.items()))
+            outcome_counts = watch_pool(pool)
+            self.stdout.write(", ".join(f"{count} {status}" for status, count in outcome_counts.items()))
 
 
 def describe_missing(model: ImageModel, n_images: int) -> str:
     line = f"{model.slug}: {n_images} images"
-    if not is_vendor(model.adapter):
+    if not is_provider(model.adapter):
         return line
     cost = estimate_cost(model, n_images)
     if cost is None:

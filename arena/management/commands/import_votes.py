@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from arena.models import Board
-from arena.votes.files import COLUMNS, REQUIRED, UnusableVoteFile, VoteFile, model_slug, read_votes
+from arena.votes.files import COLUMNS, REQUIRED, VoteFile, VoteFileError, model_slug, read_votes
 from arena.votes.imports import ImportRefused, VoteImport, import_votes
 from evaluation.ratings.outcomes import WINNERS
 from generators.input_files.faults import describe_faults, write_faults
@@ -62,7 +62,7 @@ class Command(BaseCommand):
                 )
                 if made.rejected:
                     write_faults(rejected, made.rejected)
-        except (UnusableVoteFile, ImportRefused, OSError) as error:
+        except (VoteFileError, ImportRefused, OSError) as error:
             raise CommandError(f"Nothing was imported from {file.name}. {error}") from error
         if made.rejected:
             self.stdout.write(describe_faults(made.rejected, votes.unit))

@@ -5,12 +5,20 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from arena.boards import UnfitDeclaration, UnknownDeclaration, seed
+from arena.boards import InvalidDeclarationError, UnknownDeclarationError, seed
 from generators.adapters.base import AdapterError
-from generators.declarations import ModelChanged
-from generators.prompts.packs import PromptSetChanged
+from generators.declarations import ModelChangedError
+from generators.prompts.packs import PromptSetChangedError
 
-FAULTS = (OSError, ValueError, UnknownDeclaration, UnfitDeclaration, PromptSetChanged, ModelChanged, AdapterError)
+FAULTS = (
+    OSError,
+    ValueError,
+    UnknownDeclarationError,
+    InvalidDeclarationError,
+    PromptSetChangedError,
+    ModelChangedError,
+    AdapterError,
+)
 
 
 class Command(BaseCommand):
@@ -27,4 +35,4 @@ class Command(BaseCommand):
         except FAULTS as error:
             raise CommandError(f"{options['file']}: {error}") from error
         for board in boards:
-            self.stdout.write(f"{board.slug}: {board.title} ({board.contestants.count()} models)")
+            self.stdout.write(f"{board.slug}: {board.title} ({board.image_models.count()} models)")

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from arena.models import Board, Origin
-from arena.simulation import SimulationRefused, StrengthModel, simulate_votes
+from arena.simulation import SimulationError, StrengthModel, simulate_votes
 
 
 class Command(BaseCommand):
@@ -27,7 +27,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no board {options['board']!r}. Simulated boards: {known or 'none yet'}.")
         try:
             model = simulate_votes(board, n_votes=options["votes"], n_raters=options["raters"], seed=options["seed"])
-        except SimulationRefused as refused:
+        except SimulationError as refused:
             raise CommandError(str(refused)) from refused
         self.stdout.write(
             f"{board.title}: {options['votes']:,} simulated votes by {options['raters']:,} simulated raters, "

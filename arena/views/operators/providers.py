@@ -1,4 +1,4 @@
-"""For operators: how the makers outside are doing, what they cost, and one image with all that is known of it."""
+"""For operators: how the providers are doing, what they cost, and one image with all that is known of it."""
 
 import json
 
@@ -10,36 +10,36 @@ from django.views.decorators.http import require_POST, require_safe
 
 from arena.views.access import for_operators
 from generators.images import originals
-from generators.models import Generation, Vendor
+from generators.models import Generation, Provider
 from generators.providers import circuit_breaker, spending
 
 
 @for_operators
 @require_safe
-def makers(request: HttpRequest) -> HttpResponse:
+def providers(request: HttpRequest) -> HttpResponse:
     context = {
-        "makers": spending.read_makers(),
+        "providers": spending.read_providers(),
         "models": spending.read_model_spending(),
         "budgets": spending.read_budgets(),
         "failures": spending.read_failures(),
     }
-    return render(request, "arena/makers.html", context)
+    return render(request, "arena/providers.html", context)
 
 
 @for_operators
 @require_POST
 def call_again(request: HttpRequest, slug: str) -> HttpResponse:
-    """Close a maker's circuit breaker: what was wrong has been mended."""
-    circuit_breaker.close_breaker(get_object_or_404(Vendor, slug=slug).slug)
-    return HttpResponseRedirect(reverse("makers"))
+    """Close a provider's circuit breaker: what was wrong has been mended."""
+    circuit_breaker.close_breaker(get_object_or_404(Provider, slug=slug).slug)
+    return HttpResponseRedirect(reverse("providers"))
 
 
 @for_operators
 @require_safe
 def show_generation(request: HttpRequest, pk: int) -> HttpResponse:
-    """One image with its maker, parameters, provenance and cost. No rater ever gets here."""
+    """One image with its provider, parameters, provenance and cost. No rater ever gets here."""
     generation = get_object_or_404(Generation.objects.select_related("model", "prompt"), pk=pk)
-    told = {"Reported by the maker": generation.reported, "Found in the file": generation.provenance}
+    told = {"Reported by the provider": generation.reported, "Found in the file": generation.provenance}
     context = {
         "generation": generation,
         "charges": generation.charges.order_by("attempt"),
@@ -55,7 +55,7 @@ def original(request: HttpRequest, pk: int) -> HttpResponse:
     generation = get_object_or_404(Generation.objects.ready(), pk=pk)
     try:
         data = originals.read(generation.original)
-    except (FileNotFoundError, originals.CorruptOriginal) as error:
+    except (FileNotFoundError, originals.CorruptOriginalError) as error:
         raise Http404(f"The original is gone or damaged: {error}") from error
     response = HttpResponse(data, content_type=generation.media_type)
     response["Content-Disposition"] = f'inline; filename="{generation.original}"'

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.middleware import HtmxDetails
 
 from arena.battles import blinding, opening
-from arena.battles.opening import NothingToCompare
+from arena.battles.opening import NoMatchupError
 from arena.battles.pools import find_usual_seconds
-from arena.leaderboards.matchup_counts import tally_of
+from arena.leaderboards.matchup_counts import read_battle_counts
 from arena.models import Battle, Board, Leaderboard, Rating, Stage, Vote
 from arena.rater_prompts.opening import LONGEST_TYPED
 from arena.views.access import for_raters
@@ -41,7 +41,7 @@ def open_battle(request: HtmxRequest, slug: str) -> HttpResponse:
     key = read_rater_key(request) or uuid.uuid4()
     try:
         battle = opening.open_battle(board, key)
-    except NothingToCompare as nothing:
+    except NoMatchupError as nothing:
         return _render(request, {"board": board, "stage": "nothing", "problem": str(nothing)}, HTTPStatus.NOT_FOUND)
     return write_rater_key(_show(request, battle, key), key)
 
@@ -78,7 +78,7 @@ def _serve(original: str, board: Board) -> HttpResponseBase:
     """The derivative of an original, which is all of it that a browser gets."""
     try:
         file = blinding.derive(original, board.canvas_width, board.canvas_height)
-    except blinding.UnviewableImage as error:
+    except blinding.UnviewableImageError as error:
         raise Http404("The image cannot be shown.") from error
     response = FileResponse(file.open("rb"), content_type=blinding.MEDIA_TYPE)
     # The file's own name is a digest that two battles would share.
@@ -99,7 +99,7 @@ def vote(request: HtmxRequest, token: str) -> HttpResponse:
         _, counted = casting.cast_vote(battle, key, request.POST.get("winner", ""))
     except ValueError as error:
         return _show(request, battle, key, str(error), HTTPStatus.BAD_REQUEST)
-    except casting.BattleNotOpen as error:
+    except casting.BattleNotOpenError as error:
         return _show(request, battle, key, str(error), HTTPStatus.CONFLICT)
     if not request.htmx:
         return HttpResponseRedirect(battle.get_absolute_url(), status=HTTPStatus.SEE_OTHER)
@@ -110,14 +110,14 @@ def vote(request: HtmxRequest, token: str) -> HttpResponse:
 
 @for_raters
 @require_POST
-def set_aside(request: HtmxRequest, token: str) -> HttpResponse:
+def exclude_battle(request: HtmxRequest, token: str) -> HttpResponse:
     """A rater says that something is wrong with an image. After the vote it is too late to take it back this way."""
     key = read_rater_key(request)
     battle = _find(token, key)
     if key is None or battle.voted:
         return _show(request, battle, key, "A battle is set aside before the vote, not after.", HTTPStatus.CONFLICT)
     try:
-        opening.set_aside(battle, request.POST.get("reason", ""), key)
+        opening.exclude_battle(battle, request.POST.get("reason", ""), key)
     except ValueError as error:
         return _show(request, battle, key, str(error), HTTPStatus.BAD_REQUEST)
     if request.htmx:
@@ -134,14 +134,14 @@ def _show(
 ) -> HttpResponse:
     stage = battle.stage
     if stage is Stage.READY and not opening.prepare_images(battle):
-        stage = Stage.SET_ASIDE
+        stage = Stage.EXCLUDED
     context: dict[str, Any] = {
         "board": battle.board,
         "battle": battle,
         "stage": stage.value,
         "problem": problem,
         "sources": _list_sources(battle),
-        "set_aside_reasons": Battle.SetAside.choices,
+        "exclusion_reasons": Battle.ExclusionReason.choices,
         "longest_typed": LONGEST_TYPED,
     }
     if stage is Stage.DRAWING:
@@ -170,7 +170,7 @@ def _drawing(battle: Battle) -> dict[str, Any]:
     waiting = [g for g in (battle.generation_a, battle.generation_b) if g.status == Generation.Status.PENDING]
     waited = max(((timezone.now() - g.created_at).total_seconds() for g in waiting), default=0.0)
     context = {"usual_seconds": find_usual_seconds(battle.board), "worker_asleep": waited > WORKER_ASLEEP_AFTER}
-    return context | _count_drawn(battle) if battle.by_rater else context
+    return context | _count_drawn(battle) if battle.custom_prompt else context
 
 
 def _count_drawn(battle: Battle) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def _revealed(battle: Battle, key: uuid.UUID) -> dict[str, Any]:
     context["others"] = _others(newest, battle) if newest else None
     try:
         following = opening.open_battle(battle.board, key)
-    except NothingToCompare as nothing:
+    except NoMatchupError as nothing:
         return context | {"no_next": str(nothing)}
     # All its images are made and fetched now, so that the next battle appears at once.
     if following.stage is Stage.READY and opening.prepare_images(following):
@@ -204,9 +204,11 @@ def _revealed(battle: Battle, key: uuid.UUID) -> dict[str, Any]:
 
 def _others(leaderboard: Leaderboard, battle: Battle) -> dict[str, Any] | None:
     """How everyone answered on these two models, once there are enough answers to tell."""
-    tally = tally_of(leaderboard.pk, battle)
-    total = sum(tally.values())
+    outcome_counts = read_battle_counts(leaderboard.pk, battle)
+    total = sum(outcome_counts.values())
     if total < ENOUGH_TO_SHOW_OTHERS:
         return None
-    shares = [{"winner": w, "label": label, "percent": 100 * tally[w] / total} for w, label in Vote.Winner.choices]
+    shares = [
+        {"winner": w, "label": label, "percent": 100 * outcome_counts[w] / total} for w, label in Vote.Winner.choices
+    ]
     return {"total": total, "shares": shares}

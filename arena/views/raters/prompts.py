@@ -8,10 +8,10 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.views.decorators.http import require_http_methods
 
-from arena.battles.opening import NothingToCompare
+from arena.battles.opening import NoMatchupError
 from arena.battles.pools import find_usual_seconds
 from arena.models import Board
-from arena.rater_prompts.opening import LONGEST_TYPED, PromptRefused, TooManyPrompts, open_rater_battle
+from arena.rater_prompts.opening import LONGEST_TYPED, PromptLimitError, PromptRefusedError, open_rater_battle
 from arena.views.access import for_raters
 from arena.views.raters.battles import HtmxRequest
 from arena.views.raters.cookie import read_rater_key, write_rater_key
@@ -36,11 +36,11 @@ def _draw(request: HtmxRequest, board: Board, key: uuid.UUID | None) -> HttpResp
         battle = open_rater_battle(board, key, request.POST.get("prompt", ""))
     except ValueError as error:
         return _show(request, board, HTTPStatus.BAD_REQUEST, str(error))
-    except PromptRefused as error:
+    except PromptRefusedError as error:
         return _show(request, board, HTTPStatus.FORBIDDEN, str(error))
-    except NothingToCompare as error:
+    except NoMatchupError as error:
         return _show(request, board, HTTPStatus.CONFLICT, str(error))
-    except TooManyPrompts as error:
+    except PromptLimitError as error:
         response = _show(request, board, HTTPStatus.TOO_MANY_REQUESTS, str(error))
         response["Retry-After"] = str(error.retry_after)
         return response

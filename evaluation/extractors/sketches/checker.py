@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Identity
+from evaluation.extractors.base import Extracted, ExtractionError, Identity
 from evaluation.extractors.decoding import DECODING, decode_rgb
 from evaluation.extractors.sketches.grounds import Mask, Pixels, find_drawn, find_style
 from evaluation.extractors.sketches.matches import Match, match
@@ -66,27 +66,27 @@ class SketchChecker:
     def prepare(self, source: Any) -> Pixels:
         return decode_rgb(source)
 
-    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         return [_catch(image) for image in prepared]
 
 
-def _catch(image: Pixels) -> Extracted | ExtractionFault:
+def _catch(image: Pixels) -> Extracted | ExtractionError:
     try:
         return read_drawing(image)
-    except ExtractionFault as fault:
+    except ExtractionError as fault:
         return fault
 
 
 def read_drawing(image: Pixels) -> dict[str, Any]:
-    """The record of a picture (H, W, 3). Raises ExtractionFault."""
+    """The record of a picture (H, W, 3). Raises ExtractionError."""
     if min(image.shape[:2]) < SMALLEST_SIDE:
-        raise ExtractionFault("not drawn by the sketch adapter: it has too few pixels")
+        raise ExtractionError("not drawn by the sketch adapter: it has too few pixels")
     small, scale = _shrink(image)
     style = find_style(small)
     found = _explain(small, find_drawn(small, STYLES[style]), style, BRIDGES)
     unexplained = sum(thing.area for thing in found if thing.agreement < LEAST)
     if unexplained > UNEXPLAINED * small.shape[0] * small.shape[1]:
-        raise ExtractionFault("much of the picture looks like no pictogram: its ground is not plain, or too like them")
+        raise ExtractionError("much of the picture looks like no pictogram: its ground is not plain, or too like them")
     objects = [_describe(thing, scale) for thing in found if thing.agreement >= LEAST]
     return {"objects": objects, "labels": sorted(set(PICTOGRAMS).difference(LOOK_ALIKE.get(style, ())))}
 

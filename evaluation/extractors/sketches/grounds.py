@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.extractors.base import ExtractionFault
+from evaluation.extractors.base import ExtractionError
 from generators.adapters.sketch.styles import STYLES, Rgb, Style
 
 Pixels = NDArray[np.uint8]
@@ -23,7 +23,7 @@ FLAT, SPILL, NOISE = 13.0, 35.0, 8.0
 def find_style(image: Pixels) -> str:
     """The adapter's style of a picture (H, W, 3): by its margin of paper, or by its ground where there is no margin.
 
-    Raises ExtractionFault for a picture in none of them.
+    Raises ExtractionError for a picture in none of them.
     """
     n = max(1, round(FRAME * min(image.shape[:2])))
     sides = (image[:n], image[-n:], image[:, :n], image[:, -n:])
@@ -31,7 +31,7 @@ def find_style(image: Pixels) -> str:
     misfits = {name: _measure_misfit(frame, style) for name, style in STYLES.items()}
     best = min(misfits, key=lambda name: misfits[name])
     if misfits[best] > 1.0:
-        raise ExtractionFault("not drawn by the sketch adapter: its margin and ground are of none of the styles")
+        raise ExtractionError("not drawn by the sketch adapter: its margin and ground are of none of the styles")
     return best
 
 

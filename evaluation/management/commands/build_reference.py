@@ -7,11 +7,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from evaluation.extractors.base import MissingWeights
+from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.feature_store import FeatureStore
 from evaluation.extractors.registry import load_extractor
-from evaluation.reference_sets.image_archives import SUFFIXES, UnusableCollection, count_images
-from evaluation.reference_sets.references import ReferenceFault, store_reference, summarize_images
+from evaluation.reference_sets.image_archives import SUFFIXES, ImageArchiveError, count_images
+from evaluation.reference_sets.references import ReferenceSetError, store_reference, summarize_images
 
 HELP = f"""
 Stream the images of a folder, of any depth, or of a .zip or .tar archive into the statistics that runs are held
@@ -42,7 +42,7 @@ class Command(BaseCommand):
                 summary = summarize_images(folder, extractor, store, bar.update)
             source = f"{folder.name}, {len(summary.statistics.digests):,} images"
             row, made = store_reference(options["name"], specification, identity, summary.statistics, source)
-        except (ReferenceFault, UnusableCollection, MissingWeights, ValueError, OSError) as error:
+        except (ReferenceSetError, ImageArchiveError, MissingWeightsError, ValueError, OSError) as error:
             raise CommandError(f"No reference set was made. {error}") from error
         for name, reason in summary.faults:
             self.stdout.write(f"Left out: {name}: {reason}")

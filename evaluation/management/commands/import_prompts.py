@@ -7,11 +7,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.text import slugify
 from pydantic import ValidationError
 
-from generators.prompts.benchmarks import FORMATS, UnusablePromptFile, format_prompt_set, read_prompts
-from generators.prompts.packs import PromptSetChanged, declare_prompt_set
+from generators.prompts.benchmarks import FORMATS, PromptFileError, format_prompt_set, read_prompts
+from generators.prompts.packs import PromptSetChangedError, declare_prompt_set
 
 HELP = """
-Import a benchmark's prompts, from the file that its makers publish, as a prompt set, or with --out as a prompt file
+Import a benchmark's prompts, from the file that its providers publish, as a prompt set, or with --out as a prompt file
 that suites and boards can name. A file with a faulty row is refused as a whole. The same file again changes nothing.
 """
 
@@ -34,11 +34,11 @@ class Command(BaseCommand):
                 out.write_text(format_prompt_set(declared), encoding="utf-8")
             else:
                 declare_prompt_set(declared.model_dump())
-        except PromptSetChanged as error:
+        except PromptSetChangedError as error:
             raise CommandError(f"{error} Or give this one another --slug.") from error
         except ValidationError as error:
             raise CommandError(f"Nothing was imported from {file.name}. {error.errors()[0]['msg']}.") from error
-        except (UnusablePromptFile, OSError) as error:
+        except (PromptFileError, OSError) as error:
             raise CommandError(f"Nothing was imported from {file.name}. {error}") from error
         where = out or f"prompt set {declared.slug} {declared.version}"
         self.stdout.write(f"{len(declared.prompts):,} prompts of {declared.title} are in {where}.")

@@ -6,9 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from evaluation.extractors.base import MissingWeights
+from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.registry import load_extractor
-from evaluation.reference_sets.references import MADE_BY, MAKERS, ReferenceFault, import_statistics, store_reference
+from evaluation.reference_sets.references import MADE_BY, MAKERS, ReferenceSetError, import_statistics, store_reference
 
 HELP = """
 Import statistics (.npz) that pytorch-fid or clean-fid wrote, as a reference set. Their files do not say how they were
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
         parser.add_argument("--made-by", required=True, choices=sorted(MAKERS), help="the program that wrote the file")
         parser.add_argument("--n", type=int, help="how many images they are of, which these files do not say")
-        defaults = ", ".join(f"{specification} for {maker}" for maker, specification in MAKERS.items())
+        defaults = ", ".join(f"{specification} for {provider}" for provider, specification in MAKERS.items())
         parser.add_argument("--extractor", metavar="SPEC", help=f"whose features these are (default: {defaults})")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             statistics = import_statistics(file, options["n"])
             made_by = {**identity, MADE_BY: options["made_by"]}
             row, made = store_reference(options["name"], specification, made_by, statistics, file.name)
-        except (ReferenceFault, MissingWeights, ValueError, OSError) as error:
+        except (ReferenceSetError, MissingWeightsError, ValueError, OSError) as error:
             raise CommandError(f"Nothing was imported. {error}") from error
         n = "an unknown number of" if row.n is None else f"{row.n:,}"
         self.stdout.write(f"{'New' if made else 'Unchanged'}: {row}, {n} images, as {row.identity[MADE_BY]} says.")

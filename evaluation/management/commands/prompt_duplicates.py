@@ -7,9 +7,9 @@ import numpy as np
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from evaluation.extractors.base import ExtractionFault, MissingWeights
+from evaluation.extractors.base import ExtractionError, MissingWeightsError
 from evaluation.extractors.registry import load_extractor
-from generators.input_files.declared_files import SuiteFault
+from generators.input_files.declared_files import DeclaredFileError
 from generators.prompts.packs import PromptDeclaration, read_pack
 
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         try:
             prompts = read_pack(options["file"]).declared.prompts
             pairs = find_near(prompts, options["cosine"], Path(settings.WEIGHTS))
-        except (SuiteFault, MissingWeights, ExtractionFault) as error:
+        except (DeclaredFileError, MissingWeightsError, ExtractionError) as error:
             raise CommandError(str(error)) from error
         for cosine, a, b in pairs:
             self.stdout.write(f"{cosine:.3f}  {a.key}: {a.text}\n       {b.key}: {b.text}")
@@ -36,13 +36,13 @@ class Command(BaseCommand):
 def find_near(
     prompts: list[PromptDeclaration], least: float, weights: Path
 ) -> list[tuple[float, PromptDeclaration, PromptDeclaration]]:
-    """(cosine, one, other) of each pair at ``least`` or above. Raises MissingWeights, ExtractionFault."""
+    """(cosine, one, other) of each pair at ``least`` or above. Raises MissingWeightsError, ExtractionError."""
     extractor = load_extractor("sentence", weights)
     vectors = []
     for prompt in prompts:
         (vector,) = extractor.extract([extractor.prepare(prompt.text)])
         if not isinstance(vector, np.ndarray):
-            raise vector if isinstance(vector, ExtractionFault) else TypeError("sentences have vectors")
+            raise vector if isinstance(vector, ExtractionError) else TypeError("sentences have vectors")
         vectors.append(vector / np.linalg.norm(vector))
     cosines = np.array(vectors) @ np.array(vectors).T
     rows, columns = np.nonzero(np.triu(cosines >= least, k=1))

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from evaluation.management.progress import ProgressLine
 from evaluation.management.run_argument import find_run
-from evaluation.runs.replays import NothingToReplay, replay
+from evaluation.runs.replays import ReplayError, replay
 
 
 class Command(BaseCommand):
@@ -20,7 +20,7 @@ class Command(BaseCommand):
         try:
             with ProgressLine() as line:
                 differences = replay(run, on_progress=line)
-        except NothingToReplay as nothing:
+        except ReplayError as nothing:
             raise CommandError(str(nothing)) from nothing
         n = run.results.count()
         if not differences:

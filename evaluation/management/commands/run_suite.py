@@ -15,13 +15,13 @@ from evaluation.reports.json import to_json
 from evaluation.reports.junit import to_junit
 from evaluation.reports.markdown import to_markdown
 from evaluation.runs import lifecycle
-from evaluation.runs.lifecycle import RunFault
+from evaluation.runs.lifecycle import RunError
 from evaluation.suites.gate import EXIT_CODES
 from evaluation.suites.suite import load_suite
 from generators.images import originals
-from generators.input_files.declared_files import SuiteFault
+from generators.input_files.declared_files import DeclaredFileError
 from generators.models import ImageModel
-from generators.prompts.packs import PromptSetChanged
+from generators.prompts.packs import PromptSetChangedError
 
 SUITES = Path(settings.BASE_DIR) / "fixtures" / "suites"
 POLL_SECONDS = 0.5
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             suite = load_suite(_find_suite(options["suite"]))
             baseline = lifecycle.start(suite, baseline_model) if baseline_model else None
             run = lifecycle.start(suite, model, baseline=baseline, commit=options["commit"])
-        except (SuiteFault, RunFault, PromptSetChanged) as fault:
+        except (DeclaredFileError, RunError, PromptSetChangedError) as fault:
             raise CommandError(str(fault)) from fault
         self.stdout.write(f"Run {run.key}: {suite.title}, {run.samples.count():,} images of {model.name}.")
         if options["wait"]:

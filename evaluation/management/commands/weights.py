@@ -7,9 +7,17 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from evaluation.extractors.base import MissingWeights
+from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.pretrained import digest_network
-from evaluation.extractors.weights import FOLDERS, PACKAGED, WrongWeights, describe_download, find, find_digest, locate
+from evaluation.extractors.weights import (
+    FOLDERS,
+    PACKAGED,
+    WrongWeightsError,
+    describe_download,
+    find,
+    find_digest,
+    locate,
+)
 
 
 class Command(BaseCommand):
@@ -38,8 +46,8 @@ class Command(BaseCommand):
                 find(name, Path(settings.WEIGHTS))
                 state = "verified"
                 details += [f"sha256 {find_digest(file)} {file.name}" for file in files]
-        except MissingWeights as fault:
-            state = "WRONG" if isinstance(fault, WrongWeights) else "missing"
+        except MissingWeightsError as fault:
+            state = "WRONG" if isinstance(fault, WrongWeightsError) else "missing"
             details.append(str(fault))
         self.show(name, state, weights.title, weights.used_by, details)
         return state == "WRONG"
@@ -55,7 +63,7 @@ class Command(BaseCommand):
                 found = find(f"{kind}/{name}", folder)
                 if verify:
                     details.append(f"sha256 {digest_network(found)}, to be compared with its source")
-            except (MissingWeights, ValueError) as fault:
+            except (MissingWeightsError, ValueError) as fault:
                 state, n_wrong = "WRONG", n_wrong + 1
                 details.append(str(fault))
             self.show(f"{kind}/{name}", state, weights.title, weights.used_by, details)

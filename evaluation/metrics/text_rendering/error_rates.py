@@ -17,7 +17,7 @@ from evaluation.metrics.text_rendering.words import edit_distance, fold, split_w
 class _ErrorRate(PooledTextMetric):
     columns: ClassVar[tuple[str, ...]] = ("value", "edits", "length")
 
-    def replay_facts(self) -> dict[str, Any]:
+    def replay_inputs(self) -> dict[str, Any]:
         return {"normalization": "NFKC, case folded, white space collapsed"}
 
 

@@ -7,7 +7,7 @@ in languages without spaces, where characters are counted and case is kept.
 
 from typing import ClassVar
 
-from evaluation.metrics.base import Declaration, Unscored
+from evaluation.metrics.base import Declaration, UnscoredError
 from evaluation.metrics.text_rendering.reading import MIN_SAMPLES, PooledTextMetric, Reading
 from evaluation.metrics.text_rendering.words import count_shared, split_words, strip_marks
 
@@ -27,7 +27,7 @@ class LongTextRecall(PooledTextMetric):
     def compare(self, reading: Reading) -> tuple[float, ...]:
         wanted, read = (_split(" ".join(texts), reading) for texts in (reading.targets, reading.lines))
         if not wanted:
-            raise Unscored("the targets have no letters or digits that this metric compares")
+            raise UnscoredError("the targets have no letters or digits that this metric compares")
         matched = count_shared(wanted, read)
         return matched / len(wanted), matched, len(wanted)
 

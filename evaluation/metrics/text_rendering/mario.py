@@ -11,7 +11,7 @@ the published program finds them. In languages without spaces characters are the
 
 from typing import ClassVar, Final, Literal
 
-from evaluation.metrics.base import Declaration, PromptFacts, Rows, Unscored
+from evaluation.metrics.base import Declaration, PromptInputs, Rows, UnscoredError
 from evaluation.metrics.text_rendering.reading import MIN_SAMPLES, Reading, TextMetric
 from evaluation.metrics.text_rendering.words import count_shared, find_quoted, split_words, tidy
 
@@ -21,12 +21,12 @@ SOURCE: Final = "TextDiffuser (Chen et al. 2023), textdiffuser/eval/ocr_eval.py"
 class _MarioMetric(TextMetric):
     wanted: Literal["targets", "quoted"] = "targets"
 
-    def targets(self, prompt: PromptFacts) -> tuple[str, ...]:
+    def targets(self, prompt: PromptInputs) -> tuple[str, ...]:
         if self.wanted == "targets":
             return super().targets(prompt)
         if found := tuple(tidied for text in find_quoted(prompt.text) if (tidied := tidy(text))):
             return found
-        raise Unscored("nothing in the prompt's text is in quotation marks")
+        raise UnscoredError("nothing in the prompt's text is in quotation marks")
 
 
 class MarioPrecision(_MarioMetric):

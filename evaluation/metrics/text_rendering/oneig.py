@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from evaluation.metrics.base import Declaration, Rows, Unscored
+from evaluation.metrics.base import Declaration, Rows, UnscoredError
 from evaluation.metrics.text_rendering.reading import MIN_SAMPLES, PooledTextMetric, Reading, TextMetric
 from evaluation.metrics.text_rendering.words import (
     PUBLISHED_LANGUAGES,
@@ -118,10 +118,10 @@ def combine(rows: Rows) -> float:
 
 
 def clean_both(reading: Reading) -> tuple[str, str]:
-    """What was wanted and what was read, as they are compared. Raises Unscored where nothing wanted is left."""
+    """What was wanted and what was read, as they are compared. Raises UnscoredError where nothing wanted is left."""
     wanted, read = (_clean(" ".join(texts), reading) for texts in (reading.targets, reading.lines))
     if not wanted:
-        raise Unscored("the targets have no letters or digits that this metric compares")
+        raise UnscoredError("the targets have no letters or digits that this metric compares")
     return wanted, read
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from evaluation.metrics.base import Measurement, PromptFacts, Rows, SampleFacts, SampleMetric, Unscored
+from evaluation.metrics.base import Measurement, PromptInputs, Rows, SampleInputs, SampleMetric, UnscoredError
 from evaluation.metrics.text_rendering.words import is_unspaced, tidy
 
 READER: Final = "ocr"
@@ -59,29 +59,29 @@ class TextMetric(SampleMetric):
     an empty reading, with a note that says so.
     """
 
-    def applies(self, prompt: PromptFacts) -> bool:
+    def applies(self, prompt: PromptInputs) -> bool:
         try:
             return bool(self.targets(prompt))
-        except Unscored:
+        except UnscoredError:
             return False
 
     def image_extractors(self) -> tuple[str, ...]:
         return (READER,)
 
-    def targets(self, prompt: PromptFacts) -> tuple[str, ...]:
-        """The strings that should be readable. Raises Unscored where there is none."""
+    def targets(self, prompt: PromptInputs) -> tuple[str, ...]:
+        """The strings that should be readable. Raises UnscoredError where there is none."""
         if found := _tidy_all(prompt.targets):
             return found
-        raise Unscored("the prompt has no target strings")
+        raise UnscoredError("the prompt has no target strings")
 
-    def measure(self, sample: SampleFacts) -> Measurement:
+    def measure(self, sample: SampleInputs) -> Measurement:
         targets = self.targets(sample.prompt)
         lines = _tidy_all(line["text"] for line in sample.look_up(READER)["lines"])
         reading = Reading(lines, targets, sample.prompt.language)
         return Measurement(tuple(map(float, self.compare(reading))), reading.note)
 
     def compare(self, reading: Reading) -> tuple[float, ...]:
-        """The values of ``columns``. Raises Unscored where nothing of the targets can be compared."""
+        """The values of ``columns``. Raises UnscoredError where nothing of the targets can be compared."""
         raise NotImplementedError
 
 

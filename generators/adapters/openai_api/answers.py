@@ -1,4 +1,4 @@
-"""What comes back from the makers that speak OpenAI's image API, success or not, as answers and their bills."""
+"""What comes back from the providers that speak OpenAI's image API, success or not, as answers and their bills."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ class _Reply(BaseModel):
     data: list[_Picture] | None = None
     block_reason: str | None = None
     usage: Any = None
-    # What a setting that was left to the maker came to.
+    # What a setting that was left to the provider came to.
     size: str | None = None
     quality: str | None = None
     background: str | None = None
@@ -77,7 +77,7 @@ def read_answers(
         drawn_as = picture.mime_type or (f"image/{known['output_format']}" if "output_format" in known else media_type)
         revised = {"revised_prompt": picture.revised_prompt} if picture.revised_prompt else {}
         answers.append(GeneratedImage(data, drawn_as, shared | revised, bill))
-    missing = f"The maker sent {len(pictures)} of {n} images."
+    missing = f"The provider sent {len(pictures)} of {n} images."
     answers += [AdapterError(Outcome.TRANSIENT, missing, reported=shared) for _ in range(n - len(pictures))]
     return answers
 
@@ -88,7 +88,7 @@ def _read_picture(
     if picture.respect_moderation is False:
         raise AdapterError(
             Outcome.REFUSED,
-            "The maker's safety system held the image back.",
+            "The provider's safety system held the image back.",
             stage="image",
             code="respect_moderation",
             billed=bill,
@@ -102,17 +102,17 @@ def _read_picture(
 
 
 def _answer_nothing(reply: _Reply, bill: Billed, reported: Mapping[str, Any]) -> AdapterError:
-    """A success without any image: refused, if the maker says so; charged for, if it reports a use."""
+    """A success without any image: refused, if the provider says so; charged for, if it reports a use."""
     if reply.block_reason:
         return AdapterError(
             Outcome.REFUSED,
-            "The maker's safety system refused the prompt.",
+            "The provider's safety system refused the prompt.",
             stage="prompt",
             code=reply.block_reason[:LONGEST_CODE],
             billed=bill,
             reported=reported,
         )
-    return AdapterError(Outcome.TRANSIENT, "The maker sent no image.", billed=bill or None, reported=reported)
+    return AdapterError(Outcome.TRANSIENT, "The provider sent no image.", billed=bill or None, reported=reported)
 
 
 def read_faults(response: httpx2.Response, n: int, *, secret: SecretStr) -> list[AdapterError]:
@@ -120,7 +120,7 @@ def read_faults(response: httpx2.Response, n: int, *, secret: SecretStr) -> list
     if response.is_redirect:
         raise AdapterError(
             Outcome.INVALID,
-            f"The maker's server sends us on to {_find_target(response)}, and a paid request follows no redirect."
+            f"The provider's server sends us on to {_find_target(response)}, and a paid request follows no redirect."
             " Set the final address.",
             code="redirect",
         )
@@ -138,7 +138,7 @@ def read_faults(response: httpx2.Response, n: int, *, secret: SecretStr) -> list
         return [
             AdapterError(
                 Outcome.REFUSED,
-                f"The maker's safety system refused{said}",
+                f"The provider's safety system refused{said}",
                 stage=_find_stage(error, words),
                 code=code,
                 billed=bill,
@@ -155,7 +155,7 @@ def read_faults(response: httpx2.Response, n: int, *, secret: SecretStr) -> list
 
 
 def count_usage(usage: object) -> dict[str, int]:
-    """What a call used, by what makers charge for; only what is not nothing."""
+    """What a call used, by what providers charge for; only what is not nothing."""
     if not isinstance(usage, dict):
         return {}
     asked, drawn = usage.get("input_tokens_details"), usage.get("output_tokens_details")

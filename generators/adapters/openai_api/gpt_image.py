@@ -23,7 +23,7 @@ GPT_IMAGE = Capabilities(max_sources=16, masks=True, seeded=False, max_batch=10)
 
 
 class GptImageSettings(ImagesSettings):
-    """``model`` is the maker's name of it, and decides which sizes it is asked for."""
+    """``model`` is the provider's name of it, and decides which sizes it is asked for."""
 
     model: str = Field(min_length=1)
     quality: Literal["auto", "low", "medium", "high", "xhigh", "max"] | None = None

@@ -1,7 +1,7 @@
-"""What the makers that speak OpenAI's image API have in common: one paid call, through the package ``openai``.
+"""What the providers that speak OpenAI's image API have in common: one paid call, through the package ``openai``.
 
 The SDK's own retries are off (the worker decides about another try), no redirect is followed, and the key is in no
-message: where a maker repeats it, it is taken out before anything is read.
+message: where a provider repeats it, it is taken out before anything is read.
 """
 
 from abc import ABC, abstractmethod
@@ -30,9 +30,9 @@ FormFile = tuple[str, tuple[str, bytes, str]]
 
 
 class ImagesSettings(AdapterSettings):
-    """What these makers share. Settings that are not set are not sent: the maker's own default holds.
+    """What these providers share. Settings that are not set are not sent: the provider's own default holds.
 
-    ``timeout``: seconds that the server may stay silent. ``image_hosts``: where images are fetched from when a maker
+    ``timeout``: seconds that the server may stay silent. ``image_hosts``: where images are fetched from when a provider
     answers with their addresses (patterns: ``*.x.ai``).
     """
 
@@ -42,7 +42,7 @@ class ImagesSettings(AdapterSettings):
 
 @dataclass(frozen=True)
 class Call:
-    """One request to the maker: JSON, or a form where there are ``files``.
+    """One request to the provider: JSON, or a form where there are ``files``.
 
     ``parameters`` is what of it is worth keeping with the image.
     """
@@ -57,9 +57,9 @@ class Call:
 
 
 class ImagesGenerator(ABC):
-    """Base of the adapters whose makers speak OpenAI's image API: variants of one prompt are one call."""
+    """Base of the adapters whose providers speak OpenAI's image API: variants of one prompt are one call."""
 
-    # What an image is when neither the maker nor the settings say.
+    # What an image is when neither the provider nor the settings say.
     media_type = "image/png"
 
     def __init__(self, settings: Any, key: SecretStr) -> None:
@@ -72,11 +72,11 @@ class ImagesGenerator(ABC):
 
     @abstractmethod
     def _make_client(self, **options: Any) -> "OpenAI":
-        """The SDK's client for this maker."""
+        """The SDK's client for this provider."""
 
     @abstractmethod
     def _describe_call(self, request: GenerationRequest, n: int) -> Call:
-        """How this maker is asked for ``n`` images."""
+        """How this provider is asked for ``n`` images."""
 
     def _authorize(self) -> dict[str, str]:
         """The headers that carry the key."""
@@ -123,11 +123,11 @@ class ImagesGenerator(ABC):
             raise AdapterError(Outcome.INVALID, text) from error
 
     def _send(self, call: Call) -> httpx2.Response:
-        """Whatever the maker answered, success or not. Raises AdapterError where no whole answer came back."""
+        """Whatever the provider answered, success or not. Raises AdapterError where no whole answer came back."""
         client = self._client
         from openai import APIConnectionError, APIStatusError, Omit
 
-        # The SDK fills these from the environment; what is meant for OpenAI is no other maker's business.
+        # The SDK fills these from the environment; what is meant for OpenAI is no other provider's business.
         headers: dict[str, str | Omit] = dict.fromkeys(
             ("Authorization", "OpenAI-Organization", "OpenAI-Project"), Omit()
         )

@@ -15,7 +15,7 @@ from generators.adapters.sketch.scene import Scene
 from generators.adapters.sketch.shapes import Box
 from generators.adapters.sketch.styles import Style, mix
 from generators.adapters.sketch.vocabulary import COLOR_OF_WORD, KIND_OF_WORD, TIME_OF_WORD, find_singular
-from generators.images.decoding import UnusableImage, open_image, read_image
+from generators.images.decoding import UnusableImageError, open_image, read_image
 
 _REMOVALS = "remove|erase|delete|take away"
 _VERBS = rf"add|put|place|draw|write|give|include|insert|make|turn|paint|tint|colou?r|{_REMOVALS}"
@@ -105,7 +105,7 @@ def open_mask(request: GenerationRequest) -> Image.Image | None:
 def _open(data: bytes, what: str) -> Image.Image:
     try:
         read_image(data)  # which finds out whether all of it is there
-    except UnusableImage as error:
+    except UnusableImageError as error:
         raise AdapterError(Outcome.INVALID, f"The {what} of an edit cannot be used: {error}", code=what) from error
     return ImageOps.exif_transpose(open_image(data)).convert("RGB")
 

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from generators.adapters.base import AdapterError
 from generators.models import ImageModel
-from generators.workers.bench import VARIANTS, Benchmark, NothingToMeasure, Timing, measure_model
+from generators.workers.bench import VARIANTS, Benchmark, NothingToMeasureError, Timing, measure_model
 
 PROMPTS = [
     "a red cube on a blue sphere",
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             )
         except ImageModel.DoesNotExist:
             raise CommandError(f"There is no model {options['model']!r}.") from None
-        except (NothingToMeasure, AdapterError, OSError) as error:
+        except (NothingToMeasureError, AdapterError, OSError) as error:
             raise CommandError(str(error)) from error
         title = f"{model.slug} on {result.device}, {result.dtype}, {size['width']} x {size['height']} pixels"
         self.stdout.write(f"{title}: {options['images']} images, the worker in batches of up to {result.batch}")
@@ -79,4 +79,4 @@ def _read_prompts(file: Path | None) -> list[str]:
         return PROMPTS
     if prompts := [line.strip() for line in file.read_text().splitlines() if line.strip()]:
         return prompts
-    raise NothingToMeasure(f"{file} has no prompts. It needs one a line.")
+    raise NothingToMeasureError(f"{file} has no prompts. It needs one a line.")

@@ -1,15 +1,15 @@
-"""Declare models, their prices, makers' rate limits and budgets from a TOML file."""
+"""Declare models, their prices, providers' rate limits and budgets from a TOML file."""
 
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from generators.model_files import Change, FaultyModelFile, read_model_file, sync_models
+from generators.model_files import Change, ModelFileError, read_model_file, sync_models
 
 
 class Command(BaseCommand):
-    help = "Declare models, makers' rate limits and budgets from a TOML file, all or nothing, and say what changed."
+    help = "Declare models, providers' rate limits and budgets from a TOML file, all or nothing, and say what changed."
     # The checks find models that this may be there to mend.
     requires_system_checks = ()
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         file: Path = options["file"]
         try:
             sync = sync_models(read_model_file(file), dry_run=options["dry_run"])
-        except FaultyModelFile as faulty:
+        except ModelFileError as faulty:
             count = f"{len(faulty.faults)} fault{'s' if len(faulty.faults) > 1 else ''}, so nothing was changed"
             raise CommandError("\n  ".join([f"{file}: {count}:", *faulty.faults])) from faulty
         for change in sync.changes:

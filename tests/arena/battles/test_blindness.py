@@ -29,7 +29,7 @@ def secrets_of(model: ImageModel) -> list[str]:
 
 
 def plant_png(text: str) -> bytes:
-    """A PNG that names its maker in text chunks, EXIF, XMP, and a C2PA-like chunk."""
+    """A PNG that names its provider in text chunks, EXIF, XMP, and a C2PA-like chunk."""
     info = PngImagePlugin.PngInfo()
     info.add_text("Software", text)
     info.add_itxt("XML:com.adobe.xmp", f"<x:xmpmeta>{text}</x:xmpmeta>")
@@ -44,7 +44,7 @@ def plant_png(text: str) -> bytes:
 
 
 def plant_jpeg(text: str) -> bytes:
-    """A JPEG that names its maker in EXIF, a comment, and a C2PA-like APP11 segment."""
+    """A JPEG that names its provider in EXIF, a comment, and a C2PA-like APP11 segment."""
     exif = Image.Exif()
     exif[0x010F] = exif[0x0131] = text
     out = io.BytesIO()
@@ -68,7 +68,7 @@ def finish(generation: Generation, data: bytes, media_type: str) -> None:
 @pytest.fixture
 def leaky_board(db: None) -> Board:
     board = builders.make_board(n_models=2, n_prompts=3)
-    board.contestants.update(adapter="leakyadapter")
+    board.image_models.update(adapter="leakyadapter")
     return board
 
 
@@ -91,7 +91,7 @@ def battle_responses(client: Client, battle: Battle) -> Iterator[tuple[str, obje
     """Everything that a browser can be told about a battle without voting on it."""
     htmx = {"HX-Request": "true"}
     page = battle.get_absolute_url()
-    vote, aside = reverse("vote", args=[battle.token]), reverse("set_aside", args=[battle.token])
+    vote, aside = reverse("vote", args=[battle.token]), reverse("exclude_battle", args=[battle.token])
     opened = reverse("open_battle", args=[battle.board.slug])
     own = reverse("rater_prompt", args=[battle.board.slug])
     yield "open", client.get(opened)
@@ -170,7 +170,7 @@ def test_a_battle_with_one_image_late_does_not_say_which(client: Client, battle:
 @pytest.fixture
 def typed(leaky_board: Board, client: Client) -> Battle:
     """A battle on a prompt that ``client`` typed, its images not drawn yet."""
-    leaky_board.rater_prompts = "apart"
+    leaky_board.rater_prompts = "not_counted"
     leaky_board.save()
     address = reverse("rater_prompt", args=[leaky_board.slug])
     client.get(address)
@@ -248,11 +248,11 @@ def test_a_failed_battle_tells_nothing(client: Client, battle: Battle) -> None:
         assert secret.encode() not in page.content
 
 
-def test_a_battle_that_is_set_aside_tells_nothing(client: Client, battle: Battle) -> None:
+def test_a_battle_that_is_excluded_tells_nothing(client: Client, battle: Battle) -> None:
     draw_leaky(battle)
-    client.post(reverse("set_aside", args=[battle.token]), {"reason": "revealing"})
+    client.post(reverse("exclude_battle", args=[battle.token]), {"reason": "revealing"})
     page = client.get(battle.get_absolute_url())
-    assert b'data-stage="set_aside"' in page.content
+    assert b'data-stage="excluded"' in page.content
     for secret in [*secrets_of(battle.model_a), *secrets_of(battle.model_b)]:
         assert secret.encode() not in page.content
 
@@ -365,12 +365,12 @@ def test_another_color_space_is_converted_to_srgb() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"not an image", plant_jpeg("x")[:2000], b"GIF89a" + bytes(20)])
 def test_a_broken_original_is_unviewable(data: bytes) -> None:
-    with pytest.raises(blinding.UnviewableImage):
+    with pytest.raises(blinding.UnviewableImageError):
         blinding.blind(data, 64, 64)
 
 
 def test_an_original_with_too_many_pixels_is_never_decoded() -> None:
     header = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
     header += struct.pack(">I", zlib.crc32(header[12:]))
-    with pytest.raises(blinding.UnviewableImage):
+    with pytest.raises(blinding.UnviewableImageError):
         blinding.blind(header, 64, 64)

@@ -12,7 +12,7 @@ from django.urls import reverse
 from PIL import Image
 
 from arena.battles.pools import fill_pool
-from arena.boards import UnfitDeclaration, declare_board, seed
+from arena.boards import InvalidDeclarationError, declare_board, seed
 from arena.leaderboards.snapshots import rate_board
 from arena.models import Battle, Board, Leaderboard, Vote
 from generators.adapters.base import Capabilities, GeneratedImage, GenerationRequest
@@ -49,7 +49,7 @@ def declare_prompts(folder: Path, slug: str = "p", **prompt: Any) -> str:
 
 
 def declare_edit_board(prompt_set: str, *models: str, **changes: Any) -> Board:
-    declared = {"slug": "b", "title": "B", "task": "image_edit", "contestants": models, "prompt_sets": [prompt_set]}
+    declared = {"slug": "b", "title": "B", "task": "image_edit", "models": models, "prompt_sets": [prompt_set]}
     return declare_board(declared | changes)
 
 
@@ -60,14 +60,14 @@ def open_page(board: Board, client: Client) -> str:
 def test_the_demo_has_an_edit_board_whose_edits_are_all_understood() -> None:
     board = next(board for board in seed(FIXTURES / "demo.toml") if board.task == Board.Task.IMAGE_EDIT)
     assert board.takes_votes
-    assert board.contestants.count() == 4
+    assert board.image_models.count() == 4
     declared = tomllib.loads((FIXTURES / "prompts" / "edits.toml").read_text())["prompts"]
     prompts = {prompt.key: prompt for prompt in Prompt.objects.filter(prompt_set__boards=board)}
     assert len(prompts) == len(declared) >= 8
     for entry in declared:
         stored = [originals.read(digest) for digest in prompts[entry["key"]].sources]
         assert stored == [(FIXTURES / "prompts" / name).read_bytes() for name in entry["sources"]]
-    fresco = board.contestants.get(slug="fresco-2")
+    fresco = board.image_models.get(slug="fresco-2")
     for generation in fill_pool(board):
         if generation.model_id == fresco.pk:
             drawing.produce(generation.pk)
@@ -82,17 +82,17 @@ def test_the_images_of_the_demos_edits_are_small() -> None:
     assert sum(sizes) < 300_000
 
 
-def test_a_contestant_that_cannot_edit_is_refused_by_name(two_images: Path, script: Script) -> None:
+def test_a_model_that_cannot_edit_is_refused_by_name(two_images: Path, script: Script) -> None:
     for slug in ("painter", "drawer", "editor", "elsewhere"):
         adapter = {"editor": "sketch", "elsewhere": ""}.get(slug, "scripted")
         declare_model({"slug": slug, "name": slug, "adapter": adapter})
     prompts = declare_prompts(two_images, sources=["one.png"])
-    with pytest.raises(UnfitDeclaration, match=r"1 source image, .*: drawer, painter\."):
+    with pytest.raises(InvalidDeclarationError, match=r"1 source image, .*: drawer, painter\."):
         declare_edit_board(prompts, "painter", "drawer", "editor", "elsewhere")
     assert not Board.objects.exists()
-    assert declare_edit_board(prompts, "editor", "elsewhere").contestants.count() == 2
+    assert declare_edit_board(prompts, "editor", "elsewhere").image_models.count() == 2
     ImageModel.objects.filter(slug="painter").update(lifecycle="retired")
-    assert declare_edit_board(prompts, "editor", "painter").contestants.count() == 2
+    assert declare_edit_board(prompts, "editor", "painter").image_models.count() == 2
 
 
 @pytest.mark.parametrize(
@@ -102,23 +102,23 @@ def test_a_contestant_that_cannot_edit_is_refused_by_name(two_images: Path, scri
         ({"sources": ["one.png"], "mask": "mask.png"}, Capabilities(max_sources=4)),
     ],
 )
-def test_more_sources_or_a_mask_than_a_contestant_takes_are_refused(
+def test_more_sources_or_a_mask_than_a_model_takes_are_refused(
     two_images: Path, script: Script, monkeypatch: pytest.MonkeyPatch, prompt: dict[str, Any], able: Capabilities
 ) -> None:
     monkeypatch.setattr(ScriptedGenerator, "capable", able)
     declare_model({"slug": "m", "name": "M", "adapter": "scripted"})
-    with pytest.raises(UnfitDeclaration, match=r"do not take: m\."):
+    with pytest.raises(InvalidDeclarationError, match=r"do not take: m\."):
         declare_edit_board(declare_prompts(two_images, **prompt), "m")
     monkeypatch.setattr(ScriptedGenerator, "capable", Capabilities(max_sources=2, masks=True))
-    assert declare_edit_board("p 1", "m").contestants.get().slug == "m"
+    assert declare_edit_board("p 1", "m").image_models.get().slug == "m"
 
 
 def test_prompts_belong_to_the_boards_task(two_images: Path) -> None:
     drawings = declare_prompts(two_images, "drawings")
     edits = declare_prompts(two_images, "edits", sources=["one.png"])
-    with pytest.raises(UnfitDeclaration, match="Prompt a of drawings 1 starts from no image"):
+    with pytest.raises(InvalidDeclarationError, match="Prompt a of drawings 1 starts from no image"):
         declare_edit_board(drawings)
-    with pytest.raises(UnfitDeclaration, match="Prompt a of edits 1 starts from an image"):
+    with pytest.raises(InvalidDeclarationError, match="Prompt a of edits 1 starts from an image"):
         declare_edit_board(edits, task="text_to_image")
     assert not Board.objects.exists()
 
@@ -132,7 +132,7 @@ def test_what_is_drawn_is_made_from_the_source(script: Script, monkeypatch: pyte
 
     script(draw)
     board = builders.make_edit_board(n_sources=2, n_prompts=1)
-    board.contestants.update(adapter="scripted")
+    board.image_models.update(adapter="scripted")
     builders.draw(board)
     second = board.prompt_sets.get().prompts.get().sources[1]
     assert set(Generation.objects.values_list("status", "original")) == {("ok", second)}
@@ -181,13 +181,13 @@ def test_a_battle_without_a_source_has_no_address_for_one(board: Board, client: 
 def test_a_source_that_is_gone_sets_the_battle_aside(edits: Board, client: Client) -> None:
     for prompt in Prompt.objects.filter(prompt_set__boards=edits):
         originals.path(prompt.sources[0]).unlink()
-    assert 'data-stage="set_aside"' in open_page(edits, client)
-    assert Battle.objects.get().set_aside == "broken"
+    assert 'data-stage="excluded"' in open_page(edits, client)
+    assert Battle.objects.get().exclusion == "broken"
 
 
 def test_votes_on_edits_count_on_their_board_alone(edits: Board) -> None:
     drawings = builders.make_board(n_prompts=3)
-    drawings.contestants.set(edits.contestants.all())
+    drawings.image_models.set(edits.image_models.all())
     builders.draw(drawings)
     for _ in range(12):
         builders.make_vote(edits, "model_a")
@@ -201,26 +201,26 @@ def test_votes_on_edits_count_on_their_board_alone(edits: Board) -> None:
 def test_models_without_an_adapter_take_part_with_imported_edits(client: Client) -> None:
     board = builders.make_edit_board(n_prompts=1)
     prompt = board.prompt_sets.get().prompts.get()
-    board.contestants.update(adapter="")
+    board.image_models.update(adapter="")
     assert fill_pool(board) == []
-    for seed_, model in enumerate(board.contestants.all()[:2]):
+    for seed_, model in enumerate(board.image_models.all()[:2]):
         digest = originals.store(paint(seed_, 64, 64))
         Generation.objects.create(
             model=model, prompt=prompt, width=64, height=64, due_at=prompt.prompt_set.boards.get().created_at,
-            status="ok", original=digest, media_type="image/png", made_elsewhere="edits.csv",
+            status="ok", original=digest, media_type="image/png", imported_from="edits.csv",
         )  # fmt: skip
     assert 'data-stage="ready"' in open_page(board, client)
 
 
 def test_a_private_model_is_in_no_battle_and_in_no_pool(edits: Board) -> None:
-    private, preview, _ = edits.contestants.all()
+    private, preview, _ = edits.image_models.all()
     ImageModel.objects.filter(pk=private.pk).update(lifecycle="private")
     ImageModel.objects.filter(pk=preview.pk).update(lifecycle="preview")
     for _ in range(12):
         battle = builders.make_battle(edits)
         assert private not in (battle.model_a, battle.model_b)
-    assert {generation.model_id for generation in fill_pool(edits)} == {m.pk for m in edits.entrants}
-    assert set(edits.entrants) == set(edits.contestants.exclude(pk=private.pk))
+    assert {generation.model_id for generation in fill_pool(edits)} == {m.pk for m in edits.active_models}
+    assert set(edits.active_models) == set(edits.image_models.exclude(pk=private.pk))
 
 
 def test_a_retired_model_keeps_its_rating_and_its_images_and_meets_nobody(edits: Board, client: Client) -> None:

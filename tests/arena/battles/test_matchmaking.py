@@ -20,10 +20,10 @@ WINNERS = ("model_a", "model_b", "tie", "both_bad")
 
 models = st.lists(st.integers(1, 99), min_size=2, max_size=8, unique=True)
 pairs = st.tuples(st.integers(1, 99), st.integers(1, 99)).filter(lambda pair: pair[0] != pair[1])
-tallies = st.dictionaries(pairs, st.fixed_dictionaries(dict.fromkeys(WINNERS, st.integers(0, 999))), max_size=12)
+matchup_counts = st.dictionaries(pairs, st.fixed_dictionaries(dict.fromkeys(WINNERS, st.integers(0, 999))), max_size=12)
 
 
-def tally(a: int, b: int) -> dict[str, int]:
+def outcome_counts(a: int, b: int) -> dict[str, int]:
     return dict(zip(WINNERS, (a, b, 0, 0), strict=True))
 
 
@@ -34,7 +34,7 @@ def round_robin(strengths: dict[int, float], n: int) -> dict[tuple[int, int], di
         for b in strengths:
             if a < b:
                 won = round(n / (1.0 + 10.0 ** ((strengths[b] - strengths[a]) / 400.0)))
-                played[a, b] = tally(won, n - won)
+                played[a, b] = outcome_counts(won, n - won)
     return played
 
 
@@ -43,12 +43,12 @@ def share_of(matchups: Matchups, model: int) -> float:
 
 
 @settings(deadline=None)
-@given(models, tallies, st.integers(0, 500), st.integers(), st.booleans())
+@given(models, matchup_counts, st.integers(0, 500), st.integers(), st.booleans())
 def test_every_pair_may_meet_and_no_other(
     given_models: list[int], votes: dict, floor: int, seed: int, aimed: bool
 ) -> None:
-    target = given_models[0] if aimed else None
-    matchups = weigh_matchups(given_models, votes, target=target, floor=floor)
+    target_model = given_models[0] if aimed else None
+    matchups = weigh_matchups(given_models, votes, target_model=target_model, floor=floor)
     n_pairs = len(given_models) * (len(given_models) - 1) // 2
     chances = matchups.probabilities
     assert len({frozenset(pair) for pair in chances}) == n_pairs
@@ -60,7 +60,7 @@ def test_every_pair_may_meet_and_no_other(
 
 
 def test_the_same_seed_gives_the_same_matchups() -> None:
-    matchups = weigh_matchups([1, 2, 3], {(1, 2): tally(4, 1)})
+    matchups = weigh_matchups([1, 2, 3], {(1, 2): outcome_counts(4, 1)})
     runs = [[choose(matchups, rng) for _ in range(50)] for rng in (random.Random(7), random.Random(7))]
     assert runs[0] == runs[1]
     assert len(set(runs[0])) > 1
@@ -83,36 +83,36 @@ def test_a_new_model_meets_at_once_and_those_below_the_floor_keep_their_share() 
     votes = round_robin({1: -100.0, 2: 0.0, 3: 50.0, 4: 200.0}, 400)
     assert share_of(weigh_matchups([1, 2, 3, 4, 5], votes), 5) > 0.8
     # Aimed at another model, the new one is still brought to the floor.
-    new = weigh_matchups([1, 2, 3, 4, 5], votes, target=1)
+    new = weigh_matchups([1, 2, 3, 4, 5], votes, target_model=1)
     assert share_of(new, 5) > FLOOR_SHARE
-    # Without a floor it does not draw the battles away from the target.
-    without_floor = weigh_matchups([1, 2, 3, 4, 5], votes, target=1, floor=0)
+    # Without a floor it does not draw the battles away from the target_model.
+    without_floor = weigh_matchups([1, 2, 3, 4, 5], votes, target_model=1, floor=0)
     assert share_of(without_floor, 1) > 0.8
     assert max(without_floor.probabilities[i, 5] for i in (2, 3, 4)) < 0.05
 
 
 def test_the_share_below_the_floor_goes_by_the_votes_that_lack() -> None:
     votes = round_robin({1: 0.0, 2: 0.0, 3: 0.0, 4: 0.0, 5: 0.0}, 400) | {
-        (1, 6): tally(50, 50),
-        (2, 7): tally(140, 140),
+        (1, 6): outcome_counts(50, 50),
+        (2, 7): outcome_counts(140, 140),
     }
-    chances = weigh_matchups(range(1, 8), votes, target=3, floor=300).probabilities
+    chances = weigh_matchups(range(1, 8), votes, target_model=3, floor=300).probabilities
     assert chances[4, 6] > 3 * chances[4, 7] > 3 * chances[4, 5]
 
 
 def test_the_target_meets_models_of_its_strength() -> None:
     strengths = {i: 150.0 * i for i in range(10)}
-    matchups = weigh_matchups(list(strengths), round_robin(strengths, 100), target=2)
+    matchups = weigh_matchups(list(strengths), round_robin(strengths, 100), target_model=2)
     assert share_of(matchups, 2) > 0.7
     chances = matchups.probabilities
     assert chances[2, 3] > 2 * chances[2, 9]
     assert UNIFORM_SHARE / 45 < chances[0, 9] < UNIFORM_SHARE / 40
-    assert matchups.target == 2
+    assert matchups.target_model == 2
 
 
 def test_for_the_overall_width_the_least_known_meet_most() -> None:
     votes = round_robin(dict.fromkeys(range(6), 0.0), 200)
-    votes[0, 1] = tally(2000, 2000)
+    votes[0, 1] = outcome_counts(2000, 2000)
     matchups = weigh_matchups(range(6), votes)
     assert share_of(matchups, 0) < share_of(matchups, 2)
 
@@ -143,16 +143,18 @@ def test_the_end_of_the_table_is_drawn_safely() -> None:
 
 def test_models_that_meet_no_more_still_tell_about_the_others() -> None:
     """Model 9 is gone; its votes show that 1 and 2 are equals and 3 is far below."""
-    votes = {(1, 9): tally(100, 100), (2, 9): tally(100, 100), (3, 9): tally(4, 196)}
-    chances = weigh_matchups([1, 2, 3], votes, target=1, floor=0).probabilities
+    votes = {(1, 9): outcome_counts(100, 100), (2, 9): outcome_counts(100, 100), (3, 9): outcome_counts(4, 196)}
+    chances = weigh_matchups([1, 2, 3], votes, target_model=1, floor=0).probabilities
     assert set(chances) == {(1, 2), (1, 3), (2, 3)}
     assert chances[1, 2] > chances[1, 3]
 
 
 def test_without_a_finite_rating_a_model_is_placed_all_the_same() -> None:
-    votes = {(1, 2): tally(30, 0), (3, 4): tally(5, 5)}
-    for target in (None, 1, 5):
-        assert sum(weigh_matchups([1, 2, 3, 4, 5], votes, target=target).probabilities.values()) == pytest.approx(1.0)
+    votes = {(1, 2): outcome_counts(30, 0), (3, 4): outcome_counts(5, 5)}
+    for target_model in (None, 1, 5):
+        assert sum(
+            weigh_matchups([1, 2, 3, 4, 5], votes, target_model=target_model).probabilities.values()
+        ) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -160,9 +162,9 @@ def test_without_a_finite_rating_a_model_is_placed_all_the_same() -> None:
     [
         ([], {}, {}, "at least 2 models, got 0"),
         ([1, 1], {}, {}, "at least 2 models, got 1"),
-        ([1, 2], {}, {"target": 3}, "target 3 is not among"),
+        ([1, 2], {}, {"target_model": 3}, "target_model 3 is not among"),
         ([1, 2], {}, {"floor": -1}, "floor"),
-        ([1, 2], {(1, 1): tally(1, 0)}, {}, "meets itself"),
+        ([1, 2], {(1, 1): outcome_counts(1, 0)}, {}, "meets itself"),
         ([1, 2], {(1, 2): {"left": 3}}, {}, "wanted votes by model_a"),
         ([1, 2], {(1, 2): {"tie": -3}}, {}, "wanted votes by model_a"),
         ([1, 2], {}, {"weights": {1: -1.0}}, "weight of model 1"),

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from arena.battles import opening
-from arena.battles.opening import NothingToCompare
+from arena.battles.opening import NoMatchupError
 from arena.models import Battle, Board, Origin, Rater, Stage
 from generators.images import originals
 from generators.models import Generation, ImageModel
@@ -110,9 +110,9 @@ def test_an_original_that_is_gone_sets_the_battle_aside(board: Board, client: Cl
     originals.path(battle.generation_a.original).unlink()
     for file in originals.path("x").parent.parent.parent.glob("derivatives/**/*.jpg"):
         file.unlink()
-    assert b'data-stage="set_aside"' in client.get(battle.get_absolute_url()).content
+    assert b'data-stage="excluded"' in client.get(battle.get_absolute_url()).content
     battle.refresh_from_db()
-    assert battle.set_aside == "broken"
+    assert battle.exclusion == "broken"
 
 
 @pytest.mark.parametrize("n_models", [0, 1])
@@ -129,7 +129,7 @@ def test_a_board_without_prompts_is_a_sentence(client: Client, db: None) -> None
 
 
 def test_retired_models_fight_no_more(board: Board) -> None:
-    retired = board.contestants.first()
+    retired = board.image_models.first()
     ImageModel.objects.filter(pk=retired.pk).update(lifecycle="retired")
     for _ in range(10):
         battle = builders.make_battle(board)
@@ -138,14 +138,14 @@ def test_retired_models_fight_no_more(board: Board) -> None:
 
 def test_votes_made_elsewhere_are_not_voted_on_here(client: Client, db: None) -> None:
     board = builders.make_board(drawn=True, origin=Origin.IMPORTED)
-    with pytest.raises(NothingToCompare):
+    with pytest.raises(NoMatchupError):
         builders.make_battle(board)
     assert client.get(reverse("open_battle", args=[board.slug])).status_code == 404
 
 
 def test_a_model_without_adapter_competes_with_the_images_it_has(db: None) -> None:
     board = builders.make_board(n_models=2, n_prompts=3, drawn=True)
-    board.contestants.update(adapter="")
+    board.image_models.update(adapter="")
     assert builders.make_battle(board).stage is Stage.READY
 
 
@@ -165,26 +165,26 @@ def test_the_prepared_battle_is_the_next_one(board: Board, client: Client) -> No
 def test_something_wrong_sets_the_battle_aside(board: Board, client: Client) -> None:
     client.get(reverse("open_battle", args=[board.slug]))
     battle = Battle.objects.get()
-    aside = client.post(reverse("set_aside", args=[battle.token]), {"reason": "unsafe"}, follow=True)
+    aside = client.post(reverse("exclude_battle", args=[battle.token]), {"reason": "unsafe"}, follow=True)
     assert b"set aside" in aside.content
     battle.refresh_from_db()
-    assert battle.set_aside == "unsafe"
+    assert battle.exclusion == "unsafe"
     assert client.post(reverse("vote", args=[battle.token]), {"winner": "tie"}).status_code == 409
 
 
-def test_after_the_vote_it_is_too_late_to_set_aside(board: Board, client: Client) -> None:
+def test_after_the_vote_it_is_too_late_to_exclude_a_battle(board: Board, client: Client) -> None:
     client.get(reverse("open_battle", args=[board.slug]))
     battle = Battle.objects.get()
     client.post(reverse("vote", args=[battle.token]), {"winner": "tie"})
-    assert client.post(reverse("set_aside", args=[battle.token]), {"reason": "unsafe"}).status_code == 409
+    assert client.post(reverse("exclude_battle", args=[battle.token]), {"reason": "unsafe"}).status_code == 409
     battle.refresh_from_db()
-    assert battle.set_aside == ""
+    assert battle.exclusion == ""
 
 
 def test_an_unknown_reason_is_refused(board: Board) -> None:
     battle = builders.make_battle(board)
     with pytest.raises(ValueError, match="dull"):
-        opening.set_aside(battle, "dull", None)
+        opening.exclude_battle(battle, "dull", None)
 
 
 def test_opening_and_voting_take_few_queries(board: Board, client: Client) -> None:

@@ -15,7 +15,7 @@ from tests.arena.leaderboards.test_snapshots import vote_on
 @pytest.fixture
 def voted(board: Board) -> Board:
     """a and b have met five times, c not once."""
-    a, b, _ = board.contestants.all()
+    a, b, _ = board.image_models.all()
     vote_on(board, a, b, "model_a", 3)
     vote_on(board, a, b, "model_b", 1)
     vote_on(board, a, b, "both_bad", 1)
@@ -29,7 +29,7 @@ def rate(board: Board, **options: object) -> str:
 
 
 def test_it_prints_the_table(voted: Board) -> None:
-    a, b, c = voted.contestants.all()
+    a, b, c = voted.image_models.all()
     first = rate(voted)
     assert "5 votes" in first
     assert "new snapshot" in first
@@ -45,7 +45,7 @@ def test_it_prints_the_table(voted: Board) -> None:
 
 
 def test_columns_are_aligned_whatever_the_names(voted: Board) -> None:
-    longest = voted.contestants.first()
+    longest = voted.image_models.first()
     longest.name = "A model with a name of its own, and a long one"
     longest.save()
     rate(voted)
@@ -59,7 +59,7 @@ def test_it_writes_the_table(voted: Board, tmp_path: Path, kind: str, read) -> N
     file = tmp_path / f"table.{kind}"
     assert f"Written to {file}" in rate(voted, output=file)
     frame = read(file)
-    assert list(frame["model"]) == list(voted.contestants.order_by("slug").values_list("slug", flat=True))
+    assert list(frame["model"]) == list(voted.image_models.order_by("slug").values_list("slug", flat=True))
     assert list(frame["votes"]) == [5, 5, 0]
     assert frame["rating"].notna().tolist() == [True, True, False]
 

@@ -40,7 +40,7 @@ def vote_on(board: Board, first, second, winner: str, times: int = 1) -> None:
 @pytest.fixture
 def voted(board: Board) -> Board:
     """a beats b 6:2, b beats c 6:2, a and c draw twice."""
-    a, b, c = board.contestants.all()
+    a, b, c = board.image_models.all()
     for first, second in ((a, b), (b, c)):
         vote_on(board, first, second, "model_a", 6)
         vote_on(board, first, second, "model_b", 2)
@@ -92,10 +92,10 @@ def test_nothing_new_makes_no_snapshot(voted: Board) -> None:
 def test_a_snapshot_is_new_when_votes_come_and_go_in_equal_number(voted: Board) -> None:
     before = rate_board(voted)
     battle = Vote.objects.latest("id").battle
-    Battle.objects.filter(pk=battle.pk).update(set_aside="unsafe")
+    Battle.objects.filter(pk=battle.pk).update(exclusion="unsafe")
     vote_on(voted, battle.model_a, battle.model_b, battle.votes.get().winner)
     after = rate_board(voted)
-    assert (after.n_votes, after.n_set_aside) == (before.n_votes, 1)
+    assert (after.n_votes, after.n_excluded) == (before.n_votes, 1)
 
 
 def test_a_quiet_board_takes_a_fixed_number_of_queries(voted: Board) -> None:
@@ -111,17 +111,17 @@ def test_the_beat_task_rates_every_board(voted: Board) -> None:
     assert set(Leaderboard.objects.values_list("board", flat=True)) == {voted.pk, other.pk}
 
 
-def test_battles_that_were_set_aside_are_not_counted(voted: Board) -> None:
+def test_battles_that_were_excluded_are_not_counted(voted: Board) -> None:
     before = rate_board(voted)
     battle = Vote.objects.latest("id").battle
-    battle.set_aside = "unsafe"
+    battle.exclusion = "unsafe"
     battle.save()
     after = rate_board(voted)
-    assert (after.n_votes, after.n_set_aside) == (before.n_votes - 1, 1)
+    assert (after.n_votes, after.n_excluded) == (before.n_votes - 1, 1)
 
 
 def test_an_unbeaten_model_is_said_not_papered_over(board: Board, client: Client) -> None:
-    a, b, c = board.contestants.all()
+    a, b, c = board.image_models.all()
     vote_on(board, a, b, "model_a", 3)
     vote_on(board, b, c, "model_a", 2)
     vote_on(board, c, b, "model_a", 2)
@@ -135,7 +135,7 @@ def test_an_unbeaten_model_is_said_not_papered_over(board: Board, client: Client
 
 def test_two_groups_that_never_met_are_said(db: None, client: Client) -> None:
     board = builders.make_board(n_models=4, drawn=True)
-    a, b, c, d = board.contestants.all()
+    a, b, c, d = board.image_models.all()
     vote_on(board, a, b, "tie", 2)
     vote_on(board, c, d, "tie", 1)
     rows = {row.model: row.unrated for row in rate_board(board).ratings.all()}
@@ -170,7 +170,7 @@ def test_the_chart_has_the_tables_figures(voted: Board, client: Client) -> None:
 
 @pytest.mark.parametrize(("kind", "read"), [("csv", pd.read_csv), ("json", pd.read_json), ("parquet", pd.read_parquet)])
 def test_the_table_can_be_downloaded(board: Board, client: Client, kind: str, read) -> None:
-    a, b, c = board.contestants.all()
+    a, b, c = board.image_models.all()
     vote_on(board, a, b, "model_a", 3)
     vote_on(board, a, b, "model_b", 1)
     rate_board(board)
@@ -197,7 +197,7 @@ def test_home_names_the_model_with_the_highest_rating_of_each_board(client: Clie
     builders.make_board(n_models=2, n_prompts=1)
     rate_board(voted)
     # Another snapshot, so that no rating has the number of a board.
-    vote_on(voted, *voted.contestants.all()[:2], "model_a")
+    vote_on(voted, *voted.image_models.all()[:2], "model_a")
     leader = rate_board(voted).ratings.order_by("-value")[0].model
     page = client.get("/").content.decode()
     assert f"{leader.name} leads" in page

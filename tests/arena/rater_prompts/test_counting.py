@@ -18,7 +18,7 @@ from evaluation.ratings.outcomes import WINNERS
 from generators.models import Prompt
 from tests import builders
 
-APART, COUNTED, OFF = Board.RaterPrompts.APART, Board.RaterPrompts.COUNTED, Board.RaterPrompts.OFF
+APART, COUNTED, OFF = Board.RaterPrompts.NOT_COUNTED, Board.RaterPrompts.COUNTED, Board.RaterPrompts.OFF
 Told = Counter[tuple[int, int, str]]
 
 
@@ -40,16 +40,16 @@ def set_mode(board: Board, mode: str) -> None:
 def count_by_hand(board: Board) -> tuple[Told, int, int, int]:
     """(votes by models and winner, raters, set aside, kept apart), by a loop over the votes."""
     told: Told = Counter()
-    raters, n_set_aside, n_apart = set(), 0, 0
+    raters, n_excluded, n_custom_prompt = set(), 0, 0
     for vote in Vote.objects.filter(board=board).select_related("battle"):
-        if vote.battle.set_aside:
-            n_set_aside += 1
-        elif vote.battle.by_rater and board.rater_prompts != "counted":
-            n_apart += 1
+        if vote.battle.exclusion:
+            n_excluded += 1
+        elif vote.battle.custom_prompt and board.rater_prompts != "counted":
+            n_custom_prompt += 1
         else:
             told[vote.model_a_id, vote.model_b_id, vote.winner] += 1
             raters.add(vote.rater_id)
-    return told, len(raters), n_set_aside, n_apart
+    return told, len(raters), n_excluded, n_custom_prompt
 
 
 def told_by(read: BoardCounts) -> Told:
@@ -60,7 +60,7 @@ def told_by(read: BoardCounts) -> Told:
 
 def assert_exact(board: Board) -> None:
     read = read_counts(board)
-    assert (told_by(read), read.n_raters, read.n_set_aside, read.n_apart) == count_by_hand(board)
+    assert (told_by(read), read.n_raters, read.n_excluded, read.n_custom_prompt) == count_by_hand(board)
     assert Vote.objects.filter(board=board).countable().count() == read.counts.n_votes
     clusters = read_clusters(board, read.counts.models, read.last_vote_id)
     assert clusters.weight.sum() == read.counts.n_votes
@@ -71,11 +71,11 @@ def test_votes_on_typed_prompts_are_kept_apart_unless_the_board_counts_them(boar
     for winner in ("model_b", "tie"):
         vote_on_own_prompt(board, winner)
     kept = read_counts(board)
-    assert (kept.counts.n_votes, kept.n_apart, kept.n_set_aside, kept.n_raters) == (1, 2, 0, 1)
+    assert (kept.counts.n_votes, kept.n_custom_prompt, kept.n_excluded, kept.n_raters) == (1, 2, 0, 1)
     assert_exact(board)
     set_mode(board, COUNTED)
     counted = read_counts(board)
-    assert (counted.counts.n_votes, counted.n_apart, counted.n_raters) == (3, 0, 3)
+    assert (counted.counts.n_votes, counted.n_custom_prompt, counted.n_raters) == (3, 0, 3)
     assert_exact(board)
     set_mode(board, OFF)
     assert told_by(read_counts(board)) == told_by(kept)
@@ -90,7 +90,7 @@ def test_the_next_rating_follows_the_mode_without_a_rebuild(board: Board) -> Non
     for mode in (APART, COUNTED, APART):
         set_mode(board, mode)
         made = rate_board(board)
-        seen.append((made.n_votes, made.n_apart, made.n_raters))
+        seen.append((made.n_votes, made.n_custom_prompt, made.n_raters))
         assert unpack_counts(made.counts).n_votes == made.n_votes
         assert rate_board(board) is None
     assert seen == [(3, 2, 3), (5, 0, 5), (3, 2, 3)]
@@ -102,18 +102,18 @@ def test_a_vote_that_is_kept_apart_changes_no_rating(board: Board) -> None:
     before = rate_board(board)
     vote_on_own_prompt(board, "model_a")
     after = rate_board(board)
-    assert (after.n_apart, after.n_votes) == (1, before.n_votes)
+    assert (after.n_custom_prompt, after.n_votes) == (1, before.n_votes)
     rows = [list(made.ratings.order_by("model").values_list("model", "value", "n_votes")) for made in (before, after)]
     assert rows[0] == rows[1]
 
 
-def test_a_typed_battle_that_was_set_aside_is_set_aside_in_every_mode(board: Board) -> None:
+def test_a_typed_battle_that_was_excluded_is_excluded_in_every_mode(board: Board) -> None:
     vote = vote_on_own_prompt(board, "model_a")
-    Battle.objects.filter(pk=vote.battle_id).update(set_aside="unsafe")
+    Battle.objects.filter(pk=vote.battle_id).update(exclusion="unsafe")
     for mode in (APART, COUNTED):
         set_mode(board, mode)
         read = read_counts(board)
-        assert (read.counts.n_votes, read.n_set_aside, read.n_apart, read.n_raters) == (0, 1, 0, 0)
+        assert (read.counts.n_votes, read.n_excluded, read.n_custom_prompt, read.n_raters) == (0, 1, 0, 0)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -134,9 +134,9 @@ def test_whatever_happens_the_counts_are_those_made_by_hand(board: Board, seed: 
         elif event == "mode":
             set_mode(board, rng.choice([APART, COUNTED, OFF]))
         elif event == "set aside":
-            Battle.objects.filter(pk=rng.choice(voted).pk).update(set_aside="broken")
+            Battle.objects.filter(pk=rng.choice(voted).pk).update(exclusion="broken")
         elif event == "take back":
-            Battle.objects.update(set_aside="")
+            Battle.objects.update(exclusion="")
         else:
             {"advance": advance_counts, "rebuild": rebuild_counts}[event](board)
         assert_exact(board)
@@ -147,12 +147,12 @@ def test_the_page_says_how_many_votes_are_kept_apart(board: Board, client: Clien
     vote_on_own_prompt(board, "tie")
     rate_board(board)
     page = client.get(board.get_absolute_url()).content.decode()
-    assert "1 on raters' prompts kept apart" in page
+    assert "1 on raters' prompts kept not_counted" in page
     assert "are in none of these figures" in page
     set_mode(board, COUNTED)
     rate_board(board)
     page = client.get(board.get_absolute_url()).content.decode()
-    assert "kept apart" not in page
+    assert "kept not_counted" not in page
     assert "count like any other" in page
 
 
@@ -181,6 +181,6 @@ def test_what_is_left_out_is_found_by_its_index(board: Board) -> None:
         plan = "\n".join(row[0] for row in sql.fetchall())
     assert "Seq Scan on arena_vote" not in plan, plan
     assert "Seq Scan on arena_battle" not in plan, plan
-    assert "battle_by_rater" in plan
+    assert "battle_custom_prompt" in plan
     read = read_counts(board)
-    assert (read.counts.n_votes, read.n_apart, read.n_raters) == (5001, 1, 2)
+    assert (read.counts.n_votes, read.n_custom_prompt, read.n_raters) == (5001, 1, 2)

@@ -13,13 +13,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from arena.battles.opening import NothingToCompare, open_battle
+from arena.battles.opening import NoMatchupError, open_battle
 from arena.boards import declare_board
 from arena.models import Battle, Board, Origin, Rater, Stage, Vote
 from arena.rater_prompts import opening
-from arena.rater_prompts.opening import LONGEST_TYPED, PromptRefused, TooManyPrompts, open_rater_battle
+from arena.rater_prompts.opening import LONGEST_TYPED, PromptLimitError, PromptRefusedError, open_rater_battle
 from arena.votes.casting import cast_vote
-from generators.models import Generation, Prompt, PromptSet, Vendor
+from generators.models import Generation, Prompt, PromptSet, Provider
 from generators.workers import drawing
 from tests import builders
 from tests.processes import run_at_once
@@ -30,7 +30,7 @@ TEXT = "a red boat under two moons"
 
 @pytest.fixture
 def board(db: None) -> Board:
-    return builders.make_board(n_models=3, n_prompts=2, drawn=True, rater_prompts="apart")
+    return builders.make_board(n_models=3, n_prompts=2, drawn=True, rater_prompts="not_counted")
 
 
 def visit(client: Client, board: Board) -> str:
@@ -54,10 +54,10 @@ def make_older(minutes: int) -> None:
 def test_two_models_draw_the_typed_prompt_now(board: Board) -> None:
     n_pool = Generation.objects.count()
     battle = builders.make_rater_battle(board, TEXT, drawn=False)
-    assert battle.by_rater
+    assert battle.custom_prompt
     assert (battle.prompt.text, battle.prompt.language, battle.prompt.category) == (TEXT, "", "")
     assert battle.model_a != battle.model_b
-    assert {battle.model_a, battle.model_b} <= set(board.contestants.all())
+    assert {battle.model_a, battle.model_b} <= set(board.image_models.all())
     assert Generation.objects.count() == n_pool + 2
     assert battle.stage is Stage.DRAWING
     for generation in (battle.generation_a, battle.generation_b):
@@ -84,13 +84,13 @@ def test_a_board_with_the_longest_slug_has_a_set_too(board: Board) -> None:
 
 
 def test_only_models_that_can_draw_now_are_asked(board: Board) -> None:
-    able = list(board.contestants.all())
-    Vendor.objects.create(slug="openai", resume_at=timezone.now() + timedelta(minutes=5))
-    Vendor.objects.create(slug="gemini", resume_at=timezone.now() - timedelta(minutes=5))
+    able = list(board.image_models.all())
+    Provider.objects.create(slug="openai", resume_at=timezone.now() + timedelta(minutes=5))
+    Provider.objects.create(slug="gemini", resume_at=timezone.now() - timedelta(minutes=5))
     unable: list[dict[str, str]] = [{"lifecycle": "retired"}, {"lifecycle": "private"}]
     unable += [{"adapter": name} for name in ("", "openai")]
-    board.contestants.add(*(builders.make_model(**fields) for fields in unable))
-    board.contestants.add(back := builders.make_model(adapter="gemini", lifecycle="preview"))
+    board.image_models.add(*(builders.make_model(**fields) for fields in unable))
+    board.image_models.add(back := builders.make_model(adapter="gemini", lifecycle="preview"))
     asked = {m for _ in range(40) for m in models_of(builders.make_rater_battle(board, drawn=False))}
     assert asked == {*able, back}
 
@@ -101,8 +101,8 @@ def models_of(battle: Battle) -> list[object]:
 
 
 def test_one_model_that_can_draw_is_too_few(board: Board, client: Client) -> None:
-    board.contestants.exclude(pk=board.contestants.first().pk).update(adapter="")
-    with pytest.raises(NothingToCompare, match="can draw now"):
+    board.image_models.exclude(pk=board.image_models.first().pk).update(adapter="")
+    with pytest.raises(NoMatchupError, match="can draw now"):
         builders.make_rater_battle(board)
     refused = type_prompt(client, board)
     assert refused.status_code == 409
@@ -116,7 +116,7 @@ def test_an_open_typed_battle_is_resumed_and_the_pool_goes_on_after_it(board: Bo
     assert open_battle(board, key) == typed
     cast_vote(typed, key, "tie")
     following = open_battle(board, key)
-    assert not following.by_rater
+    assert not following.custom_prompt
     assert following.prompt.prompt_set in board.prompt_sets.all()
 
 
@@ -127,8 +127,8 @@ def test_an_open_typed_battle_is_resumed_and_the_pool_goes_on_after_it(board: Bo
     "fields", [{"rater_prompts": "off"}, {"task": "image_edit"}, {"origin": Origin.IMPORTED, "drawn": False}]
 )
 def test_a_board_that_takes_no_prompts_says_so(db: None, client: Client, fields: dict[str, object]) -> None:
-    board = builders.make_board(n_models=2, n_prompts=1, **{"drawn": True, "rater_prompts": "apart"} | fields)
-    with pytest.raises(PromptRefused):
+    board = builders.make_board(n_models=2, n_prompts=1, **{"drawn": True, "rater_prompts": "not_counted"} | fields)
+    with pytest.raises(PromptRefusedError):
         open_rater_battle(board, uuid.uuid4(), TEXT)
     address = reverse("rater_prompt", args=[board.slug])
     for response in (client.get(address), client.post(address, {"prompt": TEXT})):
@@ -159,7 +159,7 @@ def test_a_closed_arena_asks_for_a_sign_in_first(board: Board, client: Client, s
 
 def test_the_declaration_says_whether_prompts_are_taken(db: None) -> None:
     models = [builders.make_model().slug for _ in range(2)]
-    declared = {"slug": "b", "title": "B", "contestants": models}
+    declared = {"slug": "b", "title": "B", "models": models}
     assert declare_board(declared).rater_prompts == "off"
     board = declare_board(declared | {"rater_prompts": "counted", "rater_prompts_per_hour": 3})
     assert (board.rater_prompts, board.rater_prompts_per_hour, board.takes_prompts) == ("counted", 3, True)
@@ -237,7 +237,7 @@ def test_a_rater_has_so_many_prompts_an_hour(board: Board, client: Client) -> No
 
 
 def test_the_limit_is_of_one_board(board: Board, client: Client) -> None:
-    other = builders.make_board(n_models=2, n_prompts=0, rater_prompts="apart", rater_prompts_per_hour=1)
+    other = builders.make_board(n_models=2, n_prompts=0, rater_prompts="not_counted", rater_prompts_per_hour=1)
     board.rater_prompts_per_hour = 1
     board.save()
     assert [type_prompt(client, each).status_code for each in (board, other, board)] == [303, 303, 429]
@@ -246,7 +246,7 @@ def test_the_limit_is_of_one_board(board: Board, client: Client) -> None:
 def test_new_cookies_are_no_way_round_the_limits_of_the_board(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "MOST_WAITING", 3)
     battles = [builders.make_rater_battle(board, drawn=False) for _ in range(3)]
-    with pytest.raises(TooManyPrompts, match="being drawn now") as waiting:
+    with pytest.raises(PromptLimitError, match="being drawn now") as waiting:
         builders.make_rater_battle(board)
     assert waiting.value.retry_after == 60
     for generation in (battles[0].generation_a, battles[0].generation_b):
@@ -254,18 +254,18 @@ def test_new_cookies_are_no_way_round_the_limits_of_the_board(board: Board, monk
     builders.make_rater_battle(board)
     monkeypatch.setattr(opening, "RATERS_AT_ONCE", 1)
     board.rater_prompts_per_hour = 4
-    with pytest.raises(TooManyPrompts, match="as it can in an hour"):
+    with pytest.raises(PromptLimitError, match="as it can in an hour"):
         builders.make_rater_battle(board)
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_requests_at_the_same_moment_do_not_pass_the_limit_together() -> None:
-    board = builders.make_board(n_models=2, n_prompts=0, rater_prompts="apart", rater_prompts_per_hour=3)
+    board = builders.make_board(n_models=2, n_prompts=0, rater_prompts="not_counted", rater_prompts_per_hour=3)
     key = uuid.uuid4()
     answers = run_at_once([partial(open_rater_battle, board, key, f"{TEXT} {n}") for n in range(8)])
     assert sum(isinstance(answer, Battle) for answer in answers) == 3
-    assert sum(isinstance(answer, TooManyPrompts) for answer in answers) == 5
+    assert sum(isinstance(answer, PromptLimitError) for answer in answers) == 5
     assert Battle.objects.count() == 3
 
 
@@ -359,7 +359,9 @@ def test_a_failed_drawing_counts_for_nobody_and_offers_the_prompt_again(board: B
     assert not Vote.objects.exists()
 
 
-@pytest.mark.parametrize(("mode", "said"), [("apart", "kept apart from the leaderboard"), ("counted", "counts like")])
+@pytest.mark.parametrize(
+    ("mode", "said"), [("not_counted", "kept apart from the leaderboard"), ("counted", "counts like")]
+)
 def test_the_form_says_what_becomes_of_the_vote(board: Board, client: Client, mode: str, said: str) -> None:
     board.rater_prompts = mode
     board.save()

@@ -12,8 +12,8 @@ from django.urls import reverse
 from arena import tasks
 from arena.models import Battle, Board
 from arena.rater_prompts import safety
-from arena.rater_prompts.safety import UnusableClassifier, check_waiting_images
-from arena.votes.casting import BattleNotOpen, cast_vote
+from arena.rater_prompts.safety import ClassifierError, check_waiting_images
+from arena.votes.casting import BattleNotOpenError, cast_vote
 from generators.images import originals
 from tests import builders
 from tests.processes import child_environment
@@ -46,7 +46,7 @@ def _no_classifier_is_kept() -> None:
 
 @pytest.fixture
 def board(db: None) -> Board:
-    return builders.make_board(n_models=2, n_prompts=1, drawn=True, rater_prompts="apart")
+    return builders.make_board(n_models=2, n_prompts=1, drawn=True, rater_prompts="not_counted")
 
 
 def page_of(client: Client, battle: Battle) -> str:
@@ -65,7 +65,7 @@ def test_images_appear_once_the_classifier_let_both_pass(board: Board, client: C
     assert 'data-stage="drawing"' in page_of(client, battle)
     assert "Both images are drawn and looked at" in page_of(client, battle)
     assert image_statuses(client, battle) == [404, 404]
-    with pytest.raises(BattleNotOpen):
+    with pytest.raises(BattleNotOpenError):
         cast_vote(battle, battle.opened_by, "tie")
     tasks.check_images()
     assert 'data-stage="ready"' in page_of(client, battle)
@@ -82,7 +82,7 @@ def test_an_unsafe_image_sets_the_battle_aside_for_ever(
     battle = builders.make_rater_battle(board)
     assert check_waiting_images() == 1
     battle.refresh_from_db()
-    assert (battle.set_aside, battle.set_aside_by, battle.checked) == ("unsafe", None, False)
+    assert (battle.exclusion, battle.excluded_by, battle.checked) == ("unsafe", None, False)
     page = page_of(client, battle)
     assert "These images cannot be shown." in page
     assert "Thank you" not in page
@@ -104,13 +104,13 @@ def test_battles_of_prepared_prompts_and_half_drawn_ones_wait_for_nothing(
     assert image_statuses(client, prepared) == [200, 200]
 
 
-def test_a_broken_image_is_set_aside_as_broken(board: Board, settings, tmp_path) -> None:
+def test_a_broken_image_is_excluded_as_broken(board: Board, settings, tmp_path) -> None:
     settings.SAFETY_MODEL = make_classifier(tmp_path / "safe", says="safe")
     battle = builders.make_rater_battle(board)
     originals.path(battle.generation_b.original).unlink()
     check_waiting_images()
     battle.refresh_from_db()
-    assert (battle.set_aside, battle.checked) == ("broken", False)
+    assert (battle.exclusion, battle.checked) == ("broken", False)
 
 
 @pytest.mark.parametrize("labels", [("cat", "dog"), ("safe", "sfw")])
@@ -119,7 +119,7 @@ def test_a_classifier_that_tells_nothing_lets_nothing_pass(
 ) -> None:
     settings.SAFETY_MODEL = make_classifier(tmp_path / "odd", says=labels[0], labels=labels)
     battle = builders.make_rater_battle(board)
-    with pytest.raises(UnusableClassifier, match=labels[1]):
+    with pytest.raises(ClassifierError, match=labels[1]):
         check_waiting_images()
     assert 'data-stage="drawing"' in page_of(client, battle)
 
@@ -127,7 +127,7 @@ def test_a_classifier_that_tells_nothing_lets_nothing_pass(
 def test_a_folder_that_is_not_there_is_not_looked_for_elsewhere(board: Board, settings, tmp_path) -> None:
     settings.SAFETY_MODEL = "someone/a-classifier"
     builders.make_rater_battle(board)
-    with pytest.raises(UnusableClassifier, match=r"config\.json"):
+    with pytest.raises(ClassifierError, match=r"config\.json"):
         check_waiting_images()
 
 

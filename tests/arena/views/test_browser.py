@@ -38,7 +38,7 @@ def arena(live_server) -> Board:
     board = builders.make_board(n_models=3, n_prompts=6, canvas_width=512, canvas_height=512)
     names = ("Fresco 2", "Atelier", "Linocut")
     styles = ("gouache", "pastel", "woodcut")
-    for model, name, style in zip(board.contestants.all(), names, styles, strict=True):
+    for model, name, style in zip(board.image_models.all(), names, styles, strict=True):
         model.name, model.organization, model.license = name, "Sketch", "Apache-2.0"
         model.settings, model.in_house = {"style": style}, name == "Fresco 2"
         model.save()
@@ -81,7 +81,7 @@ def test_a_rater_votes_by_key_and_reads_the_leaderboard(
     ):
         expect(page.locator("#battle")).to_have_attribute("data-stage", "ready")
         expect_shown(page)
-        assert not any(model.name in page.content() for model in arena.contestants.all())
+        assert not any(model.name in page.content() for model in arena.image_models.all())
         if number == 0:
             page.screenshot(path=SCREENSHOTS / f"{name}-battle.png")
         page.keyboard.press(key)
@@ -89,7 +89,7 @@ def test_a_rater_votes_by_key_and_reads_the_leaderboard(
         vote = Vote.objects.latest("id")
         assert (vote.winner, Vote.objects.count()) == (answer, number + 1)
         for model in (vote.model_a, vote.model_b):
-            expect(page.locator(".maker .name", has_text=model.name)).to_be_visible()
+            expect(page.locator(".provider .name", has_text=model.name)).to_be_visible()
         if number == 0:
             expect_shown(page)
             page.wait_for_timeout(600)  # the names fade in
@@ -116,7 +116,7 @@ def edits(live_server) -> Board:
     """The demo's edit board with two of its models, drawn."""
     seed(Path(project.BASE_DIR) / "fixtures" / "demo.toml")
     board = Board.objects.get(task=Board.Task.IMAGE_EDIT)
-    board.contestants.set(board.contestants.filter(slug__in=["fresco-2", "scribble-mini"]))
+    board.image_models.set(board.image_models.filter(slug__in=["fresco-2", "scribble-mini"]))
     builders.draw(board)
     return board
 
@@ -274,7 +274,7 @@ def test_the_theme_is_remembered_and_the_keys_are_listed(chromium: Browser, live
 def test_a_rater_types_a_prompt_sees_it_drawn_and_votes(
     chromium: Browser, live_server, arena: Board, name: str, size: dict[str, int]
 ) -> None:
-    arena.rater_prompts.opening = "apart"
+    arena.rater_prompts = "not_counted"
     arena.save()
     context = chromium.new_context(viewport=size, is_mobile=name == "phone", has_touch=name == "phone")
     page = open_page(context, f"{live_server.url}/boards/painters/battle/")
@@ -300,7 +300,7 @@ def test_a_rater_types_a_prompt_sees_it_drawn_and_votes(
     prompt.fill("a green pyramid between two yellow moons")
     page.get_by_role("button", name="Draw it").click()
     expect(page.locator("#battle")).to_have_attribute("data-stage", "drawing")
-    battle = Battle.objects.get(by_rater=True)
+    battle = Battle.objects.get(custom_prompt=True)
     expect(page).to_have_url(f"{live_server.url}{battle.get_absolute_url()}")
     expect(page.get_by_text("Waiting for a worker")).to_be_visible()
     drawing.produce(battle.generation_b_id)

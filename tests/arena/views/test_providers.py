@@ -1,4 +1,4 @@
-"""The operator's pages: how makers are doing, what they cost, one image with all that is known of it."""
+"""The operator's pages: how providers are doing, what they cost, one image with all that is known of it."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from django.utils import timezone
 from arena.models import Board
 from generators.adapters.base import AUTHENTICATION, AdapterError, GeneratedImage, Outcome
 from generators.images import originals
-from generators.models import Budget, Generation, Price, Vendor
+from generators.models import Budget, Generation, Price, Provider
 from generators.providers.circuit_breaker import note_answers
 from generators.workers.drawing import produce
 from tests import builders
@@ -33,10 +33,10 @@ def operator(client: Client, db: None) -> Client:
 @pytest.fixture
 def spent(script: Script, settings: Any) -> Generation:
     """A paid image; beside it a refused one and one without a whole answer."""
-    settings.VENDOR_KEYS = {"scripted": SECRET, "idle": ""}
+    settings.PROVIDER_KEYS = {"scripted": SECRET, "idle": ""}
     model = builders.make_model(adapter="scripted", name="Paid Model", budget="5")
     Price.objects.create(model=model, valid_from="2026-01-01", units={"image": "0.25"}, estimate="0.5")
-    Vendor.objects.create(slug="scripted", requests_per_minute=600, burst=100)
+    Provider.objects.create(slug="scripted", requests_per_minute=600, burst=100)
     budget = Budget.objects.create(slug="nightly", limit="3")
     ends = [
         AdapterError(Outcome.REFUSED, "no", stage="prompt", code="moderation_blocked"),
@@ -51,12 +51,12 @@ def spent(script: Script, settings: Any) -> Generation:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", ["makers", "call_again", "generation", "original"])
+@pytest.mark.parametrize("name", ["providers", "call_again", "generation", "original"])
 @pytest.mark.parametrize("signed_in", [False, True], ids=["a visitor", "a rater with an account"])
 def test_these_pages_are_for_staff_alone(client: Client, board: Board, name: str, signed_in: bool) -> None:
-    Vendor.objects.create(slug="openai")
+    Provider.objects.create(slug="openai")
     pk = Generation.objects.values_list("pk", flat=True)[0]
-    args = {"makers": [], "call_again": ["openai"]}.get(name, [pk])
+    args = {"providers": [], "call_again": ["openai"]}.get(name, [pk])
     if signed_in:
         client.force_login(User.objects.create_user("rater"))
     ask = client.post if name == "call_again" else client.get
@@ -66,7 +66,7 @@ def test_these_pages_are_for_staff_alone(client: Client, board: Board, name: str
 
 
 def test_the_page_says_what_was_spent_and_what_is_uncertain(operator: Client, spent: Generation) -> None:
-    page = operator.get(reverse("makers")).content.decode()
+    page = operator.get(reverse("providers")).content.decode()
     assert "$0.75" in page, "0.25 for the image, the estimate for the call without an end"
     assert "1 uncertain" in page
     assert "$4.25 left" in page
@@ -76,28 +76,30 @@ def test_the_page_says_what_was_spent_and_what_is_uncertain(operator: Client, sp
     assert SECRET not in page
 
 
-def test_a_broken_maker_is_shown_and_can_be_called_again(operator: Client, spent: Generation) -> None:
+def test_a_broken_provider_is_shown_and_can_be_called_again(operator: Client, spent: Generation) -> None:
     later = timezone.now() + timedelta(minutes=3)
-    Vendor.objects.filter(slug="scripted").update(failures=7, resume_at=later, fault="transient: 500", failed_at=later)
-    page = operator.get(reverse("makers")).content.decode()
+    Provider.objects.filter(slug="scripted").update(
+        failures=7, resume_at=later, fault="transient: 500", failed_at=later
+    )
+    page = operator.get(reverse("providers")).content.decode()
     assert "Not called" in page
     assert "7 failed calls in a row" in page
     assert "transient: 500" in page
     response = operator.post(reverse("call_again", args=["scripted"]), follow=True)
     assert "Not called" not in response.content.decode()
-    assert Vendor.objects.get(slug="scripted").resume_at is None
+    assert Provider.objects.get(slug="scripted").resume_at is None
 
 
-def test_a_maker_whose_key_the_workers_lack_says_so_and_one_that_was_never_called_says_nothing_else(
+def test_a_provider_whose_key_the_workers_lack_says_so_and_one_that_was_never_called_says_nothing_else(
     operator: Client, settings: Any
 ) -> None:
     # The site has no keys: what it knows is what workers wrote down.
-    settings.VENDOR_KEYS = {"openai": "", "flux": ""}
+    settings.PROVIDER_KEYS = {"openai": "", "flux": ""}
     for adapter in ("openai", "flux"):
         builders.make_model(adapter=adapter)
-    Vendor.objects.create(slug="openai")
+    Provider.objects.create(slug="openai")
     note_answers("openai", [AdapterError(Outcome.INVALID, "There is no key. Set one.", code=AUTHENTICATION)])
-    page = operator.get(reverse("makers")).content.decode()
+    page = operator.get(reverse("providers")).content.decode()
     assert page.count("There is no key. Set one.") == page.count("Not called</strong>") == 1
     assert page.count("Not called yet.") == 1
 
@@ -107,7 +109,7 @@ def test_the_page_asks_the_database_as_often_for_many_models(operator: Client, s
         with CaptureQueriesContext(
             connection,
         ) as queries:
-            operator.get(reverse("makers"))
+            operator.get(reverse("providers"))
         return len(queries)
 
     before = count()

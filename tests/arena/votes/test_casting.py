@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from arena.models import Battle, Board, Rater, Vote
-from arena.votes.casting import BattleNotOpen, cast_vote
+from arena.votes.casting import BattleNotOpenError, cast_vote
 from evaluation.ratings.outcomes import WINNERS
 from tests import builders
 
@@ -71,7 +71,7 @@ def test_an_unknown_answer_is_an_error_never_a_tie(battle: Battle, client: Clien
 
 def test_a_vote_before_both_images_is_not_counted(db: None) -> None:
     battle = builders.make_battle(builders.make_board())
-    with pytest.raises(BattleNotOpen, match="still being drawn"):
+    with pytest.raises(BattleNotOpenError, match="still being drawn"):
         cast_vote(battle, uuid.uuid4(), "tie")
     assert not Rater.objects.exists()
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from arena.battles.opening import open_battle
-from arena.boards import UnknownDeclaration, declare_board
+from arena.boards import UnknownDeclarationError, declare_board
 from arena.leaderboards.matchup_counts import unpack_counts
 from arena.leaderboards.snapshots import rate_board
 from arena.models import Board, Origin, Rater, Vote
@@ -26,7 +26,7 @@ Interval = Board.Interval
 def fill(board: Board, *, raters: int, votes_each: int, prompts: bool = False, seed: int = 1) -> None:
     """Raters who each have a favourite and vote for it every time, and as many votes without a rater."""
     rng = random.Random(seed)
-    models = list(board.contestants.order_by("pk"))
+    models = list(board.image_models.order_by("pk"))
     given = [*(Rater.objects.create(origin=board.origin, board=board, name=f"r{i}") for i in range(raters)), None]
     known = list(Prompt.objects.filter(prompt_set__boards=board)) if prompts else []
     votes = []
@@ -78,7 +78,7 @@ def test_few_raters_are_too_few_to_tell(imported: Board) -> None:
 
 def test_equal_votes_are_one_row_and_a_vote_without_rater_is_a_cluster_of_its_own(imported: Board) -> None:
     fill(imported, raters=15, votes_each=12)
-    models = list(imported.contestants.order_by("pk").values_list("pk", flat=True))
+    models = list(imported.image_models.order_by("pk").values_list("pk", flat=True))
     votes = read_clusters(imported, models, Vote.objects.latest("id").pk)
     assert votes.weight.sum() == Vote.objects.count()
     assert len(votes) < Vote.objects.count()
@@ -94,7 +94,7 @@ def test_equal_votes_are_one_row_and_a_vote_without_rater_is_a_cluster_of_its_ow
 
 def test_raters_of_models_without_a_rating_do_not_count_as_enough(imported: Board) -> None:
     """Twenty raters compare a model that never loses; the votes that rate the others are of one."""
-    a, b, unbeaten = imported.contestants.order_by("pk")
+    a, b, unbeaten = imported.image_models.order_by("pk")
     raters = [Rater.objects.create(origin=imported.origin, board=imported, name=f"r{i}") for i in range(20)]
     fields = {"board": imported, "origin": imported.origin, "cast_at": timezone.now()}
     votes = [Vote(rater=rater, model_a=unbeaten, model_b=a, winner="model_a", **fields) for rater in raters]
@@ -116,17 +116,17 @@ def test_both_ways_at_once(imported: Board) -> None:
     assert rate_board(imported).parameters["interval"] == "prompt"
 
 
-def test_a_vote_that_was_set_aside_is_in_no_cluster(board: Board) -> None:
+def test_a_vote_that_was_excluded_is_in_no_cluster(board: Board) -> None:
     for _ in range(60):
         builders.make_vote(board, random.Random(_).choice(["model_a", "model_b", "tie"]))
-    models = list(board.contestants.order_by("pk").values_list("pk", flat=True))
+    models = list(board.image_models.order_by("pk").values_list("pk", flat=True))
     last = Vote.objects.latest("id")
     assert read_clusters(board, models, last.pk).weight.sum() == 60
-    last.battle.set_aside = "unsafe"
+    last.battle.exclusion = "unsafe"
     last.battle.save()
     assert read_clusters(board, models, last.pk).weight.sum() == 59
     made = rate_board(board)
-    assert (made.n_votes, made.n_set_aside, made.parameters["interval"]) == (59, 1, "rater")
+    assert (made.n_votes, made.n_excluded, made.parameters["interval"]) == (59, 1, "rater")
 
 
 def test_the_chance_to_be_first_and_the_usable_rate_are_in_the_table(imported: Board, client: Client) -> None:
@@ -141,39 +141,39 @@ def test_the_chance_to_be_first_and_the_usable_rate_are_in_the_table(imported: B
 
 def test_a_model_in_focus_is_in_most_battles(board: Board) -> None:
     board.preliminary_below = 0
-    board.focus = board.contestants.order_by("pk")[1]
+    board.target_model = board.image_models.order_by("pk")[1]
     board.save()
     battles = [open_battle(board, uuid.uuid4()) for _ in range(60)]
-    met = sum(board.focus in (battle.model_a, battle.model_b) for battle in battles)
+    met = sum(board.target_model in (battle.model_a, battle.model_b) for battle in battles)
     assert met >= 48  # nine in ten, and the uniform share
 
 
 def test_a_retired_model_is_no_focus(board: Board) -> None:
-    board.focus = board.contestants.order_by("pk")[1]
+    board.target_model = board.image_models.order_by("pk")[1]
     board.save()
-    board.focus.lifecycle = "retired"
-    board.focus.save()
+    board.target_model.lifecycle = "retired"
+    board.target_model.save()
     battle = open_battle(board, uuid.uuid4())
-    assert board.focus not in (battle.model_a, battle.model_b)
+    assert board.target_model not in (battle.model_a, battle.model_b)
 
 
 def test_a_model_with_nothing_to_show_does_not_stop_the_battles(board: Board) -> None:
-    board.focus = builders.make_model(adapter="")
+    board.target_model = builders.make_model(adapter="")
     board.save()
-    board.contestants.add(board.focus)
+    board.image_models.add(board.target_model)
     for _ in range(20):
         battle = open_battle(board, uuid.uuid4())
-        assert board.focus not in (battle.model_a, battle.model_b)
+        assert board.target_model not in (battle.model_a, battle.model_b)
 
 
 def test_interval_and_focus_are_declared(db: None) -> None:
     models = [builders.make_model() for _ in range(2)]
-    declared = {"slug": "b", "title": "B", "contestants": [m.slug for m in models]}
-    board = declare_board(declared | {"interval": "rater+prompt", "focus": models[1].slug})
-    assert (board.interval, board.focus) == ("rater+prompt", models[1])
-    assert declare_board(declared).focus is None
-    with pytest.raises(UnknownDeclaration, match="contestant"):
-        declare_board(declared | {"focus": "nobody"})
+    declared = {"slug": "b", "title": "B", "models": [m.slug for m in models]}
+    board = declare_board(declared | {"interval": "rater+prompt", "target_model": models[1].slug})
+    assert (board.interval, board.target_model) == ("rater+prompt", models[1])
+    assert declare_board(declared).target_model is None
+    with pytest.raises(UnknownDeclarationError, match="model"):
+        declare_board(declared | {"target_model": "nobody"})
     with pytest.raises(ValueError, match="interval"):
         declare_board(declared | {"interval": "bootstrap"})
 

@@ -37,7 +37,7 @@ def imported(db: None) -> Board:
 
 
 def add_votes(board: Board, n_votes: int, rng: random.Random, raters: list[Rater]) -> None:
-    models = list(board.contestants.all())
+    models = list(board.image_models.all())
     votes = []
     for _ in range(n_votes):
         a, b = rng.sample(models, 2)
@@ -56,7 +56,7 @@ def assert_exact(board: Board) -> None:
     i, j, k = counts.table.nonzero()
     cells = zip(i.tolist(), j.tolist(), k.tolist(), counts.table[i, j, k].tolist(), strict=True)
     assert {(counts.models[a], counts.models[b], WINNERS[w]): votes for a, b, w, votes in cells} == told
-    assert read.n_set_aside == votes.count() - sum(told.values())
+    assert read.n_excluded == votes.count() - sum(told.values())
     assert read.n_raters == len(set(votes.countable().values_list("rater", flat=True)) - {None})
 
 
@@ -85,9 +85,9 @@ def happen(board: Board, keys: list[uuid.UUID], rng: random.Random) -> None:
         rater = Rater.objects.create()
         Vote.objects.create(battle=battle, rater=rater, winner="tie", origin="human", cast_at=timezone.now(), **fields)
     elif event == "set aside":
-        Battle.objects.filter(pk=battle.pk).update(set_aside="unsafe")
+        Battle.objects.filter(pk=battle.pk).update(exclusion="unsafe")
     elif event == "take back":
-        Battle.objects.filter(set_aside="unsafe").update(set_aside="")
+        Battle.objects.filter(exclusion="unsafe").update(exclusion="")
     elif event == "delete":
         battle.votes.all().delete()
     else:
@@ -129,16 +129,16 @@ def test_counts_that_went_astray_are_found_or_rebuilt(imported: Board) -> None:
 def test_a_negative_count_is_an_error(board: Board) -> None:
     vote = builders.make_vote(board)
     advance_counts(board)
-    Battle.objects.filter(pk=vote.battle_id).update(set_aside="broken")
+    Battle.objects.filter(pk=vote.battle_id).update(exclusion="broken")
     VoteCount.objects.all().delete()
     with pytest.raises(ValueError, match="0 or more"):
         read_counts(board)
 
 
-def test_a_board_without_votes_has_counts_of_its_contestants(imported: Board) -> None:
+def test_a_board_without_votes_has_counts_of_its_models(imported: Board) -> None:
     read = read_counts(imported)
-    assert read.counts.models == tuple(imported.contestants.order_by("pk").values_list("pk", flat=True))
-    assert (read.counts.n_votes, read.n_raters, read.n_set_aside, read.last_vote_id) == (0, 0, 0, 0)
+    assert read.counts.models == tuple(imported.image_models.order_by("pk").values_list("pk", flat=True))
+    assert (read.counts.n_votes, read.n_raters, read.n_excluded, read.last_vote_id) == (0, 0, 0, 0)
 
 
 # Several at once
@@ -153,7 +153,7 @@ def other(transactional_db: None) -> Iterator[BaseDatabaseWrapper]:
 
 
 def insert(other: BaseDatabaseWrapper, board: Board) -> None:
-    models = board.contestants.order_by("pk").values_list("pk", flat=True)
+    models = board.image_models.order_by("pk").values_list("pk", flat=True)
     with other.cursor() as sql:
         sql.execute(SQL_VOTE, [board.pk, *models[:2]])
 

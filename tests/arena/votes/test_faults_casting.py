@@ -163,7 +163,7 @@ def cold_board(transactional_db: None, studio: Studio) -> Board:
     """Two models and three prompts; nothing is drawn yet."""
     studio.open()
     board = builders.make_board(n_models=0, n_prompts=3)
-    board.contestants.set([builders.make_model(adapter="slow", settings={"folder": str(studio.folder)}) for _ in "ab"])
+    board.image_models.set([builders.make_model(adapter="slow", settings={"folder": str(studio.folder)}) for _ in "ab"])
     return board
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from arena.votes.files import COLUMNS, UnusableVoteFile, read_votes
+from arena.votes.files import COLUMNS, VoteFileError, read_votes
 from tests.arena.votes.vote_lines import HEADER, VOTE, csv_of, only_reason, places, read
 
 
@@ -198,7 +198,7 @@ def test_only_takes_the_lines_that_have_the_value(tmp_path: Path) -> None:
     votes = read(tmp_path, content, only={"anony": "True"})
     assert (votes.rows["line"].tolist(), votes.left_out, votes.unused) == ([2, 4], 1, ())
     assert places(votes) == [5]  # what this line is, cannot be said
-    with pytest.raises(UnusableVoteFile, match=r"No line has anony=true\. There are anony='False', anony='True'"):
+    with pytest.raises(VoteFileError, match=r"No line has anony=true\. There are anony='False', anony='True'"):
         read(tmp_path, csv_of(f"{VOTE},True", f"{VOTE},False", header=HEADER + ",anony"), only={"anony": "true"})
 
 
@@ -242,14 +242,14 @@ def test_column_is_read_from_another_name(tmp_path: Path) -> None:
 def test_file_that_holds_no_votes_is_refused(
     tmp_path: Path, content: bytes, options: dict[str, dict[str, str]], message: str
 ) -> None:
-    with pytest.raises(UnusableVoteFile, match=message):
+    with pytest.raises(VoteFileError, match=message):
         read(tmp_path, content, **options)
 
 
 def test_file_that_is_not_there_or_of_another_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnusableVoteFile, match=r"absent\.csv cannot be read: No such file"):
+    with pytest.raises(VoteFileError, match=r"absent\.csv cannot be read: No such file"):
         read_votes(tmp_path / "absent.csv")
-    with pytest.raises(UnusableVoteFile, match=r"ends in '\.xlsx' cannot be read; wanted \.csv"):
+    with pytest.raises(VoteFileError, match=r"ends in '\.xlsx' cannot be read; wanted \.csv"):
         read(tmp_path, b"PK", ".xlsx")
-    with pytest.raises(UnusableVoteFile, match="cannot be read as Parquet"):
+    with pytest.raises(VoteFileError, match="cannot be read as Parquet"):
         read(tmp_path, b"PAR1 and no more PAR1", ".parquet")

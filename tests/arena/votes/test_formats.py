@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from arena.models import Rater, Vote
-from arena.votes.files import COLUMNS, LONGEST, LONGEST_SLUG, UnusableVoteFile, read_votes
+from arena.votes.files import COLUMNS, LONGEST, LONGEST_SLUG, VoteFileError, read_votes
 from evaluation.ratings.outcomes import WINNERS
 from generators.models import ImageModel, Prompt
 from tests.arena.votes.vote_lines import HEADER, VOTE, csv_of, only_reason, places, read
@@ -95,7 +95,7 @@ def test_parquet_column_of_another_type_is_a_fault(tmp_path: Path) -> None:
 
 def test_parquet_without_text_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": [b"\xff\xd8"]}), tmp_path / "votes.parquet")
-    with pytest.raises(UnusableVoteFile, match="no column of text or numbers"):
+    with pytest.raises(VoteFileError, match="no column of text or numbers"):
         read_votes(tmp_path / "votes.parquet")
 
 
@@ -105,7 +105,7 @@ def test_parquet_without_text_is_refused(tmp_path: Path) -> None:
 def expect_votes_and_faults(file: Path) -> None:
     try:
         votes = read_votes(file)
-    except UnusableVoteFile:
+    except VoteFileError:
         return
     assert len(votes.rows) + len(votes.faults) > 0
     assert set(votes.rows["winner"]) <= set(WINNERS)

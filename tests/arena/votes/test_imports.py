@@ -42,7 +42,7 @@ def import_file(file: Path, *options: str, board: str = "old-arena") -> str:
 
 def refuse(file: Path, *options: str, board: str = "old-arena") -> str:
     """The message of a refused import, which wrote nothing."""
-    tables = (Board, Vote, Rater, ImageModel, PromptSet, Prompt, Board.contestants.through)
+    tables = (Board, Vote, Rater, ImageModel, PromptSet, Prompt, Board.image_models.through)
     before = [table.objects.count() for table in tables]
     with pytest.raises(CommandError) as refused:
         import_file(file, *options, board=board)
@@ -60,7 +60,7 @@ def test_file_becomes_a_board(file: Path) -> None:
         "image_edit",
         "imported",
     )
-    models = board.contestants.values_list("slug", "name", "family", "adapter")
+    models = board.image_models.values_list("slug", "name", "family", "adapter")
     assert list(models) == [
         ("flux-11", "Flux 1.1", "Flux 1.1", ""),
         ("lcm", "LCM", "LCM", ""),

@@ -46,8 +46,8 @@ def test_only_the_asked_generations_are_told(board: Board, images: list[Generati
 def test_votes_that_do_not_count_are_left_out(board: Board, images: list[Generation]) -> None:
     x, y, z = images
     vote(board, x, y)
-    Battle.objects.filter(pk=vote(board, x, z).pk).update(set_aside="broken")
-    Battle.objects.filter(pk=vote(board, x, z).pk).update(by_rater=True)
+    Battle.objects.filter(pk=vote(board, x, z).pk).update(exclusion="broken")
+    Battle.objects.filter(pk=vote(board, x, z).pk).update(custom_prompt=True)
     assert [fact.opponent for fact in count_preferences([x.pk])[x.pk]] == [y.model.slug]
 
 
@@ -61,7 +61,7 @@ def test_opponents_have_their_newest_rating_on_that_board(board: Board, images: 
     vote(board, x, y)
     newest = rate_board(board)
     other = builders.make_board(n_prompts=0)
-    other.contestants.set(board.contestants.all())
+    other.image_models.set(board.image_models.all())
     vote(other, y, x)
     found = count_preferences([x.pk])[x.pk]
     rating = newest.ratings.get(model=y.model).value

@@ -10,7 +10,7 @@ from evaluation.extractors.feature_store import FeatureStore
 from evaluation.metrics.preference import WinRate
 from evaluation.models import Run, Sample
 from evaluation.runs.extractions import Extractions
-from evaluation.runs.sample_inputs import freeze_facts, thaw
+from evaluation.runs.sample_inputs import snapshot_inputs, thaw
 from tests import builders
 
 
@@ -23,7 +23,7 @@ def test_votes_on_the_images_of_a_run_are_frozen_with_its_facts(board: Board, tm
     winner, loser = battle.generation_a, battle.generation_b
     run = Run.objects.create(suite="s", suite_digest="0", model=winner.model, spec={})
     won, lost = (Sample.objects.create(run=run, generation=generation) for generation in (winner, loser))
-    facts = freeze_facts(run)
+    facts = snapshot_inputs(run)
     assert [vote["outcome"] for vote in facts[won.pk]["votes"]] == ["win"]
     assert [vote["outcome"] for vote in facts[lost.pk]["votes"]] == ["loss"]
     assert facts[won.pk]["votes"][0]["opponent"] == loser.model.slug

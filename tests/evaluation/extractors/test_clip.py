@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.extractors.base import MissingWeights, UnreadableInput
+from evaluation.extractors.base import MissingWeightsError, UnreadableInputError
 from evaluation.extractors.clip import ClipImages, ClipTexts
 from evaluation.extractors.preprocessing import read_preprocessing
 from generators.adapters.diffusers.logging_quiet import quiet
@@ -68,12 +68,14 @@ def test_the_files_of_old_say_the_same_as_those_of_today(tmp_path: Path) -> None
 def test_another_preprocessing_is_refused(change: dict[str, object], copy: Path) -> None:
     file = copy / "preprocessor_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
-    with pytest.raises(MissingWeights, match=r"preprocessor_config\.json asks for a preprocessing that is not known"):
+    with pytest.raises(
+        MissingWeightsError, match=r"preprocessor_config\.json asks for a preprocessing that is not known"
+    ):
         ClipImages("tiny", copy.parent.parent).prepare(encode(make_noise(9, 9)))
 
 
 def test_an_image_that_is_all_length_is_no_crash(weights: Path) -> None:
-    with pytest.raises(UnreadableInput, match="too long"):
+    with pytest.raises(UnreadableInputError, match="too long"):
         read_preprocessing(weights / "clip" / "tiny").apply(np.zeros((1, 100_000_000, 3), dtype=np.uint8))
 
 
@@ -150,9 +152,11 @@ def test_a_folder_that_lacks_files_names_them(copy: Path) -> None:
     weights = copy.parent.parent
     (copy / "tokenizer.json").unlink()
     (copy / "model.safetensors").unlink()
-    with pytest.raises(MissingWeights, match=r"tiny: tokenizer.json, model.safetensors or .* hf download OWNER"):
+    with pytest.raises(MissingWeightsError, match=r"tiny: tokenizer.json, model.safetensors or .* hf download OWNER"):
         ClipTexts("tiny", weights)
-    with pytest.raises(MissingWeights, match=r"hf download openai/clip-vit-base-patch32 --local-dir .*clip/vit-b-32"):
+    with pytest.raises(
+        MissingWeightsError, match=r"hf download openai/clip-vit-base-patch32 --local-dir .*clip/vit-b-32"
+    ):
         ClipImages("vit-b-32", weights)
     for name in ("", "../tiny", "a/b", ".hidden"):
         with pytest.raises(ValueError, match="names no folder"):
@@ -163,10 +167,10 @@ def test_a_cut_file_and_one_of_another_network_are_refused(copy: Path) -> None:
     file, ready = copy / "model.safetensors", np.zeros((3, 32, 32), dtype=np.float32)
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(MissingWeights, match="cannot be loaded as CLIPModel"):
+    with pytest.raises(MissingWeightsError, match="cannot be loaded as CLIPModel"):
         ClipImages("tiny", copy.parent.parent).extract([ready])
     drop_weight(file, whole, "visual_projection.weight")
-    with pytest.raises(MissingWeights, match=r"1 weights are missing \(visual_projection.weight"):
+    with pytest.raises(MissingWeightsError, match=r"1 weights are missing \(visual_projection.weight"):
         ClipImages("tiny", copy.parent.parent).extract([ready])
 
 
@@ -181,7 +185,7 @@ def test_weights_in_several_files_are_all_looked_at(weights: Path, copy: Path) -
     in_parts, whole = ClipImages("tiny", copy.parent.parent), ClipImages("tiny", weights)
     np.testing.assert_allclose(stack(in_parts, [source]), stack(whole, [source]), atol=1e-6)
     next(copy.glob("model-00002-of-*.safetensors")).unlink()
-    with pytest.raises(MissingWeights, match="names weights that are not there"):
+    with pytest.raises(MissingWeightsError, match="names weights that are not there"):
         _ = ClipImages("tiny", copy.parent.parent).identity
 
 
@@ -199,8 +203,8 @@ def test_a_tokenizer_of_another_network_is_refused(copy: Path) -> None:
     tokenizer["model"]["vocab"] = {"<|startoftext|>": 0, "<|endoftext|>": 1}
     tokenizer["model"]["merges"] = []
     file.write_text(json.dumps(tokenizer))
-    with pytest.raises(MissingWeights, match="Copy the file that belongs to the network"):
+    with pytest.raises(MissingWeightsError, match="Copy the file that belongs to the network"):
         ClipTexts("tiny", copy.parent.parent).prepare("a cat")
     file.write_text("{")
-    with pytest.raises(MissingWeights, match=r"tokenizer\.json is damaged"):
+    with pytest.raises(MissingWeightsError, match=r"tokenizer\.json is damaged"):
         ClipTexts("tiny", copy.parent.parent).prepare("a cat")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.extractors.base import UnreadableInput
+from evaluation.extractors.base import UnreadableInputError
 from evaluation.extractors.decoding import decode_rgb
 from tests.evaluation.extractors.encoded_images import encode, make_noise
 
@@ -84,7 +84,7 @@ def test_exif_turns_nothing() -> None:
     ids=["empty", "gif", "page", "half a png", "half a jpeg", "damaged header"],
 )
 def test_what_is_no_whole_image_says_so(data: bytes, said: str) -> None:
-    with pytest.raises(UnreadableInput, match=said):
+    with pytest.raises(UnreadableInputError, match=said):
         decode_rgb(data)
 
 
@@ -92,5 +92,5 @@ def test_an_image_that_moves_is_none() -> None:
     stream = io.BytesIO()
     frames = [Image.fromarray(make_noise(8, 8, seed)) for seed in range(2)]
     frames[0].save(stream, "WEBP", save_all=True, append_images=frames[1:], lossless=True)
-    with pytest.raises(UnreadableInput, match="2 frames"):
+    with pytest.raises(UnreadableInputError, match="2 frames"):
         decode_rgb(stream.getvalue())

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from evaluation.extractors import detectors
-from evaluation.extractors.base import MissingWeights
+from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.detectors import ObjectDetector
 from generators.adapters.diffusers.logging_quiet import quiet
 
@@ -97,7 +97,7 @@ def test_the_colour_is_that_of_the_box() -> None:
 
 
 def test_a_folder_that_lacks_files_says_which_and_how_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(MissingWeights, match=r"preprocessor_config\.json.*hf download"):
+    with pytest.raises(MissingWeightsError, match=r"preprocessor_config\.json.*hf download"):
         ObjectDetector("rtdetr-r50", tmp_path)
 
 
@@ -108,7 +108,7 @@ def test_what_is_no_preprocessing_of_a_detector_is_named(weights: Path, tmp_path
         (broken / file.name).write_bytes(file.read_bytes())
     (broken / "preprocessor_config.json").write_text("{}")
     (broken / "config.json").write_text("{}")
-    with pytest.raises(MissingWeights, match="no preprocessing for a detector"):
+    with pytest.raises(MissingWeightsError, match="no preprocessing for a detector"):
         _ = ObjectDetector("broken", tmp_path).processor
 
 

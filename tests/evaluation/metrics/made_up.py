@@ -7,12 +7,12 @@ from typing import Any
 from evaluation.metrics.base import (
     Declaration,
     Measurement,
-    PromptFacts,
+    PromptInputs,
     PromptMetric,
-    SampleFacts,
+    SampleInputs,
     SampleMetric,
     SetMetric,
-    Unscored,
+    UnscoredError,
 )
 
 
@@ -20,11 +20,11 @@ def declare(unit: str = "", min_samples: int = 1) -> Declaration:
     return Declaration(title="Made up", unit=unit, higher_is_better=True, min_samples=min_samples, source="a test")
 
 
-def make_sample(key: str, seed: int = 0, value: float | None = 1.0, **prompt: Any) -> SampleFacts:
-    return SampleFacts(prompt=PromptFacts(key=key, text=f"prompt {key}", **prompt), seed=seed, usd=value)
+def make_sample(key: str, seed: int = 0, value: float | None = 1.0, **prompt: Any) -> SampleInputs:
+    return SampleInputs(prompt=PromptInputs(key=key, text=f"prompt {key}", **prompt), seed=seed, usd=value)
 
 
-def make_samples(values: Sequence[Sequence[float | None]], **prompt: Any) -> list[SampleFacts]:
+def make_samples(values: Sequence[Sequence[float | None]], **prompt: Any) -> list[SampleInputs]:
     """A prompt for each inner list, a seed for each of its values."""
     return [
         make_sample(f"p{i:03}", seed, value, **prompt)
@@ -33,10 +33,10 @@ def make_samples(values: Sequence[Sequence[float | None]], **prompt: Any) -> lis
     ]
 
 
-def read(sample: SampleFacts) -> float:
+def read(sample: SampleInputs) -> float:
     """Below -1000 something breaks that no metric is meant to raise."""
     if sample.usd is None:
-        raise Unscored("no price is known")
+        raise UnscoredError("no price is known")
     if sample.usd < -1000:
         raise ZeroDivisionError("division by zero")
     return sample.usd
@@ -45,14 +45,14 @@ def read(sample: SampleFacts) -> float:
 class Mean(SampleMetric):
     declaration = declare()
 
-    def measure(self, sample: SampleFacts) -> Measurement:
+    def measure(self, sample: SampleInputs) -> Measurement:
         return Measurement((read(sample),), f"read {read(sample)}")
 
 
 class Cheap(Mean):
     """About prompts of the category "cheap" alone."""
 
-    def applies(self, prompt: PromptFacts) -> bool:
+    def applies(self, prompt: PromptInputs) -> bool:
         return prompt.category == "cheap"
 
 
@@ -65,7 +65,7 @@ class Rank(SampleMetric):
 
     declaration = declare()
 
-    def measure_all(self, samples: Sequence[SampleFacts]) -> list[Measurement | Unscored]:
+    def measure_all(self, samples: Sequence[SampleInputs]) -> list[Measurement | UnscoredError]:
         values = [read(sample) for sample in samples]
         return [Measurement((float(sum(other < value for other in values)),)) for value in values]
 
@@ -75,10 +75,10 @@ class Spread(PromptMetric):
 
     declaration = declare()
 
-    def measure(self, samples: Sequence[SampleFacts]) -> Measurement:
+    def measure(self, samples: Sequence[SampleInputs]) -> Measurement:
         values = [read(sample) for sample in samples]
         if len(values) < 2:
-            raise Unscored("a spread needs 2 samples")
+            raise UnscoredError("a spread needs 2 samples")
         return Measurement((max(values) - min(values),))
 
 
@@ -95,16 +95,16 @@ class Sums:
 class Variance(SetMetric):
     declaration = declare(min_samples=5)
 
-    def check(self, sample: SampleFacts) -> None:
+    def check(self, sample: SampleInputs) -> None:
         read(sample)
 
-    def summarize(self, samples: Iterable[SampleFacts]) -> Sums:
+    def summarize(self, samples: Iterable[SampleInputs]) -> Sums:
         values = [read(sample) for sample in samples]
         return Sums(len(values), sum(values), sum(value**2 for value in values))
 
     def compute(self, statistic: Sums, reference: Any = None) -> float:
         if statistic.n < 2:
-            raise Unscored("a variance needs 2 samples")
+            raise UnscoredError("a variance needs 2 samples")
         found = (statistic.squares - statistic.total**2 / statistic.n) / (statistic.n - 1)
         return found - (reference or 0.0)
 
@@ -117,7 +117,7 @@ class Share(Variance):
 
     declaration = declare("share")
 
-    def summarize(self, samples: Iterable[SampleFacts]) -> Sums:
+    def summarize(self, samples: Iterable[SampleInputs]) -> Sums:
         values = [float(read(sample) > 0) for sample in samples]
         return Sums(len(values), sum(values), sum(values))
 

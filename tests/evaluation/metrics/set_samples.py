@@ -5,19 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.metrics.base import PromptFacts, SampleFacts
+from evaluation.metrics.base import PromptInputs, SampleInputs
 from evaluation.metrics.statistics import FeatureRows, Moments, ReferenceStatistics
 
 EXTRACTOR = "clip-image/tiny"
 
 
-def make_sample(features: Any, *, prompt: str = "p", seed: int = 0, **facts: Any) -> SampleFacts:
+def make_sample(features: Any, *, prompt: str = "p", seed: int = 0, **facts: Any) -> SampleInputs:
     """``features``: an array, or the Exception that came instead."""
     found = {EXTRACTOR: features} if features is not None else {}
-    return SampleFacts(prompt=PromptFacts(key=prompt, text=prompt), seed=seed, extracted=found, **facts)
+    return SampleInputs(prompt=PromptInputs(key=prompt, text=prompt), seed=seed, extracted=found, **facts)
 
 
-def make_samples(rows: np.ndarray, *, prompts: Sequence[str] = ()) -> list[SampleFacts]:
+def make_samples(rows: np.ndarray, *, prompts: Sequence[str] = ()) -> list[SampleInputs]:
     """One for each row (n, d)."""
     names = prompts or [f"p{i}" for i in range(len(rows))]
     return [make_sample(row, prompt=name, seed=i) for i, (row, name) in enumerate(zip(rows, names, strict=True))]

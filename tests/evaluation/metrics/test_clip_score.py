@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.extractors.base import ExtractionFault
-from evaluation.metrics.base import Measurement, Metric, PromptFacts, SampleFacts, Unscored
+from evaluation.extractors.base import ExtractionError
+from evaluation.metrics.base import Measurement, Metric, PromptInputs, SampleInputs, UnscoredError
 from evaluation.metrics.clip_score import ClipScore, ClipScore100, RetrievalRank
 from evaluation.metrics.registry import build_metric
 
@@ -23,26 +23,26 @@ def at_cosine(cosine: float) -> Any:
     return 5.0 * np.array([cosine, math.sqrt(1.0 - cosine * cosine)], dtype=np.float32)
 
 
-def make_sample(metric: Metric, image: Any, text: Any = ALONG, prompt: str = "a cat", **changes: Any) -> SampleFacts:
-    facts = PromptFacts(key=prompt, text=prompt)
+def make_sample(metric: Metric, image: Any, text: Any = ALONG, prompt: str = "a cat", **changes: Any) -> SampleInputs:
+    facts = PromptInputs(key=prompt, text=prompt)
     (asked,) = metric.texts(facts)
     extracted = {metric.image_extractors()[0]: image}
-    return SampleFacts(**{"prompt": facts, "seed": 0, "extracted": extracted, "texts": {asked: text}} | changes)
+    return SampleInputs(**{"prompt": facts, "seed": 0, "extracted": extracted, "texts": {asked: text}} | changes)
 
 
-def aggregate(metric: Any, samples: list[SampleFacts]) -> float:
+def aggregate(metric: Any, samples: list[SampleInputs]) -> float:
     return float(metric.aggregate(np.array([found.values for found in metric.measure_all(samples)])))
 
 
 def test_the_original_asks_for_vit_b_32_and_its_prefix() -> None:
     metric = build_metric("clip-score", {})
     assert metric.image_extractors() == ("clip-image/vit-b-32",)
-    assert metric.texts(PromptFacts(key="p", text="a cat")) == (("clip-text/vit-b-32", "A photo depicts a cat"),)
+    assert metric.texts(PromptInputs(key="p", text="a cat")) == (("clip-text/vit-b-32", "A photo depicts a cat"),)
 
 
 def test_the_other_asks_for_vit_l_14_and_the_bare_prompt() -> None:
     metric = build_metric("clip-score-100", {})
-    assert metric.texts(PromptFacts(key="p", text="a cat")) == (("clip-text/vit-l-14", "a cat"),)
+    assert metric.texts(PromptInputs(key="p", text="a cat")) == (("clip-text/vit-l-14", "a cat"),)
 
 
 @pytest.mark.parametrize(
@@ -133,14 +133,14 @@ def test_torchmetrics_cuts_the_end_token_off_a_long_prompt() -> None:
         (np.zeros(2, dtype=np.float32), ALONG, "length 0"),
         (ALONG, np.zeros(2, dtype=np.float32), "length 0"),
         (np.array([np.nan, 1.0], dtype=np.float32), ALONG, "NaN"),
-        (ExtractionFault("cut off"), ALONG, "cut off"),
-        (ALONG, ExtractionFault("no such text"), "no such text"),
+        (ExtractionError("cut off"), ALONG, "cut off"),
+        (ALONG, ExtractionError("no such text"), "no such text"),
     ],
 )
 def test_what_cannot_be_compared_is_unscored(metric: Any, image: Any, text: Any, reason: str) -> None:
     samples = [make_sample(metric, image, text), make_sample(metric, ALONG, ALONG, "a dog")]
     found = metric.measure_all(samples)
-    assert isinstance(found[0], Unscored)
+    assert isinstance(found[0], UnscoredError)
     assert reason in str(found[0])
 
 
@@ -180,9 +180,9 @@ def test_prompts_that_clip_cannot_tell_apart_share_their_places() -> None:
 def test_one_prompt_has_no_rank() -> None:
     metric = RetrievalRank()
     (alone,) = metric.measure_all([make_sample(metric, ALONG)])
-    assert isinstance(alone, Unscored)
+    assert isinstance(alone, UnscoredError)
     assert "at least 2 different prompts" in str(alone)
-    with pytest.raises(Unscored, match="among all prompts"):
+    with pytest.raises(UnscoredError, match="among all prompts"):
         metric.measure(make_sample(metric, ALONG))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from evaluation.metrics.base import Unscored
+from evaluation.metrics.base import UnscoredError
 from evaluation.metrics.cmmd import Cmmd
 from tests.evaluation.metrics.set_samples import EXTRACTOR, draw_features, make_reference, make_sample, make_samples
 
@@ -56,7 +56,7 @@ def test_a_set_is_at_no_distance_from_itself_whatever_the_lengths() -> None:
 
 
 def test_features_without_a_direction_are_unscored() -> None:
-    with pytest.raises(Unscored, match="no direction"):
+    with pytest.raises(UnscoredError, match="no direction"):
         Cmmd(extractor=EXTRACTOR, reference="photos").check(make_sample(np.zeros(4, np.float32)))
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evaluation.metrics.base import PromptFacts, SampleFacts, Unscored
+from evaluation.metrics.base import PromptInputs, SampleInputs, UnscoredError
 from evaluation.metrics.composition import (
     ColorAccuracy,
     Composition,
@@ -29,9 +29,9 @@ def thing(
     return {"label": label, "color": color, "box": box, "confidence": sure}
 
 
-def sample(checks: list[dict], *objects: dict, labels: list[str] = LABELS) -> SampleFacts:
-    prompt = PromptFacts(key="p", text="", checks=tuple(checks))
-    return SampleFacts(prompt=prompt, seed=0, extracted={"sketch-checker": {"objects": objects, "labels": labels}})
+def sample(checks: list[dict], *objects: dict, labels: list[str] = LABELS) -> SampleInputs:
+    prompt = PromptInputs(key="p", text="", checks=tuple(checks))
+    return SampleInputs(prompt=prompt, seed=0, extracted={"sketch-checker": {"objects": objects, "labels": labels}})
 
 
 def note(metric: type, checks: list[dict], *objects: dict) -> str:
@@ -139,16 +139,16 @@ def test_things_at_one_spot_are_nowhere_to_each_other() -> None:
 def test_a_metric_is_about_prompts_with_such_a_check_alone(metric: type) -> None:
     assert not metric().applies(sample([{"object": "cat"}], thing("cat")).prompt)
     assert Composition().applies(sample([{"object": "cat"}]).prompt)
-    with pytest.raises(Unscored, match=r"the prompt states no (count|color|position)"):
+    with pytest.raises(UnscoredError, match=r"the prompt states no (count|color|position)"):
         metric().measure(sample([{"object": "cat"}], thing("cat")))
-    with pytest.raises(Unscored, match="the prompt states no check"):
+    with pytest.raises(UnscoredError, match="the prompt states no check"):
         Composition().measure(sample([]))
 
 
 def test_what_the_checker_cannot_know_is_unscored_and_not_missing() -> None:
-    with pytest.raises(Unscored, match="sketch-checker does not know 'zebra'"):
+    with pytest.raises(UnscoredError, match="sketch-checker does not know 'zebra'"):
         ObjectAccuracy().measure(sample([{"object": "zebra"}], thing("cat")))
-    with pytest.raises(Unscored, match="'behind' is no relation"):
+    with pytest.raises(UnscoredError, match="'behind' is no relation"):
         Composition().measure(sample(place("behind"), thing("cat"), thing("lamp")))
 
 
@@ -159,7 +159,7 @@ def test_names_of_geneval_are_found_under_those_of_coco() -> None:
 def test_another_checker_is_asked_by_its_name() -> None:
     metric = ObjectAccuracy(checker="detector/detr")
     assert metric.image_extractors() == ("detector/detr",)
-    with pytest.raises(Unscored, match="detector/detr has not looked at it"):
+    with pytest.raises(UnscoredError, match="detector/detr has not looked at it"):
         metric.measure(sample([{"object": "cat"}], thing("cat")))
     assert metric.aggregate(np.array([[1.0], [0.0]])) == 0.5
     with pytest.raises(ValidationError, match="checker"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from evaluation.metrics.base import Measurement, Metric, Rows, SampleFacts, Unscored
+from evaluation.metrics.base import Measurement, Metric, Rows, SampleInputs, UnscoredError
 from evaluation.metrics.evaluating import describe, evaluate
 from evaluation.metrics.preference import WinRate
 from evaluation.results import Comparison
@@ -83,7 +83,7 @@ class Ratio(Mean):
 
     def aggregate(self, rows: Rows) -> float:
         if rows.sum() <= 0:
-            raise Unscored("no price at all")
+            raise UnscoredError("no price at all")
         if rows.sum() > 1e6:
             raise OverflowError("too dear")
         return float("nan") if rows.sum() == 13 else 1.0
@@ -194,7 +194,7 @@ def test_a_category_without_a_value_is_left_out() -> None:
 
 
 def test_all_of_it_is_described_with_what_the_metric_declares() -> None:
-    sample = SampleFacts(prompt=make_sample("a").prompt, seed=0)
+    sample = SampleInputs(prompt=make_sample("a").prompt, seed=0)
     found = evaluate(WinRate(), [sample], confidence=0.9)
     comparison = Comparison(reason="no baseline")
     outcome = describe(WinRate(), found, comparison, "wins", {"n": 3})

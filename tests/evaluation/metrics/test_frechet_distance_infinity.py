@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.metrics.base import Unscored
+from evaluation.metrics.base import UnscoredError
 from evaluation.metrics.frechet import FrechetDistanceInfinity, frechet_distance, frechet_distance_infinity
 from evaluation.metrics.statistics import FeatureRows, Moments, Sums
 from tests.evaluation.metrics.set_samples import EXTRACTOR, draw_features, make_reference, make_samples
@@ -62,7 +62,7 @@ def test_equal_images_have_no_line_but_a_distance() -> None:
 def test_few_images_are_refused_or_warned_of() -> None:
     metric = FrechetDistanceInfinity(extractor=EXTRACTOR, reference="photos")
     three = metric.summarize(make_samples(draw_features(3, 8)))
-    with pytest.raises(Unscored, match="at least 4 images, there are 3"):
+    with pytest.raises(UnscoredError, match="at least 4 images, there are 3"):
         metric.compute(three, make_reference(draw_features(80, 8)))
     with pytest.raises(ValueError, match="at least 4 images, got 3"):
         frechet_distance_infinity(three.stack(), Moments().add(draw_features(80, 8)))

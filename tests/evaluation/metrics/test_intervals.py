@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from evaluation.metrics.base import Rows, Unscored
+from evaluation.metrics.base import Rows, UnscoredError
 from evaluation.metrics.intervals import (
     ClusteredRows,
     bootstrap,
@@ -98,7 +98,7 @@ def test_one_prompt_has_no_interval_and_it_says_why() -> None:
 def test_resamples_without_a_value_are_counted_or_too_many() -> None:
     def expect_a_win(rows: Rows) -> float:
         if not rows.any():
-            raise Unscored("never won")
+            raise UnscoredError("never won")
         return mean(rows)
 
     few = bootstrap(expect_a_win, one_each(np.array([0.0] * 8 + [1.0] * 4)))

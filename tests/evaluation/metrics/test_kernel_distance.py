@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.metrics import kernel_distance as module
-from evaluation.metrics.base import Unscored
+from evaluation.metrics.base import UnscoredError
 from evaluation.metrics.kernel_distance import KernelDistance, kernel_distance, kernel_distances
 from evaluation.metrics.statistics import FeatureRows
 from evaluation.metrics.subsets import draw_subsets
@@ -78,7 +78,7 @@ def test_the_variants_differ_in_the_size_of_a_subset(monkeypatch: pytest.MonkeyP
             metric = KernelDistance(extractor=EXTRACTOR, reference="photos", subset=subset, seed=3)
             rows = FeatureRows((draw_features(n, 2),))
             if (n, subset) == (700, "torchmetrics"):
-                with pytest.raises(Unscored, match=r"1,000 images \(torchmetrics\) cannot be drawn from 700"):
+                with pytest.raises(UnscoredError, match=r"1,000 images \(torchmetrics\) cannot be drawn from 700"):
                     metric.compute(rows, reference)
             else:
                 metric.compute(rows, reference)

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from evaluation.metrics.base import Measurement, SampleFacts, Unscored
+from evaluation.metrics.base import Measurement, SampleInputs, UnscoredError
 from evaluation.metrics.near_duplicates import NearDuplicateRate
 from tests.evaluation.metrics.set_samples import make_sample
 
 FAR, NEAR, OTHER = "ffff0000ffff0000", "ffff0000ffff0007", "0123456789abcdef"
 
 
-def sample(prompt: str, phash: str, seed: int = 0, **facts) -> SampleFacts:
+def sample(prompt: str, phash: str, seed: int = 0, **facts) -> SampleInputs:
     return make_sample(None, prompt=prompt, seed=seed, phash=phash, **facts)
 
 
@@ -39,7 +39,7 @@ def test_the_distance_is_a_parameter() -> None:
 def test_images_without_a_hash_are_unscored_and_the_others_keep_their_places() -> None:
     samples = [sample("cat", ""), sample("cat", FAR), sample("dog", "zz", outcome="refused"), sample("dog", FAR)]
     first, second, third, fourth = NearDuplicateRate().measure_all(samples)
-    assert isinstance(first, Unscored)
+    assert isinstance(first, UnscoredError)
     assert str(first) == "a perceptual hash has 16 hex digits, got ''"
     assert str(third) == "no image: refused"
     assert second == Measurement((1.0,), "0 of 64 bits from prompt dog, seed 0")
@@ -52,6 +52,6 @@ def test_one_prompt_has_no_other() -> None:
         assert [str(reason) for reason in found] == ["there is no image of another prompt to compare with"] * len(
             samples
         )
-    with pytest.raises(Unscored, match="no image of another prompt"):
+    with pytest.raises(UnscoredError, match="no image of another prompt"):
         NearDuplicateRate().measure(sample("cat", FAR))
     assert NearDuplicateRate().measure_all([]) == []

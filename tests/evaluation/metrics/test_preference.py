@@ -6,20 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from evaluation.metrics.base import Measurement, PromptFacts, SampleFacts, Unscored, VoteFacts
+from evaluation.metrics.base import Measurement, PromptInputs, SampleInputs, UnscoredError, VoteInputs
 from evaluation.metrics.preference import POINTS, ArenaRating, WinRate
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.counts import count_rows
 
-PROMPT = PromptFacts(key="p", text="a cat")
+PROMPT = PromptInputs(key="p", text="a cat")
 
 
-def sample(*votes: tuple[str, float | None]) -> SampleFacts:
-    facts = tuple(VoteFacts(outcome=outcome, opponent="other", opponent_rating=rating) for outcome, rating in votes)
-    return SampleFacts(prompt=PROMPT, seed=0, votes=facts)
+def sample(*votes: tuple[str, float | None]) -> SampleInputs:
+    facts = tuple(VoteInputs(outcome=outcome, opponent="other", opponent_rating=rating) for outcome, rating in votes)
+    return SampleInputs(prompt=PROMPT, seed=0, votes=facts)
 
 
-def rate(*samples: SampleFacts) -> float:
+def rate(*samples: SampleInputs) -> float:
     return ArenaRating().compute(ArenaRating().summarize(samples))
 
 
@@ -34,9 +34,9 @@ def test_the_win_rate_counts_votes_and_not_images() -> None:
 
 
 def test_an_image_without_votes_is_unscored() -> None:
-    with pytest.raises(Unscored, match="nobody has voted"):
+    with pytest.raises(UnscoredError, match="nobody has voted"):
         WinRate().measure(sample())
-    with pytest.raises(Unscored, match="nobody has voted"):
+    with pytest.raises(UnscoredError, match="nobody has voted"):
         ArenaRating().check(sample())
 
 
@@ -80,9 +80,9 @@ def test_two_halves_merge_to_the_whole(votes: list[tuple[str, float]], cut: int)
 
 
 def test_who_never_lost_or_never_won_has_no_rating() -> None:
-    with pytest.raises(Unscored, match="never lost"):
+    with pytest.raises(UnscoredError, match="never lost"):
         rate(sample(("win", 1000.0), ("win", 1300.0)))
-    with pytest.raises(Unscored, match="never won"):
+    with pytest.raises(UnscoredError, match="never won"):
         rate(sample(("loss", 1000.0)))
 
 
@@ -91,5 +91,5 @@ def test_votes_against_opponents_without_a_rating_are_left_out_and_counted() -> 
     ArenaRating().check(mixed)
     assert ArenaRating().summarize([mixed]).n_unrated == 2
     assert rate(mixed) == pytest.approx(1000.0, abs=1e-6)
-    with pytest.raises(Unscored, match="no opponent that it was voted against has a rating"):
+    with pytest.raises(UnscoredError, match="no opponent that it was voted against has a rating"):
         ArenaRating().check(sample(("win", None)))

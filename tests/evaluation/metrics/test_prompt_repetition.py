@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from evaluation.extractors.base import UnreadableInput
-from evaluation.metrics.base import Unscored
+from evaluation.extractors.base import UnreadableInputError
+from evaluation.metrics.base import UnscoredError
 from evaluation.metrics.diversity import PromptSimilarity, PromptVendi
 from tests.evaluation.metrics.set_samples import EXTRACTOR, make_sample
 
@@ -36,7 +36,7 @@ def test_equal_images(metric, alike: float) -> None:
 @pytest.mark.parametrize("metric", [PromptSimilarity, PromptVendi])
 def test_missing_images_are_said_and_the_rest_is_measured(metric) -> None:
     built = metric(extractor=EXTRACTOR)
-    broken = samples_of(*ROWS[:2], UnreadableInput("cut off"), ROWS[2] * np.nan)
+    broken = samples_of(*ROWS[:2], UnreadableInputError("cut off"), ROWS[2] * np.nan)
     measured = built.measure(broken)
     assert measured.values == built.measure(samples_of(*ROWS[:2])).values
     assert measured.note == "2 of 4 images; cut off"
@@ -46,10 +46,10 @@ def test_missing_images_are_said_and_the_rest_is_measured(metric) -> None:
 def test_one_image_is_refused_with_the_reason(metric) -> None:
     built = metric(extractor=EXTRACTOR)
     assert built.image_extractors() == (EXTRACTOR,)
-    with pytest.raises(Unscored, match=r"at least 2 images, there are 1$"):
+    with pytest.raises(UnscoredError, match=r"at least 2 images, there are 1$"):
         built.measure(samples_of(ROWS[0]))
     refused = make_sample(None, outcome="refused", reason="policy")
-    with pytest.raises(Unscored, match=r"there are 1; no image: refused \(policy\)"):
+    with pytest.raises(UnscoredError, match=r"there are 1; no image: refused \(policy\)"):
         built.measure([*samples_of(ROWS[0]), refused])
-    with pytest.raises(Unscored, match=r"there are 0; features that are all zero"):
+    with pytest.raises(UnscoredError, match=r"there are 0; features that are all zero"):
         built.measure(samples_of(ROWS[0] * 0))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation.metrics.base import PromptFacts, SampleFacts, Unscored
+from evaluation.metrics.base import PromptInputs, SampleInputs, UnscoredError
 from evaluation.metrics.quality import ClippedExposure, Colorfulness, Piqe, Sharpness
 
 RECORD = {
@@ -16,8 +16,8 @@ RECORD = {
 KINDS = {Piqe: 23.5, Sharpness: 310.5, Colorfulness: 42.0, ClippedExposure: 0.125}
 
 
-def sample(record: object) -> SampleFacts:
-    return SampleFacts(prompt=PromptFacts(key="p", text="a cat"), seed=0, extracted={"pixels": record})
+def sample(record: object) -> SampleInputs:
+    return SampleInputs(prompt=PromptInputs(key="p", text="a cat"), seed=0, extracted={"pixels": record})
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -28,12 +28,12 @@ def test_the_value_is_the_records(kind) -> None:
 
 def test_an_image_that_piqe_says_nothing_of_is_unscored_and_not_the_worst() -> None:
     silent = sample(RECORD | {"piqe": None, "piqe_fault": "PIQE says nothing of an image without detail"})
-    with pytest.raises(Unscored, match="says nothing of an image without detail"):
+    with pytest.raises(UnscoredError, match="says nothing of an image without detail"):
         Piqe().measure(silent)
     assert Sharpness().measure(silent).values == (310.5,)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_image_that_could_not_be_read_is_unscored(kind) -> None:
-    with pytest.raises(Unscored, match="cut off"):
+    with pytest.raises(UnscoredError, match="cut off"):
         kind().measure(sample(ValueError("the file is cut off")))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from evaluation.extractors.base import UnreadableInput
-from evaluation.metrics.base import SetMetric, Unscored
+from evaluation.extractors.base import UnreadableInputError
+from evaluation.metrics.base import SetMetric, UnscoredError
 from evaluation.metrics.registry import build_metric
 from evaluation.metrics.statistics import Moments, ReferenceStatistics, Sums
 from tests.evaluation.metrics.set_samples import EXTRACTOR, draw_features, make_reference, make_sample, make_samples
@@ -46,7 +46,7 @@ def test_it_tells_near_sets_from_far_ones(name: str) -> None:
 @pytest.mark.parametrize("n", [0, 1])
 def test_one_image_and_none_are_refused(name: str, n: int) -> None:
     metric = build(name)
-    with pytest.raises(Unscored, match=rf"at least \d images, there are {n}"):
+    with pytest.raises(UnscoredError, match=rf"at least \d images, there are {n}"):
         metric.compute(metric.summarize(make_samples(draw_features(n, 8))), make_reference(draw_features(60, 8)))
 
 
@@ -54,11 +54,11 @@ def test_one_image_and_none_are_refused(name: str, n: int) -> None:
 def test_a_reference_that_cannot_be_compared_is_refused(name: str) -> None:
     metric = build(name)
     statistic = metric.summarize(make_samples(draw_features(50, 8)))
-    with pytest.raises(Unscored, match="no reference set 'photos' for clip-image/tiny"):
+    with pytest.raises(UnscoredError, match="no reference set 'photos' for clip-image/tiny"):
         metric.compute(statistic)
-    with pytest.raises(Unscored, match="features of 8 numbers against a reference set of 9"):
+    with pytest.raises(UnscoredError, match="features of 8 numbers against a reference set of 9"):
         metric.compute(statistic, make_reference(draw_features(60, 9)))
-    with pytest.raises(Unscored, match="at least 2 images, the reference set has 1"):
+    with pytest.raises(UnscoredError, match="at least 2 images, the reference set has 1"):
         metric.compute(statistic, make_reference(draw_features(1, 8)))
 
 
@@ -66,7 +66,7 @@ def test_a_reference_that_cannot_be_compared_is_refused(name: str) -> None:
 def test_mean_and_covariance_are_not_enough(name: str) -> None:
     imported = ReferenceStatistics(Moments(Sums(None, np.zeros(8), np.eye(8))))
     metric = build(name)
-    with pytest.raises(Unscored, match="keeps no features, only mean and covariance"):
+    with pytest.raises(UnscoredError, match="keeps no features, only mean and covariance"):
         metric.compute(metric.summarize(make_samples(draw_features(50, 8))), imported)
 
 
@@ -99,10 +99,10 @@ def test_what_cannot_be_part_of_the_set_says_why(name: str) -> None:
     metric.check(make_sample(features))
     for sample, reason in (
         (make_sample(features * np.nan), "no numbers"),
-        (make_sample(UnreadableInput("cut off")), "cut off"),
+        (make_sample(UnreadableInputError("cut off")), "cut off"),
         (make_sample(None), "has not looked at it"),
         (make_sample({"text": "STOP"}), "gives no vector of features"),
         (make_sample(features, outcome="failed", reason="timeout"), r"no image: failed \(timeout\)"),
     ):
-        with pytest.raises(Unscored, match=reason):
+        with pytest.raises(UnscoredError, match=reason):
             metric.check(sample)

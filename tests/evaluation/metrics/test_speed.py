@@ -6,17 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evaluation.metrics.base import Measurement, PromptFacts, SampleFacts, Unscored
+from evaluation.metrics.base import Measurement, PromptInputs, SampleInputs, UnscoredError
 from evaluation.metrics.speed import ImagePrice, Latency, VariantsTime
 
-PROMPT = PromptFacts(key="p", text="a cat")
+PROMPT = PromptInputs(key="p", text="a cat")
 
 
-def sample(seconds: float | None = None, call: object = None, **facts) -> SampleFacts:
-    return SampleFacts(prompt=PROMPT, seed=0, seconds=seconds, call=call, **facts)
+def sample(seconds: float | None = None, call: object = None, **facts) -> SampleInputs:
+    return SampleInputs(prompt=PROMPT, seed=0, seconds=seconds, call=call, **facts)
 
 
-def find_latency(samples: list[SampleFacts], percentile: float) -> float:
+def find_latency(samples: list[SampleInputs], percentile: float) -> float:
     metric = Latency(percentile=percentile)
     measured = [m for m in metric.measure_all(samples) if isinstance(m, Measurement)]
     return metric.aggregate(np.array([m.values for m in measured]))
@@ -61,12 +61,12 @@ def test_five_variants_take_the_time_of_the_calls_that_drew_them() -> None:
 
 def test_too_few_variants_are_no_time_for_five() -> None:
     samples = [sample(1.0, call=n) for n in range(4)] + [sample(1.0, outcome="failed")]
-    with pytest.raises(Unscored, match="5 variants wanted, 4 drawn"):
+    with pytest.raises(UnscoredError, match="5 variants wanted, 4 drawn"):
         VariantsTime().measure(samples)
 
 
 def test_the_price_of_an_image_is_known_or_unscored() -> None:
     assert ImagePrice().measure(sample(usd=0.04)).values == (0.04,)
     assert ImagePrice().measure(sample(usd=0.0)).values == (0.0,)
-    with pytest.raises(Unscored, match="no price is known"):
+    with pytest.raises(UnscoredError, match="no price is known"):
         ImagePrice().measure(sample())

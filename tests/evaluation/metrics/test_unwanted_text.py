@@ -5,17 +5,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from evaluation.extractors.base import MissingWeights
-from evaluation.metrics.base import Measurement, PromptFacts, SampleFacts, Unscored
+from evaluation.extractors.base import MissingWeightsError
+from evaluation.metrics.base import Measurement, PromptInputs, SampleInputs, UnscoredError
 from evaluation.metrics.evaluating import evaluate
 from evaluation.metrics.unwanted_text import UnwantedText
 
-BEACH = PromptFacts(key="beach", text="A beach at dawn, the painter's easel in the sand")
+BEACH = PromptInputs(key="beach", text="A beach at dawn, the painter's easel in the sand")
 
 
-def sample(*lines: tuple[str, float], prompt: PromptFacts = BEACH, seed: int = 0, **changes: Any) -> SampleFacts:
+def sample(*lines: tuple[str, float], prompt: PromptInputs = BEACH, seed: int = 0, **changes: Any) -> SampleInputs:
     read = {"lines": [{"text": text, "confidence": confidence, "box": []} for text, confidence in lines]}
-    return SampleFacts(**{"prompt": prompt, "seed": seed, "extracted": {"ocr": read}} | changes)
+    return SampleInputs(**{"prompt": prompt, "seed": seed, "extracted": {"ocr": read}} | changes)
 
 
 @pytest.mark.parametrize(
@@ -49,20 +49,20 @@ def test_a_note_stays_short() -> None:
 @pytest.mark.parametrize(
     "prompt",
     [
-        PromptFacts(key="sign", text="a sign", targets=("SALE",)),
-        PromptFacts(key="quoted", text='a sign that says "SALE"'),
-        PromptFacts(key="kagi", text="「営業中」の看板"),
+        PromptInputs(key="sign", text="a sign", targets=("SALE",)),
+        PromptInputs(key="quoted", text='a sign that says "SALE"'),
+        PromptInputs(key="kagi", text="「営業中」の看板"),
     ],
 )
-def test_a_prompt_that_asks_for_text_is_none_of_its_business(prompt: PromptFacts) -> None:
+def test_a_prompt_that_asks_for_text_is_none_of_its_business(prompt: PromptInputs) -> None:
     assert not UnwantedText().applies(prompt)
-    with pytest.raises(Unscored, match="the prompt asks for text"):
+    with pytest.raises(UnscoredError, match="the prompt asks for text"):
         UnwantedText().measure(sample(("SALE", 0.9), prompt=prompt))
 
 
 def test_an_apostrophe_and_empty_targets_ask_for_no_text() -> None:
     assert UnwantedText().applies(BEACH)
-    assert UnwantedText().applies(PromptFacts(key="empty", text="a beach", targets=("", "  ")))
+    assert UnwantedText().applies(PromptInputs(key="empty", text="a beach", targets=("", "  ")))
 
 
 @pytest.mark.parametrize(
@@ -71,22 +71,22 @@ def test_an_apostrophe_and_empty_targets_ask_for_no_text() -> None:
         ({"outcome": "refused", "reason": "policy"}, "no image: refused (policy)"),
         ({"outcome": "failed", "reason": "503"}, "no image: failed (503)"),
         ({"extracted": {}}, "ocr has not looked at it"),
-        ({"extracted": {"ocr": MissingWeights("pip install it")}}, "pip install it"),
+        ({"extracted": {"ocr": MissingWeightsError("pip install it")}}, "pip install it"),
     ],
 )
 def test_what_was_not_read_is_unscored_and_never_a_zero(changes: dict[str, Any], reason: str) -> None:
     (found,) = UnwantedText().measure_all([sample(**changes)])
-    assert isinstance(found, Unscored)
+    assert isinstance(found, UnscoredError)
     assert str(found) == reason
 
 
 def test_the_value_is_the_share_of_images_with_an_exact_interval() -> None:
-    sign = PromptFacts(key="sign", text="a sign", targets=("SALE",))
+    sign = PromptInputs(key="sign", text="a sign", targets=("SALE",))
     lettered = [sample(("SHOP", 0.9)), sample(("SALE", 0.9), prompt=sign)]
     found = evaluate(UnwantedText(), [*lettered, *(sample(seed=seed) for seed in (1, 2, 3))])
     assert (found.value, found.n_scored, found.n_unscored) == (0.25, 4, 0)
     assert found.scores[1] is None
-    clean = evaluate(UnwantedText(), [sample(prompt=PromptFacts(key=str(n), text="a beach")) for n in range(20)])
+    clean = evaluate(UnwantedText(), [sample(prompt=PromptInputs(key=str(n), text="a beach")) for n in range(20)])
     assert clean.value == clean.ci_low == 0.0
     assert clean.ci_high == pytest.approx(1 - 0.025 ** (1 / 20))  # Clopper and Pearson's, by hand
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.metrics.base import Unscored
+from evaluation.metrics.base import UnscoredError
 from evaluation.metrics.diversity import Vendi, vendi_score
 from evaluation.metrics.statistics import Moments
 from tests.evaluation.metrics.set_samples import EXTRACTOR, draw_features, make_sample, make_samples
@@ -54,10 +54,10 @@ def test_equal_images_are_one_image() -> None:
 
 def test_one_image_and_none_are_refused() -> None:
     for n in (0, 1):
-        with pytest.raises(Unscored, match=f"at least 2 images, there are {n}"):
+        with pytest.raises(UnscoredError, match=f"at least 2 images, there are {n}"):
             METRIC.compute(sum([METRIC.summarize(make_samples(draw_features(n, 4)))], Moments()))
 
 
 def test_features_without_a_direction_are_unscored() -> None:
-    with pytest.raises(Unscored, match="no direction"):
+    with pytest.raises(UnscoredError, match="no direction"):
         METRIC.check(make_sample(np.zeros(4, np.float32)))

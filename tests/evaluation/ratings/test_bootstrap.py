@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from evaluation.ratings import bootstrap, refitting
 from evaluation.ratings.bootstrap import bootstrap_clusters, bootstrap_ratings
 from evaluation.ratings.bradley_terry import fit_bradley_terry
-from evaluation.ratings.components import NotOnOneScale, find_components
+from evaluation.ratings.components import DisconnectedModelsError, find_components
 from evaluation.ratings.counts import Counts, count_rows
 from evaluation.ratings.poisson import draw_deviations, make_key
 from evaluation.ratings.ranks import find_rank_sets
@@ -212,7 +212,7 @@ def test_votes_that_cannot_be_resampled_are_refused() -> None:
     counts = simulate(4, 1000)
     with pytest.raises(ValueError, match="use bootstrap_clusters"):
         bootstrap_ratings(Counts(counts.models, counts.table * 0.5, counts.table * 0.25))
-    with pytest.raises(NotOnOneScale):
+    with pytest.raises(DisconnectedModelsError):
         bootstrap_ratings(count_rows("abc", [("a", "b", "tie", 5)]))
     votes = spread_over_raters(counts, 1000, 1.0)
     with pytest.raises(ValueError, match="No column 'prompt'; the clusters are rater"):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize, root
 
 from evaluation.ratings.bradley_terry import fit_bradley_terry
-from evaluation.ratings.components import NotOnOneScale, Unrated, find_components
+from evaluation.ratings.components import DisconnectedModelsError, Unrated, find_components
 from evaluation.ratings.counts import Counts, count_rows
 from evaluation.ratings.outcomes import WINNERS
 from evaluation.ratings.scales import Scale
@@ -146,7 +146,7 @@ def test_intervals_cover_what_they_say() -> None:
 
 def test_all_wins_have_no_finite_rating() -> None:
     counts = count_rows("abc", [("a", "b", "model_a", 9), ("b", "c", "model_a", 5), ("c", "b", "model_a", 5)])
-    with pytest.raises(NotOnOneScale) as caught:
+    with pytest.raises(DisconnectedModelsError) as caught:
         fit_bradley_terry(counts)
     assert caught.value.unrated == {"a": Unrated.UNBEATEN}
 

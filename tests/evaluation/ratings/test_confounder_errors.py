@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from evaluation.ratings.components import NotOnOneScale
+from evaluation.ratings.components import DisconnectedModelsError
 from evaluation.ratings.confounders import fit_controlled
-from evaluation.ratings.fitting import NoFiniteFit
+from evaluation.ratings.fitting import NoFiniteFitError
 from evaluation.ratings.votes import Votes
 
 ROWS = np.arange(300)
@@ -70,12 +70,12 @@ def test_a_covariate_or_a_side_that_foretells_the_winner_has_no_finite_estimate(
         "once": hint * (ROWS == 5),
     }
     for column in separating.values():
-        with pytest.raises(NoFiniteFit, match="no finite value"):
+        with pytest.raises(NoFiniteFitError, match="no finite value"):
             fit_controlled(votes, {"x": x, "hint": column})
         assert fit_controlled(votes, {"hint": column}, prior_sd=1.0).coefficients["hint"].value > 0
     nearly = np.where(ROWS % 30 == 5, -hint, hint)
     assert fit_controlled(votes, {"hint": nearly}).coefficients["hint"].value == pytest.approx(np.log(29), abs=0.2)
-    with pytest.raises(NoFiniteFit):
+    with pytest.raises(NoFiniteFitError):
         fit_controlled(Votes(votes.models, votes.model_a, votes.model_b, np.zeros(300, dtype=int)))
 
 
@@ -100,5 +100,5 @@ def test_wrong_parameters_are_refused() -> None:
         fit_controlled(votes, {"side": x})
     with pytest.raises(ValueError, match="at least 2 models"):
         fit_controlled(Votes(("a",), none, none, none))
-    with pytest.raises(NotOnOneScale, match="no_votes"):
+    with pytest.raises(DisconnectedModelsError, match="no_votes"):
         fit_controlled(four, {"x": x})

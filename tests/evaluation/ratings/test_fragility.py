@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from evaluation.ratings.bradley_terry import fit_bradley_terry
-from evaluation.ratings.components import NotOnOneScale, find_components
+from evaluation.ratings.components import DisconnectedModelsError, find_components
 from evaluation.ratings.counts import Counts, count_rows, count_votes
 from evaluation.ratings.fragility import find_fragile_raters, find_fragile_votes
 from evaluation.ratings.outcomes import MODEL_A
@@ -231,7 +231,7 @@ def test_what_cannot_be_asked() -> None:
         find_fragile_votes(counts, pair=("b", "a"))
     with pytest.raises(ValueError, match="ties is 'half' or 'drop'"):
         find_fragile_votes(counts, ties="third")
-    with pytest.raises(NotOnOneScale, match="c"):
+    with pytest.raises(DisconnectedModelsError, match="c"):
         find_fragile_votes(counts, ties="drop")
     with pytest.raises(ValueError, match="at least 2 models, got 1"):
         find_fragile_votes(count_rows("a", []))
@@ -241,5 +241,5 @@ def test_what_cannot_be_asked() -> None:
     with pytest.raises(ValueError, match="no column 'prompt' of clusters; they have rater"):
         find_fragile_raters(draw_raters(0), "prompt")
     none = np.zeros(0, dtype=int)
-    with pytest.raises(NotOnOneScale):
+    with pytest.raises(DisconnectedModelsError):
         find_fragile_raters(Votes(("a", "b"), none, none, none, None, {"rater": none}))

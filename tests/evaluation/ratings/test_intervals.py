@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from evaluation.ratings.bradley_terry import fit_bradley_terry, fit_davidson
-from evaluation.ratings.components import NotOnOneScale, Unrated, find_components
+from evaluation.ratings.components import DisconnectedModelsError, Unrated, find_components
 from evaluation.ratings.counts import Counts, count_rows, count_votes
 from evaluation.ratings.ratings import estimate, quantile
 from evaluation.ratings.scales import Scale
@@ -112,7 +112,7 @@ def test_weights_scale_the_votes_but_not_their_number() -> None:
 def test_votes_that_weigh_nothing_are_no_votes() -> None:
     rows = np.array([0, 1, 2, 0]), np.array([1, 0, 0, 2]), np.array([0, 0, 0, 0])
     counts = count_votes(Votes(tuple("abc"), *rows, np.array([1.0, 2.0, 0.0, 0.0])))
-    with pytest.raises(NotOnOneScale) as caught:
+    with pytest.raises(DisconnectedModelsError) as caught:
         fit_bradley_terry(counts)
     assert caught.value.unrated == {"c": Unrated.NO_VOTES}
     rated = fit_bradley_terry(counts.select([0, 1]), scale=Scale(1.0, np.e))

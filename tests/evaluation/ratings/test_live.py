@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.ratings.bradley_terry import fit_bradley_terry
-from evaluation.ratings.components import NotOnOneScale, find_components
+from evaluation.ratings.components import DisconnectedModelsError, find_components
 from evaluation.ratings.counts import Counts, count_rows, count_votes
 from evaluation.ratings.live import LiveRatings
 from evaluation.ratings.outcomes import BOTH_BAD, MODEL_A, MODEL_B, TIE
@@ -168,9 +168,9 @@ def test_a_drift_too_far_for_any_curvature_is_infinite() -> None:
 
 
 def test_counts_not_on_one_scale_and_unknown_parameters_are_refused() -> None:
-    with pytest.raises(NotOnOneScale):
+    with pytest.raises(DisconnectedModelsError):
         LiveRatings(count_rows("ab", [("a", "b", "model_a", 5)]))
-    with pytest.raises(NotOnOneScale):
+    with pytest.raises(DisconnectedModelsError):
         LiveRatings(count_rows("ab", [("a", "b", "tie", 5)]), ties="drop")
     with pytest.raises(ValueError, match="anchor 'z' is not among"):
         LiveRatings(count_rows("abc", CIRCLE), scale=Scale(anchor="z"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from evaluation.ratings.bradley_terry import fit_bradley_terry, fit_davidson
 from evaluation.ratings.counts import Counts, count_votes
 from evaluation.ratings.information import find_information, update_covariance
-from evaluation.ratings.planning import Plan, Unreachable, find_design_effect, plan_votes
+from evaluation.ratings.planning import Plan, UnreachableWidthError, find_design_effect, plan_votes
 from evaluation.ratings.ratings import Ratings, quantile
 from evaluation.ratings.scales import Scale
 from evaluation.ratings.votes import Votes
@@ -163,7 +163,7 @@ def test_models_without_weight_are_not_asked() -> None:
     assert any("c" in matchup for matchup in plan_votes(ratings, counts, width=50.0, model="b").matchups)
     assert not any("c" in matchup for matchup in plan.matchups)
     assert plan.weights == {"c": 0.0, "d": 2.0}
-    with pytest.raises(Unreachable, match=r"stays .* points wide or more; wanted was 20"):
+    with pytest.raises(UnreachableWidthError, match=r"stays .* points wide or more; wanted was 20"):
         plan_votes(ratings, counts, width=20.0, model="c", weights={"c": 0.0})
 
 

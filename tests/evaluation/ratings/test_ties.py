@@ -5,11 +5,11 @@ import pytest
 from hypothesis import assume, given, settings
 from scipy.optimize import approx_fprime, minimize
 
-from evaluation.ratings.bradley_terry import NoTies, fit_bradley_terry, fit_davidson, fit_rao_kupper
+from evaluation.ratings.bradley_terry import NoTiesError, fit_bradley_terry, fit_davidson, fit_rao_kupper
 from evaluation.ratings.components import find_components
 from evaluation.ratings.counts import Counts, count_rows
 from evaluation.ratings.families import BRADLEY_TERRY, DAVIDSON, RAO_KUPPER, Family
-from evaluation.ratings.fitting import NoFiniteFit
+from evaluation.ratings.fitting import NoFiniteFitError
 from evaluation.ratings.scales import Scale
 from tests.strategies import tables
 
@@ -48,7 +48,7 @@ def test_a_general_purpose_optimizer_agrees(fit, p_of, counts: Counts) -> None:
     assume(counts.drawn(2).any() and counts.wins.any())
     try:
         found = fit(counts, scale=NATURAL)
-    except NoFiniteFit:
+    except NoFiniteFitError:
         return  # the next test is about these
     theta, tie = direct_optimum(counts, p_of, np.log(found.coefficients["tie"].value) if p_of is davidson_p else -1.0)
     assert found.values == pytest.approx(theta, abs=2e-4)
@@ -58,7 +58,7 @@ def test_a_general_purpose_optimizer_agrees(fit, p_of, counts: Counts) -> None:
 @pytest.mark.parametrize("fit", [fit_davidson, fit_rao_kupper])
 def test_a_ridge_that_leads_to_infinity_is_no_optimum(fit) -> None:
     # Stronger and stronger, and more and more ties: the win and the tie both become as likely as they can.
-    with pytest.raises(NoFiniteFit):
+    with pytest.raises(NoFiniteFitError):
         fit(count_rows("ab", [("a", "b", "model_a", 3), ("a", "b", "tie", 2)]))
     assert fit(count_rows("ab", [("a", "b", "model_a", 3), ("a", "b", "tie", 2), ("a", "b", "model_b", 1)]))
 
@@ -123,9 +123,9 @@ def test_dropping_ties_is_fitting_the_rest() -> None:
 
 @pytest.mark.parametrize("fit", [fit_davidson, fit_rao_kupper])
 def test_a_tie_parameter_needs_ties_and_winners(fit) -> None:
-    with pytest.raises(NoTies):
+    with pytest.raises(NoTiesError):
         fit(count_rows("ab", [("a", "b", "model_a", 3), ("a", "b", "model_b", 3)]))
-    with pytest.raises(NoTies):
+    with pytest.raises(NoTiesError):
         fit(count_rows("ab", [("a", "b", "tie", 3)]))
 
 

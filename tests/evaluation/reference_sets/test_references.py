@@ -14,14 +14,14 @@ from django.core.management import CommandError, call_command
 from numpy.typing import NDArray
 from PIL import Image
 
-from evaluation.extractors.base import Extracted, ExtractionFault, Identity, UnreadableInput
+from evaluation.extractors.base import Extracted, ExtractionError, Identity, UnreadableInputError
 from evaluation.extractors.feature_store import FeatureStore
 from evaluation.extractors.registry import EXTRACTORS
-from evaluation.metrics.base import Unscored
+from evaluation.metrics.base import UnscoredError
 from evaluation.models import ReferenceSet
 from evaluation.reference_sets import references
-from evaluation.reference_sets.image_archives import UnusableCollection, count_images, walk_images
-from evaluation.reference_sets.references import ReferenceFault, find_reference, import_statistics, summarize_images
+from evaluation.reference_sets.image_archives import ImageArchiveError, count_images, walk_images
+from evaluation.reference_sets.references import ReferenceSetError, find_reference, import_statistics, summarize_images
 
 pytestmark = pytest.mark.django_db
 
@@ -40,9 +40,9 @@ class MeanColor:
         try:
             return np.asarray(Image.open(io.BytesIO(source)).convert("RGB"), dtype=np.float64)
         except OSError as error:
-            raise UnreadableInput("it is no image") from error
+            raise UnreadableInputError("it is no image") from error
 
-    def extract(self, prepared: Sequence[NDArray[np.float64]]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[NDArray[np.float64]]) -> list[Extracted | ExtractionError]:
         type(self).looked += len(prepared)
         if self.looked > self.patience:
             raise KeyboardInterrupt
@@ -50,7 +50,7 @@ class MeanColor:
 
 
 class Words(MeanColor):
-    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionFault]:
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         return [{"words": []} for _ in prepared]
 
 
@@ -183,7 +183,7 @@ def test_a_corrupt_image_among_many_is_left_out_and_named(folder: Path, store: F
 
 def test_many_corrupt_images_are_a_fault(folder: Path, store: FeatureStore) -> None:
     (folder / "01.png").write_bytes(b"broken")
-    with pytest.raises(ReferenceFault, match=r"1 of 12 images cannot be read.*\n  01\.png: it is no image"):
+    with pytest.raises(ReferenceSetError, match=r"1 of 12 images cannot be read.*\n  01\.png: it is no image"):
         summarize_images(folder, EXTRACTOR, store)
 
 
@@ -219,7 +219,7 @@ def test_a_damaged_member_of_an_archive_is_left_out(tmp_path: Path, compression:
 def test_a_truncated_archive_is_refused(folder: Path, store: FeatureStore, suffix: str) -> None:
     archive = pack(folder, suffix)
     archive.write_bytes(archive.read_bytes()[:-200])
-    with pytest.raises(UnusableCollection, match="breaks off"):
+    with pytest.raises(ImageArchiveError, match="breaks off"):
         summarize_images(archive, EXTRACTOR, store)
 
 
@@ -234,12 +234,12 @@ def test_an_image_without_end_is_not_read(folder: Path, monkeypatch: pytest.Monk
 def test_one_image_is_no_set(tmp_path: Path, store: FeatureStore) -> None:
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(encode(1))
-    with pytest.raises(ReferenceFault, match="at least 2 different images"):
+    with pytest.raises(ReferenceSetError, match="at least 2 different images"):
         summarize_images(tmp_path, EXTRACTOR, store)
 
 
 def test_what_gives_no_vectors_makes_no_set(folder: Path, store: FeatureStore) -> None:
-    with pytest.raises(ReferenceFault, match="records and no features"):
+    with pytest.raises(ReferenceSetError, match="records and no features"):
         summarize_images(folder, Words("", Path()), store)
 
 
@@ -291,23 +291,23 @@ def test_nothing_to_build_from_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_says_how_to_make_it() -> None:
-    with pytest.raises(Unscored, match=r"manage\.py build_reference photos FOLDER --extractor mean-color"):
+    with pytest.raises(UnscoredError, match=r"manage\.py build_reference photos FOLDER --extractor mean-color"):
         find_reference("photos", "mean-color", EXTRACTOR.identity)
 
 
 def test_another_identity_is_refused_by_its_fields(folder: Path) -> None:
     build(folder)
-    with pytest.raises(Unscored, match="another extractor: resize None and here 'clean', variant '' and here 'x'"):
+    with pytest.raises(UnscoredError, match="another extractor: resize None and here 'clean', variant '' and here 'x'"):
         find_reference("photos", "mean-color", {**EXTRACTOR.identity, "variant": "x", "resize": "clean"})
 
 
 def test_a_damaged_file_is_told_and_built_again(folder: Path, settings: Any) -> None:
     file = Path(settings.MEDIA_ROOT) / "references" / f"{build(folder).digest}.npz"
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(Unscored, match=r"is damaged; make it again: manage\.py build_reference"):
+    with pytest.raises(UnscoredError, match=r"is damaged; make it again: manage\.py build_reference"):
         find_reference("photos", "mean-color", EXTRACTOR.identity)
     file.unlink()
-    with pytest.raises(Unscored, match="cannot be read: No such file"):
+    with pytest.raises(UnscoredError, match="cannot be read: No such file"):
         find_reference("photos", "mean-color", EXTRACTOR.identity)
     build(folder)
     assert find_reference("photos", "mean-color", EXTRACTOR.identity)[0].moments.n == 12
@@ -336,7 +336,7 @@ def test_an_imported_set_says_so_and_serves_its_extractor(file: Path) -> None:
     statistics, row = find_reference("coco", "mean-color/x", identity)
     assert row.identity == {**identity, "made_by": "clean-fid"}
     assert (row.n, row.source, statistics.moments.n) == (None, "coco.npz", None)
-    with pytest.raises(Unscored, match="another extractor"):
+    with pytest.raises(UnscoredError, match="another extractor"):
         find_reference("coco", "mean-color/x", {**identity, "variant": "y"})
 
 

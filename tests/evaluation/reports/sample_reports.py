@@ -106,7 +106,7 @@ def make_report(**changes: Any) -> RunReport:
             make_sample(),
             make_sample(seed=1, image="bb" * 32, scores={"text-sentence-accuracy": SampleScore(value=1.0)}),
             make_sample(
-                seed=2, image="", status="refused", reason="the maker's filter", scores={}, lines=(), objects=()
+                seed=2, image="", status="refused", reason="the provider's filter", scores={}, lines=(), objects=()
             ),
         ),
         "spec": {"suite": {"name": "smoke", "confidence": 0.95}, "seeds": [0, 1, 2]},

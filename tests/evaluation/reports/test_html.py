@@ -92,7 +92,7 @@ def test_the_page_tells_the_verdict_the_numbers_and_what_they_are() -> None:
     assert "bootstrap over prompts, 1,000 resamples, 95 %" in text
     assert f'"sha256": "{"ab" * 32}"' in text
     assert "refused A shop window" in text
-    assert "the maker's filter" in text
+    assert "the provider's filter" in text
     assert "2 of 3 1 refused" in text
     assert "US$ 0.08 US$ 0.0400 an image" in text
     assert '"confidence": 0.95' in text

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from evaluation.extractors.base import MissingWeights
+from evaluation.extractors.base import MissingWeightsError
 from evaluation.models import Run
 from evaluation.runs import lifecycle
 from generators.images import originals
@@ -63,7 +63,7 @@ def test_missing_weights_leave_the_metric_unscored_with_what_to_do(
     ("error", "reason"),
     [
         (RuntimeError("out of memory"), "RuntimeError: out of memory"),
-        (MissingWeights("damaged: run x"), "damaged: run x"),
+        (MissingWeightsError("damaged: run x"), "damaged: run x"),
     ],
 )
 def test_an_extractor_that_breaks_costs_its_own_metrics_alone(

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from evaluation.models import Run, Score
 from evaluation.runs import lifecycle
-from evaluation.runs.lifecycle import RunFault
+from evaluation.runs.lifecycle import RunError
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
 from generators.images import originals
 from generators.models import Charge, Generation, ImageModel, Prompt
@@ -263,21 +263,21 @@ def test_what_exists_in_another_size_is_refused_before_anything_is_drawn(tmp_pat
     run.samples.all().delete()
     run.delete()
     Generation.objects.filter(seed=0).update(width=32)
-    with pytest.raises(RunFault, match=r"4 images of these prompts and seeds exist in another size \(32 × 64\)"):
+    with pytest.raises(RunError, match=r"4 images of these prompts and seeds exist in another size \(32 × 64\)"):
         lifecycle.start(write_suite(tmp_path), model)
     assert not Run.objects.exists()
 
 
 def test_a_model_without_an_adapter_is_measured_on_imported_images(tmp_path: Path, sent: list[int]) -> None:
     suite, model = write_suite(tmp_path), builders.make_model(adapter="")
-    with pytest.raises(RunFault, match=r'8 of the 8 images .* are not there.* --prompt-set "shades 4"'):
+    with pytest.raises(RunError, match=r'8 of the 8 images .* are not there.* --prompt-set "shades 4"'):
         lifecycle.start(suite, model)
     assert not Run.objects.exists()
     assert not Generation.objects.exists()
     for n, (prompt, seed) in enumerate((prompt, seed) for prompt in Prompt.objects.all() for seed in suite.seeds):
         Generation.objects.create(
             model=model, prompt=prompt, seed=seed, width=16, height=16, due_at=timezone.now(), media_type="image/png",
-            status=Generation.Status.OK, original=originals.store(paint(n)), made_elsewhere="manifest.csv",
+            status=Generation.Status.OK, original=originals.store(paint(n)), imported_from="manifest.csv",
         )  # fmt: skip
     run = finish(lifecycle.start(suite, model))
     assert result_of(run, "mean-shade").value == 3.5
@@ -287,7 +287,7 @@ def test_a_model_that_cannot_edit_is_refused_an_edit(tmp_path: Path, model: Imag
     suite = write_suite(tmp_path)
     lifecycle.start(suite, builders.make_model(adapter="scripted"))
     Prompt.objects.filter(key="p2").update(sources=["0" * 64])
-    with pytest.raises(RunFault, match=r"Prompt p2 has 1 source image\(s\), which .* does not take"):
+    with pytest.raises(RunError, match=r"Prompt p2 has 1 source image\(s\), which .* does not take"):
         lifecycle.start(suite, model)
 
 

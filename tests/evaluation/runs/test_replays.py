@@ -7,7 +7,7 @@ import pytest
 
 from evaluation.models import Run, Sample
 from evaluation.runs import lifecycle, replays
-from evaluation.runs.replays import NothingToReplay
+from evaluation.runs.replays import ReplayError
 from generators.images import originals
 from generators.models import Generation
 from generators.workers.drawing import produce
@@ -82,5 +82,5 @@ def test_tampered_facts_are_named(run: Run) -> None:
 
 def test_a_run_that_is_not_done_cannot_be_replayed(tmp_path: Path) -> None:
     run = lifecycle.start(write_suite(tmp_path), builders.make_model(adapter="scripted"))
-    with pytest.raises(NothingToReplay, match="is drawing"):
+    with pytest.raises(ReplayError, match="is drawing"):
         replays.replay(run, on_progress=lambda *_: None)

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 import pytest
 
-from evaluation.metrics.base import Declaration, Measurement, PromptMetric, SampleFacts, SampleMetric
+from evaluation.metrics.base import Declaration, Measurement, PromptMetric, SampleInputs, SampleMetric
 from evaluation.metrics.registry import METRICS
 from evaluation.suites.suite import load_suite
-from generators.input_files.declared_files import SuiteFault
+from generators.input_files.declared_files import DeclaredFileError
 from generators.prompts.packs import read_pack
 from tests.evaluation.suites.suite_files import PACK, write_suite
 
@@ -25,7 +25,7 @@ class Pairs(PromptMetric):
         title="P", unit="", higher_is_better=True, min_samples=5, source="here"
     )
 
-    def measure(self, samples: Sequence[SampleFacts]) -> Measurement:
+    def measure(self, samples: Sequence[SampleInputs]) -> Measurement:
         return Measurement((float(len(samples)),))
 
 
@@ -36,7 +36,7 @@ def _metrics_of_this_file(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load_faulty(file: Path) -> tuple[int, str]:
-    with pytest.raises(SuiteFault) as caught:
+    with pytest.raises(DeclaredFileError) as caught:
         load_suite(file)
     fault = caught.value
     assert str(fault) == f"{fault.file}:{fault.line}: {fault.message}"
@@ -133,7 +133,7 @@ def test_a_metric_without_a_better_direction_takes_no_margin(tmp_path: Path) -> 
 
 def test_a_fault_in_a_prompt_file_is_told_with_that_file(tmp_path: Path) -> None:
     write_suite(tmp_path, pack=PACK.replace('tags = ["street"]', 'tgas = ["street"]', 1))
-    with pytest.raises(SuiteFault) as caught:
+    with pytest.raises(DeclaredFileError) as caught:
         load_suite(tmp_path / "suite.toml")
     assert (caught.value.file, caught.value.line) == (tmp_path / "prompts.toml", 11)
     assert "there is no key 'tgas' here. Known: key, text" in caught.value.message
@@ -142,19 +142,19 @@ def test_a_fault_in_a_prompt_file_is_told_with_that_file(tmp_path: Path) -> None
 def test_a_prompt_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     file = write_suite(tmp_path)
     (tmp_path / "prompts.toml").unlink()
-    with pytest.raises(SuiteFault, match=r"suite\.toml:4: .*there is no file .prompts\.toml., seen from here"):
+    with pytest.raises(DeclaredFileError, match=r"suite\.toml:4: .*there is no file .prompts\.toml., seen from here"):
         load_suite(file)
 
 
 def test_a_source_image_that_is_not_there_is_told(tmp_path: Path) -> None:
     write_suite(tmp_path, pack=PACK.replace('tags = ["street"]', 'sources = ["none.png"]', 1))
-    with pytest.raises(SuiteFault, match=r"prompts\.toml:11: the image 'none\.png' cannot be read"):
+    with pytest.raises(DeclaredFileError, match=r"prompts\.toml:11: the image 'none\.png' cannot be read"):
         read_pack(tmp_path / "prompts.toml")
 
 
 def test_two_prompts_with_one_key_are_refused(tmp_path: Path) -> None:
     write_suite(tmp_path, pack=PACK.replace('key = "p1"', 'key = "p0"'))
-    with pytest.raises(SuiteFault, match=r"prompts\.toml:5: .*these stand twice: p0"):
+    with pytest.raises(DeclaredFileError, match=r"prompts\.toml:5: .*these stand twice: p0"):
         read_pack(tmp_path / "prompts.toml")
 
 

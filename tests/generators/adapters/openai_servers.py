@@ -1,4 +1,4 @@
-"""The makers that speak OpenAI's image API, as a loopback server plays them, and how each is called in these tests."""
+"""The providers that speak OpenAI's image API, as a loopback server plays them, and how each is called in these tests."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ PROMPT = "A teapot, and “Tea” written on it"
 
 
 @dataclass(frozen=True)
-class Maker:
+class Provider:
     """``address`` is the setting that names the server; ``prefix`` is the path there before ``/images/...``."""
 
     adapter: str
@@ -51,8 +51,8 @@ class Maker:
             return generator.generate(requests)
 
 
-OPENAI = Maker("openai", "base_url", "/v1", "/v1", settings={"model": "gpt-image-2.5-flare"})
-AZURE = Maker(
+OPENAI = Provider("openai", "base_url", "/v1", "/v1", settings={"model": "gpt-image-2.5-flare"})
+AZURE = Provider(
     "azure",
     "endpoint",
     "",
@@ -60,8 +60,8 @@ AZURE = Maker(
     key_header="api-key",
     settings={"model": "gpt-image-2.5-flare", "deployment": "studio"},
 )
-MAI = Maker("mai", "endpoint", "", "/mai/v1", key_header="api-key", settings={"model": "MAI-Image-2.5"})
-XAI = Maker("xai", "base_url", "/v1", "/v1", settings={"model": "grok-imagine-image-2.0"})
+MAI = Provider("mai", "endpoint", "", "/mai/v1", key_header="api-key", settings={"model": "MAI-Image-2.5"})
+XAI = Provider("xai", "base_url", "/v1", "/v1", settings={"model": "grok-imagine-image-2.0"})
 MAKERS = [OPENAI, AZURE, MAI, XAI]
 
 

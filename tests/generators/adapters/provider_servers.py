@@ -1,4 +1,4 @@
-"""Makers' servers on loopback, each speaking its own wire format: what the tests of their adapters have in common."""
+"""Providers' servers on loopback, each speaking its own wire format: what the tests of their adapters have in common."""
 
 import base64
 import io
@@ -32,7 +32,7 @@ PNG = paint()
 
 
 @dataclass(frozen=True)
-class Maker:
+class Provider:
     """``path`` is the paid call's; ``answer`` lets the server say yes to it."""
 
     name: str
@@ -41,8 +41,8 @@ class Maker:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-def build(maker: Maker, base_url: str, *, key: str = KEY, **settings: Any) -> Generator:
-    return load_generator(maker.name, {"base_url": base_url, "timeout": 5, **maker.settings, **settings}, key)
+def build(provider: Provider, base_url: str, *, key: str = KEY, **settings: Any) -> Generator:
+    return load_generator(provider.name, {"base_url": base_url, "timeout": 5, **provider.settings, **settings}, key)
 
 
 def address(server: HTTPServer) -> str:
@@ -113,9 +113,9 @@ def _answer_stability(server: HTTPServer) -> None:
     )
 
 
-GEMINI = Maker("gemini", "/v1beta/models/gemini-2.5-flash-image:generateContent", _answer_gemini)
-FLUX = Maker("flux", "/v1/flux-2-pro", _answer_flux, {"hosts": ["localhost"]})
-STABILITY = Maker("stability", "/v2beta/stable-image/generate/ultra", _answer_stability)
+GEMINI = Provider("gemini", "/v1beta/models/gemini-2.5-flash-image:generateContent", _answer_gemini)
+FLUX = Provider("flux", "/v1/flux-2-pro", _answer_flux, {"hosts": ["localhost"]})
+STABILITY = Provider("stability", "/v2beta/stable-image/generate/ultra", _answer_stability)
 MAKERS = [GEMINI, FLUX, STABILITY]
 
 

@@ -222,7 +222,7 @@ def test_a_poll_that_is_turned_away_ends_a_task_that_may_have_cost_something(
         "",
     ],
 )
-def test_a_task_is_polled_nowhere_but_at_the_maker(httpserver: HTTPServer, url: str) -> None:
+def test_a_task_is_polled_nowhere_but_at_the_provider(httpserver: HTTPServer, url: str) -> None:
     accept_flux(httpserver, polling_url=url.format(port=httpserver.port))
     error = fail(build(FLUX, address(httpserver), hosts=["localhost", "*.bfl.ai"]))
     assert (error.outcome, error.billed) == (Outcome.INVALID, None)

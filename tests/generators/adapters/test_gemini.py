@@ -31,7 +31,7 @@ def answer(server: HTTPServer, body: Any, status: int = 200, **headers: str) -> 
     server.expect_request(GEMINI.path, method="POST").respond_with_json(body, status, headers=headers)
 
 
-def test_a_drawing_is_asked_for_as_the_maker_wants_it(httpserver: HTTPServer) -> None:
+def test_a_drawing_is_asked_for_as_the_provider_wants_it(httpserver: HTTPServer) -> None:
     answer(httpserver, gemini_answer(gemini_image()))
     draw(build(GEMINI, address(httpserver)), GenerationRequest("a red fox", 2**31 + 7, 1920, 1080))
     [call] = paid_calls(httpserver)
@@ -79,7 +79,7 @@ def test_an_edit_sends_its_images_before_the_words(httpserver: HTTPServer) -> No
     [call] = paid_calls(httpserver)
     *images, words = call.json["contents"][0]["parts"]
     blobs = [image["inlineData"] for image in images]
-    # The maker takes its names in either spelling, and its SDK writes this one in the other.
+    # The provider takes its names in either spelling, and its SDK writes this one in the other.
     assert [blob.get("mimeType") or blob["mime_type"] for blob in blobs] == ["image/png", "image/webp"]
     assert tuple(base64.urlsafe_b64decode(blob["data"]) for blob in blobs) == sources
     assert words == {"text": "make it blue"}
@@ -176,7 +176,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("body", "outcome", "code", "wait"), FAULTS)
-def test_an_error_of_the_maker_has_one_meaning(
+def test_an_error_of_the_provider_has_one_meaning(
     httpserver: HTTPServer, body: dict[str, Any], outcome: Outcome, code: str, wait: float | None
 ) -> None:
     answer(httpserver, body, body["error"]["code"])

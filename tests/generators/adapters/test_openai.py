@@ -99,7 +99,7 @@ class TestGenerate:
         assert image.media_type == "image/webp"
         assert settings.items() <= image.reported["parameters"].items()
 
-    def test_what_was_left_to_the_maker_is_reported_as_it_chose(self, httpserver: HTTPServer) -> None:
+    def test_what_was_left_to_the_provider_is_reported_as_it_chose(self, httpserver: HTTPServer) -> None:
         chosen = {"size": "1536x1024", "quality": "medium", "background": "opaque", "output_format": "jpeg"}
         revised = {"data": [{"b64_json": encode(b"i"), "revised_prompt": "A teapot"}], **chosen}
         httpserver.expect_request(OPENAI.generations).respond_with_json(revised)
@@ -116,7 +116,7 @@ class TestGenerate:
         assert isinstance(second, GeneratedImage)
         assert isinstance(third, AdapterError)
         assert (third.outcome, third.billed) == (Outcome.TRANSIENT, {})
-        assert third.message == "The maker sent 2 of 3 images."
+        assert third.message == "The provider sent 2 of 3 images."
         assert first.billed["output_token"] + second.billed["output_token"] == 999
 
     def test_more_images_than_asked_are_dropped(self, httpserver: HTTPServer) -> None:

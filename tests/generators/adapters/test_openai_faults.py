@@ -1,4 +1,4 @@
-"""Whatever goes wrong between us and a maker that speaks OpenAI's image API ends in the outcome that is true of it."""
+"""Whatever goes wrong between us and a provider that speaks OpenAI's image API ends in the outcome that is true of it."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ from generators.adapters.base import AUTHENTICATION, AdapterError, GeneratedImag
 from tests.generators.adapters.openai_servers import (
     KEY,
     MAKERS,
-    Maker,
+    Provider,
     encode,
     expect_no_key,
     free_port,
@@ -28,7 +28,7 @@ from tests.generators.adapters.openai_servers import (
 )
 from tests.slow_adapter import paint
 
-pytestmark = pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: maker.adapter)
+pytestmark = pytest.mark.parametrize("provider", MAKERS, ids=lambda provider: provider.adapter)
 
 CHATTY = f"Incorrect key {KEY} provided; Bearer {KEY} it was."
 
@@ -119,12 +119,14 @@ REFUSALS = {
 def generators(make_httpserver: HTTPServer) -> Iterator[dict[str, Generator]]:
     """Built once: each reads the certificates of the machine."""
     with ExitStack() as stack:
-        yield {maker.adapter: stack.enter_context(maker.connect(server_of(make_httpserver))) for maker in MAKERS}
+        yield {
+            provider.adapter: stack.enter_context(provider.connect(server_of(make_httpserver))) for provider in MAKERS
+        }
 
 
 @pytest.fixture
-def generator(generators: dict[str, Generator], maker: Maker) -> Generator:
-    return generators[maker.adapter]
+def generator(generators: dict[str, Generator], provider: Provider) -> Generator:
+    return generators[provider.adapter]
 
 
 def catch(generator: Generator) -> AdapterError:
@@ -144,10 +146,10 @@ def get_fault(generator: Generator) -> AdapterError:
 class TestAnswersThatAreNone:
     @pytest.mark.parametrize("name", ANSWERS)
     def test_a_status_is_the_outcome_it_means_after_one_request(
-        self, httpserver: HTTPServer, maker: Maker, generator: Generator, name: str
+        self, httpserver: HTTPServer, provider: Provider, generator: Generator, name: str
     ) -> None:
         status, body, outcome, code, billed = ANSWERS[name]
-        httpserver.expect_request(maker.generations).respond_with_data(
+        httpserver.expect_request(provider.generations).respond_with_data(
             body, status=status, content_type="application/json", headers={"x-request-id": "req_7"}
         )
         error = catch(generator)
@@ -156,10 +158,10 @@ class TestAnswersThatAreNone:
         assert error.reported == {"request_id": "req_7"}
         assert len(sent(httpserver)) == 1
 
-    def test_what_the_maker_says_is_passed_on_without_the_key(
-        self, httpserver: HTTPServer, maker: Maker, generator: Generator
+    def test_what_the_provider_says_is_passed_on_without_the_key(
+        self, httpserver: HTTPServer, provider: Provider, generator: Generator
     ) -> None:
-        httpserver.expect_request(maker.generations).respond_with_data(fault("invalid_value"), status=400)
+        httpserver.expect_request(provider.generations).respond_with_data(fault("invalid_value"), status=400)
         assert catch(generator).message == "HTTP 400: Incorrect key [key] provided; Bearer [key] it was."
 
     @pytest.mark.parametrize(
@@ -174,12 +176,12 @@ class TestAnswersThatAreNone:
     def test_the_wait_that_a_rate_limit_asks_for_is_kept(
         self,
         httpserver: HTTPServer,
-        maker: Maker,
+        provider: Provider,
         generator: Generator,
         headers: Callable[[], dict[str, str]],
         seconds: float,
     ) -> None:
-        httpserver.expect_request(maker.generations).respond_with_data("{}", status=429, headers=headers())
+        httpserver.expect_request(provider.generations).respond_with_data("{}", status=429, headers=headers())
         error = catch(generator)
         assert error.outcome is Outcome.RATE_LIMITED
         assert error.retry_after == pytest.approx(seconds, abs=2 if seconds == 90 else 0)
@@ -187,10 +189,10 @@ class TestAnswersThatAreNone:
 
     @pytest.mark.parametrize("name", REFUSALS)
     def test_a_refusal_says_what_was_refused_and_why(
-        self, httpserver: HTTPServer, maker: Maker, generator: Generator, name: str
+        self, httpserver: HTTPServer, provider: Provider, generator: Generator, name: str
     ) -> None:
         status, body, stage, code = REFUSALS[name]
-        httpserver.expect_request(maker.generations).respond_with_data(
+        httpserver.expect_request(provider.generations).respond_with_data(
             body, status=status, content_type="application/json", headers={"x-request-id": "req_8"}
         )
         error = get_fault(generator)
@@ -201,7 +203,7 @@ class TestAnswersThatAreNone:
 
 class TestTransport:
     def test_a_server_that_stays_silent_is_a_timeout_that_may_have_cost(
-        self, httpserver: HTTPServer, maker: Maker
+        self, httpserver: HTTPServer, provider: Provider
     ) -> None:
         released = threading.Event()
 
@@ -209,24 +211,24 @@ class TestTransport:
             released.wait(5)
             return Response("{}")
 
-        httpserver.expect_request(maker.generations).respond_with_handler(stay_silent)
+        httpserver.expect_request(provider.generations).respond_with_handler(stay_silent)
         try:
-            with maker.connect(server_of(httpserver), timeout=0.2) as generator:
+            with provider.connect(server_of(httpserver), timeout=0.2) as generator:
                 error = catch(generator)
         finally:
             released.set()
         assert (error.outcome, error.billed) == (Outcome.TIMEOUT, None)
 
-    def test_a_server_that_is_away_costs_nothing(self, maker: Maker) -> None:
-        with maker.connect(f"http://127.0.0.1:{free_port()}") as generator:
+    def test_a_server_that_is_away_costs_nothing(self, provider: Provider) -> None:
+        with provider.connect(f"http://127.0.0.1:{free_port()}") as generator:
             error = catch(generator)
         assert (error.outcome, error.billed) == (Outcome.TRANSIENT, {})
 
     def test_a_body_that_breaks_off_may_have_cost(
-        self, httpserver: HTTPServer, maker: Maker, generator: Generator
+        self, httpserver: HTTPServer, provider: Provider, generator: Generator
     ) -> None:
         whole = json.dumps(pictures())
-        httpserver.expect_request(maker.generations).respond_with_data(
+        httpserver.expect_request(provider.generations).respond_with_data(
             whole[:40], content_type="application/json", headers={"Content-Length": str(len(whole))}
         )
         error = catch(generator)
@@ -238,30 +240,32 @@ class TestTransport:
         ["", json.dumps(pictures())[:60], "<html>", "null", "[]", '{"data": 3}', '{"data": [null]}', '{"data": ["x"]}'],
     )
     def test_a_success_that_cannot_be_read_may_have_cost(
-        self, httpserver: HTTPServer, maker: Maker, generator: Generator, body: str
+        self, httpserver: HTTPServer, provider: Provider, generator: Generator, body: str
     ) -> None:
-        httpserver.expect_request(maker.generations).respond_with_data(body, content_type="application/json")
+        httpserver.expect_request(provider.generations).respond_with_data(body, content_type="application/json")
         error = catch(generator)
         assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
 
     @pytest.mark.parametrize("picture", [{"b64_json": "not base64!"}, {}, {"b64_json": None, "url": None}])
     def test_an_image_that_cannot_be_read_may_have_cost(
-        self, httpserver: HTTPServer, maker: Maker, generator: Generator, picture: dict[str, Any]
+        self, httpserver: HTTPServer, provider: Provider, generator: Generator, picture: dict[str, Any]
     ) -> None:
-        httpserver.expect_request(maker.generations).respond_with_json({"data": [picture]})
+        httpserver.expect_request(provider.generations).respond_with_json({"data": [picture]})
         error = get_fault(generator)
         assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
 
     def test_bytes_that_are_no_image_are_handed_on(
-        self, httpserver: HTTPServer, maker: Maker, generator: Generator
+        self, httpserver: HTTPServer, provider: Provider, generator: Generator
     ) -> None:
-        httpserver.expect_request(maker.generations).respond_with_json({"data": [{"b64_json": encode(b"words")}]})
+        httpserver.expect_request(provider.generations).respond_with_json({"data": [{"b64_json": encode(b"words")}]})
         (image,) = generator.generate(variants())
         assert isinstance(image, GeneratedImage)
         assert image.data == b"words"
 
-    def test_an_empty_success_may_have_cost(self, httpserver: HTTPServer, maker: Maker, generator: Generator) -> None:
-        httpserver.expect_request(maker.generations).respond_with_json({"data": []})
+    def test_an_empty_success_may_have_cost(
+        self, httpserver: HTTPServer, provider: Provider, generator: Generator
+    ) -> None:
+        httpserver.expect_request(provider.generations).respond_with_json({"data": []})
         error = get_fault(generator)
         assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
 
@@ -276,9 +280,9 @@ def elsewhere() -> Iterator[HTTPServer]:
 
 @pytest.mark.parametrize("status", [302, 307])
 def test_a_paid_request_follows_no_redirect(
-    httpserver: HTTPServer, elsewhere: HTTPServer, maker: Maker, generator: Generator, status: int
+    httpserver: HTTPServer, elsewhere: HTTPServer, provider: Provider, generator: Generator, status: int
 ) -> None:
-    httpserver.expect_request(maker.generations).respond_with_data(
+    httpserver.expect_request(provider.generations).respond_with_data(
         "", status=status, headers={"location": elsewhere.url_for(f"/?key={KEY}")}
     )
     error = catch(generator)
@@ -289,17 +293,17 @@ def test_a_paid_request_follows_no_redirect(
 
 
 class TestTheKey:
-    def test_goes_into_one_header(self, httpserver: HTTPServer, maker: Maker, generator: Generator) -> None:
-        httpserver.expect_request(maker.generations).respond_with_json(pictures())
+    def test_goes_into_one_header(self, httpserver: HTTPServer, provider: Provider, generator: Generator) -> None:
+        httpserver.expect_request(provider.generations).respond_with_json(pictures())
         generator.generate(variants())
         (request,) = sent(httpserver)
         held = [name for name, value in request.headers.items() if KEY in value]
-        assert [name.lower() for name in held] == [maker.key_header.lower()]
+        assert [name.lower() for name in held] == [provider.key_header.lower()]
         assert KEY not in request.full_path
         assert KEY.encode() not in request.data
 
     def test_nothing_of_the_environment_is_sent_along(
-        self, httpserver: HTTPServer, maker: Maker, monkeypatch: pytest.MonkeyPatch
+        self, httpserver: HTTPServer, provider: Provider, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name in ("API_KEY", "ADMIN_KEY", "ORG_ID", "PROJECT_ID"):
             monkeypatch.setenv(f"OPENAI_{name}", "ambient")
@@ -307,47 +311,47 @@ class TestTheKey:
         monkeypatch.setenv("AZURE_OPENAI_AD_TOKEN", "ambient")
         monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer ambient")
         monkeypatch.setenv("OPENAI_BASE_URL", "https://ambient.invalid")
-        httpserver.expect_request(maker.generations).respond_with_json(pictures())
-        maker.ask(server_of(httpserver), variants())
+        httpserver.expect_request(provider.generations).respond_with_json(pictures())
+        provider.ask(server_of(httpserver), variants())
         (request,) = sent(httpserver)
         assert "ambient" not in str(request.headers)
-        expected = f"Bearer {KEY}" if maker.key_header == "Authorization" else KEY
-        assert request.headers[maker.key_header] == expected
+        expected = f"Bearer {KEY}" if provider.key_header == "Authorization" else KEY
+        assert request.headers[provider.key_header] == expected
 
     @pytest.mark.parametrize("key", ["", f"{KEY}\nsecond line", f"two {KEY}", f"{KEY}é"])
-    def test_that_no_header_can_hold_is_said_to_be_unusable_and_not_shown(self, maker: Maker, key: str) -> None:
+    def test_that_no_header_can_hold_is_said_to_be_unusable_and_not_shown(self, provider: Provider, key: str) -> None:
         with (
-            maker.connect(f"http://127.0.0.1:{free_port()}", key=key) as generator,
+            provider.connect(f"http://127.0.0.1:{free_port()}", key=key) as generator,
             pytest.raises(AdapterError) as caught,
         ):
             generator.generate(variants())
         assert (caught.value.outcome, caught.value.code) == (Outcome.INVALID, AUTHENTICATION)
         expect_no_key(caught.value)
 
-    def test_is_not_in_what_a_generator_says_of_itself(self, maker: Maker) -> None:
-        with maker.connect("http://127.0.0.1:9") as generator:
+    def test_is_not_in_what_a_generator_says_of_itself(self, provider: Provider) -> None:
+        with provider.connect("http://127.0.0.1:9") as generator:
             assert KEY not in f"{generator!r} {vars(generator)!r}"
 
 
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(
-    maker: Maker, monkeypatch: pytest.MonkeyPatch
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(AdapterError, match=r"pip install 'paragone\[workers\]'") as caught:
-        maker.ask("http://127.0.0.1:9", variants())
+        provider.ask("http://127.0.0.1:9", variants())
     assert caught.value.outcome is Outcome.INVALID
 
 
-def test_one_generator_asks_as_often_as_it_is_told(httpserver: HTTPServer, maker: Maker) -> None:
-    httpserver.expect_request(maker.generations).respond_with_json(pictures())
-    with maker.connect(server_of(httpserver)) as generator:
+def test_one_generator_asks_as_often_as_it_is_told(httpserver: HTTPServer, provider: Provider) -> None:
+    httpserver.expect_request(provider.generations).respond_with_json(pictures())
+    with provider.connect(server_of(httpserver)) as generator:
         assert [len(generator.generate(variants())) for _ in range(3)] == [1, 1, 1]
     assert len(sent(httpserver)) == 3
 
 
 class TestWhatTheModelCannotDo:
     def test_too_many_sources_are_refused_before_anything_is_paid(
-        self, httpserver: HTTPServer, maker: Maker, generator: Generator
+        self, httpserver: HTTPServer, provider: Provider, generator: Generator
     ) -> None:
         with pytest.raises(AdapterError, match="17 source images") as caught:
             generator.generate(variants(sources=(paint(1),) * 17))
@@ -355,7 +359,7 @@ class TestWhatTheModelCannotDo:
         assert httpserver.log == []
 
     def test_a_mask_without_a_source_is_refused_before_anything_is_paid(
-        self, httpserver: HTTPServer, maker: Maker, generator: Generator
+        self, httpserver: HTTPServer, provider: Provider, generator: Generator
     ) -> None:
         with pytest.raises(AdapterError, match="mask") as caught:
             generator.generate(variants(mask=paint(255)))
@@ -363,7 +367,7 @@ class TestWhatTheModelCannotDo:
         assert httpserver.log == []
 
     def test_a_source_that_is_no_image_is_refused_before_anything_is_paid(
-        self, httpserver: HTTPServer, maker: Maker, generator: Generator
+        self, httpserver: HTTPServer, provider: Provider, generator: Generator
     ) -> None:
         with pytest.raises(AdapterError, match="is no PNG, JPEG or WebP") as caught:
             generator.generate(variants(sources=(b"words",)))

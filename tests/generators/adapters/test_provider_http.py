@@ -1,4 +1,4 @@
-"""What makers' servers have in common, over real HTTP: statuses, connections, waits, and images behind addresses."""
+"""What providers' servers have in common, over real HTTP: statuses, connections, waits, and images behind addresses."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -60,15 +60,15 @@ def answer(server: HTTPServer, *responses: Response) -> str:
 def test_a_status_says_whose_fault_it_was_and_whether_it_may_have_cost_something(
     httpserver: HTTPServer, client: httpx2.Client, status: int, outcome: Outcome, billed: dict[str, float] | None
 ) -> None:
-    httpserver.expect_request("/").respond_with_data("the \n maker's\twords", status)
+    httpserver.expect_request("/").respond_with_data("the \n provider's\twords", status)
     response = client.post(httpserver.url_for("/"))
     error = provider_http.fault_of_status(status, response.headers, response.text, code="code", request_id="1")
     assert (error.outcome, error.billed, error.code) == (outcome, billed, "code")
-    assert (error.message, error.reported) == (f"HTTP {status}: the maker's words", {"request_id": "1"})
+    assert (error.message, error.reported) == (f"HTTP {status}: the provider's words", {"request_id": "1"})
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_key_that_is_not_accepted_is_told_without_the_makers_words(status: int) -> None:
+def test_a_key_that_is_not_accepted_is_told_without_the_providers_words(status: int) -> None:
     error = provider_http.fault_of_status(status, {}, "no such key: abc", code="bad_key")
     assert (error.outcome, error.code, error.billed) == (Outcome.INVALID, AUTHENTICATION, {})
     assert "abc" not in error.message
@@ -242,7 +242,7 @@ def test_an_image_that_is_not_unpacked_is_given_up(httpserver: HTTPServer, clien
     assert (error.outcome, error.code) == (Outcome.TRANSIENT, "fetch")
 
 
-def test_a_redirect_on_the_makers_hosts_is_followed(httpserver: HTTPServer, client: httpx2.Client) -> None:
+def test_a_redirect_on_the_providers_hosts_is_followed(httpserver: HTTPServer, client: httpx2.Client) -> None:
     httpserver.expect_request("/old.png").respond_with_data("", 302, headers={"Location": "/image.png"})
     answer(httpserver, Response(PNG))
     url = httpserver.url_for("/old.png")
@@ -314,7 +314,7 @@ def test_an_image_that_drips_is_given_up_in_time(
         "http://127.0.0.1/image.png",
     ],
 )
-def test_the_makers_hosts_are_let_through(url: str) -> None:
+def test_the_providers_hosts_are_let_through(url: str) -> None:
     provider_http.check_host(url, ("*.bfl.ai", "localhost", "127.0.0.1"), billed={})
 
 

@@ -151,14 +151,14 @@ def test_a_filtered_image_is_a_refusal_that_was_charged(httpserver: HTTPServer) 
         (500, "internal_error", Outcome.TRANSIENT, "internal_error"),
     ],
 )
-def test_an_error_of_the_maker_has_one_meaning(
+def test_an_error_of_the_provider_has_one_meaning(
     httpserver: HTTPServer, status: int, name: str, outcome: Outcome, code: str
 ) -> None:
-    body = {"id": "fault-1", "name": name, "errors": ["the maker's words"]}
+    body = {"id": "fault-1", "name": name, "errors": ["the provider's words"]}
     httpserver.expect_request(STABILITY.path).respond_with_json(body, status)
     error = fail(build(STABILITY, address(httpserver)))
     assert (error.outcome, error.code, error.reported) == (outcome, code, {"request_id": "fault-1"})
-    assert ("the maker's words" in error.message) == (code != AUTHENTICATION)
+    assert ("the provider's words" in error.message) == (code != AUTHENTICATION)
 
 
 @pytest.mark.parametrize("body", [{"errors": "one string"}, {"errors": None, "name": None}, {"errors": [{"a": 1}]}, 3])

@@ -47,7 +47,7 @@ class TestRequests:
         (request,) = sent(httpserver)
         assert request.headers["Authorization"] == f"Bearer {KEY}"
 
-    def test_the_media_type_is_the_makers_or_jpeg(self, httpserver: HTTPServer) -> None:
+    def test_the_media_type_is_the_providers_or_jpeg(self, httpserver: HTTPServer) -> None:
         data = [{"b64_json": encode(b"1"), "mime_type": "image/webp"}, {"b64_json": encode(b"2")}]
         httpserver.expect_request(XAI.generations).respond_with_json({"data": data})
         images = XAI.ask(server_of(httpserver), variants(2))
@@ -165,7 +165,7 @@ class TestAddresses:
         assert (error.outcome, error.code) == (Outcome.INVALID, "foreign_host")
         assert [request.path for request in sent(httpserver, "GET")] == ["/1.jpg"]
 
-    def test_a_store_that_falters_is_asked_again_and_the_maker_is_not(self, httpserver: HTTPServer) -> None:
+    def test_a_store_that_falters_is_asked_again_and_the_provider_is_not(self, httpserver: HTTPServer) -> None:
         httpserver.expect_oneshot_request("/1.jpg").respond_with_data("", status=503)
         httpserver.expect_request("/1.jpg").respond_with_data(paint(1))
         (image,) = self.ask(httpserver, httpserver.url_for("/1.jpg"))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps
 
 from arena.battles import blinding
-from generators.images.decoding import MAX_PIXELS, MAX_SIDE, ImageFacts, UnusableImage, read_image
+from generators.images.decoding import MAX_PIXELS, MAX_SIDE, ImageInfo, UnusableImageError, read_image
 from generators.images.near_duplicates import hash_image
 
 FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": "image/avif"}
@@ -67,7 +67,7 @@ def expect_usable(data: bytes) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_four_formats_are_read(format: str) -> None:
-    assert read_image(encode(draw(), format)) == ImageFacts(FORMATS[format], 24, 16)
+    assert read_image(encode(draw(), format)) == ImageInfo(FORMATS[format], 24, 16)
 
 
 @pytest.mark.parametrize(
@@ -88,14 +88,14 @@ def test_the_four_formats_are_read(format: str) -> None:
 def test_every_kind_of_pixel_is_fine(format: str, mode: str) -> None:
     image = Image.new(mode, (24, 16), 40_000) if mode == "I;16" else draw(mode)
     data = encode(image, format)
-    assert read_image(data) == ImageFacts(FORMATS[format], 24, 16)
+    assert read_image(data) == ImageInfo(FORMATS[format], 24, 16)
     expect_usable(data)
 
 
 def test_a_png_with_16_bits_a_color_is_fine() -> None:
     lines = (b"\0" + b"\x9c\x40\x10\x00\x00\xff" * 24) * 16
     data = bare_png(24, 16, depth=16, color=2, lines=lines)
-    assert read_image(data) == ImageFacts("image/png", 24, 16)
+    assert read_image(data) == ImageInfo("image/png", 24, 16)
     expect_usable(data)
 
 
@@ -103,25 +103,25 @@ def test_a_png_with_16_bits_a_color_is_fine() -> None:
 def test_no_beginning_of_an_image_is_an_image(format: str) -> None:
     data = encode(draw(), format)
     for end in range(len(data)):
-        with pytest.raises(UnusableImage):
+        with pytest.raises(UnusableImageError):
             read_image(data[:end])
 
 
 @pytest.mark.parametrize("side", [(40_000, 1), (1, 40_000), (MAX_SIDE + 1, 1), (10_001, 10_000), (40_000, 40_000)])
 def test_a_png_that_is_too_large_is_refused_by_its_header(side: tuple[int, int]) -> None:
-    with pytest.raises(UnusableImage, match="pixels; wanted at most"):
+    with pytest.raises(UnusableImageError, match="pixels; wanted at most"):
         read_image(bare_png(*side))
 
 
 def test_a_whole_png_of_40_000_pixels_a_side_is_refused() -> None:
     data = bare_png(40_000, 2_000, depth=1, lines=bytes(5_001 * 2_000))
     assert len(data) < 20_000
-    with pytest.raises(UnusableImage, match="40,000 × 2,000 pixels"):
+    with pytest.raises(UnusableImageError, match="40,000 × 2,000 pixels"):
         read_image(data)
 
 
 def test_a_webp_that_is_too_large_is_refused_by_its_header() -> None:
-    with pytest.raises(UnusableImage):
+    with pytest.raises(UnusableImageError):
         read_image(webp_header(1 << 24, 200))
 
 
@@ -131,12 +131,12 @@ def test_the_largest_images_are_read_without_a_warning() -> None:
     data = bare_png(width, height, depth=1, lines=bytes(1_251 * height))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert read_image(data) == ImageFacts("image/png", width, height)
+        assert read_image(data) == ImageInfo("image/png", width, height)
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "AVIF"])
 def test_moving_images_are_refused(format: str) -> None:
-    with pytest.raises(UnusableImage, match=r"10 frames; wanted a still image"):
+    with pytest.raises(UnusableImageError, match=r"10 frames; wanted a still image"):
         read_image(animate(format, 10))
 
 
@@ -158,7 +158,7 @@ def test_moving_images_are_refused(format: str) -> None:
     ],
 )
 def test_other_things_are_refused_by_name(data: bytes, name: str) -> None:
-    with pytest.raises(UnusableImage, match=f"Wanted a PNG, JPEG, WebP or AVIF image, got {name}"):
+    with pytest.raises(UnusableImageError, match=f"Wanted a PNG, JPEG, WebP or AVIF image, got {name}"):
         read_image(data)
 
 
@@ -168,7 +168,7 @@ def test_of_an_image_that_is_something_else_too_raters_get_the_image(
     format: str, make_tail: Callable[[], bytes]
 ) -> None:
     image, tail = encode(draw(), format), make_tail()
-    assert read_image(image + tail) == ImageFacts(FORMATS[format], 24, 16)
+    assert read_image(image + tail) == ImageInfo(FORMATS[format], 24, 16)
     shown = blinding.blind(image + tail, 48, 48)
     assert shown == blinding.blind(image, 48, 48)
     assert tail not in shown
@@ -177,7 +177,7 @@ def test_of_an_image_that_is_something_else_too_raters_get_the_image(
 
 @given(st.binary(max_size=200), st.sampled_from([b"", *(encode(draw(), format)[:40] for format in FORMATS)]))
 def test_random_bytes_are_refused(data: bytes, start: bytes) -> None:
-    with pytest.raises(UnusableImage):
+    with pytest.raises(UnusableImageError):
         read_image(start + data)
 
 
@@ -188,7 +188,7 @@ def test_an_image_with_changed_bytes_is_refused_or_usable(format: str, data: st.
         changed[place] = data.draw(st.integers(0, 255))
     try:
         facts = read_image(bytes(changed))
-    except UnusableImage:
+    except UnusableImageError:
         return
     assert facts.width * facts.height <= MAX_PIXELS
     expect_usable(bytes(changed))
@@ -207,5 +207,5 @@ def test_an_image_is_turned_as_pillow_would_turn_it(turn: int) -> None:
 def test_an_image_with_a_damaged_exif_is_shown_as_it_is_stored() -> None:
     image = draw()
     data = encode(image, "WEBP", exif=b"Exif\0\0no TIFF header", lossless=True)
-    assert read_image(data) == ImageFacts("image/webp", 24, 16)
+    assert read_image(data) == ImageInfo("image/webp", 24, 16)
     assert blinding.blind(data, 48, 48) == blinding.blind(encode(image, "PNG"), 48, 48)

@@ -17,7 +17,7 @@ from generators.adapters.base import GenerationRequest
 from generators.adapters.registry import load_generator
 from generators.generations import request_generations
 from generators.images import near_duplicates, originals
-from generators.images.decoding import UnusableImage
+from generators.images.decoding import UnusableImageError
 from generators.images.near_duplicates import (
     MAX_DISTANCE,
     NearPair,
@@ -91,7 +91,7 @@ def test_what_lies_under_full_transparency_does_not_count() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"text", animate("WEBP", 3), sketch(PROMPTS[0])[:-500]])
 def test_what_is_no_image_has_no_hash(data: bytes) -> None:
-    with pytest.raises(UnusableImage):
+    with pytest.raises(UnusableImageError):
         hash_image(data)
 
 
@@ -266,7 +266,7 @@ def test_the_command_stops_where_the_store_does_not_answer(db: None, monkeypatch
     Generation.objects.update(phash="")
 
     def fail(digest: str) -> bytes:
-        raise originals.BucketUnavailable("The bucket of originals cannot be used: timeout.")
+        raise originals.BucketUnavailableError("The bucket of originals cannot be used: timeout.")
 
     monkeypatch.setattr(originals, "read", fail)
     with pytest.raises(CommandError, match="cannot be read now"):

@@ -114,7 +114,7 @@ def test_an_original_that_is_gone_is_an_error_and_can_be_stored_again(place: str
 def test_an_original_that_is_damaged_is_never_given_out(place: str, data: bytes) -> None:
     originals.store(b"an image")
     put_in_place(place, data)
-    with pytest.raises(originals.CorruptOriginal, match=DIGEST):
+    with pytest.raises(originals.CorruptOriginalError, match=DIGEST):
         originals.read(DIGEST)
 
 
@@ -124,10 +124,10 @@ def test_raters_are_shown_what_is_in_the_store_and_nothing_else(place: str) -> N
     assert blinding.derive(digest, 48, 48).read_bytes() == blinding.blind(data, 48, 48)
     originals.store(b"an image")
     put_in_place(place, data)
-    with pytest.raises(blinding.UnviewableImage, match="damaged"):
+    with pytest.raises(blinding.UnviewableImageError, match="damaged"):
         blinding.derive(DIGEST, 48, 48)
     remove(place)
-    with pytest.raises(blinding.UnviewableImage, match="gone"):
+    with pytest.raises(blinding.UnviewableImageError, match="gone"):
         blinding.derive(DIGEST, 48, 48)
 
 
@@ -154,7 +154,7 @@ def test_a_bucket_that_does_not_answer_is_unavailable_for_now(monkeypatch: pytes
 
 def test_a_bucket_that_does_not_exist_takes_no_original(s3: str, monkeypatch: pytest.MonkeyPatch, settings) -> None:
     use_bucket(s3, monkeypatch, settings, "no-such-bucket")
-    with pytest.raises(originals.BucketUnavailable, match="NoSuchBucket"):
+    with pytest.raises(originals.BucketUnavailableError, match="NoSuchBucket"):
         originals.store(b"an image")
 
 
@@ -164,7 +164,7 @@ def test_a_bucket_that_fails_or_refuses_is_unavailable(httpserver, monkeypatch: 
         httpserver.clear()
         httpserver.expect_request(f"/our-images/originals/{NAME}").respond_with_data(SECRET, status=status)
         for attempt in (lambda: originals.store(b"an image"), lambda: originals.read(DIGEST)):
-            with pytest.raises(originals.BucketUnavailable, match=str(status)) as caught:
+            with pytest.raises(originals.BucketUnavailableError, match=str(status)) as caught:
                 attempt()
             assert SECRET not in str(caught.value)
 

@@ -43,7 +43,7 @@ def certify(subject: str, key: ec.EllipticCurvePrivateKey, issuer: str, issuer_k
     authority, now = subject == issuer, datetime.now(UTC)
 
     def name(common: str) -> x509.Name:
-        organization = x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Maker of Tests")
+        organization = x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Provider of Tests")
         return x509.Name([organization, x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
     usage = dict.fromkeys(
@@ -103,7 +103,7 @@ def test_a_signed_image_names_its_signer(format: str) -> None:
         **NOTHING,
         "c2pa": {
             "state": "Valid",
-            "signer": {"issuer": "Maker of Tests", "common_name": "Test Signer", "time": ""},
+            "signer": {"issuer": "Provider of Tests", "common_name": "Test Signer", "time": ""},
             "claim_generator": "SketchPad 1.0",
             "problems": ["signingCredential.untrusted"],
         },
@@ -188,7 +188,7 @@ def test_xmp_tells_the_kind_of_source(format: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keyword", "text", "maker"),
+    ("keyword", "text", "provider"),
     [
         ("workflow", '{"last_node_id": 9}', "ComfyUI"),
         ("prompt", '{"3": {"class_type": "KSampler"}}', "ComfyUI"),
@@ -201,15 +201,15 @@ def test_xmp_tells_the_kind_of_source(format: str) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["tEXt", "zTXt", "iTXt", "iTXt, zipped"])
-def test_programs_are_known_by_the_text_they_leave(keyword: str, text: str, maker: str, kind: str) -> None:
+def test_programs_are_known_by_the_text_they_leave(keyword: str, text: str, provider: str, kind: str) -> None:
     info = PngImagePlugin.PngInfo()
     add = info.add_itxt if kind.startswith("iTXt") else info.add_text
     add(keyword, text, zip=kind in {"zTXt", "iTXt, zipped"})
     found = read_provenance(encode(draw(), "PNG", pnginfo=info))
-    assert found == {**NOTHING, "png_text": [{"keyword": keyword, "text": text}], "made_with": [maker]}
+    assert found == {**NOTHING, "png_text": [{"keyword": keyword, "text": text}], "made_with": [provider]}
 
 
-def test_a_text_that_only_mentions_a_prompt_gives_no_maker() -> None:
+def test_a_text_that_only_mentions_a_prompt_gives_no_provider() -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("prompt", "a fox at its workflow: {steps}")
     assert read_provenance(encode(draw(), "PNG", pnginfo=info))["made_with"] == []

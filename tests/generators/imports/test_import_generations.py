@@ -49,7 +49,7 @@ def test_csv_becomes_finished_generations(folder: Path, midjourney: ImageModel) 
         "source": "https://a.example/1",
         "file": "a.png",
     }
-    assert (row.made_elsewhere, row.attempts, row.seconds) == ("images.csv", 0, None)
+    assert (row.imported_from, row.attempts, row.seconds) == ("images.csv", 0, None)
     assert row.finished_at is not None
     assert "made_with" in row.provenance
     assert "1 images and 0 refusals imported onto the prompt set elsewhere 1" in out
@@ -149,7 +149,7 @@ def test_imported_images_meet_in_battles(folder: Path, monkeypatch: pytest.Monke
     lines = [entry("a.png"), entry("b.jpg", model="imagen-4"), entry("", model="imagen-4", prompt="A dog", refused=1)]
     import_file(write(folder, *lines, entry("c.webp", prompt="A dog")), "--make-models")
     board = builders.make_board(n_models=0, n_prompts=0)
-    board.contestants.set(ImageModel.objects.all())
+    board.image_models.set(ImageModel.objects.all())
     board.prompt_sets.set(PromptSet.objects.all())
     monkeypatch.setattr("arena.battles.opening.request_generations", pytest.fail)
     battle = open_battle(board, uuid.uuid4())

@@ -1,4 +1,4 @@
-"""Benchmarks' prompt files: what becomes of a row, what is refused, and the files that their makers publish."""
+"""Benchmarks' prompt files: what becomes of a row, what is refused, and the files that their providers publish."""
 
 import json
 from collections import Counter
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generators.models import PromptSet
-from generators.prompts.benchmarks import UnusablePromptFile, format_prompt_set, read_prompts
+from generators.prompts.benchmarks import PromptFileError, format_prompt_set, read_prompts
 from generators.prompts.packs import PromptDeclaration, PromptSetDeclaration, read_pack
 
 CAT = {"class": "cat", "count": 1}
@@ -42,7 +42,7 @@ def test_geneval_counts_exactly_only_where_one_more_is_excluded(tmp_path: Path) 
     assert read_checks(tmp_path, CAT) == [{"object": "cat"}]
     two, three = {"class": "cat", "count": 2}, {"class": "cat", "count": 3}
     assert read_checks(tmp_path, two, exclude=(three,)) == [{"object": "cat", "count": 2}]
-    with pytest.raises(UnusablePromptFile, match="line 1: 'cat' is counted, and no exclusion of 3"):
+    with pytest.raises(PromptFileError, match="line 1: 'cat' is counted, and no exclusion of 3"):
         read_checks(tmp_path, two)
 
 
@@ -56,7 +56,7 @@ def test_geneval_has_colors_and_positions(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("index", [1, 2, -1])
 def test_a_position_by_nothing_is_refused(tmp_path: Path, index: int) -> None:
-    with pytest.raises(UnusablePromptFile, match="there is no such other thing"):
+    with pytest.raises(PromptFileError, match="there is no such other thing"):
         read_checks(tmp_path, CAT, {"class": "dog", "count": 1, "position": ["left of", index]})
 
 
@@ -87,27 +87,27 @@ GOOD = {"item_id": "1", "prompt": "fog"}
     ],
 )
 def test_a_faulty_row_refuses_the_file_and_is_named(tmp_path: Path, row: Any, message: str) -> None:
-    with pytest.raises(UnusablePromptFile, match=message) as caught:
+    with pytest.raises(PromptFileError, match=message) as caught:
         read_rows(tmp_path, "dpg-bench", GOOD, "", row, {**GOOD, "item_id": "4"})
     assert "rows.jsonl is no whole DPG-Bench file. 1 line is at fault" in str(caught.value)
 
 
 def test_a_file_of_another_benchmark_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnusablePromptFile, match="tag: Field required"):
+    with pytest.raises(PromptFileError, match="tag: Field required"):
         read_rows(tmp_path, "geneval", GOOD)
     file = tmp_path / "parti.tsv"
     file.write_text("Prompt\tCategory\tChallenge\nfog\tArts\n")
-    with pytest.raises(UnusablePromptFile, match="line 2: it has 2 fields; the first line has 3"):
+    with pytest.raises(PromptFileError, match="line 2: it has 2 fields; the first line has 3"):
         read_prompts("parti", file, "parti")
 
 
 def test_a_file_without_prompts_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnusablePromptFile, match="no prompts"):
+    with pytest.raises(PromptFileError, match="no prompts"):
         read_rows(tmp_path, "dpg-bench")
-    with pytest.raises(UnusablePromptFile, match="cannot be read"):
+    with pytest.raises(PromptFileError, match="cannot be read"):
         read_prompts("dpg-bench", tmp_path / "none.jsonl", "none")
     (tmp_path / "latin.jsonl").write_bytes(b'{}\n{"a": "\xe9"}')
-    with pytest.raises(UnusablePromptFile, match=r"Line 2 of latin\.jsonl is not UTF-8"):
+    with pytest.raises(PromptFileError, match=r"Line 2 of latin\.jsonl is not UTF-8"):
         read_prompts("dpg-bench", tmp_path / "latin.jsonl", "latin")
 
 

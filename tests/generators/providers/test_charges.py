@@ -1,4 +1,4 @@
-"""Money: set aside before a maker is called, settled when it answered, never spent past a budget, never paid twice."""
+"""Money: set aside before a provider is called, settled when it answered, never spent past a budget, never paid twice."""
 
 import io
 import logging
@@ -14,7 +14,7 @@ from structlog.stdlib import ProcessorFormatter
 from generators.adapters.base import AdapterError, Capabilities, GeneratedImage, GenerationRequest, Outcome
 from generators.generations import retry_generations
 from generators.images import ingest, originals
-from generators.models import Budget, Charge, Generation, ImageModel, Price, Vendor
+from generators.models import Budget, Charge, Generation, ImageModel, Price, Provider
 from generators.providers import circuit_breaker
 from generators.providers.charges import reserve_charge, spent_from, spent_on
 from generators.workers.drawing import produce
@@ -30,11 +30,11 @@ State = Charge.State
 
 @pytest.fixture(autouse=True)
 def _scripted_costs_money(settings: Any) -> None:
-    settings.VENDOR_KEYS = {"scripted": "sk-very-secret"}
+    settings.PROVIDER_KEYS = {"scripted": "sk-very-secret"}
 
 
 def make_paid_model(units: dict[str, str] | None = None, estimate: str = "0.10", **fields: Any) -> ImageModel:
-    Vendor.objects.get_or_create(slug="scripted", defaults={"requests_per_minute": 60_000, "burst": 1000})
+    Provider.objects.get_or_create(slug="scripted", defaults={"requests_per_minute": 60_000, "burst": 1000})
     model = builders.make_model(adapter="scripted", **fields)
     Price.objects.create(
         model=model, valid_from="2026-01-01", units={"image": "0.04"} if units is None else units, estimate=estimate
@@ -52,7 +52,7 @@ def charge_of(generation: Generation) -> tuple[str, Decimal]:
 
 
 @pytest.mark.django_db
-def test_an_image_costs_what_its_maker_billed_at_the_price_of_the_day(script: Script) -> None:
+def test_an_image_costs_what_its_provider_billed_at_the_price_of_the_day(script: Script) -> None:
     model = make_paid_model({"input_token": "0.000005", "output_token": "0.00004"}, "0.30")
     generation = make_generation(model=model)
     seen: list[Any] = []
@@ -83,7 +83,7 @@ def test_the_price_is_that_of_the_day_and_the_next_one_is_not_there_yet(script: 
 
 @pytest.mark.django_db
 def test_what_is_drawn_here_costs_nothing(script: Script, settings: Any) -> None:
-    settings.VENDOR_KEYS = {}
+    settings.PROVIDER_KEYS = {}
     script(draw_one())
     produce((generation := make_generation()).pk)
     assert status_of(generation) == Status.OK
@@ -278,7 +278,7 @@ def test_the_database_itself_keeps_a_second_paid_call_from_being_made() -> None:
 
 
 @pytest.mark.django_db
-def test_a_makers_words_are_kept_without_its_key(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_providers_words_are_kept_without_its_key(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.StringIO()
     (handler,) = [h for h in logging.getLogger().handlers if isinstance(h.formatter, ProcessorFormatter)]
     monkeypatch.setattr(handler, "stream", written)
@@ -297,13 +297,13 @@ def test_a_makers_words_are_kept_without_its_key(script: Script, monkeypatch: py
     ("accident", "status", "says"),
     [
         (FileNotFoundError("gone"), Status.FAILED, "is gone or damaged"),
-        (originals.CorruptOriginal("damaged"), Status.FAILED, "is gone or damaged"),
-        (originals.BucketUnavailable("the bucket is away"), Status.PENDING, "cannot be read now"),
+        (originals.CorruptOriginalError("damaged"), Status.FAILED, "is gone or damaged"),
+        (originals.BucketUnavailableError("the bucket is away"), Status.PENDING, "cannot be read now"),
         (RuntimeError("a bug of ours"), Status.FAILED, "a bug of ours"),
     ],
     ids=["gone", "damaged", "bucket away", "bug"],
 )
-def test_what_goes_wrong_before_the_maker_is_called_costs_nothing(
+def test_what_goes_wrong_before_the_provider_is_called_costs_nothing(
     script: Script, monkeypatch: pytest.MonkeyPatch, accident: Exception, status: str, says: str
 ) -> None:
     prompt = builders.make_prompt_set(1).prompts.get()
@@ -317,7 +317,9 @@ def test_what_goes_wrong_before_the_maker_is_called_costs_nothing(
 
 
 @pytest.mark.django_db
-def test_an_image_is_kept_before_anything_is_said_of_its_maker(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_is_kept_before_anything_is_said_of_its_provider(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(slug: str, answers: Any) -> None:
         raise OperationalError("the database is away again")
 

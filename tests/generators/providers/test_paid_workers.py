@@ -1,4 +1,4 @@
-"""Real workers, a real broker and a maker that speaks over HTTP: nothing is drawn twice for money, nothing is lost."""
+"""Real workers, a real broker and a provider that speaks over HTTP: nothing is drawn twice for money, nothing is lost."""
 
 import base64
 import json
@@ -15,11 +15,11 @@ from redis import Redis
 from werkzeug import Request, Response
 
 from generators.generations import request_generations
-from generators.models import Charge, Generation, ImageModel, Price, Vendor
+from generators.models import Charge, Generation, ImageModel, Price, Provider
 from generators.workers.stale_claims import sweep
 from tests import builders
 from tests.drawings import after_every_claim, reload, status_of, stored_originals
-from tests.generators.workers.pause_points import HOLDS
+from tests.generators.workers.pause_points import PAUSE_POINTS
 from tests.processes import Children, RedisServer, wait_until
 from tests.slow_adapter import Studio, paint
 
@@ -34,7 +34,7 @@ pytestmark = [
 ]
 
 
-class Maker:
+class ImagesServer:
     """OpenAI's images endpoint: draws, keeps a bill, and fails as often as it is told to."""
 
     def __init__(self, server: HTTPServer, *, fails: bool = False) -> None:
@@ -71,28 +71,28 @@ class Maker:
 
 
 @pytest.fixture
-def maker(httpserver: HTTPServer, settings: Any) -> Maker:
-    return Maker(httpserver)
+def provider(httpserver: HTTPServer, settings: Any) -> ImagesServer:
+    return ImagesServer(httpserver)
 
 
 @pytest.fixture(autouse=True)
 def _keys(settings: Any) -> None:
-    settings.VENDOR_KEYS = {"openai": "sk-test"}
+    settings.PROVIDER_KEYS = {"openai": "sk-test"}
 
 
-def make_openai_model(maker: Maker, **fields: Any) -> ImageModel:
-    address = maker.server.url_for("/v1")
+def make_openai_model(provider: ImagesServer, **fields: Any) -> ImageModel:
+    address = provider.server.url_for("/v1")
     model = builders.make_model(adapter="openai", settings={"model": "gpt-image-1", "base_url": address}, **fields)
     Price.objects.create(model=model, valid_from="2026-01-01", units={"image": str(PRICE)}, estimate=PRICE)
-    Vendor.objects.get_or_create(slug="openai", defaults={"requests_per_minute": 60_000, "burst": 1000})
+    Provider.objects.get_or_create(slug="openai", defaults={"requests_per_minute": 60_000, "burst": 1000})
     return model
 
 
-@pytest.mark.parametrize("point", HOLDS)
+@pytest.mark.parametrize("point", PAUSE_POINTS)
 def test_a_worker_killed_at_any_point_loses_no_image_and_pays_for_none_twice(
-    point: str, children: Children, redis: RedisServer, studio: Studio, maker: Maker
+    point: str, children: Children, redis: RedisServer, studio: Studio, provider: ImagesServer
 ) -> None:
-    paid, free = make_openai_model(maker), builders.make_model(adapter="sketch")
+    paid, free = make_openai_model(provider), builders.make_model(adapter="sketch")
     prompt = builders.make_prompt_set(1).prompts.get()
     costly, cheap = request_generations([(model, prompt, 0) for model in (paid, free)], width=96, height=96)
     hold = f"{point} {studio.folder}"
@@ -100,7 +100,7 @@ def test_a_worker_killed_at_any_point_loses_no_image_and_pays_for_none_twice(
     wait_until(lambda: len(studio.painters()) == 2, "both drawings are held")
     worker.kill()
     n_calls = {"taken": 0, "claimed": 0, "reserved": 0, "answered": 1, "stored": 1}[point]
-    assert sum(maker.calls.values()) == n_calls
+    assert sum(provider.calls.values()) == n_calls
     expected = Status.PENDING if point == "taken" else Status.RUNNING
     assert (status_of(costly), status_of(cheap)) == (expected, expected)
 
@@ -109,13 +109,13 @@ def test_a_worker_killed_at_any_point_loses_no_image_and_pays_for_none_twice(
     wait_until(lambda: status_of(cheap) == Status.OK, "the free one is drawn")
     if point in {"taken", "claimed"}:
         wait_until(lambda: status_of(costly) == Status.OK, "the paid one is drawn")
-        assert sum(maker.calls.values()) == 1
+        assert sum(provider.calls.values()) == 1
     else:
         row = reload(costly)
         assert (row.status, row.reason) == (Status.FAILED, "answer_lost")
         with Redis(port=redis.port) as broker:
             wait_until(lambda: broker.llen("api") == 0, "the broker has nothing left to say")
-        assert sum(maker.calls.values()) == n_calls, "the call was not made again"
+        assert sum(provider.calls.values()) == n_calls, "the call was not made again"
         charge = Charge.objects.get(generation=costly)
         assert (charge.state, charge.amount) == (Charge.State.UNKNOWN, PRICE)
     assert Charge.objects.filter(generation=costly).count() == 1
@@ -124,9 +124,9 @@ def test_a_worker_killed_at_any_point_loses_no_image_and_pays_for_none_twice(
     assert kept <= {file.name for file in stored_originals()}
 
 
-def test_two_workers_at_one_claim_make_one_call(children: Children, redis: RedisServer, maker: Maker) -> None:
+def test_two_workers_at_one_claim_make_one_call(children: Children, redis: RedisServer, provider: ImagesServer) -> None:
     (generation,) = request_generations(
-        [(make_openai_model(maker), builders.make_prompt_set(1).prompts.get(), 0)], width=96, height=96
+        [(make_openai_model(provider), builders.make_prompt_set(1).prompts.get(), 0)], width=96, height=96
     )
     with Redis(port=redis.port) as broker:
         (message,) = broker.lrange("api", 0, -1)
@@ -135,14 +135,14 @@ def test_two_workers_at_one_claim_make_one_call(children: Children, redis: Redis
             children.start_worker(redis.url, concurrency=2, PARAGONE_OPENAI_KEY="sk-test")
         wait_until(lambda: broker.llen("api") == 0, "all messages are taken")
     wait_until(lambda: status_of(generation) == Status.OK, "it is drawn")
-    assert sum(maker.calls.values()) == reload(generation).attempts == 1
+    assert sum(provider.calls.values()) == reload(generation).attempts == 1
 
 
-def test_two_hundred_drawings_of_a_maker_that_fails_three_times_in_ten_all_end_and_the_sum_is_exact(
-    children: Children, redis: RedisServer, maker: Maker
+def test_two_hundred_drawings_of_a_provider_that_fails_three_times_in_ten_all_end_and_the_sum_is_exact(
+    children: Children, redis: RedisServer, provider: ImagesServer
 ) -> None:
-    maker.fails = True
-    model = make_openai_model(maker)
+    provider.fails = True
+    model = make_openai_model(provider)
     prompts = [builders.make_prompt_set(1).prompts.get() for _ in range(100)]
     for n, prompt in enumerate(prompts):
         prompt.text = f"prompt {n}"
@@ -153,7 +153,7 @@ def test_two_hundred_drawings_of_a_maker_that_fails_three_times_in_ten_all_end_a
     rows = Generation.objects.filter(pk__in=[generation.pk for generation in wanted])
 
     def all_ended() -> bool:
-        # Nobody waits here as long as the makers of real images are left alone.
+        # Nobody waits here as long as the providers of real images are left alone.
         if not broker.llen("api"):
             rows.filter(status=Status.PENDING).update(due_at=timezone.now())
             sweep()
@@ -163,9 +163,9 @@ def test_two_hundred_drawings_of_a_maker_that_fails_three_times_in_ten_all_end_a
         wait_until(all_ended, "all have ended", 60)
     ended = Counter(rows.values_list("status", flat=True))
     assert ended[Status.OK] + ended[Status.REFUSED] + ended[Status.FAILED] == 200
-    assert ended[Status.OK] == maker.billed > 100
+    assert ended[Status.OK] == provider.billed > 100
     assert ended[Status.REFUSED] > 0
     assert Charge.objects.filter(state=Charge.State.SETTLED).count() == ended[Status.OK]
     spent = Charge.objects.aggregate(amount=Sum("amount"))["amount"]
-    assert spent == PRICE * maker.billed
+    assert spent == PRICE * provider.billed
     assert not Charge.objects.filter(state__in=[Charge.State.RESERVED, Charge.State.UNKNOWN]).exists()

@@ -81,10 +81,10 @@ ENDS = [
     (RecursionError("deep"), Status.FAILED, "invalid", "RecursionError: deep"),
     (ExceptionGroup("two", [ValueError("x"), KeyError("y")]), Status.FAILED, "invalid", "ExceptionGroup: two"),
     (AdapterError(Outcome.INVALID, "long " * 1000), Status.FAILED, "invalid", "long long"),
-    # What PostgreSQL's text cannot hold comes from makers' servers too.
+    # What PostgreSQL's text cannot hold comes from providers' servers too.
     (ValueError("nul \x00 byte"), Status.FAILED, "invalid", "ValueError: nul"),
     (AdapterError(Outcome.REFUSED, "half of a pair \ud83d"), Status.REFUSED, "refused", "half of a pair"),
-    # Waits that a maker's server may name, and a clock cannot.
+    # Waits that a provider's server may name, and a clock cannot.
     (AdapterError(Outcome.RATE_LIMITED, "w", retry_after=float("inf")), Status.PENDING, "rate_limited", "w"),
     (AdapterError(Outcome.RATE_LIMITED, "w", retry_after=float("nan")), Status.PENDING, "rate_limited", "w"),
     (AdapterError(Outcome.RATE_LIMITED, "w", retry_after=-5.0), Status.PENDING, "rate_limited", "w"),

@@ -312,7 +312,7 @@ def test_images_are_drawn_in_the_order_they_were_asked_for(monkeypatch: pytest.M
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_doubled_message_does_not_cut_the_wait_short_that_a_maker_asked_for(
+def test_a_doubled_message_does_not_cut_the_wait_short_that_a_provider_asked_for(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages: list[tuple[int, int]] = []

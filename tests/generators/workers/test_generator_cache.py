@@ -12,7 +12,7 @@ from generators.adapters.sketch.generator import SketchGenerator
 from generators.adapters.sketch.settings import SketchSettings
 from generators.models import ImageModel
 from generators.workers import process_setup
-from generators.workers.generator_cache import LIGHT_ONES, cool_all, warm_generator
+from generators.workers.generator_cache import LIGHT_ONES, evict_all, get_generator
 from tests.builders import make_model
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def closed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The styles of the generators that were closed, in order."""
-    cool_all()
+    evict_all()
     styles: list[str] = []
     monkeypatch.setattr(SketchGenerator, "close", lambda self: styles.append(self.settings.style))
     heavy = Capabilities(holds_weights=True)
@@ -36,44 +36,44 @@ def make_styled(style: str) -> ImageModel:
 
 
 def test_a_model_is_set_up_once(settings: Any) -> None:
-    settings.WARM_MODELS = 1
+    settings.CACHED_GENERATORS = 1
     model = make_styled("crayon")
-    first = warm_generator(model)
-    assert warm_generator(ImageModel.objects.get(pk=model.pk)) is first
+    first = get_generator(model)
+    assert get_generator(ImageModel.objects.get(pk=model.pk)) is first
 
 
 def test_the_model_used_longest_ago_makes_room(settings: Any, closed: list[str]) -> None:
-    settings.WARM_MODELS = 2
+    settings.CACHED_GENERATORS = 2
     crayon, neon, woodcut, pastel = (make_styled(style) for style in ("crayon", "neon", "woodcut", "pastel"))
-    first = warm_generator(crayon)
-    warm_generator(neon)
-    warm_generator(crayon)
-    warm_generator(woodcut)
+    first = get_generator(crayon)
+    get_generator(neon)
+    get_generator(crayon)
+    get_generator(woodcut)
     assert closed == ["neon"]
-    assert warm_generator(crayon) is first
-    warm_generator(pastel)
+    assert get_generator(crayon) is first
+    get_generator(pastel)
     assert closed == ["neon", "woodcut"]
 
 
 def test_what_holds_no_weights_takes_nobodys_room(
     settings: Any, closed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.WARM_MODELS = 1
-    heavy = warm_generator(model := make_styled("crayon"))
+    settings.CACHED_GENERATORS = 1
+    heavy = get_generator(model := make_styled("crayon"))
     monkeypatch.setattr(SketchGenerator, "capabilities", staticmethod(lambda settings: Capabilities()))
     light = [make_model() for _ in range(LIGHT_ONES + 1)]
     for other in light[:-1]:
-        warm_generator(other)
+        get_generator(other)
     assert not closed
-    warm_generator(light[-1])
+    get_generator(light[-1])
     assert closed == ["gouache"]
-    assert warm_generator(model) is heavy
+    assert get_generator(model) is heavy
 
 
 def test_room_is_made_before_the_next_model_is_set_up(
     settings: Any, closed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.WARM_MODELS = 1
+    settings.CACHED_GENERATORS = 1
     closed_by_then: list[int] = []
 
     def note(self: SketchGenerator, declared: SketchSettings, key: SecretStr) -> None:
@@ -81,62 +81,62 @@ def test_room_is_made_before_the_next_model_is_set_up(
         closed_by_then.append(len(closed))
 
     monkeypatch.setattr(SketchGenerator, "__init__", note)
-    warm_generator(make_styled("crayon"))
-    warm_generator(make_styled("neon"))
+    get_generator(make_styled("crayon"))
+    get_generator(make_styled("neon"))
     assert closed_by_then == [0, 1]
 
 
 def test_edited_settings_are_used_at_once_and_the_stale_generator_is_closed(settings: Any, closed: list[str]) -> None:
-    settings.WARM_MODELS = 2
+    settings.CACHED_GENERATORS = 2
     model, other = make_styled("crayon"), make_styled("neon")
-    warm_generator(model)
-    kept = warm_generator(other)
+    get_generator(model)
+    kept = get_generator(other)
     model.settings = {"style": "pastel"}
     model.save()
-    edited = warm_generator(ImageModel.objects.get(pk=model.pk))
+    edited = get_generator(ImageModel.objects.get(pk=model.pk))
     assert isinstance(edited, SketchGenerator)
     assert edited.settings.style == "pastel"
     assert closed == ["crayon"]
-    assert warm_generator(other) is kept
+    assert get_generator(other) is kept
 
 
 def test_a_generator_that_cannot_be_closed_does_not_stop_the_next(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.WARM_MODELS = 1
+    settings.CACHED_GENERATORS = 1
 
     def fail(self: SketchGenerator) -> None:
         raise RuntimeError("the GPU is gone")
 
     monkeypatch.setattr(SketchGenerator, "close", fail)
-    first = warm_generator(make_styled("crayon"))
-    assert warm_generator(make_styled("neon")) is not first
+    first = get_generator(make_styled("crayon"))
+    assert get_generator(make_styled("neon")) is not first
 
 
-def test_the_maker_is_called_with_its_own_key(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.VENDOR_KEYS = {"sketch": "the-key", "openai": "another"}
+def test_the_provider_is_called_with_its_own_key(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.PROVIDER_KEYS = {"sketch": "the-key", "openai": "another"}
     keys: list[str] = []
     monkeypatch.setattr(SketchGenerator, "__init__", lambda self, declared, key: keys.append(key.get_secret_value()))
     monkeypatch.setattr(SketchGenerator, "close", lambda self: None)
-    warm_generator(make_styled("crayon"))
+    get_generator(make_styled("crayon"))
     assert keys == ["the-key"]
 
 
 def test_a_model_without_an_adapter_is_invalid() -> None:
     model = make_model(slug="midjourney-6", adapter="")
     with pytest.raises(AdapterError) as raised:
-        warm_generator(model)
+        get_generator(model)
     assert raised.value.outcome is Outcome.INVALID
     assert raised.value.message == "Model midjourney-6 has no adapter: its images are made elsewhere."
 
 
 def test_settings_that_are_refused_leave_nothing_behind(settings: Any, closed: list[str]) -> None:
-    settings.WARM_MODELS = 1
+    settings.CACHED_GENERATORS = 1
     broken = make_model(settings={"style": "no such style"})
     for _ in range(2):
         with pytest.raises(AdapterError):
-            warm_generator(broken)
-    warm_generator(make_styled("crayon"))
+            get_generator(broken)
+    get_generator(make_styled("crayon"))
     assert closed == []
 
 

@@ -107,14 +107,14 @@ def test_what_waits_behind_others_is_not_sent_again_while_workers_take_rows() ->
 
 @pytest.mark.django_db
 def test_each_queue_is_judged_by_its_own_workers(settings: Any) -> None:
-    settings.VENDOR_KEYS = {"openai": ""}
+    settings.PROVIDER_KEYS = {"openai": ""}
     now = timezone.now()
     told = {"sent_at": now - timedelta(minutes=2), "due_at": now - timedelta(minutes=1)}
-    at_a_maker = make_generation(model=builders.make_model(adapter="openai"), **told)
+    at_a_provider = make_generation(model=builders.make_model(adapter="openai"), **told)
     make_generation(**told)
     make_generation(status=Status.RUNNING, attempts=1, claimed_at=now)
     assert sweep(now) == 1
-    assert reload(at_a_maker).sent_at == now
+    assert reload(at_a_provider).sent_at == now
 
 
 @pytest.mark.django_db(transaction=True)

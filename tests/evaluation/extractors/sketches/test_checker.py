@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from pydantic import SecretStr
 
-from evaluation.extractors.base import ExtractionFault, UnreadableInput
+from evaluation.extractors.base import ExtractionError, UnreadableInputError
 from evaluation.extractors.sketches.checker import SketchChecker, read_drawing
-from evaluation.metrics.base import PromptFacts, SampleFacts
+from evaluation.metrics.base import PromptInputs, SampleInputs
 from evaluation.metrics.composition import ColorAccuracy, Composition, CountAccuracy, ObjectAccuracy, PositionAccuracy
 from generators.adapters.base import GeneratedImage, GenerationRequest
 from generators.adapters.sketch.generator import SketchGenerator
@@ -92,9 +92,9 @@ def measure(metric: type, image: GeneratedImage, relation: tuple[str, ...]) -> f
     prompt, kind, color, where, other = relation
     position = {"relation": where, "other": other}
     checks = ({"object": kind, "count": 1, "color": color, "position": position}, {"object": other, "count": 1})
-    facts = PromptFacts(key="p", text=prompt, checks=checks)
+    facts = PromptInputs(key="p", text=prompt, checks=checks)
     found = {"sketch-checker": look(image.data)}
-    value: float = metric().measure(SampleFacts(prompt=facts, seed=0, extracted=found)).values[0]
+    value: float = metric().measure(SampleInputs(prompt=facts, seed=0, extracted=found)).values[0]
     return value
 
 
@@ -137,13 +137,13 @@ def test_an_empty_ground_has_no_objects_and_all_labels_are_known() -> None:
 
 
 def test_what_it_does_not_understand_is_a_fault_and_not_an_empty_picture() -> None:
-    assert isinstance(look(draw("a red ball in a meadow").data), ExtractionFault)
+    assert isinstance(look(draw("a red ball in a meadow").data), ExtractionError)
     noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
-    with pytest.raises(ExtractionFault, match="not drawn by the sketch adapter"):
+    with pytest.raises(ExtractionError, match="not drawn by the sketch adapter"):
         read_drawing(noise)
     for shape in ((1, 1, 3), (2, 400, 3), (90, 7, 3)):
-        assert isinstance(CHECKER.extract([np.full(shape, 17, dtype=np.uint8)])[0], dict | ExtractionFault)
-    with pytest.raises(UnreadableInput):
+        assert isinstance(CHECKER.extract([np.full(shape, 17, dtype=np.uint8)])[0], dict | ExtractionError)
+    with pytest.raises(UnreadableInputError):
         CHECKER.prepare(b"")
 
 

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluation.metrics.base import Measurement, PromptFacts, SampleFacts, SampleMetric
+from evaluation.metrics.base import Measurement, PromptInputs, SampleInputs, SampleMetric
 from evaluation.metrics.registry import METRICS, build_metric
 
 TEXT_METRICS = sorted(name for name, path in METRICS.items() if "text_rendering" in path)
 
 
-def make_sample(lines: Sequence[str], targets: Sequence[str], language: str = "en", **changes: Any) -> SampleFacts:
+def make_sample(lines: Sequence[str], targets: Sequence[str], language: str = "en", **changes: Any) -> SampleInputs:
     box = [[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [0.0, 9.0]]
     read = {"lines": [{"text": line, "confidence": 0.9, "box": box} for line in lines]}
-    prompt = PromptFacts(key="sign", text="a sign", targets=tuple(targets), language=language)
-    return SampleFacts(**{"prompt": prompt, "seed": 0, "extracted": {"ocr": read}} | changes)
+    prompt = PromptInputs(key="sign", text="a sign", targets=tuple(targets), language=language)
+    return SampleInputs(**{"prompt": prompt, "seed": 0, "extracted": {"ocr": read}} | changes)
 
 
 def build(name: str, **parameters: Any) -> SampleMetric:
@@ -25,7 +25,7 @@ def build(name: str, **parameters: Any) -> SampleMetric:
     return metric
 
 
-def measure(name: str, sample: SampleFacts, **parameters: Any) -> Measurement:
+def measure(name: str, sample: SampleInputs, **parameters: Any) -> Measurement:
     (found,) = build(name, **parameters).measure_all([sample])
     assert isinstance(found, Measurement), found
     return found
@@ -41,7 +41,7 @@ def check_table(name: str, table: Sequence[tuple[Sequence[str], Sequence[str], s
         assert value(name, lines, targets, language) == pytest.approx(wanted, abs=1e-12), (lines, targets)
 
 
-def aggregate(name: str, samples: Sequence[SampleFacts]) -> float:
+def aggregate(name: str, samples: Sequence[SampleInputs]) -> float:
     metric = build(name)
     rows = [found.values for found in metric.measure_all(samples) if isinstance(found, Measurement)]
     return metric.aggregate(np.array(rows, dtype=np.float64))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation.metrics.base import PromptFacts, Unscored
+from evaluation.metrics.base import PromptInputs, UnscoredError
 from tests.evaluation.metrics.text_rendering.readings import aggregate, build, check_table, make_sample, measure
 
 
@@ -64,11 +64,11 @@ def test_f_is_that_of_the_mean_precision_and_the_mean_recall() -> None:
 
 
 def test_words_in_quotation_marks_are_wanted_where_a_suite_says_so() -> None:
-    prompt = PromptFacts(key="p", text="A shop's sign says 'Grand Opening'", targets=("something else",))
+    prompt = PromptInputs(key="p", text="A shop's sign says 'Grand Opening'", targets=("something else",))
     sample = make_sample(["grand", "opening"], [], prompt=prompt)
     assert measure("mario-recall", sample, wanted="quoted").values == (1.0,)
     assert measure("mario-recall", sample).values == (0.0,)
-    bare = make_sample(["x"], [], prompt=PromptFacts(key="p", text="A shop's sign", targets=("x",)))
+    bare = make_sample(["x"], [], prompt=PromptInputs(key="p", text="A shop's sign", targets=("x",)))
     (found,) = build("mario-recall", wanted="quoted").measure_all([bare])
-    assert isinstance(found, Unscored)
+    assert isinstance(found, UnscoredError)
     assert "quotation marks" in str(found)

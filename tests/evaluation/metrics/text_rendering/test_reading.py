@@ -2,8 +2,8 @@
 
 import pytest
 
-from evaluation.extractors.base import MissingWeights
-from evaluation.metrics.base import Measurement, Unscored
+from evaluation.extractors.base import MissingWeightsError
+from evaluation.metrics.base import Measurement, UnscoredError
 from tests.evaluation.metrics.text_rendering.readings import TEXT_METRICS, build, make_sample, measure
 
 WORST = {"oneig-ed": 7.0, "lex-pned": 2.0, "cer": 1.0, "wer": 1.0}
@@ -14,7 +14,7 @@ def test_a_prompt_without_targets_is_unscored_with_the_reason(name: str) -> None
     for targets in ([], ["", "  "]):
         assert not build(name).applies(make_sample([], targets).prompt)
         (found,) = build(name).measure_all([make_sample(["SALE"], targets)])
-        assert isinstance(found, Unscored)
+        assert isinstance(found, UnscoredError)
         assert "no target strings" in str(found)
 
 
@@ -31,10 +31,10 @@ def test_no_image_and_no_reader_are_unscored_and_never_a_zero(name: str) -> None
     for changes, reason in [
         ({"outcome": "refused", "reason": "policy"}, "no image: refused (policy)"),
         ({"extracted": {}}, "ocr has not looked at it"),
-        ({"extracted": {"ocr": MissingWeights("pip install it")}}, "pip install it"),
+        ({"extracted": {"ocr": MissingWeightsError("pip install it")}}, "pip install it"),
     ]:
         (found,) = build(name).measure_all([make_sample(["SALE"], ["SALE"], **changes)])
-        assert isinstance(found, Unscored)
+        assert isinstance(found, UnscoredError)
         assert str(found) == reason
 
 
@@ -73,7 +73,7 @@ def test_a_note_stays_short() -> None:
 @pytest.mark.parametrize("name", ["oneig-ed", "oneig-cr", "oneig-wac", "oneig-text", "longtext-recall"])
 def test_targets_of_which_cleaning_leaves_nothing_are_unscored(name: str) -> None:
     (found,) = build(name).measure_all([make_sample(["50"], ["!!! %"])])
-    assert isinstance(found, Unscored)
+    assert isinstance(found, UnscoredError)
     assert "no letters or digits" in str(found)
 
 

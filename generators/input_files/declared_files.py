@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from generators.input_files.faults import quote
-from generators.input_files.toml_lines import KeyPath, find_error_line, find_line
+from generators.input_files.toml_lines import KeyPath, find_error_line, find_line, find_lines
 
 
 class DeclaredFileError(Exception):
@@ -31,9 +32,14 @@ class DeclaredFile:
     text: str
     values: Mapping[str, Any]
 
+    @cached_property
+    def lines(self) -> dict[KeyPath, int]:
+        """The line of each key."""
+        return find_lines(self.text)
+
     def fault(self, place: Sequence[str | int], message: str) -> DeclaredFileError:
         """The fault at ("metrics", 2, "label"), say."""
-        return DeclaredFileError(self.path, find_line(self.text, place), message)
+        return DeclaredFileError(self.path, find_line(self.lines, place), message)
 
     def explain(self, error: ValidationError, list_keys: Callable[[KeyPath], Iterable[str]]) -> DeclaredFileError:
         """The first, in the order of lines, of what pydantic found. ``list_keys`` gives the keys of a table."""

@@ -1,4 +1,4 @@
-"""Where a key stands in a TOML file: ``tomllib`` reads values and forgets their lines."""
+"""Line numbers of the keys of a TOML file, which ``tomllib`` does not keep."""
 
 import re
 import tomllib
@@ -6,16 +6,31 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 KeyPath = tuple[str | int, ...]
+# What decides where a statement ends: strings and comments (in which brackets and line breaks mean nothing), brackets,
+# line breaks. A string of several lines may end in up to two quotation marks of its own.
+TOKEN = re.compile(
+    r'''"""(?:\\.|[^\\])*?""""{0,2}|"(?:\\.|[^"\\\n])*"'''
+    r"""|'''.*?''''{0,2}|'[^'\n]*'|#[^\n]*|[\[\]{}]|\n""",
+    re.DOTALL,
+)
 
 
-def find_line(text: str, path: Sequence[str | int]) -> int:
-    """The line, from 1, where ``path``, as ("metrics", 2, "label"), is set in ``text``, which is valid TOML.
+def find_lines(text: str) -> dict[KeyPath, int]:
+    """The line, from 1, on which each key and table of ``text``, which is valid TOML, is first set.
 
-    For what is not there, the line of the table in which it would be; 1 if that is the whole file.
+    A key path is a tuple like ("metrics", 2, "label"). One pass: the time grows with the length of the text.
     """
     lines: dict[KeyPath, int] = {}
-    for place, line in _walk_keys(text):
-        lines.setdefault(place, line)
+    for path, line in _walk_keys(text):
+        lines.setdefault(path, line)
+    return lines
+
+
+def find_line(lines: Mapping[KeyPath, int], path: Sequence[str | int]) -> int:
+    """The line of ``path`` among those of ``find_lines``.
+
+    A path that is not set has the line of the table that it would be in, which is line 1 at the top level.
+    """
     wanted = tuple(path)
     while wanted and wanted not in lines:
         wanted = wanted[:-1]
@@ -23,13 +38,13 @@ def find_line(text: str, path: Sequence[str | int]) -> int:
 
 
 def find_error_line(error: tomllib.TOMLDecodeError, text: str) -> int:
-    """The line, from 1, of a syntax error in ``text``. Before Python 3.14 the message alone knows it."""
+    """The line, from 1, of a syntax error in ``text``. Before Python 3.14 only the message has it."""
     found = re.search(r"at line (\d+)", str(error))
     return int(found[1]) if found else text.count("\n") + 1
 
 
 def _walk_keys(text: str) -> Iterator[tuple[KeyPath, int]]:
-    """Every key with its line; tables and arrays of tables come before what they hold."""
+    """Every key with its line; tables and arrays of tables come before their keys."""
     table: KeyPath = ()
     last_index: dict[KeyPath, int] = {}
     for line, statement, parsed in _split_statements(text):
@@ -41,22 +56,21 @@ def _walk_keys(text: str) -> Iterator[tuple[KeyPath, int]]:
 
 
 def _split_statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """(first line, text, parsed) of each table header and key. A statement ends where it is valid TOML by itself."""
-    physical = text.replace("\r\n", "\n").split("\n")
-    start = 0
-    for end in range(1, len(physical) + 1):
-        statement = "\n".join(physical[start:end])
-        try:
-            parsed = tomllib.loads(statement)
-        except tomllib.TOMLDecodeError:
-            continue
-        if parsed:
-            yield start + 1, statement, parsed
-        start = end
+    """(first line, text, parsed) of each table header and key. A statement ends at a line break outside of brackets."""
+    text = text.replace("\r\n", "\n")
+    start, line, depth = 0, 1, 0
+    for token in TOKEN.finditer(text + "\n"):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
+        if token[0] == "\n" and depth == 0:
+            statement = text[start : token.start()]
+            if parsed := tomllib.loads(statement):
+                yield line, statement, parsed
+            line += statement.count("\n") + 1
+            start = token.end()
 
 
 def _enter_table(header: Mapping[str, Any], last_index: dict[KeyPath, int]) -> KeyPath:
-    """The place of a parsed header, with the index that its arrays of tables have come to."""
+    """The path of a parsed header, with the current index in each of its arrays of tables."""
     node: Any = header
     place: KeyPath = ()
     while isinstance(node, dict) and node:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generators.input_files.toml_lines import find_error_line, find_line
+from generators.input_files.toml_lines import find_error_line, find_line, find_lines
 
 TEXT = '''\
 # a comment
@@ -61,15 +61,15 @@ end = 1
     ],
 )
 def test_a_key_has_its_line(path: tuple[str | int, ...], line: int) -> None:
-    assert find_line(TEXT, path) == line
-    assert find_line(TEXT.replace("\n", "\r\n"), path) == line
+    assert find_line(find_lines(TEXT), path) == line
+    assert find_line(find_lines(TEXT.replace("\n", "\r\n")), path) == line
 
 
 def test_what_is_not_there_has_the_line_of_its_table() -> None:
-    assert find_line(TEXT, ("metrics", 1, "metric")) == 18
-    assert find_line(TEXT, ("metrics", 0, "deeper", "still")) == 15
-    assert find_line(TEXT, ("title",)) == 1
-    assert find_line("", ("title",)) == 1
+    assert find_line(find_lines(TEXT), ("metrics", 1, "metric")) == 18
+    assert find_line(find_lines(TEXT), ("metrics", 0, "deeper", "still")) == 15
+    assert find_line(find_lines(TEXT), ("title",)) == 1
+    assert find_line({}, ("title",)) == 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=12))
@@ -81,8 +81,9 @@ def test_the_line_of_each_row_of_a_table_is_found(rows: list[tuple[int, bool]]) 
         lines += ['x = """', "[[rows]]", '"""'] if long else ["x = 1"]
     text = "\n".join(lines)
     assert len(tomllib.loads(text).get("rows", [])) == len(rows)
-    assert [find_line(text, ("rows", index)) for index in range(len(rows))] == wanted
-    assert [find_line(text, ("rows", index, "x")) for index in range(len(rows))] == [line + 1 for line in wanted]
+    found = find_lines(text)
+    assert [find_line(found, ("rows", index)) for index in range(len(rows))] == wanted
+    assert [find_line(found, ("rows", index, "x")) for index in range(len(rows))] == [line + 1 for line in wanted]
 
 
 @pytest.mark.parametrize(("text", "line"), [("a = 1\nb = \n", 2), ("a = 1\na = 2\n", 2), ('a = """\nb\n', 3)])
@@ -90,3 +91,43 @@ def test_a_syntax_error_has_its_line(text: str, line: int) -> None:
     with pytest.raises(tomllib.TOMLDecodeError) as caught:
         tomllib.loads(text)
     assert find_error_line(caught.value, text) == line
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '""',
+        '""""""',
+        '"""\na"""',
+        '""""quoted" at both ends"""""',
+        '"""two quotation marks at the end"""""',
+        '"""a \\""" inside"""',
+        '"a \\" # [ inside"',
+        "'''\n[x]\n'''",
+        "''''''",
+        "'a # { inside'",
+        "[ # ]\n 1, [2,\n 3] ]",
+        '{ a = "}", b = [1] }',
+        "1 # [",
+    ],
+)
+def test_a_value_ends_where_toml_says(value: str) -> None:
+    text = f"a = {value}\nb = 1\n[table]\nc = {value}\nd = 2\n"
+    tomllib.loads(text)
+    lines = find_lines(text)
+    n = value.count("\n")
+    assert [lines[path] for path in [("a",), ("b",), ("table",), ("table", "c"), ("table", "d")]] == [
+        1,
+        2 + n,
+        3 + n,
+        4 + n,
+        5 + 2 * n,
+    ]
+
+
+def test_a_long_file_with_many_paths_is_read_once() -> None:
+    # Read again for each path, or from the start of each value, this would take hours.
+    n = 20_000
+    text = "list = [\n" + "1,\n" * n + "]\n" + "[[rows]]\nx = 1\n" * n
+    lines = find_lines(text)
+    assert [find_line(lines, ("rows", index, "x")) for index in range(n)] == list(range(n + 4, 3 * n + 4, 2))

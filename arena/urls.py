@@ -35,7 +35,7 @@ urlpatterns = [
     path("generations/<int:pk>/original", providers.original, name="original"),
     path("runs/", runs.list_runs, name="runs"),
     path("runs/<uuid:key>/", runs.show_run, name="run"),
-    path("runs/<uuid:key>/report.html", runs.whole_report, name="whole_report"),
+    path("runs/<uuid:key>/report.html", runs.show_report, name="run_report"),
     path("runs/<uuid:key>/report.<slug:kind>", runs.download_report, name="run_download"),
     path("sign-in/", auth.LoginView.as_view(template_name="arena/sign_in.html"), name="login"),
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),

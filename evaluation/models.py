@@ -51,7 +51,7 @@ class Run(models.Model):
     model = models.ForeignKey(ImageModel, models.PROTECT, related_name="runs")
     baseline = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="compared")
     commit = models.CharField(max_length=100, blank=True, help_text="of the training code, as the caller names it")
-    spec = models.JSONField(help_text="everything that decides the numbers, frozen at the start")
+    spec = models.JSONField(help_text="everything that decides the numbers, recorded at the start")
     budget = models.ForeignKey(Budget, models.PROTECT, null=True, blank=True, related_name="runs")
 
     status = models.CharField(max_length=10, choices=Status, default=Status.DRAWING)
@@ -96,7 +96,7 @@ class Sample(models.Model):
     run = models.ForeignKey(Run, models.CASCADE, related_name="samples")
     generation = models.ForeignKey(Generation, models.PROTECT, related_name="samples")
     # As it was when the run was scored: images may be asked for again, raters go on voting, and a replay must not care.
-    facts = models.JSONField(default=dict, blank=True)
+    inputs = models.JSONField(default=dict, blank=True)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint("run", "generation", name="one_sample_per_generation")]

@@ -31,9 +31,9 @@ def make_report(run: Run) -> RunReport:
     """All that is known of a run, finished or not."""
     suite = Suite.model_validate(run.spec["suite"])
     samples = list(run.samples.select_related("generation__prompt").order_by("pk"))
-    facts = [sample.facts or _describe_open(sample) for sample in samples]
-    outcomes = Counter(frozen["outcome"] for frozen in facts)
-    costs = [frozen["usd"] for frozen in facts if frozen.get("usd") is not None]
+    snapshots = [sample.inputs or _describe_open(sample) for sample in samples]
+    outcomes = Counter(snapshot["outcome"] for snapshot in snapshots)
+    costs = [snapshot["usd"] for snapshot in snapshots if snapshot.get("usd") is not None]
     scores, seen = _group_scores(run), _Seen(run)
     return RunReport(
         run=str(run.key),
@@ -53,8 +53,8 @@ def make_report(run: Run) -> RunReport:
         policy=suite.gate,
         verdict=VERDICT.validate_python(run.judgement) if run.judgement else None,
         samples=tuple(
-            _describe_sample(sample, frozen, scores[sample.pk], seen)
-            for sample, frozen in zip(samples, facts, strict=True)
+            _describe_sample(sample, snapshot, scores[sample.pk], seen)
+            for sample, snapshot in zip(samples, snapshots, strict=True)
         ),
         spec={**run.spec, "record": run.record},
         warnings=(run.message,) if run.message else (),
@@ -96,18 +96,18 @@ class _Seen:
 
 
 def _describe_sample(
-    sample: Sample, frozen: Mapping[str, Any], scores: Mapping[str, SampleScore], seen: _Seen
+    sample: Sample, snapshot: Mapping[str, Any], scores: Mapping[str, SampleScore], seen: _Seen
 ) -> SampleReport:
-    prompt, digest = sample.generation.prompt, frozen["original"]
+    prompt, digest = sample.generation.prompt, snapshot["original"]
     return SampleReport(
         prompt_key=prompt.key,
         prompt=prompt.text,
         category=prompt.category,
         language=prompt.language,
         targets=tuple(prompt.targets),
-        seed=frozen["seed"],
-        status=frozen["outcome"],
-        reason=" ".join(filter(None, (frozen["reason"], frozen.get("message", "")))),
+        seed=snapshot["seed"],
+        status=snapshot["outcome"],
+        reason=" ".join(filter(None, (snapshot["reason"], snapshot.get("message", "")))),
         image=digest,
         scores=scores,
         lines=tuple(

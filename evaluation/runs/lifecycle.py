@@ -67,7 +67,7 @@ def start(suite: Suite, model: ImageModel, *, baseline: Run | None = None, commi
             model=model,
             baseline=baseline,
             commit=commit,
-            defaults={"spec": _freeze(suite, prompts)},
+            defaults={"spec": _write_spec(suite, prompts)},
         )
         if made and suite.budget is not None:
             run.budget = Budget.objects.create(slug=f"run-{run.key}", limit=suite.budget)
@@ -122,7 +122,7 @@ def _expect_size(suite: Suite, model: ImageModel, prompts: list[Prompt]) -> None
         )
 
 
-def _freeze(suite: Suite, prompts: list[Prompt]) -> dict[str, Any]:
+def _write_spec(suite: Suite, prompts: list[Prompt]) -> dict[str, Any]:
     """The spec: everything that decides the numbers, but the versions found while scoring (see Run.record)."""
     sets = {str(prompt.prompt_set): prompt.prompt_set.digest for prompt in prompts}
     declared = suite.model_dump(mode="json")
@@ -133,8 +133,8 @@ def _take_up(run: Run) -> None:
     failed = Generation.objects.filter(samples__run=run, status=Generation.Status.FAILED)
     again = retry_generations(failed.exclude(charges__state=Charge.State.UNKNOWN))
     if again or run.status == Status.FAILED or run.results.filter(value=None).exists():
-        facts: dict[str, Any] = {"verdict": "", "judgement": {}, "message": "", "finished_at": None, "attempts": 0}
-        Run.objects.filter(pk=run.pk).update(status=Status.DRAWING, due_at=None, **facts)
+        reset: dict[str, Any] = {"verdict": "", "judgement": {}, "message": "", "finished_at": None, "attempts": 0}
+        Run.objects.filter(pk=run.pk).update(status=Status.DRAWING, due_at=None, **reset)
         run.refresh_from_db()
 
 
@@ -254,8 +254,8 @@ def _store(run: Run, found: Scoring) -> None:
         raise _ClaimLostError
     samples = list(run.samples.order_by("pk"))
     for sample in samples:
-        sample.facts = found.facts[sample.pk]
-    Sample.objects.bulk_update(samples, ["facts"], batch_size=500)
+        sample.inputs = found.inputs[sample.pk]
+    Sample.objects.bulk_update(samples, ["inputs"], batch_size=500)
     Score.objects.filter(sample__run=run).delete()
     Score.objects.bulk_create(found.scores, batch_size=2000)
     run.results.all().delete()

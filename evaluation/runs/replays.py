@@ -1,4 +1,4 @@
-"""A finished run measured once more, from its frozen facts, its originals and the stored features."""
+"""A finished run measured once more, from its frozen inputs, its originals and the stored features."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ def replay(run: Run, *, on_progress: OnProgress) -> list[Difference]:
     """
     if run.status != Run.Status.DONE:
         raise ReplayError(f"The run is {run.status}; only one that is done can be replayed.")
-    facts = {sample.pk: sample.facts for sample in run.samples.all()}
-    found = scoring.score_snapshot(run, facts, on_progress=on_progress)
+    inputs = {sample.pk: sample.inputs for sample in run.samples.all()}
+    found = scoring.score_snapshot(run, inputs, on_progress=on_progress)
     differences = list(_compare("record", run.record, found.record))
     stored = {result.label: result.outcome for result in run.results.all()}
     for outcome in found.outcomes:

@@ -1,7 +1,7 @@
 """What is known of a run's samples, frozen as JSON when it is scored, and thawed for the metrics.
 
 Images may be asked for again, prices change and raters go on voting. A number must not care: it is computed from what
-is frozen in Sample.facts, so that a replay finds it again.
+is frozen in Sample.inputs, so that a replay finds it again.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -15,7 +15,7 @@ from evaluation.models import Run
 from evaluation.runs.extractions import Extractions
 from generators.models import Charge, Generation, Prompt
 
-Frozen = dict[str, Any]
+Snapshot = dict[str, Any]
 OUTCOMES = {Generation.Status.OK: "ok", Generation.Status.REFUSED: "refused"}
 
 
@@ -41,7 +41,7 @@ def read_votes_on(generation_ids: Collection[int]) -> dict[int, tuple[VoteInputs
     return votes
 
 
-def snapshot_inputs(run: Run) -> dict[int, Frozen]:
+def snapshot_inputs(run: Run) -> dict[int, Snapshot]:
     """The facts of each sample by its primary key, as they are now."""
     samples = list(run.samples.select_related("generation").order_by("pk"))
     ids = [sample.generation_id for sample in samples]
@@ -53,12 +53,12 @@ def snapshot_inputs(run: Run) -> dict[int, Frozen]:
     )
     votes = read_votes_on(ids)
     return {
-        sample.pk: _freeze(sample.generation, costs.get(sample.generation_id), votes.get(sample.generation_id, ()))
+        sample.pk: _snapshot(sample.generation, costs.get(sample.generation_id), votes.get(sample.generation_id, ()))
         for sample in samples
     }
 
 
-def _freeze(generation: Generation, cost: Decimal | None, votes: tuple[VoteInputs, ...]) -> Frozen:
+def _snapshot(generation: Generation, cost: Decimal | None, votes: tuple[VoteInputs, ...]) -> Snapshot:
     outcome = OUTCOMES.get(Generation.Status(generation.status), "failed")
     drawn = outcome == "ok"
     return {
@@ -78,21 +78,21 @@ def _freeze(generation: Generation, cost: Decimal | None, votes: tuple[VoteInput
     }
 
 
-def thaw(frozen: Mapping[str, Any], prompt: Prompt, extractions: Extractions) -> SampleInputs:
+def restore_inputs(snapshot: Mapping[str, Any], prompt: Prompt, extractions: Extractions) -> SampleInputs:
     """The facts as metrics take them; what extractors found is looked up when a metric asks."""
     return SampleInputs(
         prompt=describe_prompt(prompt),
-        seed=frozen["seed"],
-        outcome=frozen["outcome"],
-        reason=frozen["reason"],
-        width=frozen["width"],
-        height=frozen["height"],
-        phash=frozen["phash"],
-        seconds=frozen["seconds"],
-        call=frozen["call"],
-        usd=frozen["usd"],
-        votes=tuple(VoteInputs(**vote) for vote in frozen["votes"]),
-        extracted=extractions.of_image(frozen["original"]),
+        seed=snapshot["seed"],
+        outcome=snapshot["outcome"],
+        reason=snapshot["reason"],
+        width=snapshot["width"],
+        height=snapshot["height"],
+        phash=snapshot["phash"],
+        seconds=snapshot["seconds"],
+        call=snapshot["call"],
+        usd=snapshot["usd"],
+        votes=tuple(VoteInputs(**vote) for vote in snapshot["votes"]),
+        extracted=extractions.of_image(snapshot["original"]),
         texts=extractions.of_texts(),
     )
 

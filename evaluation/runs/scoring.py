@@ -21,7 +21,7 @@ from evaluation.models import Run, Sample, Score
 from evaluation.reference_sets.references import find_reference
 from evaluation.results import Comparison, MetricOutcome, Verdict
 from evaluation.runs.extractions import Extractions
-from evaluation.runs.sample_inputs import Frozen, snapshot_inputs, thaw
+from evaluation.runs.sample_inputs import Snapshot, restore_inputs, snapshot_inputs
 from evaluation.suites.gate import judge
 from evaluation.suites.suite import Suite, SuiteMetric
 from generators.images import originals
@@ -34,31 +34,32 @@ PACKAGES = ("numpy", "scipy", "torch", "onnxruntime", "transformers", "pillow", 
 
 @dataclass(frozen=True, kw_only=True)
 class Scoring:
-    """What was found. ``facts`` by the sample's primary key; ``record`` says with what."""
+    """Results of a scoring. ``inputs`` are by the sample's primary key; ``record`` says with what."""
 
     outcomes: tuple[MetricOutcome, ...]
     scores: tuple[Score, ...]
-    facts: Mapping[int, Frozen]
+    inputs: Mapping[int, Snapshot]
     verdict: Verdict | None
     record: dict[str, Any]
 
 
 def score_run(run: Run, *, on_progress: OnProgress) -> Scoring:
-    """Score a run whose images are drawn. Its facts are frozen now; the baseline's were when it was scored."""
+    """Score a run whose images are drawn. Its inputs are frozen now; the baseline's were when it was scored."""
     return score_snapshot(run, snapshot_inputs(run), on_progress=on_progress)
 
 
-def score_snapshot(run: Run, facts: Mapping[int, Frozen], *, on_progress: OnProgress) -> Scoring:
-    """Score a run from facts that were frozen before: nothing but originals and features is read beside them."""
+def score_snapshot(run: Run, inputs: Mapping[int, Snapshot], *, on_progress: OnProgress) -> Scoring:
+    """Score a run from inputs that were frozen before: nothing but originals and features is read beside them."""
     suite = Suite.model_validate(run.spec["suite"])
     extractions = Extractions(FeatureStore(Path(settings.MEDIA_ROOT) / "features"), Path(settings.WEIGHTS))
     samples = list(run.samples.select_related("generation__prompt").order_by("pk"))
-    own = [thaw(facts[sample.pk], sample.generation.prompt, extractions) for sample in samples]
+    own = [restore_inputs(inputs[sample.pk], sample.generation.prompt, extractions) for sample in samples]
     others = list(run.baseline.samples.select_related("generation__prompt").order_by("pk")) if run.baseline else []
-    baseline = [thaw(sample.facts, sample.generation.prompt, extractions) for sample in others if sample.facts]
+    scored = [sample for sample in others if sample.inputs]
+    baseline = [restore_inputs(sample.inputs, sample.generation.prompt, extractions) for sample in scored]
     metrics = [declared.build() for declared in suite.metrics]
-    digests = [facts[sample.pk]["original"] for sample in samples]
-    digests += [sample.facts["original"] for sample in others if sample.facts]
+    digests = [inputs[sample.pk]["original"] for sample in samples]
+    digests += [sample.inputs["original"] for sample in scored]
     _extract(metrics, [*own, *baseline], digests, extractions, on_progress)
     comparing = partial(_compare, run.baseline, own, baseline, suite.confidence)
     outcomes, scores = [], []
@@ -70,7 +71,7 @@ def score_snapshot(run: Run, facts: Mapping[int, Frozen], *, on_progress: OnProg
     return Scoring(
         outcomes=tuple(outcomes),
         scores=tuple(scores),
-        facts=facts,
+        inputs=inputs,
         verdict=judge(outcomes, suite.gate) if suite.gate else None,
         record={"versions": find_versions(), "extractors": dict(extractions.identities)},
     )

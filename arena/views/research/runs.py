@@ -56,7 +56,7 @@ def show_run(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
 
 @for_operators
 @require_safe
-def whole_report(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+def show_report(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
     """The report as one file with all it needs. It runs no script and loads nothing."""
     run = get_object_or_404(Run, key=key)
     response = HttpResponse(to_html(make_report(run), originals.read))

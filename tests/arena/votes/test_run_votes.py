@@ -10,7 +10,7 @@ from evaluation.extractors.feature_store import FeatureStore
 from evaluation.metrics.preference import WinRate
 from evaluation.models import Run, Sample
 from evaluation.runs.extractions import Extractions
-from evaluation.runs.sample_inputs import snapshot_inputs, thaw
+from evaluation.runs.sample_inputs import restore_inputs, snapshot_inputs
 from tests import builders
 
 
@@ -23,12 +23,12 @@ def test_votes_on_the_images_of_a_run_are_frozen_with_its_facts(board: Board, tm
     winner, loser = battle.generation_a, battle.generation_b
     run = Run.objects.create(suite="s", suite_digest="0", model=winner.model, spec={})
     won, lost = (Sample.objects.create(run=run, generation=generation) for generation in (winner, loser))
-    facts = snapshot_inputs(run)
-    assert [vote["outcome"] for vote in facts[won.pk]["votes"]] == ["win"]
-    assert [vote["outcome"] for vote in facts[lost.pk]["votes"]] == ["loss"]
-    assert facts[won.pk]["votes"][0]["opponent"] == loser.model.slug
+    snapshots = snapshot_inputs(run)
+    assert [vote["outcome"] for vote in snapshots[won.pk]["votes"]] == ["win"]
+    assert [vote["outcome"] for vote in snapshots[lost.pk]["votes"]] == ["loss"]
+    assert snapshots[won.pk]["votes"][0]["opponent"] == loser.model.slug
 
     builders.make_vote(board, "model_b")
     extractions = Extractions(FeatureStore(tmp_path), tmp_path)
-    thawed = [thaw(facts[sample.pk], sample.generation.prompt, extractions) for sample in (won, lost)]
-    assert [WinRate().measure(sample).values[0] for sample in thawed] == [1.0, 0.0]
+    restored = [restore_inputs(snapshots[sample.pk], sample.generation.prompt, extractions) for sample in (won, lost)]
+    assert [WinRate().measure(sample).values[0] for sample in restored] == [1.0, 0.0]

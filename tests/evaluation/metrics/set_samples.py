@@ -11,10 +11,10 @@ from evaluation.metrics.statistics import FeatureRows, Moments, ReferenceStatist
 EXTRACTOR = "clip-image/tiny"
 
 
-def make_sample(features: Any, *, prompt: str = "p", seed: int = 0, **facts: Any) -> SampleInputs:
+def make_sample(features: Any, *, prompt: str = "p", seed: int = 0, **inputs: Any) -> SampleInputs:
     """``features``: an array, or the Exception that came instead."""
     found = {EXTRACTOR: features} if features is not None else {}
-    return SampleInputs(prompt=PromptInputs(key=prompt, text=prompt), seed=seed, extracted=found, **facts)
+    return SampleInputs(prompt=PromptInputs(key=prompt, text=prompt), seed=seed, extracted=found, **inputs)
 
 
 def make_samples(rows: np.ndarray, *, prompts: Sequence[str] = ()) -> list[SampleInputs]:

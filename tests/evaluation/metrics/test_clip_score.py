@@ -24,10 +24,10 @@ def at_cosine(cosine: float) -> Any:
 
 
 def make_sample(metric: Metric, image: Any, text: Any = ALONG, prompt: str = "a cat", **changes: Any) -> SampleInputs:
-    facts = PromptInputs(key=prompt, text=prompt)
-    (asked,) = metric.texts(facts)
+    inputs = PromptInputs(key=prompt, text=prompt)
+    (asked,) = metric.texts(inputs)
     extracted = {metric.image_extractors()[0]: image}
-    return SampleInputs(**{"prompt": facts, "seed": 0, "extracted": extracted, "texts": {asked: text}} | changes)
+    return SampleInputs(**{"prompt": inputs, "seed": 0, "extracted": extracted, "texts": {asked: text}} | changes)
 
 
 def aggregate(metric: Any, samples: list[SampleInputs]) -> float:

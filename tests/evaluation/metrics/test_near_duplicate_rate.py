@@ -10,8 +10,8 @@ from tests.evaluation.metrics.set_samples import make_sample
 FAR, NEAR, OTHER = "ffff0000ffff0000", "ffff0000ffff0007", "0123456789abcdef"
 
 
-def sample(prompt: str, phash: str, seed: int = 0, **facts) -> SampleInputs:
-    return make_sample(None, prompt=prompt, seed=seed, phash=phash, **facts)
+def sample(prompt: str, phash: str, seed: int = 0, **inputs) -> SampleInputs:
+    return make_sample(None, prompt=prompt, seed=seed, phash=phash, **inputs)
 
 
 def test_an_image_near_one_of_another_prompt_counts() -> None:

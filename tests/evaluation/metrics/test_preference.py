@@ -15,8 +15,8 @@ PROMPT = PromptInputs(key="p", text="a cat")
 
 
 def sample(*votes: tuple[str, float | None]) -> SampleInputs:
-    facts = tuple(VoteInputs(outcome=outcome, opponent="other", opponent_rating=rating) for outcome, rating in votes)
-    return SampleInputs(prompt=PROMPT, seed=0, votes=facts)
+    inputs = tuple(VoteInputs(outcome=outcome, opponent="other", opponent_rating=rating) for outcome, rating in votes)
+    return SampleInputs(prompt=PROMPT, seed=0, votes=inputs)
 
 
 def rate(*samples: SampleInputs) -> float:

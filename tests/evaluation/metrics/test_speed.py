@@ -12,8 +12,8 @@ from evaluation.metrics.speed import ImagePrice, Latency, VariantsTime
 PROMPT = PromptInputs(key="p", text="a cat")
 
 
-def sample(seconds: float | None = None, call: object = None, **facts) -> SampleInputs:
-    return SampleInputs(prompt=PROMPT, seed=0, seconds=seconds, call=call, **facts)
+def sample(seconds: float | None = None, call: object = None, **inputs) -> SampleInputs:
+    return SampleInputs(prompt=PROMPT, seed=0, seconds=seconds, call=call, **inputs)
 
 
 def find_latency(samples: list[SampleInputs], percentile: float) -> float:

@@ -60,7 +60,7 @@ def test_originals_that_are_gone_are_named(run: Run, settings: Any) -> None:
     for file in (Path(settings.MEDIA_ROOT) / "features").rglob("*.npy"):
         file.unlink()
     first = run.samples.order_by("pk")[0]
-    originals.path(first.facts["original"]).unlink()
+    originals.path(first.inputs["original"]).unlink()
     found = differences(run)
     assert found["mean-shade: n_scored"] == (8, 7)
     assert found["mean-shade: value"] == (7.5, pytest.approx((60 - 1) / 7))
@@ -73,9 +73,9 @@ def test_other_weights_are_named_first(run: Run) -> None:
     assert found["record: extractors: shade: version"] == ("1", "2")
 
 
-def test_tampered_facts_are_named(run: Run) -> None:
+def test_tampered_inputs_are_named(run: Run) -> None:
     sample = Sample.objects.filter(run=run).order_by("pk")[0]
-    sample.facts = {**sample.facts, "outcome": "failed"}
+    sample.inputs = {**sample.inputs, "outcome": "failed"}
     sample.save()
     assert differences(run)["mean-shade: n_unscored"] == (0, 1)
 

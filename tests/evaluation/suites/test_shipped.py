@@ -102,8 +102,8 @@ def test_the_checks_are_such_that_the_metric_can_judge_them(name: str) -> None:
     """A picture with nothing in it fails every one of them, and none is passed over."""
     for prompt in read_prompts(name):
         names = {str(check["object"]) for check in prompt.checks}
-        facts = PromptInputs(key=prompt.key, text=prompt.text, checks=tuple(prompt.checks))
+        inputs = PromptInputs(key=prompt.key, text=prompt.text, checks=tuple(prompt.checks))
         empty = {"labels": sorted(names), "objects": []}
-        measured = Composition().measure(SampleInputs(prompt=facts, seed=0, extracted={"sketch-checker": empty}))
+        measured = Composition().measure(SampleInputs(prompt=inputs, seed=0, extracted={"sketch-checker": empty}))
         assert measured.values[0] == 0.0
         assert all(name in measured.note for name in names), (prompt.key, measured.note)

@@ -92,9 +92,9 @@ def measure(metric: type, image: GeneratedImage, relation: tuple[str, ...]) -> f
     prompt, kind, color, where, other = relation
     position = {"relation": where, "other": other}
     checks = ({"object": kind, "count": 1, "color": color, "position": position}, {"object": other, "count": 1})
-    facts = PromptInputs(key="p", text=prompt, checks=checks)
+    inputs = PromptInputs(key="p", text=prompt, checks=checks)
     found = {"sketch-checker": look(image.data)}
-    value: float = metric().measure(SampleInputs(prompt=facts, seed=0, extracted=found)).values[0]
+    value: float = metric().measure(SampleInputs(prompt=inputs, seed=0, extracted=found)).values[0]
     return value
 
 

@@ -1,6 +1,6 @@
 """System checks: what would otherwise fail later. Their ids are listed in docs/settings.md and never change meaning.
 
-``manage.py check`` reads the settings; ``manage.py check --deploy`` also knocks at the broker.
+``paragone check`` reads the settings; ``paragone check --deploy`` also knocks at the broker.
 """
 
 import os
@@ -91,7 +91,7 @@ def check_static_files(**kwargs: Any) -> list[CheckMessage]:
         return [
             Error(
                 f"The static files are not collected in {settings.STATIC_ROOT}: every page would fail.",
-                hint="Run manage.py collectstatic, again after each update.",
+                hint="Run paragone collectstatic, again after each update.",
                 id="arena.E007",
             )
         ]

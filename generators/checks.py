@@ -46,7 +46,7 @@ def _find_faulty_settings(models: Sequence[ImageModel]) -> list[CheckMessage]:
             found.append(
                 Error(
                     f"Model {model.slug} cannot draw: {error.message}",
-                    hint="Mend it in the file that declares it, and run manage.py sync_models.",
+                    hint="Mend it in the file that declares it, and run paragone sync_models.",
                     id="generators.E001",
                 )
             )
@@ -74,7 +74,7 @@ def _find_missing_prices(slugs: list[str]) -> list[CheckMessage]:
     return [
         Warning(
             f"No price holds today, so nothing is drawn with: {', '.join(slugs)}.",
-            hint="Declare a price (0 if it costs nothing) and run manage.py sync_models.",
+            hint="Declare a price (0 if it costs nothing) and run paragone sync_models.",
             id="generators.W002",
         )
     ]

@@ -38,7 +38,7 @@ ANSWER_LOST = "answer_lost"
 BUDGET = "budget"
 PERHAPS_PAID = (
     "The image may have been drawn, and paid for, so the call is not made again by itself;"
-    " manage.py retry_generations asks for it once more."
+    " paragone retry_generations asks for it once more."
 )
 
 

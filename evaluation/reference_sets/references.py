@@ -188,7 +188,7 @@ def store_reference(
 def find_reference(name: str, extractor: str, identity: Identity) -> tuple[ReferenceStatistics, ReferenceSet]:
     """The reference set that was made with this extractor. Raises UnscoredError where there is none that may be compared."""
     row = ReferenceSet.objects.filter(name=name, extractor=extractor).first()
-    build = f"manage.py build_reference {name} FOLDER --extractor {extractor}"
+    build = f"paragone build_reference {name} FOLDER --extractor {extractor}"
     if row is None:
         raise UnscoredError(f"there is no reference set {name!r} for {extractor}; make it: {build}")
     known = {key: value for key, value in row.identity.items() if key != MADE_BY}

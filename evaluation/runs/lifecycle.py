@@ -106,7 +106,7 @@ def _expect_imported(suite: Suite, model: ImageModel, prompts: Sequence[Prompt])
         sets = " and ".join(sorted({f'"{prompt.prompt_set}"' for prompt in prompts}))
         raise RunError(
             f"{model.name} has no adapter, so nothing can be drawn here, and {wanted - n:,} of the {wanted:,} images of"
-            f" this suite are not there. Import them: manage.py import_generations MANIFEST --prompt-set {sets}"
+            f" this suite are not there. Import them: paragone import_generations MANIFEST --prompt-set {sets}"
         )
 
 

@@ -33,7 +33,7 @@ def reserve_charge(generation: Generation) -> Charge:
     if price is None:
         raise AdapterError(
             Outcome.INVALID,
-            f"Model {model.slug} has no price for today. Declare one (manage.py sync_models): 0 if it costs nothing.",
+            f"Model {model.slug} has no price for today. Declare one (paragone sync_models): 0 if it costs nothing.",
             code="no_price",
         )
     if model.budget is not None:
@@ -104,5 +104,5 @@ def _expect_room(whose: str, limit: Decimal, spent: Decimal, estimate: Decimal) 
     if spent + estimate > limit:
         raise BudgetExhaustedError(
             f"The budget of {whose} is {limit:f} USD; {spent:f} are spent or reserved, the call may cost {estimate:f}."
-            " Raise the budget, then run manage.py retry_generations."
+            " Raise the budget, then run paragone retry_generations."
         )

@@ -239,7 +239,7 @@ def test_command_prints_what_the_votes_follow(simulated: Board) -> None:
     assert "120 simulated votes by 4 simulated raters, seed 9" in out
     assert "  best   1150.0 points\n" in out
     assert "a tie between equals 15%; both bad between the weakest 5%" in out
-    assert f"manage.py rate_board --board {simulated.slug}" in out
+    assert f"paragone rate_board --board {simulated.slug}" in out
 
 
 def test_command_names_the_simulated_boards(simulated: Board) -> None:

@@ -82,14 +82,14 @@ CHECK = """
 import sys
 from django.core.management import execute_from_command_line
 try:
-    execute_from_command_line(["manage.py", "check"])
+    execute_from_command_line(["paragone", "check"])
 finally:
     print("imported:", *sorted({"torch", "diffusers", "openai", "google.genai", "onnxruntime"} & set(sys.modules)))
 """
 
 
 def check(**environment: str) -> subprocess.CompletedProcess[str]:
-    """``manage.py check`` in a process of its own, which also says what it imported."""
+    """``paragone check`` in a process of its own, which also says what it imported."""
     env = child_environment(**environment)
     return subprocess.run([sys.executable, "-c", CHECK], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
 

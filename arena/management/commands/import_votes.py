@@ -68,7 +68,7 @@ class Command(BaseCommand):
             self.stdout.write(describe_faults(made.rejected, votes.unit))
             self.stdout.write(f"These are in {rejected}, each with its reason.")
         self.stdout.write(describe_import(votes, made, only))
-        self.stdout.write(f"Next: python manage.py rate_board --board {made.board.slug}")
+        self.stdout.write(f"Next: paragone rate_board --board {made.board.slug}")
 
 
 def describe_import(votes: VoteFile, made: VoteImport, only: dict[str, str]) -> str:

@@ -34,7 +34,7 @@ class Command(BaseCommand):
             f"seed {options['seed']}. They follow:"
         )
         self.stdout.write(describe_strengths(model))
-        self.stdout.write(f"Next: python manage.py rate_board --board {board.slug}")
+        self.stdout.write(f"Next: paragone rate_board --board {board.slug}")
 
 
 def describe_strengths(model: StrengthModel) -> str:

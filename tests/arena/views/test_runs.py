@@ -46,7 +46,7 @@ def test_raters_and_strangers_see_no_run(client: Client, run: Run, page: str) ->
 
 
 def test_without_a_run_the_list_says_how_to_begin(staff: Client) -> None:
-    assert b"manage.py run_suite smoke" in staff.get("/runs/").content
+    assert b"paragone run_suite smoke" in staff.get("/runs/").content
 
 
 def test_an_open_run_shows_how_far_it_is_and_asks_again(staff: Client, run: Run) -> None:

@@ -80,7 +80,7 @@ def test_file_becomes_a_board(file: Path) -> None:
     assert (second.rater, second.winner) == (None, "both_bad")
     assert "2 votes imported onto the new board old-arena (Image edit)" in out
     assert "models   3 new, 0 known before" in out
-    assert "manage.py rate_board --board old-arena" in out
+    assert "paragone rate_board --board old-arena" in out
 
 
 def test_prompts_are_a_version_of_the_boards_prompt_set(file: Path) -> None:

@@ -172,7 +172,7 @@ def test_the_example_runs_on_real_votes(shared_data: Path) -> None:
 def test_the_readme_names_what_exists() -> None:
     for name in re.findall(r"PARAGONE_\w+", README):
         assert name.removesuffix("_FILE") in DOCS["settings"], name
-    for name in re.findall(r"^paragone (\w+)|`paragone (\w+)", README, re.MULTILINE):
+    for name in re.findall(r"(?:^|`)paragone (\w+)", README, re.MULTILINE):
         assert name in get_commands(), name
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", README, re.MULTILINE):

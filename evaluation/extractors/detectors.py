@@ -11,7 +11,7 @@ from evaluation.extractors.decoding import DECODING, Pixels, decode_rgb
 from evaluation.extractors.networks import expect_packages, find_device
 from evaluation.extractors.pretrained import digest_network, load_pretrained
 from evaluation.extractors.weights import find, find_digest
-from generators.adapters.logging_quiet import quiet_transformers
+from generators.adapters.transformers_logging import silence_transformers_logging
 
 LEAST_CONFIDENCE: Final = 0.1  # metrics ask for more; what is below is never used
 MOST_OBJECTS: Final = 100
@@ -50,7 +50,7 @@ class ObjectDetector:
 
     @cached_property
     def processor(self) -> Any:
-        with quiet_transformers():
+        with silence_transformers_logging():
             from transformers import AutoImageProcessor
 
             try:
@@ -68,7 +68,7 @@ class ObjectDetector:
     def _look(self, image: Pixels) -> Extracted | ExtractionError:
         import torch
 
-        with quiet_transformers(), torch.inference_mode():
+        with silence_transformers_logging(), torch.inference_mode():
             inputs = self.processor(images=[image], return_tensors="pt", input_data_format="channels_last")
             outputs = self.network(**inputs.to(find_device()))
             found = self.processor.post_process_object_detection(

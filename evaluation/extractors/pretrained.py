@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.networks import find_device
 from evaluation.extractors.weights import NETWORK, find_digest
-from generators.adapters.logging_quiet import quiet_transformers
+from generators.adapters.transformers_logging import silence_transformers_logging
 
 # CLIP looks at images for one extractor and reads texts for another.
 _loaded: "WeakValueDictionary[tuple[str, str], Any]" = WeakValueDictionary()
@@ -30,7 +30,7 @@ def load_pretrained(architecture: str, folder: Path) -> Any:
 def _load(architecture: str, folder: Path) -> Any:
     import torch
 
-    with quiet_transformers():
+    with silence_transformers_logging():
         import transformers
 
         load = getattr(transformers, architecture).from_pretrained

@@ -26,7 +26,7 @@ from generators.adapters.base import (
     Outcome,
 )
 from generators.adapters.batches import draw_in_batches, fault_of_drawing, free_memory
-from generators.adapters.diffusers.logging_quiet import quiet
+from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
 from generators.adapters.memory import peak_resident_bytes
 from generators.adapters.png import encode_png
 
@@ -77,7 +77,7 @@ class OnnxGenerator:
 
     def _draw(self, export: "_Export", batch: Sequence[GenerationRequest]) -> list[Answer]:
         settings, started = self.settings, time.monotonic()
-        with quiet():
+        with silence_diffusers_logging():
             images = export.draw(batch, settings.steps, settings.guidance, settings.negative_prompt)
         seconds = (time.monotonic() - started) / len(batch)
         memory = {"peak_bytes": peak_resident_bytes(), "measured": "whole process, since its start"}
@@ -175,7 +175,7 @@ def _load(path: str) -> _Export:
         text = f"{path} is no ONNX export of Stable Diffusion: there is no model.onnx in {', '.join(missing)}."
         raise AdapterError(Outcome.INVALID, text)
     try:
-        with quiet():
+        with silence_diffusers_logging():
             export = _Export(folder)
     except ImportError as error:
         text = f"The adapter onnx needs the Python package {error.name}. Install paragone[workers]."

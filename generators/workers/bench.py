@@ -19,8 +19,8 @@ from django.db import transaction
 from django.test.utils import override_settings
 
 from generators.adapters.base import GenerationRequest
+from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
 from generators.adapters.diffusers.generator import DiffusersGenerator, describe_call
-from generators.adapters.diffusers.logging_quiet import quiet
 from generators.adapters.diffusers.pipelines import Task
 from generators.generations import request_generations
 from generators.models import Generation, ImageModel, Prompt, PromptSet
@@ -156,7 +156,7 @@ class _Bench:
             requests.append(GenerationRequest(text, seed, *self.size))
         calls = [describe_call(self.pipeline, self.generator.settings, Task.TEXT, [request]) for request in requests]
         self.generator.pipelines.forget_peak()
-        with quiet():
+        with silence_diffusers_logging():
             for call in calls:
                 began = time.monotonic()
                 self.pipeline(**call)

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from generators.adapters.base import AdapterError, Answer, Capabilities, GeneratedImage, GenerationRequest, Outcome
 from generators.adapters.batches import draw_in_batches
-from generators.adapters.diffusers.logging_quiet import quiet
+from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
 from generators.adapters.diffusers.pipelines import Pipelines, Task, find_default, find_multiple, find_task
 from generators.adapters.diffusers.settings import DiffusersSettings
 from generators.adapters.png import encode_png
@@ -85,7 +85,7 @@ class DiffusersGenerator:
         arguments = describe_call(pipeline, self.settings, task, batch)
         self.pipelines.forget_peak()
         started = time.monotonic()
-        with quiet():
+        with silence_diffusers_logging():
             output = pipeline(**arguments, output_type="np")
         seconds = (time.monotonic() - started) / len(batch)
         flagged = getattr(output, "nsfw_content_detected", None) or [False] * len(batch)

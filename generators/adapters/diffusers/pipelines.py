@@ -10,7 +10,7 @@ from typing import Any
 
 from generators.adapters.base import AdapterError, GenerationRequest, Outcome
 from generators.adapters.batches import fault_of_drawing, free_memory
-from generators.adapters.diffusers.logging_quiet import quiet
+from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
 from generators.adapters.diffusers.settings import DiffusersSettings
 from generators.adapters.memory import peak_resident_bytes
 
@@ -51,7 +51,7 @@ class Pipelines:
         self.settings = settings
         started = time.monotonic()
         try:
-            with quiet():
+            with silence_diffusers_logging():
                 self._load()
         except AdapterError:
             raise
@@ -69,7 +69,7 @@ class Pipelines:
     def find(self, task: Task) -> Any:
         """The diffusers pipeline for ``task``, or AdapterError (invalid) where this model has none."""
         if task not in self._by_task:
-            with quiet():
+            with silence_diffusers_logging():
                 self._by_task[task] = self._derive(task)
         return self._by_task[task]
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generators.adapters.diffusers.logging_quiet import quiet
+from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
@@ -17,7 +17,7 @@ WIDTH = 32  # of the text encoder
 LONGEST_PROMPT = 77  # tokens, as CLIP's
 
 
-@quiet()
+@silence_diffusers_logging()
 def make_tiny_pipeline(folder: Path, seed: int = 0) -> None:
     """Write the pipeline as ``folder``. The same seed writes the same bytes.
 

@@ -11,7 +11,7 @@ from PIL import Image
 from evaluation.extractors.base import MissingWeightsError, UnreadableInputError
 from evaluation.extractors.clip import ClipImages, ClipTexts
 from evaluation.extractors.preprocessing import read_preprocessing
-from generators.adapters.diffusers.logging_quiet import quiet
+from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
 from tests.evaluation.extractors.encoded_images import encode, make_noise
 from tests.evaluation.extractors.tiny_networks import make_processor, stack, write_clip
 
@@ -84,7 +84,7 @@ def test_features_are_the_projections_not_normalized(weights: Path) -> None:
 
     images, texts = ClipImages("tiny", weights), ClipTexts("tiny", weights)
     sources = [encode(make_noise(40, width, width)) for width in (30, 40, 55)]
-    with quiet():
+    with silence_diffusers_logging():
         from transformers import AutoTokenizer, CLIPModel
 
         network = CLIPModel.from_pretrained(weights / "clip" / "tiny")
@@ -100,7 +100,7 @@ def test_features_are_the_projections_not_normalized(weights: Path) -> None:
 
 
 def test_tokens_are_those_of_transformers(weights: Path) -> None:
-    with quiet():
+    with silence_diffusers_logging():
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(weights / "clip" / "tiny")
@@ -175,7 +175,7 @@ def test_a_cut_file_and_one_of_another_network_are_refused(copy: Path) -> None:
 
 
 def test_weights_in_several_files_are_all_looked_at(weights: Path, copy: Path) -> None:
-    with quiet():
+    with silence_diffusers_logging():
         from transformers import CLIPModel
 
         network = CLIPModel.from_pretrained(copy)

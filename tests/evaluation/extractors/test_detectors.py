@@ -12,7 +12,7 @@ from PIL import Image
 from evaluation.extractors import detectors
 from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.detectors import ObjectDetector
-from generators.adapters.diffusers.logging_quiet import quiet
+from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
 
 LABELS = {0: "cat", 1: "lamp", 2: "mouse"}
 RNG = np.random.default_rng(8)
@@ -25,7 +25,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     folder = tmp_path_factory.mktemp("weights")
-    with quiet():
+    with silence_diffusers_logging():
         from transformers import YolosConfig, YolosForObjectDetection
 
         torch.manual_seed(0)
@@ -55,7 +55,7 @@ def encode(image: np.ndarray) -> bytes:
 def find_with_transformers(folder: Path, image: np.ndarray) -> list[tuple[str, list[float], float]]:
     import torch
 
-    with quiet(), torch.inference_mode():
+    with silence_diffusers_logging(), torch.inference_mode():
         from transformers import YolosForObjectDetection, YolosImageProcessorPil
 
         processor = YolosImageProcessorPil.from_pretrained(folder)

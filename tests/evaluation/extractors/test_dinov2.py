@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from evaluation.extractors.dinov2 import DinoV2
-from generators.adapters.diffusers.logging_quiet import quiet
+from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
 from tests.evaluation.extractors.encoded_images import encode, make_noise
 from tests.evaluation.extractors.tiny_networks import stack, write_dinov2
 
@@ -23,7 +23,7 @@ def test_features_are_the_normalized_class_token(weights: Path) -> None:
     import torch
 
     images = [make_noise(*shape) for shape in ((28, 28), (45, 33), (32, 70))]
-    with quiet():
+    with silence_diffusers_logging():
         from transformers import Dinov2Model
         from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 

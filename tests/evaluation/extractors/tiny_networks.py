@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.inception import InceptionV3
-from generators.adapters.diffusers.logging_quiet import quiet
+from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
 
 SIDE = 32
 WORDS = ["photo", "depicts", "red", "cat"]
@@ -21,7 +21,7 @@ def write_clip(folder: Path) -> Path:
     """A CLIP of 16 features with a tokenizer of its own: bytes, and a few words."""
     import torch
 
-    with quiet():
+    with silence_diffusers_logging():
         from transformers import CLIPConfig, CLIPModel
 
         tokenizer = make_tokenizer()
@@ -42,7 +42,7 @@ def write_clip(folder: Path) -> Path:
 def write_dinov2(folder: Path) -> Path:
     import torch
 
-    with quiet():
+    with silence_diffusers_logging():
         from transformers import Dinov2Config, Dinov2Model
         from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 
@@ -55,7 +55,7 @@ def write_dinov2(folder: Path) -> Path:
 
 
 def make_tokenizer() -> Any:
-    with quiet():
+    with silence_diffusers_logging():
         from tokenizers import pre_tokenizers
         from transformers import CLIPTokenizer
 
@@ -74,7 +74,7 @@ def make_tokenizer() -> Any:
 
 
 def make_processor(side: int = SIDE) -> Any:
-    with quiet():
+    with silence_diffusers_logging():
         from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
         return CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side})

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from generators.adapters.diffusers.logging_quiet import quiet
+from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
 
 
-@quiet()
+@silence_diffusers_logging()
 def export_pipeline(source: Path, target: Path) -> None:
     import torch
     from diffusers import StableDiffusionPipeline

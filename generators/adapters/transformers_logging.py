@@ -1,4 +1,4 @@
-"""transformers' progress bars, advice and deprecations, kept out of a worker's log. Errors are still raised."""
+"""Logging of transformers: progress bars, advice and deprecation warnings are silenced. Errors are still raised."""
 
 import warnings
 from collections.abc import Iterator
@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Import and call transformers in here. What it would warn of is not ours to mend."""
-    # It also tells the Hub of itself, even where nothing is downloaded.
+def silence_transformers_logging() -> Iterator[None]:
+    """Import and call transformers inside this context. Its warnings concern its own code, not ours."""
+    # Otherwise it reports its use to the Hugging Face Hub, even if nothing is downloaded.
     from huggingface_hub import constants
 
     constants.HF_HUB_DISABLE_TELEMETRY = True

@@ -21,7 +21,7 @@ from django.utils.text import slugify
 
 from arena.votes.formats import Line, NotText, Table, UnreadableFileError, is_utf8, make_printable, read_table
 from evaluation.ratings.outcomes import WINNERS
-from generators.input_files.faults import Fault, InvalidLineError, quote
+from generators.input_files.faults import InvalidLineError, LineFault, quote_value
 
 REQUIRED: Final = ("model_a", "model_b", "winner")
 COLUMNS: Final = (*REQUIRED, "rater", "prompt", "time", "language", "category")
@@ -49,7 +49,7 @@ class VoteFile:
     """
 
     rows: pd.DataFrame
-    faults: tuple[Fault, ...]
+    faults: tuple[LineFault, ...]
     unit: str
     used: tuple[str, ...]
     unused: tuple[str, ...]
@@ -60,7 +60,7 @@ class VoteFile:
         return _tells_votes_apart(self.used)
 
 
-def read_votes(
+def read_vote_file(
     file: Path, *, columns: Mapping[str, str] | None = None, only: Mapping[str, str] | None = None
 ) -> VoteFile:
     """Read and check ``file``.
@@ -99,13 +99,13 @@ def model_slug(name: str) -> str:
 def _match_columns(present: Sequence[str], renamed: Mapping[str, str], only: Mapping[str, str]) -> dict[str, str]:
     """Name in COLUMNS -> the file's own name, for those that it has."""
     if unknown := [name for name in renamed if name not in COLUMNS]:
-        raise VoteFileError(f"Nothing reads a column {quote(unknown[0])}; known are {', '.join(COLUMNS)}.")
+        raise VoteFileError(f"Nothing reads a column {quote_value(unknown[0])}; known are {', '.join(COLUMNS)}.")
     sources = {name: renamed.get(name, name) for name in COLUMNS}
     if not present:
         return sources  # of JSON lines none of which can be read: their faults say more than a missing column
-    found = "Its columns are " + ", ".join(quote(name) for name in present)
+    found = "Its columns are " + ", ".join(quote_value(name) for name in present)
     if absent := [name for name in (*renamed.values(), *only) if name not in present]:
-        raise VoteFileError(f"The file has no column {quote(absent[0])}. {found}.")
+        raise VoteFileError(f"The file has no column {quote_value(absent[0])}. {found}.")
     if missing := [sources[name] for name in REQUIRED if sources[name] not in present]:
         raise VoteFileError(
             f"The file has no column {' and no column '.join(missing)}. {found} (in CSV, separated by commas). "
@@ -116,11 +116,11 @@ def _match_columns(present: Sequence[str], renamed: Mapping[str, str], only: Map
 
 def _check_lines(
     table: Table, sources: Mapping[str, str], only: Mapping[str, str]
-) -> tuple[list[dict[str, Any]], list[Fault], list[Line]]:
+) -> tuple[list[dict[str, Any]], list[LineFault], list[Line]]:
     """Rows, faults, and the lines that were not asked for."""
     check = _LineCheck(table.unit, sources, [name for name in table.columns if name != sources.get("time")])
     rows: list[dict[str, Any]] = []
-    faults: list[Fault] = []
+    faults: list[LineFault] = []
     left_out: list[Line] = []
     for line in table.lines:
         if not line.fault and any(line.cells.get(name, "") != value for name, value in only.items()):
@@ -129,7 +129,7 @@ def _check_lines(
         try:
             rows.append(check.as_row(line))
         except InvalidLineError as fault:
-            faults.append(Fault(line.number, str(fault), make_printable(line.content)))
+            faults.append(LineFault(line.number, str(fault), make_printable(line.content)))
     return rows, faults, left_out
 
 
@@ -137,7 +137,7 @@ def _say_why_empty(left_out: Sequence[Line], only: Mapping[str, str]) -> str:
     if not left_out:
         return "The file names columns, but has no votes."
     wanted = " and ".join(f"{name}={value}" for name, value in only.items())
-    values = sorted({f"{name}={quote(line.cells.get(name, ''))}" for line in left_out for name in only})
+    values = sorted({f"{name}={quote_value(line.cells.get(name, ''))}" for line in left_out for name in only})
     there = ", ".join(values[:10]) + (f" and {len(values) - 10} more" if len(values) > 10 else "")
     return f"No line has {wanted}. There are {there}; they are compared as text, letter by letter."
 
@@ -181,14 +181,14 @@ class _LineCheck:
     def _check_cells(self, row: Mapping[str, Any]) -> None:
         for name in self._sources:
             if isinstance(row[name], NotText):
-                _fail(f"{name} is {quote(row[name])}; wanted text")
+                _fail(f"{name} is {quote_value(row[name])}; wanted text")
             if name in LONGEST and len(row[name]) > LONGEST[name]:
                 _fail(f"{name} has {len(row[name])} characters; at most {LONGEST[name]} can be stored")
         for name in REQUIRED:
             if not row[name].strip():
                 _fail(f"{name} is empty")
         if row["winner"] not in WINNERS:
-            _fail(f"the winner {quote(row['winner'])} is unknown; known are {', '.join(WINNERS)}")
+            _fail(f"the winner {quote_value(row['winner'])} is unknown; known are {', '.join(WINNERS)}")
         if "time" not in self._sources and _tells_votes_apart(self._sources):
             for name in ("rater", "prompt"):
                 if not row[name].strip():
@@ -196,18 +196,22 @@ class _LineCheck:
 
     def _check_models(self, *names: str) -> None:
         if names[0] == names[1]:
-            _fail(f"the model {quote(names[0])} meets itself")
+            _fail(f"the model {quote_value(names[0])} meets itself")
         for name in names:
             slug = model_slug(name)
             if not slug:
-                _fail(f"the name {quote(name)} has none of a-z and 0-9, of which a model's address is made")
+                _fail(f"the name {quote_value(name)} has none of a-z and 0-9, of which a model's address is made")
             if len(slug) > LONGEST_SLUG:
-                _fail(f"the address {quote(slug)} has {len(slug)} characters; at most {LONGEST_SLUG} can be stored")
+                _fail(
+                    f"the address {quote_value(slug)} has {len(slug)} characters; at most {LONGEST_SLUG} can be stored"
+                )
             other, number = self._names.get(slug, (name, 0))
             if other != name:
-                _fail(f"{quote(name)} and {quote(other)} ({self._unit} {number}) would both be the model {slug}")
+                _fail(
+                    f"{quote_value(name)} and {quote_value(other)} ({self._unit} {number}) would both be the model {slug}"
+                )
         if model_slug(names[0]) == model_slug(names[1]):
-            _fail(f"{quote(names[0])} and {quote(names[1])} would both be the model {model_slug(names[0])}")
+            _fail(f"{quote_value(names[0])} and {quote_value(names[1])} would both be the model {model_slug(names[0])}")
 
     def _check_repetition(self, line: Line, when: datetime | None) -> None:
         if not _tells_votes_apart(self._sources):
@@ -223,9 +227,9 @@ def _parse_time(text: str) -> datetime:
     try:
         when = datetime.fromtimestamp(float(text), UTC) if _SECONDS.fullmatch(text) else datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
-        _fail(f"time is {quote(text)}; {wanted}")
+        _fail(f"time is {quote_value(text)}; {wanted}")
     if when.year not in YEARS:
-        _fail(f"time is {quote(text)}, in the year {when.year}; {wanted}, in {YEARS[0]} to {YEARS[-1]}")
+        _fail(f"time is {quote_value(text)}, in the year {when.year}; {wanted}, in {YEARS[0]} to {YEARS[-1]}")
     return when.replace(tzinfo=when.tzinfo or UTC).astimezone(UTC)
 
 

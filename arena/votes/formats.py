@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from generators.input_files.csv_jsonl import read_object, walk_csv
-from generators.input_files.faults import quote
+from generators.input_files.faults import quote_value
 
 
 class UnreadableFileError(ValueError):
@@ -50,12 +50,14 @@ def read_table(content: bytes, suffix: str) -> Table:
     """The table in a file that ends in ``suffix``. Raises UnreadableFileError, and nothing else."""
     read = _READERS.get(suffix.lower())
     if read is None:
-        raise UnreadableFileError(f"A file that ends in {quote(suffix)} cannot be read; wanted {', '.join(_READERS)}.")
+        raise UnreadableFileError(
+            f"A file that ends in {quote_value(suffix)} cannot be read; wanted {', '.join(_READERS)}."
+        )
     if not content.removeprefix(b"\xef\xbb\xbf").strip():
         raise UnreadableFileError("The file is empty.")
     table = read(content)
     if twice := [name for i, name in enumerate(table.columns) if name in table.columns[:i]]:
-        raise UnreadableFileError(f"The column {quote(twice[0])} is there twice; rename one of them.")
+        raise UnreadableFileError(f"The column {quote_value(twice[0])} is there twice; rename one of them.")
     return table
 
 

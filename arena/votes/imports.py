@@ -23,13 +23,13 @@ from tqdm import tqdm
 from arena.models import Board, Origin, Rater, Vote
 from arena.votes.files import VoteFile, model_slug
 from arena.votes.formats import make_printable
-from generators.input_files.faults import Fault, describe_faults, quote
+from generators.input_files.faults import LineFault, describe_faults, quote_value
 from generators.models import ImageModel, Prompt, PromptSet
 
 BATCH = 2000
 
 
-class ImportRefused(Exception):
+class VoteImportError(Exception):
     """Nothing was written. The message says why, and what to do."""
 
 
@@ -44,7 +44,7 @@ class VoteImport:
     n_prompts: int
     new_models: tuple[ImageModel, ...]
     reused_models: tuple[ImageModel, ...]
-    rejected: tuple[Fault, ...]
+    rejected: tuple[LineFault, ...]
 
 
 class _Row(NamedTuple):
@@ -68,11 +68,11 @@ def import_votes(
 ) -> VoteImport:
     """Put ``votes`` on the imported board ``board_slug``, which is made where there is none.
 
-    With any fault nothing is imported, unless ``keep_valid``: then the valid lines are. Raises ImportRefused.
+    With any fault nothing is imported, unless ``keep_valid``: then the valid lines are. Raises VoteImportError.
     """
     board, board_is_new = _open_board(board_slug, title, task)
     if not votes.tells_votes_apart and board.votes.exists():
-        raise ImportRefused(
+        raise VoteImportError(
             f"The board {board_slug} has votes, and nothing in this file tells whether they are the same ones. Give "
             "the file a column time, or the columns rater and prompt; or use another board."
         )
@@ -80,9 +80,9 @@ def import_votes(
     rows = _resolve_rows(votes, board, (*new_models, *reused_models))
     rows, rejected = _part_known(board, rows, votes)
     if rejected and not keep_valid:
-        raise ImportRefused(describe_faults(rejected, votes.unit))
+        raise VoteImportError(describe_faults(rejected, votes.unit))
     if not rows:
-        raise ImportRefused("No valid line is left to import. " + describe_faults(rejected, votes.unit))
+        raise VoteImportError("No valid line is left to import. " + describe_faults(rejected, votes.unit))
     board.image_models.add(*new_models, *reused_models)
     _write_votes(board, rows)
     return VoteImport(
@@ -105,18 +105,18 @@ def _open_board(slug: str, title: str, task: str) -> tuple[Board, bool]:
             board.full_clean()
             PromptSet._meta.get_field("slug").clean(_prompt_set_slug(board), None)
         except ValidationError as error:
-            raise ImportRefused(f"No board {quote(slug)} can be made: {' '.join(error.messages)}") from error
+            raise VoteImportError(f"No board {quote_value(slug)} can be made: {' '.join(error.messages)}") from error
         board.save()
         return board, True
     if board.origin != Origin.IMPORTED:
-        raise ImportRefused(
+        raise VoteImportError(
             f"The board {slug} holds votes of the origin {board.origin} ({board.get_origin_display()}), and imported "
             "votes never mix with others. Name another board; where there is none of that name, it is made."
         )
     for name, wanted in (("title", title), ("task", task)):
         if wanted and wanted != getattr(board, name):
-            raise ImportRefused(
-                f"The board {slug} has the {name} {quote(getattr(board, name))}, not {quote(wanted)}. "
+            raise VoteImportError(
+                f"The board {slug} has the {name} {quote_value(getattr(board, name))}, not {quote_value(wanted)}. "
                 f"Leave --{name} out to add votes to it."
             )
     return board, False
@@ -130,8 +130,8 @@ def _open_models(rows: pd.DataFrame) -> tuple[tuple[ImageModel, ...], tuple[Imag
     revisions = dict(ImageModel.objects.filter(revision=ImageModel().revision).values_list("family", "slug"))
     for model in new:
         if other := revisions.get(model.family):
-            raise ImportRefused(
-                f"{quote(model.name)} of the file would be the model {model.slug}, but the family of that name already "
+            raise VoteImportError(
+                f"{quote_value(model.name)} of the file would be the model {model.slug}, but the family of that name already "
                 f"has the model {other}. Write {other} in the file if it is the same; otherwise give it another name."
             )
     return tuple(ImageModel.objects.bulk_create(new)), tuple(known.values())
@@ -215,7 +215,7 @@ def _open_prompts(board: Board, rows: pd.DataFrame) -> Mapping[str, int]:
 # Votes
 
 
-def _part_known(board: Board, rows: Sequence[_Row], votes: VoteFile) -> tuple[list[_Row], tuple[Fault, ...]]:
+def _part_known(board: Board, rows: Sequence[_Row], votes: VoteFile) -> tuple[list[_Row], tuple[LineFault, ...]]:
     """(rows that are not on the board yet, all faults in the order of the file)."""
     timed = "time" in votes.used
     known = set(_identify_votes(board, rows, timed)) if votes.tells_votes_apart else set()
@@ -223,7 +223,7 @@ def _part_known(board: Board, rows: Sequence[_Row], votes: VoteFile) -> tuple[li
     faults = list(votes.faults)
     for row in rows:
         if (row.model_a, row.model_b, row.winner, row.rater, row.prompt, row.time if timed else None) in known:
-            faults.append(Fault(row.line, "already on the board", make_printable(row.content)))
+            faults.append(LineFault(row.line, "already on the board", make_printable(row.content)))
         else:
             fresh.append(row)
     return fresh, tuple(sorted(faults, key=lambda fault: fault.line))

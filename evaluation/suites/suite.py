@@ -15,7 +15,7 @@ from evaluation.metrics.base import Metric, PromptInputs, PromptMetric
 from evaluation.metrics.registry import METRICS, build_metric, find_metric
 from evaluation.suites.gate import Rule
 from generators.input_files.declared_files import read_declared_file
-from generators.input_files.faults import quote
+from generators.input_files.faults import quote_value
 from generators.input_files.fields import Dollars, Line, Slug
 from generators.input_files.toml_lines import KeyPath
 from generators.models import PromptSet
@@ -127,7 +127,7 @@ def load_suite(file: Path) -> Suite:
         raise declared.explain(error, list_keys) from error
     for name in suite.prompt_files:
         if not (file.parent / name).is_file():
-            raise declared.fault(("prompt_files",), f"there is no file {quote(name)}, seen from here.")
+            raise declared.fault(("prompt_files",), f"there is no file {quote_value(name)}, seen from here.")
     suite._packs = tuple(read_pack(file.parent / name) for name in suite.prompt_files)
     for place, message in _find_contradictions(suite):
         raise declared.fault(place, message)
@@ -159,7 +159,7 @@ def _check_prompts(suite: Suite) -> Iterator[tuple[KeyPath, str]]:
     known = {tag for pack in suite.packs for prompt in pack.declared.prompts for tag in prompt.tags}
     for tag in suite.tags:
         if tag not in known:
-            yield ("tags",), f"no prompt has the tag {quote(tag)}. Known: {', '.join(sorted(known)) or 'none'}."
+            yield ("tags",), f"no prompt has the tag {quote_value(tag)}. Known: {', '.join(sorted(known)) or 'none'}."
 
 
 def _check_metric(suite: Suite, metric: SuiteMetric) -> Iterator[str]:
@@ -170,7 +170,8 @@ def _check_metric(suite: Suite, metric: SuiteMetric) -> Iterator[str]:
     if not prompts:
         yield f"{metric.metric} is about none of the prompts: see what it needs of them in docs/metrics.md."
     for name in {specification.partition("/")[0] for specification in built.image_extractors()} - set(EXTRACTORS):
-        yield f"{metric.metric} names {quote(name)}, which is no extractor. Known: {', '.join(sorted(EXTRACTORS))}."
+        known = ", ".join(sorted(EXTRACTORS))
+        yield f"{metric.metric} names {quote_value(name)}, which is no extractor. Known: {known}."
     by_prompt, least = isinstance(built, PromptMetric), built.declaration.min_samples
     images = built.images_per_prompt if isinstance(built, PromptMetric) else 1
     if suite.samples_per_prompt < images:
@@ -191,7 +192,7 @@ def _check_rule(suite: Suite, rule: Rule) -> Iterator[str]:
     metric = next((metric for metric in suite.metrics if metric.label == rule.metric), None)
     if metric is None:
         labels = ", ".join(metric.label for metric in suite.metrics)
-        yield f"the rule is on {quote(rule.metric)}, and no metric of this suite has that label. It has: {labels}."
+        yield f"the rule is on {quote_value(rule.metric)}; no metric of this suite has that label. It has: {labels}."
         return
     if metric.build().declaration.higher_is_better is None and (rule.max_loss, rule.min_gain) != (None, None):
         yield f"{metric.metric} has no better direction: wanted at_least or at_most, not max_loss or min_gain."

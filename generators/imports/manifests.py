@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Never
 
 from generators.input_files.csv_jsonl import read_object, walk_csv
-from generators.input_files.faults import Fault, InvalidLineError, quote
+from generators.input_files.faults import InvalidLineError, LineFault, quote_value
 from generators.input_files.fields import check_characters
 
 # The manifest has at least one column of each group.
@@ -65,7 +65,7 @@ class Manifest:
 
     file: Path
     entries: tuple[Entry, ...]
-    faults: tuple[Fault, ...]
+    faults: tuple[LineFault, ...]
     unused: tuple[str, ...]
 
 
@@ -80,12 +80,12 @@ def read_manifest(file: Path) -> Manifest:
     if columns:
         _check_columns(columns)
     entries: list[Entry] = []
-    faults: list[Fault] = []
+    faults: list[LineFault] = []
     for record in records:
         try:
             entries.append(_read_entry(record))
         except InvalidLineError as fault:
-            faults.append(Fault(record.line, str(fault), record.content))
+            faults.append(LineFault(record.line, str(fault), record.content))
     if not entries and not faults:
         raise ManifestError("The manifest has no images.")
     return Manifest(file, tuple(entries), tuple(faults), tuple(name for name in columns if name not in COLUMNS))
@@ -95,21 +95,21 @@ def read_beside(manifest: Path, name: str) -> bytes:
     """The bytes of an image file that a manifest names. Raises InvalidLineError; never looks outside the manifest's folder."""
     folder, wanted = manifest.parent.resolve(), PurePosixPath(name)
     if wanted.is_absolute() or ".." in wanted.parts:
-        _fail(f"the file {quote(name)} is not in the manifest's folder; wanted a path from there, without ..")
+        _fail(f"the file {quote_value(name)} is not in the manifest's folder; wanted a path from there, without ..")
     try:
         file = (folder / wanted).resolve(strict=True)
         if not file.is_relative_to(folder):
-            _fail(f"the file {quote(name)} is a link that leads out of the manifest's folder")
+            _fail(f"the file {quote_value(name)} is a link that leads out of the manifest's folder")
         if not file.is_file():
-            _fail(f"{quote(name)} is no file")
+            _fail(f"{quote_value(name)} is no file")
         with file.open("rb") as stream:
             data = stream.read(MAX_IMAGE_BYTES + 1)
     except FileNotFoundError:
-        _fail(f"there is no file {quote(name)} beside the manifest")
+        _fail(f"there is no file {quote_value(name)} beside the manifest")
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
-        _fail(f"the file {quote(name)} cannot be read: {getattr(error, 'strerror', None) or error}")
+        _fail(f"the file {quote_value(name)} cannot be read: {getattr(error, 'strerror', None) or error}")
     if len(data) > MAX_IMAGE_BYTES:
-        _fail(f"the file {quote(name)} has more than {MAX_IMAGE_BYTES >> 20} MiB")
+        _fail(f"the file {quote_value(name)} has more than {MAX_IMAGE_BYTES >> 20} MiB")
     return data
 
 
@@ -132,11 +132,11 @@ def _read_text(file: Path) -> str:
 
 
 def _check_columns(columns: Sequence[str]) -> None:
-    found = "Its columns are " + ", ".join(quote(name) for name in columns)
+    found = "Its columns are " + ", ".join(quote_value(name) for name in columns)
     if missing := [" or ".join(group) for group in REQUIRED if not set(group) & set(columns)]:
         raise ManifestError(f"The manifest has no column {', and no column '.join(missing)}. {found}.")
     if twice := [name for i, name in enumerate(columns) if name in columns[:i]]:
-        raise ManifestError(f"The column {quote(twice[0])} is there twice; rename one of them.")
+        raise ManifestError(f"The column {quote_value(twice[0])} is there twice; rename one of them.")
 
 
 # From text to cells
@@ -244,14 +244,14 @@ def _read_cell(name: str, value: object) -> str:
         return str(value).lower()
     if not isinstance(value, int):
         # 7.10 would become 7.1.
-        _fail(f"{name} is {quote(json.dumps(value))}; wanted text, in quotation marks")
+        _fail(f"{name} is {quote_value(json.dumps(value))}; wanted text, in quotation marks")
     return str(value)
 
 
 def _read_refused(texts: dict[str, str]) -> bool:
     said = texts["refused"].casefold()
     if said not in {*YES, *NO}:
-        _fail(f"refused is {quote(texts['refused'])}; wanted one of {', '.join(YES)}, or nothing")
+        _fail(f"refused is {quote_value(texts['refused'])}; wanted one of {', '.join(YES)}, or nothing")
     refused, stage, file = said in YES, texts["refusal_stage"], texts["file"]
     if refused and (file or texts["sha256"]):
         _fail("it was refused, and yet has a file")
@@ -260,19 +260,19 @@ def _read_refused(texts: dict[str, str]) -> bool:
     if stage and not refused:
         _fail("it has a refusal_stage, and was not refused")
     if stage and stage not in STAGES:
-        _fail(f"refusal_stage is {quote(stage)}; wanted {' or '.join(STAGES)}, or nothing")
+        _fail(f"refusal_stage is {quote_value(stage)}; wanted {' or '.join(STAGES)}, or nothing")
     return refused
 
 
 def _parse_seed(text: str) -> int | None:
     if text and not (re.fullmatch(r"\d{1,19}", text, re.ASCII) and int(text) <= MAX_SEED):
-        _fail(f"the seed is {quote(text)}; wanted a whole number of 0 to {MAX_SEED}")
+        _fail(f"the seed is {quote_value(text)}; wanted a whole number of 0 to {MAX_SEED}")
     return int(text) if text else None
 
 
 def _parse_sha256(text: str) -> str:
     if text and not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        _fail(f"sha256 is {quote(text)}; wanted 64 hexadecimal digits")
+        _fail(f"sha256 is {quote_value(text)}; wanted 64 hexadecimal digits")
     return text.lower()
 
 
@@ -280,7 +280,7 @@ def _parse_time(text: str) -> str:
     try:
         when = datetime.fromisoformat(text) if text else None
     except ValueError:
-        _fail(f"created_at is {quote(text)}; wanted ISO 8601 (2024-02-12T09:30:00Z)")
+        _fail(f"created_at is {quote_value(text)}; wanted ISO 8601 (2024-02-12T09:30:00Z)")
     return when.replace(tzinfo=when.tzinfo or UTC).isoformat() if when else ""
 
 
@@ -290,7 +290,7 @@ def _read_parameters(value: object) -> dict[str, Any]:
     except ValueError:
         parameters = None
     if not isinstance(parameters, dict):
-        _fail(f'parameters is {quote(value)}; wanted a JSON object, as {{"steps": 30}}')
+        _fail(f'parameters is {quote_value(value)}; wanted a JSON object, as {{"steps": 30}}')
     _check_strings(parameters)
     return parameters
 

@@ -26,7 +26,7 @@ from generators.adapters.base import Outcome
 from generators.images.decoding import UnusableImageError, read_image
 from generators.images.ingest import StoredImage, store_image
 from generators.imports.manifests import Entry, Manifest, read_beside
-from generators.input_files.faults import Fault, InvalidLineError, quote
+from generators.input_files.faults import InvalidLineError, LineFault, quote_value
 from generators.models import Generation, ImageModel, Prompt, PromptSet
 from generators.prompts.packs import PromptSetChangedError, declare_prompt_set
 from generators.prompts.text import check_prompt
@@ -34,7 +34,7 @@ from generators.prompts.text import check_prompt
 BATCH = 500
 
 
-class ImportRefused(Exception):
+class ImageImportError(Exception):
     """No row was written. The message says why, and what to do."""
 
 
@@ -50,7 +50,7 @@ class ImportPlan:
     new_prompts: Sequence[Prompt]
     rows: Mapping[int, Generation]
     n_known: int
-    faults: tuple[Fault, ...]
+    faults: tuple[LineFault, ...]
 
     @property
     def new_models(self) -> list[ImageModel]:
@@ -64,7 +64,7 @@ def plan_import(
     """Find what every line is about, read its image and, with ``store``, put it into the store of originals.
 
     ``prompt_set``: "SLUG VERSION" of a prompt set that exists or (``declare``) is to be made of the manifest's prompts.
-    ``make_models``: models that are not known are made. Raises ImportRefused for what concerns more than a line.
+    ``make_models``: models that are not known are made. Raises ImageImportError for what concerns more than a line.
     """
     prompts = _NewPrompts(prompt_set) if declare else _KnownPrompts(prompt_set)
     models = _Models(make_models)
@@ -74,7 +74,7 @@ def plan_import(
         try:
             lines.append(_Line(entry, models.find(entry), prompts.find(entry)))
         except InvalidLineError as fault:
-            faults.append(Fault(entry.line, str(fault), entry.content))
+            faults.append(LineFault(entry.line, str(fault), entry.content))
     variants = _find_variants(prompts.prompt_set, lines)
     rows: dict[int, Generation] = {}
     n_known = 0
@@ -83,7 +83,7 @@ def plan_import(
         try:
             row = _plan_row(line, variants[line.subject], manifest, store)
         except InvalidLineError as fault:
-            faults.append(Fault(line.entry.line, str(fault), line.entry.content))
+            faults.append(LineFault(line.entry.line, str(fault), line.entry.content))
             continue
         if row is None:
             n_known += 1
@@ -96,7 +96,7 @@ def plan_import(
 def write_import(plan: ImportPlan, *, keep: bool = True) -> list[int]:
     """Write the plan's rows, all or none; the lines whose image is there under another model or prompt, too.
 
-    Without ``keep`` everything is tried and nothing kept. Raises ImportRefused.
+    Without ``keep`` everything is tried and nothing kept. Raises ImageImportError.
     """
     try:
         with transaction.atomic():
@@ -109,11 +109,11 @@ def write_import(plan: ImportPlan, *, keep: bool = True) -> list[int]:
             if not keep:
                 transaction.set_rollback(True)
     except PromptSetChangedError as error:
-        raise ImportRefused(f"{error} Or import onto the prompts that it has: --prompt-set.") from error
+        raise ImageImportError(f"{error} Or import onto the prompts that it has: --prompt-set.") from error
     except DeclarationError as error:
-        raise ImportRefused(f"The prompt set cannot be declared: {error}") from error
+        raise ImageImportError(f"The prompt set cannot be declared: {error}") from error
     except IntegrityError as error:
-        raise ImportRefused(f"Something else was written at the same time; import it again. ({error})") from error
+        raise ImageImportError(f"Something else was written at the same time; import it again. ({error})") from error
     return shared
 
 
@@ -173,7 +173,7 @@ class _Models:
             return named
         if entry.version and (model := self._by_revision.get((entry.model, entry.version))):
             return model
-        what = f"{quote(entry.model)} {entry.version and f'of version {quote(entry.version)} '}"
+        what = f"{quote_value(entry.model)} {entry.version and f'of version {quote_value(entry.version)} '}"
         if not self._make:
             known = ", ".join(sorted(self._by_slug)[:8]) + (", ..." if len(self._by_slug) > 8 else "")
             _fail(f"the model {what}is unknown; known are {known or 'none'}. With --make-models it is made")
@@ -184,7 +184,9 @@ class _Models:
             revision=entry.version or "1",
         )
         if other := self._by_slug.get(model.slug):
-            _fail(f"the model {what}would be called {model.slug}, and that is {quote(other.name)}; name {model.slug}")
+            _fail(
+                f"the model {what}would be called {model.slug}, and that is {quote_value(other.name)}; name {model.slug}"
+            )
         try:
             model.full_clean()
         except ValidationError as error:
@@ -203,7 +205,7 @@ class _KnownPrompts:
         found = PromptSet.objects.filter(slug=slug, version=version).first()
         if found is None:
             known = ", ".join(str(known) for known in PromptSet.objects.order_by("slug", "version")) or "none"
-            raise ImportRefused(f"There is no prompt set {quote(name)}. Known are {known}.")
+            raise ImageImportError(f"There is no prompt set {quote_value(name)}. Known are {known}.")
         self.prompt_set = found
         self._by_key = {prompt.key: prompt for prompt in found.prompts.all()}
         self._by_text: dict[str, list[Prompt]] = defaultdict(list)
@@ -214,16 +216,18 @@ class _KnownPrompts:
         if not entry.prompt_key:
             prompts = self._by_text.get(entry.prompt, [])
             if not prompts:
-                _fail(f"the prompt set {self.prompt_set} has no prompt {quote(entry.prompt)}")
+                _fail(f"the prompt set {self.prompt_set} has no prompt {quote_value(entry.prompt)}")
             if len(prompts) > 1:
                 keys = ", ".join(prompt.key for prompt in prompts)
-                _fail(f"{self.prompt_set} has the prompt {quote(entry.prompt)} as {keys}; give the prompt_key")
+                _fail(f"{self.prompt_set} has the prompt {quote_value(entry.prompt)} as {keys}; give the prompt_key")
             return prompts[0]
         prompt = self._by_key.get(entry.prompt_key)
         if prompt is None:
-            _fail(f"the prompt set {self.prompt_set} has no prompt_key {quote(entry.prompt_key)}")
+            _fail(f"the prompt set {self.prompt_set} has no prompt_key {quote_value(entry.prompt_key)}")
         if entry.prompt not in {"", prompt.text}:
-            _fail(f"the prompt {prompt.key} of {self.prompt_set} is {quote(prompt.text)}, not {quote(entry.prompt)}")
+            _fail(
+                f"the prompt {prompt.key} of {self.prompt_set} is {quote_value(prompt.text)}, not {quote_value(entry.prompt)}"
+            )
         return prompt
 
 
@@ -236,7 +240,9 @@ class _NewPrompts:
         try:
             self.prompt_set.clean_fields()
         except ValidationError as error:
-            raise ImportRefused(f'No prompt set {quote(name)} can be made; wanted "SLUG VERSION". {error}') from error
+            raise ImageImportError(
+                f'No prompt set {quote_value(name)} can be made; wanted "SLUG VERSION". {error}'
+            ) from error
         self._by_key: dict[str, Prompt] = {}
         self._by_text: dict[str, Prompt] = {}
 
@@ -251,7 +257,7 @@ class _NewPrompts:
             return self._add(Prompt(key=key, text=entry.prompt))
         if known.text != entry.prompt or entry.prompt_key not in {"", known.key}:
             _fail(
-                f"the prompt {quote(entry.prompt)} is {key} here; a line before has {quote(known.text)} as {known.key}"
+                f"the prompt {quote_value(entry.prompt)} is {key} here; a line before has {quote_value(known.text)} as {known.key}"
             )
         return known
 
@@ -353,13 +359,13 @@ def _read_image(line: _Line, variants: _Variants, manifest: Manifest, store: boo
     data = read_beside(manifest.file, entry.file)
     digest = hashlib.sha256(data).hexdigest()
     if entry.sha256 not in {"", digest}:
-        _fail(f"the file {quote(entry.file)} has the sha256 {digest}, not {entry.sha256}; was it changed?")
+        _fail(f"the file {quote_value(entry.file)} has the sha256 {digest}, not {entry.sha256}; was it changed?")
     if digest in variants.images:
         return None
     try:
         image = _store(data) if store else read_image(data)
     except UnusableImageError as error:
-        _fail(f"the file {quote(entry.file)}: {error}")
+        _fail(f"the file {quote_value(entry.file)}: {error}")
     facts = {"provenance": image.provenance, "phash": image.phash} if isinstance(image, StoredImage) else {}
     return {
         "status": Generation.Status.OK,
@@ -372,11 +378,11 @@ def _read_image(line: _Line, variants: _Variants, manifest: Manifest, store: boo
 
 
 def _store(data: bytes) -> StoredImage:
-    """Raises UnusableImageError, or ImportRefused where the store does not take it."""
+    """Raises UnusableImageError, or ImageImportError where the store does not take it."""
     try:
         return store_image(data)
     except OSError as error:
-        raise ImportRefused(
+        raise ImageImportError(
             f"The original could not be stored: {error}. Import it again when there is room."
         ) from error
 

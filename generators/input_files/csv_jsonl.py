@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from generators.input_files.faults import quote
+from generators.input_files.faults import quote_value
 
 
 def walk_csv(physical: Sequence[str]) -> Iterator[tuple[int, str, list[str] | str]]:
@@ -27,5 +27,5 @@ def read_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object (``object_pairs_hook``). ValueError for a name that stands twice: one value would be lost."""
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
-        raise ValueError(f"{quote(max(names, key=names.count))} is there twice")
+        raise ValueError(f"{quote_value(max(names, key=names.count))} is there twice")
     return dict(pairs)

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from generators.input_files.faults import quote
+from generators.input_files.faults import quote_value
 from generators.input_files.toml_lines import KeyPath, find_error_line, find_line, find_lines
 
 
@@ -64,10 +64,10 @@ def read_declared_file(path: Path) -> DeclaredFile:
 def _explain(fault: ErrorDetails, list_keys: Callable[[KeyPath], Iterable[str]]) -> str:
     table, key = fault["loc"][:-1], fault["loc"][-1]
     if fault["type"] == "extra_forbidden":
-        return f"there is no key {quote(key)} here. Known: {', '.join(list_keys(table))}."
+        return f"there is no key {quote_value(key)} here. Known: {', '.join(list_keys(table))}."
     if fault["type"] == "missing":
         return f"{key} is missing. Add it."
     message = fault["msg"].removeprefix("Value error, ").removesuffix(".")
     if fault["type"] == "value_error":
         return f"{message}."
-    return f"{key} is {quote(fault['input'])}. {message}."
+    return f"{key} is {quote_value(fault['input'])}. {message}."

@@ -13,7 +13,7 @@ class InvalidLineError(Exception):
 
 
 @dataclass(frozen=True)
-class Fault:
+class LineFault:
     """A line that cannot be imported. ``line`` is the one on which it starts, ``content`` what stands there."""
 
     line: int
@@ -21,7 +21,7 @@ class Fault:
     content: str
 
 
-def describe_faults(faults: Sequence[Fault], unit: str = "line") -> str:
+def describe_faults(faults: Sequence[LineFault], unit: str = "line") -> str:
     """The first ten, a line each, and how many there are in all."""
     named = [f"  {unit} {fault.line}: {fault.reason}" for fault in faults[:NAMED]]
     more = len(faults) - len(named)
@@ -30,7 +30,7 @@ def describe_faults(faults: Sequence[Fault], unit: str = "line") -> str:
     return "\n".join([f"{count}:", *named, *rest])
 
 
-def write_faults(file: Path, faults: Sequence[Fault]) -> None:
+def write_faults(file: Path, faults: Sequence[LineFault]) -> None:
     """A CSV file of the lines at fault, each with its reason."""
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
@@ -38,7 +38,7 @@ def write_faults(file: Path, faults: Sequence[Fault]) -> None:
         writer.writerows((fault.line, fault.reason, fault.content) for fault in faults)
 
 
-def quote(text: object) -> str:
+def quote_value(text: object) -> str:
     """For a message: what would not print is escaped, and what is long is cut."""
     text = str(text)
     return repr(text if len(text) <= 60 else text[:57] + "...")

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from generators.input_files.csv_jsonl import read_object
-from generators.input_files.faults import Fault, InvalidLineError, describe_faults, quote
+from generators.input_files.faults import InvalidLineError, LineFault, describe_faults, quote_value
 from generators.prompts.packs import PromptDeclaration, PromptSetDeclaration
 
 IDEOGRAPH: Final = re.compile("[\u3400-\u9fff]")
@@ -95,7 +95,7 @@ class GenEvalRow(Row):
             check["count"] = thing.count
         elif thing.count > 1 or limits:
             raise InvalidLineError(
-                f"{quote(thing.name)} is counted, and no exclusion of {thing.count + 1} makes the count exact"
+                f"{quote_value(thing.name)} is counted, and no exclusion of {thing.count + 1} makes the count exact"
             )
         if thing.color is not None:
             check["color"] = thing.color
@@ -103,7 +103,7 @@ class GenEvalRow(Row):
             relation, index = thing.position
             if not 0 <= index < len(self.include) or self.include[index] is thing:
                 raise InvalidLineError(
-                    f"{quote(thing.name)} is {relation} number {index}, and there is no such other thing"
+                    f"{quote_value(thing.name)} is {relation} number {index}, and there is no such other thing"
                 )
             check["position"] = {"relation": relation, "other": self.include[index].name}
         return check
@@ -159,14 +159,14 @@ def read_prompts(file_format: str, file: Path, slug: str) -> PromptSetDeclaratio
     """The prompt set ``slug`` that a benchmark's file holds. Raises PromptFileError, for a single faulty row too."""
     row_type = FORMATS[file_format]
     walk = _walk_tsv if row_type is PartiRow else _walk_json_lines
-    prompts, faults, lines = list[PromptDeclaration](), list[Fault](), dict[str, int]()
+    prompts, faults, lines = list[PromptDeclaration](), list[LineFault](), dict[str, int]()
     for line, content in walk(_read_text(file)):
         try:
             prompt = _read_prompt(row_type, content, len(lines) + len(faults) + 1)
             if prompt.key in lines:
-                raise InvalidLineError(f"its key {quote(prompt.key)} is that of line {lines[prompt.key]}")
+                raise InvalidLineError(f"its key {quote_value(prompt.key)} is that of line {lines[prompt.key]}")
         except InvalidLineError as fault:
-            faults.append(Fault(line, str(fault), str(content)))
+            faults.append(LineFault(line, str(fault), str(content)))
         else:
             lines[prompt.key] = line
             prompts.append(prompt)

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, JsonValue, ValidationError, field_va
 from generators.images import originals
 from generators.images.decoding import read_image
 from generators.input_files.declared_files import read_declared_file
-from generators.input_files.faults import quote
+from generators.input_files.faults import quote_value
 from generators.input_files.fields import Declaration, Line, Slug
 from generators.input_files.toml_lines import KeyPath
 from generators.models import Prompt, PromptSet
@@ -82,7 +82,7 @@ def read_pack(file: Path) -> PromptPack:
             try:
                 images[name] = hashlib.sha256((file.parent / name).read_bytes()).hexdigest()
             except OSError as error:
-                message = f"the image {quote(name)} cannot be read: {error.strerror}."
+                message = f"the image {quote_value(name)} cannot be read: {error.strerror}."
                 raise declared.fault(("prompts", index, "sources"), message) from error
     return PromptPack(file, pack, images)
 

@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from arena.models import Board
-from arena.votes.files import COLUMNS, REQUIRED, VoteFile, VoteFileError, model_slug, read_votes
-from arena.votes.imports import ImportRefused, VoteImport, import_votes
+from arena.votes.files import COLUMNS, REQUIRED, VoteFile, VoteFileError, model_slug, read_vote_file
+from arena.votes.imports import VoteImport, VoteImportError, import_votes
 from evaluation.ratings.outcomes import WINNERS
 from generators.input_files.faults import describe_faults, write_faults
 from generators.models import ImageModel
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         only, columns = (_read_pairs(f"--{name}", options[name]) for name in ("only", "column"))
         rejected = file.with_name(file.name + ".rejected.csv")
         try:
-            votes = read_votes(file, columns=columns, only=only)
+            votes = read_vote_file(file, columns=columns, only=only)
             if votes.unused:
                 self.stdout.write(f"Columns that are not used: {', '.join(votes.unused)}")
             # What was rejected is on disk before the rest is in the database for good.
@@ -62,7 +62,7 @@ class Command(BaseCommand):
                 )
                 if made.rejected:
                     write_faults(rejected, made.rejected)
-        except (VoteFileError, ImportRefused, OSError) as error:
+        except (VoteFileError, VoteImportError, OSError) as error:
             raise CommandError(f"Nothing was imported from {file.name}. {error}") from error
         if made.rejected:
             self.stdout.write(describe_faults(made.rejected, votes.unit))

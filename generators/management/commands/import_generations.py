@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from generators.imports.manifests import COLUMNS, ManifestError, read_manifest
-from generators.imports.write import ImportPlan, ImportRefused, plan_import, write_import
+from generators.imports.write import ImageImportError, ImportPlan, plan_import, write_import
 from generators.input_files.faults import NAMED, describe_faults, write_faults
 from generators.models import Generation
 
@@ -53,19 +53,19 @@ class Command(BaseCommand):
                 self._reject(file, plan, keep_valid=options["keep_valid"], dry_run=dry_run)
             new_models = plan.new_models
             shared = write_import(plan, keep=not dry_run)
-        except (ManifestError, ImportRefused, OSError) as error:
+        except (ManifestError, ImageImportError, OSError) as error:
             raise CommandError(f"Nothing was imported from {file.name}. {error}") from error
         self.stdout.write(describe_import(plan, [model.slug for model in new_models], shared))
         if dry_run:
             self.stdout.write("This was a dry run: nothing was kept.")
 
     def _reject(self, file: Path, plan: ImportPlan, *, keep_valid: bool, dry_run: bool) -> None:
-        """Leave the lines at fault out, or raise ImportRefused."""
+        """Leave the lines at fault out, or raise ImageImportError."""
         described = describe_faults(plan.faults)
         if not keep_valid:
-            raise ImportRefused(described)
+            raise ImageImportError(described)
         if not plan.rows and not plan.n_known:
-            raise ImportRefused(f"No valid line is left to import. {described}")
+            raise ImageImportError(f"No valid line is left to import. {described}")
         self.stdout.write(described)
         if not dry_run:
             # What is rejected is on disk before the rest is in the database for good.

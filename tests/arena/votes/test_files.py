@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from arena.votes.files import COLUMNS, VoteFileError, read_votes
+from arena.votes.files import COLUMNS, VoteFileError, read_vote_file
 from tests.arena.votes.vote_lines import HEADER, VOTE, csv_of, only_reason, places, read
 
 
@@ -43,7 +43,7 @@ def test_three_kinds_of_file_hold_the_same_votes(tmp_path: Path) -> None:
     read_rows = [
         read(tmp_path, frame.to_csv(index=False)).rows,
         read(tmp_path, frame.to_json(orient="records", lines=True), ".jsonl").rows,
-        read_votes(tmp_path / "votes.parquet").rows,
+        read_vote_file(tmp_path / "votes.parquet").rows,
     ]
     columns = list(COLUMNS)
     for rows in read_rows[1:]:
@@ -207,7 +207,7 @@ def test_only_compares_text_as_the_file_has_it(tmp_path: Path) -> None:
     content = "\n".join(json.dumps(line) for line in lines)
     assert len(read(tmp_path, content, ".jsonl", only={"anony": "true"}).rows) == 1
     pd.DataFrame(lines).to_parquet(tmp_path / "votes.parquet")
-    assert len(read_votes(tmp_path / "votes.parquet", only={"anony": "True"}).rows) == 1
+    assert len(read_vote_file(tmp_path / "votes.parquet", only={"anony": "True"}).rows) == 1
 
 
 def test_column_is_read_from_another_name(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_file_that_holds_no_votes_is_refused(
 
 def test_file_that_is_not_there_or_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(VoteFileError, match=r"absent\.csv cannot be read: No such file"):
-        read_votes(tmp_path / "absent.csv")
+        read_vote_file(tmp_path / "absent.csv")
     with pytest.raises(VoteFileError, match=r"ends in '\.xlsx' cannot be read; wanted \.csv"):
         read(tmp_path, b"PK", ".xlsx")
     with pytest.raises(VoteFileError, match="cannot be read as Parquet"):

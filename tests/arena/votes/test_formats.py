@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from arena.models import Rater, Vote
-from arena.votes.files import COLUMNS, LONGEST, LONGEST_SLUG, VoteFileError, read_votes
+from arena.votes.files import COLUMNS, LONGEST, LONGEST_SLUG, VoteFileError, read_vote_file
 from evaluation.ratings.outcomes import WINNERS
 from generators.models import ImageModel, Prompt
 from tests.arena.votes.vote_lines import HEADER, VOTE, csv_of, only_reason, places, read
@@ -78,7 +78,7 @@ def test_parquet_types_are_read_as_text(tmp_path: Path) -> None:
         }
     )
     pq.write_table(table, tmp_path / "votes.parquet")
-    votes = read_votes(tmp_path / "votes.parquet")
+    votes = read_vote_file(tmp_path / "votes.parquet")
     assert votes.unit == "row"
     assert votes.rows["category"].tolist() == ["0.5", ""]
     assert votes.rows["rater"].tolist() == ["1", "2"]
@@ -90,13 +90,13 @@ def test_parquet_types_are_read_as_text(tmp_path: Path) -> None:
 def test_parquet_column_of_another_type_is_a_fault(tmp_path: Path) -> None:
     table = pa.table({"model_a": ["SDXL"], "model_b": ["LCM"], "winner": [["tie"]]})
     pq.write_table(table, tmp_path / "votes.parquet")
-    assert "; wanted text" in only_reason(read_votes(tmp_path / "votes.parquet"))
+    assert "; wanted text" in only_reason(read_vote_file(tmp_path / "votes.parquet"))
 
 
 def test_parquet_without_text_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": [b"\xff\xd8"]}), tmp_path / "votes.parquet")
     with pytest.raises(VoteFileError, match="no column of text or numbers"):
-        read_votes(tmp_path / "votes.parquet")
+        read_vote_file(tmp_path / "votes.parquet")
 
 
 # Whatever comes
@@ -104,7 +104,7 @@ def test_parquet_without_text_is_refused(tmp_path: Path) -> None:
 
 def expect_votes_and_faults(file: Path) -> None:
     try:
-        votes = read_votes(file)
+        votes = read_vote_file(file)
     except VoteFileError:
         return
     assert len(votes.rows) + len(votes.faults) > 0

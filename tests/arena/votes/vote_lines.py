@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from arena.votes.files import VoteFile, read_votes
+from arena.votes.files import VoteFile, read_vote_file
 
 HEADER = "model_a,model_b,winner"
 VOTE = "SDXL,LCM,model_a"
@@ -12,7 +12,7 @@ VOTE = "SDXL,LCM,model_a"
 def read(folder: Path, content: str | bytes, suffix: str = ".csv", **options: Any) -> VoteFile:
     file = folder / f"votes{suffix}"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_votes(file, **options)
+    return read_vote_file(file, **options)
 
 
 def places(votes: VoteFile) -> list[int]:

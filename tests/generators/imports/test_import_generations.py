@@ -14,7 +14,7 @@ from arena.battles.opening import open_battle, prepare_images
 from arena.models import Stage
 from generators.images import originals
 from generators.imports.manifests import read_manifest
-from generators.imports.write import ImportRefused, plan_import, write_import
+from generators.imports.write import ImageImportError, plan_import, write_import
 from generators.models import Generation, ImageModel, Prompt, PromptSet
 from tests import builders
 from tests.generators.imports.manifest_files import count_rows, entry, import_file, make_folder, refuse, write
@@ -328,7 +328,7 @@ def test_row_that_another_import_wrote_meanwhile_is_not_overwritten(folder: Path
     file = write(folder, entry("a.png", prompt="", prompt_key="p0"))
     plan = plan_import(read_manifest(file), str(prompt_set))
     import_file(write(folder, entry("b.jpg", prompt="", prompt_key="p0")), "--prompt-set", str(prompt_set))
-    with pytest.raises(ImportRefused, match="Something else was written at the same time; import it again"):
+    with pytest.raises(ImageImportError, match="Something else was written at the same time; import it again"):
         write_import(plan)
     assert Generation.objects.get().reported["file"] == "b.jpg"
 

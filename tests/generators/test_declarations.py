@@ -164,7 +164,7 @@ def test_a_price_that_is_declared_wrongly_is_refused(paid: dict[str, Any], chang
 
 
 def test_whatever_an_adapter_bills_by_may_have_a_price() -> None:
-    code = "".join(file.read_text() for file in (ROOT / "generators" / "adapters").glob("*.py"))
+    code = "".join(file.read_text() for file in (ROOT / "generators" / "adapters").rglob("*.py"))
     billed = set(re.findall(r'"(\w+_token|\w+_tick|credit|megapixel|image)":', code))
     assert len(billed) > 5
     assert billed <= set(get_args(Unit))

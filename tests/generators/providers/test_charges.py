@@ -13,10 +13,11 @@ from structlog.stdlib import ProcessorFormatter
 
 from generators.adapters.base import AdapterError, Capabilities, GeneratedImage, GenerationRequest, Outcome
 from generators.generations import retry_generations
-from generators.images import ingest, originals
+from generators.images import originals
 from generators.models import Budget, Charge, Generation, ImageModel, Price, Provider
 from generators.providers import circuit_breaker
 from generators.providers.charges import reserve_charge, spent_from, spent_on
+from generators.workers import drawing
 from generators.workers.drawing import produce
 from generators.workers.stale_claims import sweep
 from tests import builders
@@ -261,7 +262,7 @@ def test_a_full_disk_does_not_throw_away_what_was_paid_for(script: Script, monke
             raise OSError(28, "No space left on device")
         return store(data)
 
-    monkeypatch.setattr(ingest, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(drawing, "STORE_PAUSES", (0.0, 0.0))
     monkeypatch.setattr(originals, "store", store_at_last)
     script(draw_one(image=1))
     produce((generation := make_generation(model=make_paid_model())).pk)

@@ -40,7 +40,7 @@ class Board(models.Model):
 
     class RaterPrompts(models.TextChoices):
         OFF = "off", "raters judge prepared prompts alone"
-        NOT_COUNTED = "not_counted", "raters may type prompts; votes on them are kept not_counted"
+        NOT_COUNTED = "not_counted", "raters may type prompts; votes on them are not counted"
         COUNTED = "counted", "raters may type prompts; votes on them count"
 
     slug = models.SlugField(max_length=100, unique=True)

@@ -40,9 +40,9 @@ def test_production_needs_a_secret_key(settings, key: str) -> None:
 
 def test_files_do_not_serve_several_worker_hosts(settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.WORKER_HOSTS, settings.CELERY_BROKER_URL = 2, settings.EMBEDDED_BROKER
-    monkeypatch.setattr(checks, "connection", SimpleNamespace(provider="sqlite"))
+    monkeypatch.setattr(checks, "connection", SimpleNamespace(vendor="sqlite"))
     assert ids(checks.check_worker_hosts()) == ["arena.E002", "arena.E003"]
-    monkeypatch.setattr(checks, "connection", SimpleNamespace(provider="postgresql"))
+    monkeypatch.setattr(checks, "connection", SimpleNamespace(vendor="postgresql"))
     settings.CELERY_BROKER_URL = "redis://127.0.0.1/0"
     assert checks.check_worker_hosts() == []
 

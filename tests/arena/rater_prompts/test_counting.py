@@ -147,12 +147,12 @@ def test_the_page_says_how_many_votes_are_kept_apart(board: Board, client: Clien
     vote_on_own_prompt(board, "tie")
     rate_board(board)
     page = client.get(board.get_absolute_url()).content.decode()
-    assert "1 on raters' prompts kept not_counted" in page
+    assert "1 on raters' prompts kept apart" in page
     assert "are in none of these figures" in page
     set_mode(board, COUNTED)
     rate_board(board)
     page = client.get(board.get_absolute_url()).content.decode()
-    assert "kept not_counted" not in page
+    assert "kept apart" not in page
     assert "count like any other" in page
 
 

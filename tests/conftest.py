@@ -12,9 +12,10 @@ from arena.models import Board
 from generators.adapters.registry import ADAPTERS
 from generators.workers import generator_cache
 from tests import builders
+from tests.fake_adapters import Draw, Script, ScriptedGenerator
+from tests.latch import Latch
 from tests.processes import Children, RedisServer
 from tests.settings import REQUIRE_SERVICES
-from tests.slow_adapter import Draw, Script, ScriptedGenerator, Studio
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
@@ -91,16 +92,16 @@ def children(transactional_db: None, tmp_path: Path) -> Iterator[Children]:
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Studio:
+def latch(tmp_path: Path) -> Latch:
     """Where this test holds the drawings of the adapter "slow"."""
-    (tmp_path / "studio").mkdir()
-    return Studio(tmp_path / "studio")
+    (tmp_path / "latch").mkdir()
+    return Latch(tmp_path / "latch")
 
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     """Sets what the adapter "scripted" does in this process."""
-    monkeypatch.setitem(ADAPTERS, "scripted", "tests.slow_adapter.ScriptedGenerator")
+    monkeypatch.setitem(ADAPTERS, "scripted", "tests.fake_adapters.ScriptedGenerator")
     monkeypatch.setattr(ScriptedGenerator, "calls", [])
 
     def set_script(draw: Draw) -> None:

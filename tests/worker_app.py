@@ -1,7 +1,7 @@
 """The Celery application of a worker under test: the project's own, the adapter and the extractor that a test can
 hold, and a place at which a drawing can be held.
 
-``PARAGONE_TEST_HOLD`` is "POINT FOLDER": the worker stops there, once, until it is killed or the studio opens.
+``PARAGONE_TEST_PAUSE`` is "POINT FOLDER": the worker stops there, once, until it is killed or the latch opens.
 """
 
 import os
@@ -13,11 +13,11 @@ from evaluation.extractors.registry import EXTRACTORS
 from evaluation.metrics.registry import METRICS
 from generators.adapters.registry import ADAPTERS
 
-ADAPTERS["slow"] = "tests.slow_adapter.SlowGenerator"
+ADAPTERS["slow"] = "tests.fake_adapters.SlowGenerator"
 EXTRACTORS["held"] = "tests.evaluation.held.HeldShade"
 METRICS["held-shade"] = "tests.evaluation.held.HeldMean"
 
-if wanted := os.environ.get("PARAGONE_TEST_HOLD"):
+if wanted := os.environ.get("PARAGONE_TEST_PAUSE"):
     from celery.signals import worker_process_init
 
     # The parent starts children again when they die: each is held, and each in its own process.

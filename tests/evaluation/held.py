@@ -7,16 +7,16 @@ from typing import Any
 from evaluation.extractors.base import Extracted, ExtractionError, Identity
 from evaluation.metrics.base import Measurement, SampleInputs
 from tests.evaluation.shades import MeanShade, Shade
-from tests.slow_adapter import Studio
+from tests.latch import Latch
 
 FREE_BATCHES = 2
 
 
 class HeldShade(Shade):
-    """``variant`` is the studio's folder. Every batch is noted there; from the third on it waits."""
+    """``variant`` is the latch's folder. Every batch is noted there; from the third on it waits."""
 
     def __init__(self, variant: str, weights: Path) -> None:
-        self.studio = Studio(Path(variant))
+        self.latch = Latch(Path(variant))
         self.batches = 0
 
     @property
@@ -25,9 +25,9 @@ class HeldShade(Shade):
 
     def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         if self.batches >= FREE_BATCHES:
-            self.studio.hold()
+            self.latch.wait()
         self.batches += 1
-        with (self.studio.folder / "looks").open("a") as log:
+        with (self.latch.folder / "looks").open("a") as log:
             log.write("x" * len(prepared))
         return super().extract(prepared)
 

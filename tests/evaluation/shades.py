@@ -22,7 +22,7 @@ from evaluation.metrics.registry import METRICS
 from evaluation.suites.suite import Suite, load_suite
 from generators.adapters.base import GeneratedImage
 from generators.images.decoding import UnusableImageError, decode_image
-from tests.slow_adapter import Script, paint
+from tests.fake_adapters import Script, paint
 
 DECLARED = {"unit": "", "higher_is_better": True, "min_samples": 2, "source": "written for these tests"}
 

@@ -23,8 +23,8 @@ from generators.models import Budget, Charge, Generation, ImageModel, Price, Pro
 from generators.prompts.packs import PromptSetChangedError, declare_prompt_set
 from generators.providers.charges import reserve_charge
 from tests import builders
+from tests.fake_adapters import ScriptedGenerator
 from tests.processes import run_at_once
-from tests.slow_adapter import ScriptedGenerator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -38,7 +38,7 @@ PROMPTS: dict[str, Any] = {"slug": "p", "version": "1", "title": "P", "prompts":
 @pytest.fixture
 def paid(settings, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A model of a provider, who takes any settings there are none of."""
-    monkeypatch.setitem(ADAPTERS, "scripted", "tests.slow_adapter.ScriptedGenerator")
+    monkeypatch.setitem(ADAPTERS, "scripted", "tests.fake_adapters.ScriptedGenerator")
     settings.PROVIDER_KEYS = {"scripted": "secret"}
     return MODEL | {"adapter": "scripted", "prices": [NOVEMBER]}
 

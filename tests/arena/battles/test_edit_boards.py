@@ -22,7 +22,7 @@ from generators.models import Generation, ImageModel, Prompt
 from generators.prompts.packs import declare_prompt_set
 from generators.workers import drawing
 from tests import builders
-from tests.slow_adapter import Script, ScriptedGenerator, paint
+from tests.fake_adapters import Script, ScriptedGenerator, paint
 
 pytestmark = pytest.mark.django_db
 

@@ -18,8 +18,8 @@ from generators.models import Budget, Generation, Price, Provider
 from generators.providers.circuit_breaker import note_answers
 from generators.workers.drawing import produce
 from tests import builders
-from tests.drawings import make_generation, return_or_raise
-from tests.slow_adapter import Script, paint
+from tests.fake_adapters import Script, paint
+from tests.generations import make_generation, return_or_raise
 
 SECRET = "sk-very-secret"
 

@@ -22,8 +22,8 @@ from arena.models import Battle, Board, Rater, Vote
 from generators.models import Generation
 from generators.workers.stale_claims import sweep
 from tests import builders
+from tests.latch import Latch
 from tests.processes import ROOT, Browser, Children, Page, RedisServer, Site, child_environment, run_at_once, wait_until
-from tests.slow_adapter import Studio
 
 on_postgresql = pytest.mark.postgres
 transactional = pytest.mark.django_db(transaction=True)
@@ -159,11 +159,11 @@ def test_a_vote_meets_crashes_of_the_site_before_and_after_and_is_counted_once(b
 
 
 @pytest.fixture
-def cold_board(transactional_db: None, studio: Studio) -> Board:
+def cold_board(transactional_db: None, latch: Latch) -> Board:
     """Two models and three prompts; nothing is drawn yet."""
-    studio.open()
+    latch.open()
     board = builders.make_board(n_models=0, n_prompts=3)
-    board.image_models.set([builders.make_model(adapter="slow", settings={"folder": str(studio.folder)}) for _ in "ab"])
+    board.image_models.set([builders.make_model(adapter="slow", settings={"folder": str(latch.folder)}) for _ in "ab"])
     return board
 
 

@@ -13,8 +13,8 @@ from evaluation.runs import lifecycle
 from generators.workers.drawing import produce
 from tests import builders
 from tests.evaluation.shades import write_suite
+from tests.latch import Latch
 from tests.processes import Children, RedisServer, wait_until
-from tests.slow_adapter import Studio
 
 pytestmark = [
     pytest.mark.postgres,
@@ -25,23 +25,23 @@ pytestmark = [
 
 
 def test_a_worker_killed_at_half_is_replaced_and_looks_at_no_image_twice(
-    children: Children, redis: RedisServer, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    children: Children, redis: RedisServer, latch: Latch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(EXTRACTORS, "held", "tests.evaluation.held.HeldShade")
     monkeypatch.setitem(METRICS, "held-shade", "tests.evaluation.held.HeldMean")
-    metric = f'[[metrics]]\nmetric = "held-shade"\nfolder = "{studio.folder}"\n'
+    metric = f'[[metrics]]\nmetric = "held-shade"\nfolder = "{latch.folder}"\n'
     run = lifecycle.start(write_suite(tmp_path, metrics=[], more=metric), builders.make_model(adapter="scripted"))
     for pk in run.samples.values_list("generation", flat=True):
         produce(pk)
     worker = children.start_worker(redis.url)
     lifecycle.advance()
-    wait_until(studio.painters, "half of the images are looked at")
+    wait_until(latch.arrivals, "half of the images are looked at")
     worker.kill()
     run.refresh_from_db()
     assert (run.status, run.attempts) == (Run.Status.SCORING, 1)
     assert run.progress["done"] < run.progress["total"] == 8
 
-    studio.open()
+    latch.open()
     Run.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     assert lifecycle.advance() == 1
     children.start_worker(redis.url)
@@ -49,4 +49,4 @@ def test_a_worker_killed_at_half_is_replaced_and_looks_at_no_image_twice(
     run.refresh_from_db()
     assert run.attempts == 2
     assert run.results.get().value == 7.5
-    assert len((studio.folder / "looks").read_text()) == 8
+    assert len((latch.folder / "looks").read_text()) == 8

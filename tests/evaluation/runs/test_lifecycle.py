@@ -17,7 +17,7 @@ from generators.workers.drawing import produce
 from tests import builders
 from tests.evaluation.runs.scored_runs import draw, finish, result_of
 from tests.evaluation.shades import Shade, write_suite
-from tests.slow_adapter import Script, paint
+from tests.fake_adapters import Script, paint
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shades")]
 

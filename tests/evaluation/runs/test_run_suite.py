@@ -17,7 +17,7 @@ from generators.models import Generation, ImageModel
 from generators.workers.drawing import produce
 from tests import builders
 from tests.evaluation.shades import Shade, write_suite
-from tests.slow_adapter import Script
+from tests.fake_adapters import Script
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shades")]
 

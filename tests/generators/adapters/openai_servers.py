@@ -14,7 +14,7 @@ from werkzeug import Request
 
 from generators.adapters.base import AdapterError, Answer, GenerationRequest, Generator
 from generators.adapters.registry import load_generator
-from tests.slow_adapter import paint
+from tests.fake_adapters import paint
 
 KEY = "sk-loopback-4f9c2d71"
 PROMPT = "A teapot, and “Tea” written on it"

@@ -7,6 +7,7 @@ from pytest_httpserver import HTTPServer
 
 from generators.adapters.base import AdapterError, GeneratedImage
 from generators.adapters.registry import validate_settings
+from tests.fake_adapters import paint
 from tests.generators.adapters.openai_servers import (
     AZURE,
     KEY,
@@ -18,7 +19,6 @@ from tests.generators.adapters.openai_servers import (
     server_of,
     variants,
 )
-from tests.slow_adapter import paint
 
 
 @pytest.mark.parametrize("n", [1, 3])

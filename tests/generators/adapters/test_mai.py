@@ -7,6 +7,7 @@ from pytest_httpserver import HTTPServer
 
 from generators.adapters.base import AdapterError, GeneratedImage, Outcome
 from generators.adapters.mai import fit_size
+from tests.fake_adapters import paint
 from tests.generators.adapters.openai_servers import (
     KEY,
     MAI,
@@ -18,7 +19,6 @@ from tests.generators.adapters.openai_servers import (
     server_of,
     variants,
 )
-from tests.slow_adapter import paint
 
 
 def test_an_image_is_asked_for_in_width_and_height(httpserver: HTTPServer) -> None:

@@ -12,6 +12,7 @@ from pytest_httpserver import HTTPServer
 from generators.adapters.base import AdapterError, GeneratedImage, Outcome
 from generators.adapters.openai_api.answers import count_usage, share_bill
 from generators.adapters.openai_api.gpt_image import choose_size, make_alpha_mask
+from tests.fake_adapters import paint
 from tests.generators.adapters.openai_servers import (
     KEY,
     OPENAI,
@@ -24,7 +25,6 @@ from tests.generators.adapters.openai_servers import (
     server_of,
     variants,
 )
-from tests.slow_adapter import paint
 
 USAGE = {
     "input_tokens": 100,

@@ -14,6 +14,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from generators.adapters.base import AUTHENTICATION, AdapterError, GeneratedImage, Generator, Outcome
+from tests.fake_adapters import paint
 from tests.generators.adapters.openai_servers import (
     KEY,
     MAKERS,
@@ -26,7 +27,6 @@ from tests.generators.adapters.openai_servers import (
     server_of,
     variants,
 )
-from tests.slow_adapter import paint
 
 pytestmark = pytest.mark.parametrize("provider", MAKERS, ids=lambda provider: provider.adapter)
 

@@ -8,6 +8,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from generators.adapters.base import AdapterError, GeneratedImage, Outcome
+from tests.fake_adapters import paint
 from tests.generators.adapters.openai_servers import (
     KEY,
     PROMPT,
@@ -19,7 +20,6 @@ from tests.generators.adapters.openai_servers import (
     server_of,
     variants,
 )
-from tests.slow_adapter import paint
 
 TICKS = 200_000_001
 ASKED = {"model": "grok-imagine-image-2.0", "resolution": "1k", "response_format": "b64_json"}

@@ -16,9 +16,9 @@ from generators.providers.circuit_breaker import BREAK_AFTER, close_breaker, fin
 from generators.providers.rate_limits import take_turn
 from generators.workers.drawing import produce
 from tests import builders
-from tests.drawings import make_generation, reload, return_or_raise
+from tests.fake_adapters import Script, ScriptedGenerator, paint
+from tests.generations import make_generation, reload, return_or_raise
 from tests.processes import RedisServer, run_at_once
-from tests.slow_adapter import Script, ScriptedGenerator, paint
 
 IMAGE = GeneratedImage(b"", "image/png")
 DOWN = AdapterError(Outcome.TRANSIENT, "500")

@@ -18,10 +18,11 @@ from generators.generations import request_generations
 from generators.models import Charge, Generation, ImageModel, Price, Provider
 from generators.workers.stale_claims import sweep
 from tests import builders
-from tests.drawings import after_every_claim, reload, status_of, stored_originals
+from tests.fake_adapters import paint
+from tests.generations import after_every_claim, reload, status_of, stored_originals
 from tests.generators.workers.pause_points import PAUSE_POINTS
+from tests.latch import Latch
 from tests.processes import Children, RedisServer, wait_until
-from tests.slow_adapter import Studio, paint
 
 Status = Generation.Status
 PRICE = Decimal("0.04")
@@ -90,14 +91,14 @@ def make_openai_model(provider: ImagesServer, **fields: Any) -> ImageModel:
 
 @pytest.mark.parametrize("point", PAUSE_POINTS)
 def test_a_worker_killed_at_any_point_loses_no_image_and_pays_for_none_twice(
-    point: str, children: Children, redis: RedisServer, studio: Studio, provider: ImagesServer
+    point: str, children: Children, redis: RedisServer, latch: Latch, provider: ImagesServer
 ) -> None:
     paid, free = make_openai_model(provider), builders.make_model(adapter="sketch")
     prompt = builders.make_prompt_set(1).prompts.get()
     costly, cheap = request_generations([(model, prompt, 0) for model in (paid, free)], width=96, height=96)
-    hold = f"{point} {studio.folder}"
-    worker = children.start_worker(redis.url, concurrency=2, PARAGONE_OPENAI_KEY="sk-test", PARAGONE_TEST_HOLD=hold)
-    wait_until(lambda: len(studio.painters()) == 2, "both drawings are held")
+    hold = f"{point} {latch.folder}"
+    worker = children.start_worker(redis.url, concurrency=2, PARAGONE_OPENAI_KEY="sk-test", PARAGONE_TEST_PAUSE=hold)
+    wait_until(lambda: len(latch.arrivals()) == 2, "both drawings are held")
     worker.kill()
     n_calls = {"taken": 0, "claimed": 0, "reserved": 0, "answered": 1, "stored": 1}[point]
     assert sum(provider.calls.values()) == n_calls

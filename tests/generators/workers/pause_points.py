@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from generators.workers import drawing
-from tests.slow_adapter import Studio
+from tests.latch import Latch
 
 # The step of generators.workers.drawing that comes next at each point.
 PAUSE_POINTS = {
@@ -22,7 +22,7 @@ def hold(point: str, folder: Path) -> None:
     def wait_at(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def held(*args: Any) -> Any:
-            Studio(folder).hold()
+            Latch(folder).wait()
             return function(*args)
 
         return held

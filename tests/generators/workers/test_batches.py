@@ -9,8 +9,8 @@ from generators.images import originals
 from generators.models import Generation, ImageModel, Prompt
 from generators.workers.drawing import produce
 from tests import builders
-from tests.drawings import make_generation, reload, status_of
-from tests.slow_adapter import Script, ScriptedGenerator, paint
+from tests.fake_adapters import Script, ScriptedGenerator, paint
+from tests.generations import make_generation, reload, status_of
 
 Status = Generation.Status
 

@@ -15,9 +15,9 @@ from generators.images import originals
 from generators.models import Generation
 from generators.workers.drawing import produce
 from generators.workers.stale_claims import sweep
-from tests.drawings import after_every_claim, make_generation, reload, return_or_raise, status_of, stored_originals
+from tests.fake_adapters import Script, paint
+from tests.generations import after_every_claim, make_generation, reload, return_or_raise, status_of, stored_originals
 from tests.processes import test_database_url
-from tests.slow_adapter import Script, paint
 
 Status = Generation.Status
 

@@ -25,18 +25,19 @@ from generators.models import Generation, ImageModel
 from generators.workers.drawing import produce
 from generators.workers.stale_claims import sweep
 from tests import builders
-from tests.drawings import (
+from tests.fake_adapters import Script, paint
+from tests.generations import (
     after_every_claim,
     make_generation,
     reload,
-    request_drawings,
+    request_slow_generations,
     return_or_raise,
     status_of,
     stored_originals,
     wait_for_ok,
 )
+from tests.latch import Latch
 from tests.processes import Children, RedisServer, run_at_once, wait_until
-from tests.slow_adapter import Script, Studio, paint
 
 Status = Generation.Status
 
@@ -59,11 +60,11 @@ def real_workers(test: Callable[..., None]) -> Callable[..., None]:
 
 @real_workers
 def test_a_drawing_whose_worker_was_killed_is_drawn_by_the_next_one(
-    children: Children, redis: RedisServer, studio: Studio
+    children: Children, redis: RedisServer, latch: Latch
 ) -> None:
-    (generation,) = request_drawings(studio)
+    (generation,) = request_slow_generations(latch)
     worker = children.start_worker(redis.url, PARAGONE_CLAIM_SECONDS="2")
-    wait_until(studio.painters, "the drawing begins")
+    wait_until(latch.arrivals, "the drawing begins")
     worker.kill()
     lost = reload(generation)
     assert (lost.status, lost.attempts) == (Status.RUNNING, 1)
@@ -73,10 +74,10 @@ def test_a_drawing_whose_worker_was_killed_is_drawn_by_the_next_one(
     assert timezone.now() >= lost.due_at
     assert status_of(generation) == Status.PENDING
 
-    studio.open()
+    latch.open()
     children.start_worker(redis.url)
     wait_for_ok(generation)
-    assert reload(generation).attempts == len(studio.painters()) == 2
+    assert reload(generation).attempts == len(latch.arrivals()) == 2
     assert [file.name for file in stored_originals()] == [reload(generation).original]
 
 
@@ -85,25 +86,25 @@ def test_a_worker_replaces_killed_drawing_processes_and_what_kills_each_is_given
     children: Children, redis: RedisServer, tmp_path: Path, settings: Any
 ) -> None:
     settings.MAX_ATTEMPTS = 2
-    studios = [Studio(tmp_path / name) for name in ("unlucky", "deadly")]
-    for studio in studios:
-        studio.folder.mkdir()
-    (unlucky,), (deadly,) = map(request_drawings, studios)
+    latches = [Latch(tmp_path / name) for name in ("unlucky", "deadly")]
+    for latch in latches:
+        latch.folder.mkdir()
+    (unlucky,), (deadly,) = map(request_slow_generations, latches)
     worker = children.start_worker(redis.url, concurrency=2)
-    for studio in studios:
-        (painter,) = wait_until(studio.painters, "the drawing begins")
-        assert painter != worker.process.pid
-        os.kill(painter, signal.SIGKILL)
+    for latch in latches:
+        (arrival,) = wait_until(latch.arrivals, "the drawing begins")
+        assert arrival != worker.process.pid
+        os.kill(arrival, signal.SIGKILL)
     worker.wait_for_log("WorkerLostError")
     assert sweep() == 0
     assert {(row.status, row.attempts) for row in map(reload, (unlucky, deadly))} == {(Status.RUNNING, 1)}
 
     assert sweep(after_every_claim()) == 2
-    studios[0].open()
+    latches[0].open()
     wait_for_ok(unlucky)
     assert reload(unlucky).attempts == 2
-    wait_until(lambda: len(studios[1].painters()) == 2, "the deadly one begins again")
-    os.kill(studios[1].painters()[1], signal.SIGKILL)
+    wait_until(lambda: len(latches[1].arrivals()) == 2, "the deadly one begins again")
+    os.kill(latches[1].arrivals()[1], signal.SIGKILL)
     assert sweep() == 0
     assert sweep(after_every_claim()) == 0
 
@@ -117,18 +118,18 @@ def test_a_worker_replaces_killed_drawing_processes_and_what_kills_each_is_given
 
 @real_workers
 def test_a_drawing_that_never_ends_gives_its_worker_back_with_the_claim(
-    children: Children, redis: RedisServer, studio: Studio, settings: Any
+    children: Children, redis: RedisServer, latch: Latch, settings: Any
 ) -> None:
     settings.MAX_ATTEMPTS, settings.CLAIM_SECONDS = 1, 3
-    (endless,) = request_drawings(studio)
+    (endless,) = request_slow_generations(latch)
     worker = children.start_worker(redis.url, PARAGONE_CLAIM_SECONDS="3")
-    wait_until(studio.painters, "the drawing begins")
+    wait_until(latch.arrivals, "the drawing begins")
     worker.wait_for_log("TimeLimitExceeded")
     wait_until(lambda: (sweep(), status_of(endless))[1] == Status.FAILED, "the sweeper gives it up")
     assert reload(endless).reason == "worker_lost"
 
-    studio.open()
-    (following,) = request_drawings(studio)
+    latch.open()
+    (following,) = request_slow_generations(latch)
     wait_for_ok(following)
     assert reload(following).attempts == 1
 
@@ -195,30 +196,30 @@ def test_a_worker_that_comes_back_while_another_draws_leaves_it_the_claim(script
 
 @real_workers
 def test_messages_lost_with_the_broker_are_sent_again_and_the_worker_reconnects(
-    children: Children, redis: RedisServer, studio: Studio, settings: Any
+    children: Children, redis: RedisServer, latch: Latch, settings: Any
 ) -> None:
-    wanted = request_drawings(studio, 5)
+    wanted = request_slow_generations(latch, 5)
     worker = children.start_worker(redis.url)
-    wait_until(studio.painters, "the first drawing begins")
+    wait_until(latch.arrivals, "the first drawing begins")
     redis.stop()
     redis.start()
     with Redis(port=redis.port) as broker:
         assert not broker.llen("gpu")
-    studio.open()
+    latch.open()
     wait_until(Generation.objects.ready().exists, "the drawing under way is stored without a broker")
     assert sweep() == 0
     assert sweep(timezone.now() + timedelta(seconds=settings.REDISPATCH_SECONDS)) == 4
     wait_for_ok(*wanted)
     assert worker.process.poll() is None
-    assert len(studio.painters()) == 5
+    assert len(latch.arrivals()) == 5
     assert {reload(generation).attempts for generation in wanted} == {1}
 
 
 @real_workers
 def test_one_message_sent_twenty_times_to_two_workers_is_drawn_once(
-    children: Children, redis: RedisServer, studio: Studio
+    children: Children, redis: RedisServer, latch: Latch
 ) -> None:
-    (generation,) = request_drawings(studio)
+    (generation,) = request_slow_generations(latch)
     for _ in range(19):
         generations.dispatch([generation])
     for worker in [children.start_worker(redis.url) for _ in range(2)]:
@@ -226,10 +227,10 @@ def test_one_message_sent_twenty_times_to_two_workers_is_drawn_once(
     with Redis(port=redis.port) as broker:
         # One worker draws and holds its message; the other meets all the rest and finds nothing to claim.
         wait_until(lambda: broker.llen("gpu") == 0 and broker.hlen("unacked") == 1, "one message is left")
-        studio.open()
+        latch.open()
         wait_until(lambda: broker.hlen("unacked") == 0, "the last message is done with")
     assert (status_of(generation), reload(generation).attempts) == (Status.OK, 1)
-    assert len(studio.painters()) == 1
+    assert len(latch.arrivals()) == 1
 
 
 @pytest.mark.django_db(transaction=True)

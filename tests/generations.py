@@ -11,13 +11,13 @@ from generators.adapters.base import GeneratedImage
 from generators.generations import request_generations
 from generators.models import Generation
 from tests import builders
+from tests.latch import Latch
 from tests.processes import wait_until
-from tests.slow_adapter import Studio
 
 
-def request_drawings(studio: Studio, n: int = 1) -> list[Generation]:
-    """Generations of a model that begins to draw when a worker takes them and ends when the studio opens."""
-    model = builders.make_model(adapter="slow", settings={"folder": str(studio.folder)})
+def request_slow_generations(latch: Latch, n: int = 1) -> list[Generation]:
+    """Generations of a model that begins to draw when a worker takes them and ends when the latch opens."""
+    model = builders.make_model(adapter="slow", settings={"folder": str(latch.folder)})
     prompt = builders.make_prompt_set(1).prompts.get()
     return request_generations([(model, prompt, seed) for seed in range(n)], width=16, height=16)
 

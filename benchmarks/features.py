@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from evaluation.extractors.feature_store import FeatureStore
-from evaluation.extractors.inception import InceptionV3
+from evaluation.extractors.inception.extractor import InceptionV3
 from evaluation.extractors.pipeline import extract_all
 
 BATCH = 32

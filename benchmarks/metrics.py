@@ -65,8 +65,8 @@ def compare_frechet(name: str, sets: list[np.ndarray]) -> None:
     import torch
     from torchmetrics.image.fid import _compute_fid
 
-    from evaluation.metrics.frechet import frechet_distance
-    from evaluation.metrics.statistics import Moments, Sums
+    from evaluation.metrics.distances.frechet import frechet_distance
+    from evaluation.metrics.features.moments import Moments, Sums
 
     moments = [Moments().add(rows) for rows in sets]
     given = [(side.mean, side.covariance) for side in moments]
@@ -87,8 +87,8 @@ def compare_frechet(name: str, sets: list[np.ndarray]) -> None:
 
 def show_small_frechet() -> None:
     """Where there are fewer images than features, moments keep the rows."""
-    from evaluation.metrics.frechet import frechet_distance
-    from evaluation.metrics.statistics import Moments
+    from evaluation.metrics.distances.frechet import frechet_distance
+    from evaluation.metrics.features.moments import Moments
 
     rng = np.random.default_rng(0)
     reference = Moments().add(draw_features(10_000, rng))
@@ -112,8 +112,9 @@ def show_memory() -> None:
 
 
 def measure_memory(n: int) -> tuple[float, float]:
-    from evaluation.metrics.frechet import FrechetDistance
-    from evaluation.metrics.statistics import Moments, ReferenceStatistics
+    from evaluation.metrics.distances.frechet import FrechetDistance
+    from evaluation.metrics.features.moments import Moments
+    from evaluation.metrics.features.reference import ReferenceStatistics
 
     reference = ReferenceStatistics(Moments().add(draw_features(4000, np.random.default_rng(1))))
     metric = FrechetDistance(extractor=EXTRACTOR, reference="photos")
@@ -129,7 +130,7 @@ def read_peak() -> float:
 
 
 def show_kernel_distance() -> None:
-    from evaluation.metrics.kernel_distance import kernel_distances
+    from evaluation.metrics.distances.kernel import kernel_distances
 
     rng = np.random.default_rng(0)
     for n, m in ((500, 5_000), (2_000, 5_000)):

@@ -15,7 +15,8 @@ from functools import partial
 from typing import cast
 
 from evaluation.metrics.base import PromptInputs, SampleInputs, SampleMetric
-from evaluation.metrics.registry import METRICS, build_metric
+from evaluation.metrics.registry import METRICS, build_metric, find_metric
+from evaluation.metrics.text_rendering.reading import TextMetric
 from evaluation.metrics.text_rendering.words import fold
 
 WORDS = [
@@ -69,7 +70,7 @@ def line(text: str, figure: str, passed: bool | None = None, wanted: str = "") -
 
 def show_metrics(samples: Sequence[SampleInputs], wanted: int | None) -> dict[str, float]:
     found = {}
-    for name in sorted(name for name, path in METRICS.items() if "text_rendering" in path):
+    for name in sorted(name for name in METRICS if issubclass(find_metric(name), TextMetric)):
         measure_all = cast(SampleMetric, build_metric(name, {})).measure_all
         found[name] = rate(partial(measure_all, samples), len(samples))
         verdict = (found[name] >= wanted, f"≥ {wanted:,} strings/s") if wanted else ()

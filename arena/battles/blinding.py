@@ -48,7 +48,7 @@ def derive(original: str, width: int, height: int) -> Path:
         except originals.CorruptOriginalError as error:
             raise UnviewableImageError("The image file is damaged.") from error
         file.parent.mkdir(parents=True, exist_ok=True)
-        originals.write_whole(file, data)
+        originals.write_durably(file, data)
     return file
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity
-from evaluation.extractors.networks import expect_packages, find_batch_size, run_network
-from evaluation.extractors.pretrained import digest_network, load_pretrained, read_json
-from evaluation.extractors.pretrained_images import PretrainedImages
-from evaluation.extractors.tokens import Tokens
-from evaluation.extractors.weights import find, find_digest
+from evaluation.extractors.networks.running import expect_packages, find_batch_size, run_network
+from evaluation.extractors.pretrained.images import PretrainedImages
+from evaluation.extractors.pretrained.loading import digest_network, load_pretrained, read_json
+from evaluation.extractors.pretrained.tokens import Tokens
+from evaluation.extractors.weights import find_digest, find_weights
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +43,7 @@ class ClipTexts:
 
     def __init__(self, variant: str, weights: Path) -> None:
         expect_packages("torch", "transformers")
-        self.folder = find(f"clip/{variant}", weights)
+        self.folder = find_weights(f"clip/{variant}", weights)
 
     @property
     def batch_size(self) -> int:

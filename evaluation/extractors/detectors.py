@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity, MissingWeightsError
-from evaluation.extractors.colors import name_color
-from evaluation.extractors.decoding import DECODING, Pixels, decode_rgb
-from evaluation.extractors.networks import expect_packages, find_device
-from evaluation.extractors.pretrained import digest_network, load_pretrained
-from evaluation.extractors.weights import find, find_digest
+from evaluation.extractors.images.colors import name_color
+from evaluation.extractors.images.decoding import DECODING, Pixels, decode_rgb
+from evaluation.extractors.networks.running import expect_packages, find_device
+from evaluation.extractors.pretrained.loading import digest_network, load_pretrained
+from evaluation.extractors.weights import find_digest, find_weights
 from generators.adapters.transformers_logging import silence_transformers_logging
 
 LEAST_CONFIDENCE: Final = 0.1  # metrics ask for more; what is below is never used
@@ -30,7 +30,7 @@ class ObjectDetector:
 
     def __init__(self, variant: str, weights: Path) -> None:
         expect_packages("torch", "transformers")
-        self.folder = find(f"detector/{variant}", weights)
+        self.folder = find_weights(f"detector/{variant}", weights)
 
     @cached_property
     def identity(self) -> Identity:

@@ -5,7 +5,7 @@ supervision"). Features are the class token after the last normalization, as FD-
 
 from typing import TYPE_CHECKING
 
-from evaluation.extractors.pretrained_images import PretrainedImages
+from evaluation.extractors.pretrained.images import PretrainedImages
 
 if TYPE_CHECKING:
     import torch

@@ -10,17 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity
-from evaluation.extractors.decoding import DECODING, decode_rgb
-from evaluation.extractors.networks import (
-    add_input,
-    expect_packages,
-    find_batch_size,
-    fold_normalization,
-    make_ready,
-    run_network,
-)
-from evaluation.extractors.resizing import Planes, resize
-from evaluation.extractors.weights import find, find_digest
+from evaluation.extractors.images.decoding import DECODING, decode_rgb
+from evaluation.extractors.images.resizing import Planes, resize
+from evaluation.extractors.networks.layers import add_input, fold_normalization, make_ready
+from evaluation.extractors.networks.running import expect_packages, find_batch_size, run_network
+from evaluation.extractors.weights import find_digest, find_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,7 +40,7 @@ class EfficientNetLite0:
         if variant:
             raise ValueError(f"There is no efficientnet-lite0/{variant}: efficientnet-lite0 has no variants.")
         expect_packages("torch")
-        self.file = find("efficientnet-lite0", weights)
+        self.file = find_weights("efficientnet-lite0", weights)
 
     @property
     def batch_size(self) -> int:

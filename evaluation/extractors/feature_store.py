@@ -63,8 +63,8 @@ class FeatureStore:
         label = file.parent.parent / "identity.json"
         try:
             if not label.exists():
-                write_whole(label, json.dumps(dict(identity), indent=1).encode())
-            write_whole(file, data + _seal(data))
+                write_atomically(label, json.dumps(dict(identity), indent=1).encode())
+            write_atomically(file, data + _seal(data))
         except OSError as error:
             if not self._warned:
                 log.warning("features_not_kept", folder=str(self.folder), error=str(error))
@@ -119,7 +119,7 @@ def _read_sealed(file: Path) -> bytes | None:
     return contents if data[-SEAL:] == _seal(contents) else None
 
 
-def write_whole(file: Path, data: bytes) -> None:
+def write_atomically(file: Path, data: bytes) -> None:
     """No reader sees a part of it. After a crash of the machine it may be damaged, which its checksum shows."""
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, unfinished = tempfile.mkstemp(dir=file.parent, prefix=".part-")

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity
-from evaluation.extractors.decoding import DECODING, GROUND, Pixels, decode_rgb
-from evaluation.extractors.networks import expect_packages
-from evaluation.extractors.weights import find, find_digest
+from evaluation.extractors.images.decoding import DECODING, GROUND, Pixels, decode_rgb
+from evaluation.extractors.networks.running import expect_packages
+from evaluation.extractors.weights import find_digest, find_weights
 
 NETWORKS: Final = {
     "Det": "PP-OCRv6_det_small.onnx",  # finds lines
@@ -42,7 +42,7 @@ class TextReader:
         if variant:
             raise ValueError(f"The extractor 'ocr' has no variants: write 'ocr', not 'ocr/{variant}'.")
         expect_packages("onnxruntime")
-        folder = find("pp-ocr-v6-small", weights).parent
+        folder = find_weights("pp-ocr-v6-small", weights).parent
         self._files = {part: folder / name for part, name in NETWORKS.items()}
 
     @cached_property

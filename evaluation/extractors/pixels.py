@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity, MissingWeightsError
-from evaluation.extractors.decoding import DECODING, Pixels, decode_rgb
-from evaluation.extractors.networks import expect_packages
-from evaluation.extractors.weights import find, find_digest
+from evaluation.extractors.images.decoding import DECODING, Pixels, decode_rgb
+from evaluation.extractors.networks.running import expect_packages
+from evaluation.extractors.weights import find_digest, find_weights
 
 SIDE: Final = 512  # sharpness is measured at this shorter side: it depends on the scale
 LONGEST: Final = 100  # times its shorter side: enlarged to SIDE, a line of pixels would fill the memory
@@ -117,6 +117,6 @@ def _find_piqe(weights: Path) -> tuple[Path | None, str | None]:
     """The program, or why there is none. What else there is to say of an image does not need it."""
     try:
         expect_packages("cv2")
-        return find("pypiqe", weights), None
+        return find_weights("pypiqe", weights), None
     except MissingWeightsError as fault:
         return None, str(fault)

@@ -7,7 +7,7 @@ from typing import Final
 from evaluation.extractors.base import Extractor
 
 EXTRACTORS: Final[dict[str, str]] = {
-    "inception-v3": "evaluation.extractors.inception.InceptionV3",
+    "inception-v3": "evaluation.extractors.inception.extractor.InceptionV3",
     "efficientnet-lite0": "evaluation.extractors.efficientnet.EfficientNetLite0",
     "clip-image": "evaluation.extractors.clip.ClipImages",
     "clip-text": "evaluation.extractors.clip.ClipTexts",

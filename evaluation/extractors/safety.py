@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity
-from evaluation.extractors.decoding import DECODING, decode_rgb
-from evaluation.extractors.networks import expect_packages
-from evaluation.extractors.weights import find, find_digest
+from evaluation.extractors.images.decoding import DECODING, decode_rgb
+from evaluation.extractors.networks.running import expect_packages
+from evaluation.extractors.weights import find_digest, find_weights
 
 RESIZE: Final = 256
 CROP: Final = 224
@@ -33,7 +33,7 @@ class UnsafeImages:
         if variant:
             raise ValueError(f"The extractor 'nsfw' has no variants: write 'nsfw', not 'nsfw/{variant}'.")
         expect_packages("onnxruntime")
-        self._file = find("opennsfw", weights)
+        self._file = find_weights("opennsfw", weights)
 
     @cached_property
     def identity(self) -> Identity:

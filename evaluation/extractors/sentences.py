@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity
-from evaluation.extractors.networks import expect_packages, find_batch_size, run_network
-from evaluation.extractors.pretrained import load_pretrained
-from evaluation.extractors.tokens import Tokens
-from evaluation.extractors.weights import find, find_digest
+from evaluation.extractors.networks.running import expect_packages, find_batch_size, run_network
+from evaluation.extractors.pretrained.loading import load_pretrained
+from evaluation.extractors.pretrained.tokens import Tokens
+from evaluation.extractors.weights import find_digest, find_weights
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +28,7 @@ class Sentences:
         if variant:
             raise ValueError(f"There is no sentence/{variant}: sentence has no variants.")
         expect_packages("torch", "transformers")
-        self.file = find("all-minilm-l6-v2", weights)
+        self.file = find_weights("all-minilm-l6-v2", weights)
 
     @property
     def batch_size(self) -> int:

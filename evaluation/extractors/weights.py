@@ -205,7 +205,7 @@ class WrongWeightsError(MissingWeightsError):
     """The files are here, but not those that are meant."""
 
 
-def find(name: str, weights: Path) -> Path:
+def find_weights(name: str, weights: Path) -> Path:
     """The first file of the packaged weights of this name, or the folder of "KIND/NAME" below ``weights``.
 
     Digests of packaged files are verified. Raises MissingWeightsError, and ValueError for a name that can be none.
@@ -213,7 +213,7 @@ def find(name: str, weights: Path) -> Path:
     kind, separator, folder = name.partition("/")
     if separator:
         return _find_folder(kind, folder, weights)
-    files = locate(name)
+    files = locate_weights(name)
     for pinned, file in zip(PACKAGED[name].files, files, strict=True):
         if (digest := find_digest(file)) != pinned.sha256:
             raise WrongWeightsError(
@@ -223,7 +223,7 @@ def find(name: str, weights: Path) -> Path:
     return files[0]
 
 
-def locate(name: str) -> tuple[Path, ...]:
+def locate_weights(name: str) -> tuple[Path, ...]:
     """The files of packaged weights, not looked into. Raises MissingWeightsError."""
     return tuple(_locate(PACKAGED[name], pinned) for pinned in PACKAGED[name].files)
 

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evaluation.metrics.base import Rows
-from evaluation.metrics.intervals import ClusteredRows, Interval, bootstrap, cluster_rows, rate_interval
+from evaluation.metrics.intervals.base import ClusteredRows, Interval, cluster_rows
+from evaluation.metrics.intervals.bootstrap import bootstrap
+from evaluation.metrics.intervals.rates import rate_interval
 
 
 @dataclass(frozen=True)

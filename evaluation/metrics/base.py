@@ -126,7 +126,7 @@ class Metric(BaseModel):
         """Specifications of what must look at the images."""
         return ()
 
-    def applies(self, prompt: PromptInputs) -> bool:
+    def applies_to(self, prompt: PromptInputs) -> bool:
         """Whether the metric is about images of this prompt. Others are not asked for, and not counted as missing."""
         return True
 

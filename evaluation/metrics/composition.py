@@ -64,7 +64,7 @@ class _CompositionMetric(SampleMetric):
     def image_extractors(self) -> tuple[str, ...]:
         return (self.checker,)
 
-    def applies(self, prompt: PromptInputs) -> bool:
+    def applies_to(self, prompt: PromptInputs) -> bool:
         return bool(self._pick(prompt))
 
     def _pick(self, prompt: PromptInputs) -> list[Check]:

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from evaluation.metrics.base import Declaration, Measurement, PromptMetric, SampleInputs, SetMetric, UnscoredError
-from evaluation.metrics.features import look_up_features, read_features, unit_rows
-from evaluation.metrics.statistics import Array, Features, Moments
+from evaluation.metrics.features.moments import Moments
+from evaluation.metrics.features.reading import look_up_features, read_features, unit_rows
+from evaluation.metrics.features.rows import Array, Features
 
 KERNEL = "cosine"
 

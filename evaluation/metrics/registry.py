@@ -8,14 +8,14 @@ from evaluation.metrics.base import Metric
 
 METRICS: Final[dict[str, str]] = {
     # Distance of distributions
-    "fid": "evaluation.metrics.frechet.FrechetDistance",
-    "fid-infinity": "evaluation.metrics.frechet.FrechetDistanceInfinity",
-    "kid": "evaluation.metrics.kernel_distance.KernelDistance",
-    "cmmd": "evaluation.metrics.cmmd.Cmmd",
-    "precision": "evaluation.metrics.manifolds.Precision",
-    "recall": "evaluation.metrics.manifolds.Recall",
-    "density": "evaluation.metrics.manifolds.Density",
-    "coverage": "evaluation.metrics.manifolds.Coverage",
+    "fid": "evaluation.metrics.distances.frechet.FrechetDistance",
+    "fid-infinity": "evaluation.metrics.distances.frechet.FrechetDistanceInfinity",
+    "kid": "evaluation.metrics.distances.kernel.KernelDistance",
+    "cmmd": "evaluation.metrics.distances.cmmd.Cmmd",
+    "precision": "evaluation.metrics.distances.manifolds.Precision",
+    "recall": "evaluation.metrics.distances.manifolds.Recall",
+    "density": "evaluation.metrics.distances.manifolds.Density",
+    "coverage": "evaluation.metrics.distances.manifolds.Coverage",
     # Repetition
     "vendi": "evaluation.metrics.diversity.Vendi",
     "prompt-vendi": "evaluation.metrics.diversity.PromptVendi",
@@ -41,7 +41,7 @@ METRICS: Final[dict[str, str]] = {
     "longtext-recall": "evaluation.metrics.text_rendering.longtext.LongTextRecall",
     "cer": "evaluation.metrics.text_rendering.error_rates.CharacterErrorRate",
     "wer": "evaluation.metrics.text_rendering.error_rates.WordErrorRate",
-    "unwanted-text": "evaluation.metrics.unwanted_text.UnwantedText",
+    "unwanted-text": "evaluation.metrics.text_rendering.unwanted_text.UnwantedText",
     # What is where
     "composition": "evaluation.metrics.composition.Composition",
     "composition-objects": "evaluation.metrics.composition.ObjectAccuracy",

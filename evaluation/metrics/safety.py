@@ -51,11 +51,11 @@ class RefusalRate(SampleMetric):
 
     expected: Literal["refused", "drawn"]
 
-    def applies(self, prompt: PromptInputs) -> bool:
+    def applies_to(self, prompt: PromptInputs) -> bool:
         return (REFUSE in prompt.tags) == (self.expected == "refused")
 
     def measure(self, sample: SampleInputs) -> Measurement:
-        if not self.applies(sample.prompt):
+        if not self.applies_to(sample.prompt):
             raise UnscoredError(f"the prompt is not one that should be {self.expected}")
         if sample.outcome == "failed":
             raise UnscoredError(f"failed, which is no refusal{f': {sample.reason}' if sample.reason else ''}")

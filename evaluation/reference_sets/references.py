@@ -26,7 +26,9 @@ from evaluation.extractors.base import Extracted, ExtractionError, Extractor, Id
 from evaluation.extractors.feature_store import FeatureStore
 from evaluation.extractors.pipeline import extract_all
 from evaluation.metrics.base import UnscoredError
-from evaluation.metrics.statistics import FeatureRows, Features, Moments, ReferenceStatistics, Sums
+from evaluation.metrics.features.moments import Moments, Sums
+from evaluation.metrics.features.reference import ReferenceStatistics
+from evaluation.metrics.features.rows import FeatureRows, Features
 from evaluation.models import ReferenceSet
 from evaluation.reference_sets.image_archives import UnreadableImageError, walk_images
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from PIL import Image
 
-from evaluation.extractors.decoding import decode_rgb
+from evaluation.extractors.images.decoding import decode_rgb
 
 THUMBNAIL: Final = 256
 ENLARGED: Final = 512

@@ -16,7 +16,7 @@ from django.conf import settings
 
 from evaluation.extractors.feature_store import FeatureStore
 from evaluation.metrics.base import Measurement, Metric, SampleInputs, SetMetric, UnscoredError
-from evaluation.metrics.evaluating import Evaluation, compare, describe, evaluate
+from evaluation.metrics.computing.evaluating import Evaluation, compare, describe, evaluate
 from evaluation.models import Run, Sample, Score
 from evaluation.reference_sets.references import find_reference
 from evaluation.results import Comparison, MetricOutcome, Verdict

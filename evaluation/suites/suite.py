@@ -166,7 +166,7 @@ def _check_metric(suite: Suite, metric: SuiteMetric) -> Iterator[str]:
     if sum(other.label == metric.label for other in suite.metrics) > 1:
         yield f"two metrics have the label {metric.label}; give each a label of its own."
     built = metric.build()
-    prompts = [prompt for prompt in suite.prompts if built.applies(_describe(prompt))]
+    prompts = [prompt for prompt in suite.prompts if built.applies_to(_describe(prompt))]
     if not prompts:
         yield f"{metric.metric} is about none of the prompts: see what it needs of them in docs/metrics.md."
     for name in {specification.partition("/")[0] for specification in built.image_extractors()} - set(EXTRACTORS):

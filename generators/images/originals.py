@@ -38,7 +38,7 @@ def store(data: bytes) -> str:
                 bucket.save(_name(digest), ContentFile(data))
     elif not (file := path(digest)).exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, data)
+        write_durably(file, data)
     return digest
 
 
@@ -81,7 +81,7 @@ def _reporting_faults() -> Iterator[None]:
         raise BucketUnavailableError(f"The bucket of originals cannot be used: {what}.") from error
 
 
-def write_whole(file: Path, data: bytes) -> None:
+def write_durably(file: Path, data: bytes) -> None:
     """Put ``data`` at ``file`` so that no reader, and no crash, ever sees a part of it."""
     descriptor, unfinished = tempfile.mkstemp(dir=file.parent, prefix=".part-")
     try:

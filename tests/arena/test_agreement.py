@@ -29,7 +29,7 @@ def board(db: None) -> Board:
 
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluation.metrics.intervals.RESAMPLES", 100)
+    monkeypatch.setattr("evaluation.metrics.intervals.bootstrap.RESAMPLES", 100)
 
 
 def score(

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity
-from evaluation.extractors.decoding import DECODING, decode_rgb
+from evaluation.extractors.images.decoding import DECODING, decode_rgb
 from evaluation.extractors.sketches.grounds import Mask, Pixels, find_drawn, find_style
 from evaluation.extractors.sketches.matches import Match, match
 from evaluation.extractors.sketches.templates import digest_templates

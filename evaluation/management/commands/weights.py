@@ -8,15 +8,15 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from evaluation.extractors.base import MissingWeightsError
-from evaluation.extractors.pretrained import digest_network
+from evaluation.extractors.pretrained.loading import digest_network
 from evaluation.extractors.weights import (
     FOLDERS,
     PACKAGED,
     WrongWeightsError,
     describe_download,
-    find,
     find_digest,
-    locate,
+    find_weights,
+    locate_weights,
 )
 
 
@@ -40,10 +40,10 @@ class Command(BaseCommand):
         details = [f"{sum(file.size for file in weights.files) / 1e6:.1f} MB, {weights.licence}, {weights.source}"]
         state = "installed"
         try:
-            files = locate(name)
+            files = locate_weights(name)
             details += [str(file) for file in files]
             if verify:
-                find(name, Path(settings.WEIGHTS))
+                find_weights(name, Path(settings.WEIGHTS))
                 state = "verified"
                 details += [f"sha256 {find_digest(file)} {file.name}" for file in files]
         except MissingWeightsError as fault:
@@ -60,7 +60,7 @@ class Command(BaseCommand):
             details = [weights.licence, str(folder / kind / name)]
             state = "installed"
             try:
-                found = find(f"{kind}/{name}", folder)
+                found = find_weights(f"{kind}/{name}", folder)
                 if verify:
                     details.append(f"sha256 {digest_network(found)}, to be compared with its source")
             except (MissingWeightsError, ValueError) as fault:

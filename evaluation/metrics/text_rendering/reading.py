@@ -48,8 +48,8 @@ class Reading:
         if not self.lines:
             return "no text was read"
         if self.read == self.wanted:
-            return f"read {quote(self.lines)}"
-        return f"read {quote(self.lines)} for {quote(self.targets)}"
+            return f"read {quote_texts(self.lines)}"
+        return f"read {quote_texts(self.lines)} for {quote_texts(self.targets)}"
 
 
 class TextMetric(SampleMetric):
@@ -59,7 +59,7 @@ class TextMetric(SampleMetric):
     an empty reading, with a note that says so.
     """
 
-    def applies(self, prompt: PromptInputs) -> bool:
+    def applies_to(self, prompt: PromptInputs) -> bool:
         try:
             return bool(self.targets(prompt))
         except UnscoredError:
@@ -96,7 +96,7 @@ def _tidy_all(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(tidied for text in texts if (tidied := tidy(text)))
 
 
-def quote(texts: tuple[str, ...]) -> str:
+def quote_texts(texts: tuple[str, ...]) -> str:
     """As one text, for a note; what is long is cut."""
     text = " ".join(texts)
     return f'"{text if len(text) <= MOST_QUOTED else text[: MOST_QUOTED - 1] + "…"}"'

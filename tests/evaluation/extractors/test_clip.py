@@ -10,9 +10,9 @@ from PIL import Image
 
 from evaluation.extractors.base import MissingWeightsError, UnreadableInputError
 from evaluation.extractors.clip import ClipImages, ClipTexts
-from evaluation.extractors.preprocessing import read_preprocessing
+from evaluation.extractors.pretrained.preprocessing import read_preprocessing
 from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
-from tests.evaluation.extractors.encoded_images import encode, make_noise
+from tests.evaluation.extractors.images.encoded_images import encode, make_noise
 from tests.evaluation.extractors.tiny_networks import make_processor, stack, write_clip
 
 LONG = "a red cat " * 60

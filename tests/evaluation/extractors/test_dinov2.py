@@ -8,7 +8,7 @@ from PIL import Image
 
 from evaluation.extractors.dinov2 import DinoV2
 from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
-from tests.evaluation.extractors.encoded_images import encode, make_noise
+from tests.evaluation.extractors.images.encoded_images import encode, make_noise
 from tests.evaluation.extractors.tiny_networks import stack, write_dinov2
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.efficientnet import EfficientNetLite0
-from tests.evaluation.extractors.encoded_images import encode, make_noise
+from tests.evaluation.extractors.images.encoded_images import encode, make_noise
 from tests.evaluation.extractors.tiny_networks import stack
 
 

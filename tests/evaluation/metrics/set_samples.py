@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from evaluation.metrics.base import PromptInputs, SampleInputs
-from evaluation.metrics.statistics import FeatureRows, Moments, ReferenceStatistics
+from evaluation.metrics.features.moments import Moments
+from evaluation.metrics.features.reference import ReferenceStatistics
+from evaluation.metrics.features.rows import FeatureRows
 
 EXTRACTOR = "clip-image/tiny"
 

@@ -137,8 +137,8 @@ def test_things_at_one_spot_are_nowhere_to_each_other() -> None:
 
 @pytest.mark.parametrize("metric", [CountAccuracy, ColorAccuracy, PositionAccuracy])
 def test_a_metric_is_about_prompts_with_such_a_check_alone(metric: type) -> None:
-    assert not metric().applies(sample([{"object": "cat"}], thing("cat")).prompt)
-    assert Composition().applies(sample([{"object": "cat"}]).prompt)
+    assert not metric().applies_to(sample([{"object": "cat"}], thing("cat")).prompt)
+    assert Composition().applies_to(sample([{"object": "cat"}]).prompt)
     with pytest.raises(UnscoredError, match=r"the prompt states no (count|color|position)"):
         metric().measure(sample([{"object": "cat"}], thing("cat")))
     with pytest.raises(UnscoredError, match="the prompt states no check"):

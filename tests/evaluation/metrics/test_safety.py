@@ -40,7 +40,7 @@ def test_refusals_are_counted_where_they_are_wanted_and_where_not() -> None:
 
 def test_each_rate_leaves_the_other_prompts_out() -> None:
     for expected, prompt in (("refused", GOOD), ("drawn", BAD)):
-        assert not RefusalRate(expected=expected).applies(prompt)
+        assert not RefusalRate(expected=expected).applies_to(prompt)
         with pytest.raises(UnscoredError, match=f"not one that should be {expected}"):
             RefusalRate(expected=expected).measure(refused(prompt))
 

@@ -5,8 +5,9 @@ import pytest
 
 from evaluation.extractors.base import UnreadableInputError
 from evaluation.metrics.base import SetMetric, UnscoredError
+from evaluation.metrics.features.moments import Moments, Sums
+from evaluation.metrics.features.reference import ReferenceStatistics
 from evaluation.metrics.registry import build_metric
-from evaluation.metrics.statistics import Moments, ReferenceStatistics, Sums
 from tests.evaluation.metrics.set_samples import EXTRACTOR, draw_features, make_reference, make_sample, make_samples
 
 NAMES = ["fid", "fid-infinity", "kid", "cmmd", "precision", "recall", "density", "coverage"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from evaluation.metrics.base import UnscoredError
 from evaluation.metrics.diversity import Vendi, vendi_score
-from evaluation.metrics.statistics import Moments
+from evaluation.metrics.features.moments import Moments
 from tests.evaluation.metrics.set_samples import EXTRACTOR, draw_features, make_sample, make_samples
 
 METRIC = Vendi(extractor=EXTRACTOR)

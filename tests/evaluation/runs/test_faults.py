@@ -95,6 +95,6 @@ def test_a_full_disk_costs_the_cache_and_no_number(
     run = lifecycle.start(write_suite(tmp_path), model)
     draw(run)
     lifecycle.advance()
-    monkeypatch.setattr("evaluation.extractors.feature_store.write_whole", fill_up)
+    monkeypatch.setattr("evaluation.extractors.feature_store.write_atomically", fill_up)
     lifecycle.score(run.pk)
     assert (result_of(run, "mean-shade").value, result_of(run, "spread").value) == (7.5, 13)

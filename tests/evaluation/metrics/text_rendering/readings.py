@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from evaluation.metrics.base import Measurement, PromptInputs, SampleInputs, SampleMetric
-from evaluation.metrics.registry import METRICS, build_metric
+from evaluation.metrics.registry import METRICS, build_metric, find_metric
+from evaluation.metrics.text_rendering.reading import TextMetric
 
-TEXT_METRICS = sorted(name for name, path in METRICS.items() if "text_rendering" in path)
+TEXT_METRICS = sorted(name for name in METRICS if issubclass(find_metric(name), TextMetric))
 
 
 def make_sample(lines: Sequence[str], targets: Sequence[str], language: str = "en", **changes: Any) -> SampleInputs:

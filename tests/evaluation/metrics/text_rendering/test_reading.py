@@ -12,7 +12,7 @@ WORST = {"oneig-ed": 7.0, "lex-pned": 2.0, "cer": 1.0, "wer": 1.0}
 @pytest.mark.parametrize("name", TEXT_METRICS)
 def test_a_prompt_without_targets_is_unscored_with_the_reason(name: str) -> None:
     for targets in ([], ["", "  "]):
-        assert not build(name).applies(make_sample([], targets).prompt)
+        assert not build(name).applies_to(make_sample([], targets).prompt)
         (found,) = build(name).measure_all([make_sample(["SALE"], targets)])
         assert isinstance(found, UnscoredError)
         assert "no target strings" in str(found)

@@ -1,0 +1,71 @@
+"""Networks in the Hugging Face layout, loaded from a folder alone: nothing is looked for on the network."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+from evaluation.extractors.base import MissingWeightsError
+from evaluation.extractors.networks.running import find_device
+from evaluation.extractors.weights import NETWORK, find_digest
+from generators.adapters.transformers_logging import silence_transformers_logging
+
+# CLIP looks at images for one extractor and reads texts for another.
+_loaded: "WeakValueDictionary[tuple[str, str], Any]" = WeakValueDictionary()
+
+
+def load_pretrained(architecture: str, folder: Path) -> Any:
+    """The network of transformers' class ``architecture`` on find_device(), in float32. Who asks again shares it.
+
+    Raises MissingWeightsError where the files are damaged, or do not hold every weight of it.
+    """
+    key = architecture, digest_network(folder) + find_digest(folder / "config.json")
+    network = _loaded.get(key)
+    if network is None:
+        network = _loaded[key] = _load(architecture, folder)
+    return network
+
+
+def _load(architecture: str, folder: Path) -> Any:
+    import torch
+
+    with silence_transformers_logging():
+        import transformers
+
+        load = getattr(transformers, architecture).from_pretrained
+        try:
+            network, report = load(folder, local_files_only=True, dtype=torch.float32, output_loading_info=True)
+        except Exception as error:
+            # A cut file, a pointer in a file's place, another architecture: each has errors of its own.
+            raise MissingWeightsError(f"{folder} cannot be loaded as {architecture}: {error}") from error
+    # What a file lacks would be filled with random numbers.
+    if absent := sorted(report["missing_keys"]) or [str(key) for key in report["mismatched_keys"]]:
+        raise MissingWeightsError(
+            f"{folder} is no whole {architecture}: {len(absent)} weights are missing ({absent[0]}, ...)."
+        )
+    return network.eval().requires_grad_(False).to(find_device())
+
+
+def digest_network(folder: Path) -> str:
+    """The sha256 of the file of weights; of weights in several files, that of their digests."""
+    file = next(folder / name for name in NETWORK if (folder / name).is_file())
+    if file.suffix != ".json":
+        return find_digest(file)
+    try:
+        shards = sorted(set(json.loads(file.read_text())["weight_map"].values()))
+        digests = [find_digest(folder / name) for name in shards]
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise MissingWeightsError(f"{file} names weights that are not there: {error}") from error
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The contents of a configuration. Raises MissingWeightsError where it is damaged."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise MissingWeightsError(f"{file} is damaged: {error}") from error
+    if not isinstance(found, dict):
+        raise MissingWeightsError(f"{file} is damaged: it holds no names and values.")
+    return found

@@ -1,0 +1,195 @@
+"""From the facts of a run's samples to a metric's value with its interval, and to the difference between two runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from evaluation.metrics.base import (
+    Measurement,
+    Metric,
+    PromptMetric,
+    SampleInputs,
+    SampleMetric,
+    SetMetric,
+    UnscoredError,
+)
+from evaluation.metrics.computing.comparing import compare
+from evaluation.metrics.computing.intervals import find_row_interval, find_set_interval
+from evaluation.metrics.computing.measuring import (
+    Measured,
+    RowMetric,
+    attempt,
+    attempt_value,
+    check,
+    count_reasons,
+    measure,
+    sort_samples,
+    to_rows,
+)
+from evaluation.metrics.intervals.base import Interval
+from evaluation.metrics.registry import METRICS
+from evaluation.results import Comparison, MetricOutcome
+
+__all__ = ["Evaluation", "compare", "describe", "evaluate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """``scores``: one for each sample, in order, None where the metric is not about its prompt; of a SetMetric, which
+    has no value for one sample, only the faults; of a PromptMetric, the prompt's measurement with each of its samples.
+
+    ``interval`` says how it was found, or is empty; ``n_scored`` and ``n_unscored`` count samples, of a PromptMetric
+    prompts; ``reasons`` counts why they are unscored. Without a value ``reason`` says why.
+    """
+
+    n_scored: int
+    n_unscored: int
+    n_prompts: int
+    reasons: Mapping[str, int]
+    scores: tuple[Measurement | UnscoredError | None, ...]
+    confidence: float
+    value: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    interval: str = ""
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+    groups: Mapping[str, float] = field(default_factory=dict)
+
+
+def evaluate(
+    metric: Metric, samples: Sequence[SampleInputs], *, reference: Any = None, confidence: float = 0.95
+) -> Evaluation:
+    """Measure, aggregate, and say how sure that is. No fault of a sample or of the metric gets out of here.
+
+    ``reference`` is the statistic of the reference set, for a metric that has one.
+    """
+    concerned = [sample for sample in samples if metric.applies_to(sample.prompt)]
+    if isinstance(metric, SetMetric):
+        found = _evaluate_set(metric, concerned, reference, confidence)
+    elif isinstance(metric, SampleMetric | PromptMetric):
+        found = _evaluate_rows(metric, concerned, confidence)
+    else:
+        raise TypeError(f"{type(metric).__name__} is none of the three kinds of metric.")
+    answers = iter(found.scores)
+    scores = (next(answers) if metric.applies_to(sample.prompt) else None for sample in samples)
+    return replace(found, scores=tuple(scores))
+
+
+def _evaluate_rows(metric: RowMetric, samples: Sequence[SampleInputs], confidence: float) -> Evaluation:
+    measured = measure(metric, samples)
+    answer_of = {id(s): answer for unit, answer in zip(measured.units, measured.answers, strict=True) for s in unit}
+    counted = Evaluation(
+        n_scored=len(measured.scored),
+        n_unscored=len(measured.unscored),
+        n_prompts=len({prompt.key for prompt, _ in measured.scored}),
+        reasons=count_reasons(measured.unscored),
+        scores=tuple(answer_of[id(sample)] for sample in samples),
+        confidence=confidence,
+    )
+    if not measured.scored:
+        return replace(counted, reason=_explain(measured.unscored))
+    value = attempt_value(metric, lambda: metric.aggregate(measured.rows.rows))
+    if isinstance(value, UnscoredError):
+        return replace(counted, reason=str(value))
+    interval = find_row_interval(metric, measured.rows, confidence)
+    return _conclude(metric, replace(counted, value=value, groups=_group(metric, measured)), interval)
+
+
+def _evaluate_set(metric: SetMetric, samples: Sequence[SampleInputs], reference: Any, confidence: float) -> Evaluation:
+    faults = check(metric, samples)
+    passed = sort_samples([sample for sample, fault in zip(samples, faults, strict=True) if fault is None])
+    unscored = [fault for fault in faults if fault is not None]
+    counted = Evaluation(
+        n_scored=len(passed),
+        n_unscored=len(unscored),
+        n_prompts=len({sample.prompt.key for sample in passed}),
+        reasons=count_reasons(unscored),
+        scores=tuple(faults),
+        confidence=confidence,
+    )
+    if not passed:
+        return replace(counted, reason=_explain(unscored))
+    statistic = attempt(metric, lambda: metric.summarize(passed))
+    value = (
+        statistic
+        if isinstance(statistic, UnscoredError)
+        else attempt_value(metric, lambda: metric.compute(statistic, reference))
+    )
+    if isinstance(value, UnscoredError):
+        return replace(counted, reason=str(value))
+    warnings = attempt(metric, lambda: metric.warnings(statistic))
+    told = (str(warnings),) if isinstance(warnings, UnscoredError) else tuple(warnings)
+    interval = find_set_interval(metric, passed, value, reference, confidence)
+    return _conclude(metric, replace(counted, value=value, warnings=told), interval)
+
+
+def _conclude(metric: Metric, found: Evaluation, interval: Interval) -> Evaluation:
+    """With the interval, or a warning that says why there is none."""
+    warnings = list(found.warnings)
+    if found.n_scored < (wanted := metric.declaration.min_samples):
+        unit = "prompts" if isinstance(metric, PromptMetric) else "samples"
+        warnings.insert(0, f"{found.n_scored} {unit} were scored; with fewer than {wanted} the value says little.")
+    if interval.low is None:
+        return replace(found, warnings=(*warnings, f"No interval: {interval.method}."))
+    return replace(
+        found, ci_low=interval.low, ci_high=interval.high, interval=interval.method, warnings=tuple(warnings)
+    )
+
+
+def describe(
+    metric: Metric, evaluation: Evaluation, comparison: Comparison | None, label: str, identity: Mapping[str, Any]
+) -> MetricOutcome:
+    """All of it in plain values, with what the metric declares of itself."""
+    declaration = metric.declaration
+    path = f"{type(metric).__module__}.{type(metric).__qualname__}"
+    return MetricOutcome(
+        label=label,
+        name=next((name for name, known in METRICS.items() if known == path), label),
+        title=declaration.title,
+        unit=declaration.unit,
+        higher_is_better=declaration.higher_is_better,
+        min_samples=declaration.min_samples,
+        source=declaration.source,
+        value=evaluation.value,
+        ci_low=evaluation.ci_low,
+        ci_high=evaluation.ci_high,
+        confidence=evaluation.confidence,
+        interval=evaluation.interval,
+        n_scored=evaluation.n_scored,
+        n_unscored=evaluation.n_unscored,
+        n_prompts=evaluation.n_prompts,
+        reason=evaluation.reason,
+        reasons=evaluation.reasons,
+        warnings=evaluation.warnings,
+        identity=identity,
+        comparison=comparison,
+        groups=evaluation.groups,
+    )
+
+
+def _explain(unscored: Sequence[UnscoredError]) -> str:
+    reasons = count_reasons(unscored)
+    if not reasons:
+        return "There are no samples."
+    reason, n = next(iter(reasons.items()))
+    rest = "" if n == len(unscored) else f" (so {n} of {len(unscored)}; the others for other reasons)"
+    return f"Nothing could be scored: {reason}{rest}"
+
+
+def _group(metric: RowMetric, measured: Measured) -> dict[str, float]:
+    """The value by category and by language of the prompts, where there are several."""
+    groups = {}
+    for name in ("category", "language"):
+        members: dict[str, list[Measurement]] = {}
+        for prompt, measurement in measured.scored:
+            members.setdefault(getattr(prompt, name), []).append(measurement)
+        members.pop("", None)
+        if len(members) < 2:
+            continue
+        for member, measurements in sorted(members.items()):
+            value = attempt_value(metric, partial(metric.aggregate, to_rows(measurements)))
+            if not isinstance(value, UnscoredError):
+                groups[f"{name}: {member}"] = value
+    return groups

@@ -1,0 +1,74 @@
+"""What the metrics share that hold a run's features against those of a reference set."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from evaluation.metrics.base import SampleInputs, SetMetric, UnscoredError
+from evaluation.metrics.features.reading import BLOCK, look_up_features, read_features
+from evaluation.metrics.features.reference import ReferenceStatistics
+from evaluation.metrics.features.rows import Array, FeatureRows, Features
+
+
+class Distance(SetMetric):
+    """``reference`` names a reference set that was made with the same extractor."""
+
+    extractor: str = "inception-v3/clean"
+    reference: str
+
+    def image_extractors(self) -> tuple[str, ...]:
+        return (self.extractor,)
+
+    def check(self, sample: SampleInputs) -> None:
+        look_up_features(sample, self.extractor)
+
+    def expect_reference(self, reference: ReferenceStatistics | None, d: int) -> ReferenceStatistics:
+        """Raise UnscoredError where there is none, or one of other features."""
+        if reference is None:
+            raise UnscoredError(f"there is no reference set {self.reference!r} for {self.extractor}")
+        if reference.moments.d != d:
+            raise UnscoredError(f"features of {d} numbers against a reference set of {reference.moments.d}")
+        if reference.moments.n is not None:
+            expect_two(reference.moments.n, "the reference set has")
+        return reference
+
+
+class RowsDistance(Distance):
+    """A distance that needs the features themselves, of both sets."""
+
+    def summarize(self, samples: Iterable[SampleInputs]) -> FeatureRows:
+        return FeatureRows(tuple(read_features(samples, self.extractor)))
+
+    def compute(self, statistic: FeatureRows, reference: Any = None) -> float:
+        expect_two(len(statistic))
+        rows = self.expect_reference(reference, statistic.d).rows
+        if rows is None:
+            raise UnscoredError(
+                f"the reference set {self.reference!r} keeps no features, only mean and covariance: build it from its "
+                "images"
+            )
+        return self.compare(statistic.stack(), rows.stack())
+
+    def compare(self, generated: Features, reference: Features) -> float:
+        """The value, from (n, d) and (m, d), both at least 2. Raises UnscoredError."""
+        raise NotImplementedError
+
+
+def expect_two(n: int, who: str = "there are") -> None:
+    """Raise UnscoredError for fewer than two images."""
+    if n < 2:
+        raise UnscoredError(f"a distance of sets needs at least 2 images, {who} {n}")
+
+
+def squared_distances(x: Features, y: Features) -> Iterator[Array]:
+    """Blocks of rows of the (n, m) squared Euclidean distances, float64; rounding leaves none below zero."""
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    lengths = np.square(y).sum(axis=1)
+    for row in range(0, len(x), BLOCK):
+        block = x[row : row + BLOCK]
+        squared = block @ y.T
+        squared *= -2.0
+        squared += np.square(block).sum(axis=1, keepdims=True)
+        squared += lengths
+        yield np.maximum(squared, 0.0, out=squared)

@@ -1,0 +1,148 @@
+"""Is each image where the others are? Precision, recall, density and coverage.
+
+A set's manifold is the union of balls, around each image, that reach its k-th nearest neighbour in the set. Whether the
+sphere itself belongs to the ball differs: it does for precision and recall (≤, as in torch-fidelity), it does not for
+density and coverage (<, as in prdc). Equal images lie on spheres, so distances that differ by no more than rounding
+count as equal.
+"""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from evaluation.metrics.base import Declaration, UnscoredError
+from evaluation.metrics.distances.base import RowsDistance, squared_distances
+from evaluation.metrics.features.rows import Array, Features
+
+# Of the features' squared lengths: a thousand times what rounding does to a squared distance.
+TIE = 1e-11
+Side = Literal["≤", "<"]
+
+
+def precision(generated: Features, reference: Features, k: int = 3) -> float:
+    """Share of ``generated`` (n, d) in the manifold of ``reference`` (m, d); Kynkäänniemi et al. 2019, section 2."""
+    return float(np.concatenate([inside.any(axis=1) for inside in _look_inside(generated, reference, k, "≤")]).mean())
+
+
+def recall(generated: Features, reference: Features, k: int = 3) -> float:
+    """Share of ``reference`` in the manifold of ``generated``; Kynkäänniemi et al. 2019, section 2."""
+    return precision(reference, generated, k)
+
+
+def density(generated: Features, reference: Features, k: int = 5) -> float:
+    """How many balls of ``reference`` hold an image of ``generated``, over k; it can be above 1.
+
+    Naeem et al. 2020, section 3.
+    """
+    return sum(int(inside.sum()) for inside in _look_inside(generated, reference, k, "<")) / (k * len(generated))
+
+
+def coverage(generated: Features, reference: Features, k: int = 5) -> float:
+    """Share of balls of ``reference`` that hold any of ``generated``; Naeem et al. 2020, section 3."""
+    found = [inside.any(axis=0) for inside in _look_inside(generated, reference, k, "<")]
+    return float(np.any(found, axis=0).mean())
+
+
+def _look_inside(points: Features, centers: Features, k: int, side: Side) -> Iterator[NDArray[np.bool_]]:
+    """Blocks of rows of (points, centers): is the point in the ball?"""
+    radii, slack = _find_radii(centers, k), _find_slack(centers)
+    row = 0
+    for squared in squared_distances(points, centers):
+        tie = slack + _find_slack(points[row : row + len(squared)])[:, None]
+        yield squared <= radii + tie if side == "≤" else squared < radii - tie
+        row += len(squared)
+
+
+def _find_radii(centers: Features, k: int) -> Array:
+    """(m,): squared distance to the k-th nearest other. Each is itself the first of k + 1, at distance 0."""
+    if len(centers) <= k:
+        raise UnscoredError(f"{k} nearest neighbours need at least {k + 1} images in each set, one has {len(centers)}")
+    return np.concatenate([np.partition(squared, k, axis=1)[:, k] for squared in squared_distances(centers, centers)])
+
+
+def _find_slack(rows: Features) -> Array:
+    slack: Array = TIE * np.square(rows, dtype=np.float64).sum(axis=1)
+    return slack
+
+
+class _Manifolds(RowsDistance):
+    k: int = Field(default=3, ge=1)
+
+
+class Precision(_Manifolds):
+    """Do the images look like those of the reference set?"""
+
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Precision",
+        unit="share",
+        higher_is_better=True,
+        min_samples=50,
+        source="Kynkäänniemi et al. 2019, Improved Precision and Recall Metric, section 2; as torch-fidelity",
+    )
+
+    def compare(self, generated: Features, reference: Features) -> float:
+        return precision(generated, reference, self.k)
+
+    def replay_inputs(self) -> dict[str, Any]:
+        return {"estimator": "balls to the k-th neighbour, closed (≤)"}
+
+
+class Recall(_Manifolds):
+    """Are all kinds of images of the reference set drawn?"""
+
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Recall",
+        unit="share",
+        higher_is_better=True,
+        min_samples=50,
+        source="Kynkäänniemi et al. 2019, Improved Precision and Recall Metric, section 2; as torch-fidelity",
+    )
+
+    def compare(self, generated: Features, reference: Features) -> float:
+        return recall(generated, reference, self.k)
+
+    def replay_inputs(self) -> dict[str, Any]:
+        return {"estimator": "balls to the k-th neighbour, closed (≤)"}
+
+
+class Density(_Manifolds):
+    """Precision that an outlier in the reference set does not raise."""
+
+    k: int = Field(default=5, ge=1)
+
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Density",
+        unit="",
+        higher_is_better=True,
+        min_samples=50,
+        source="Naeem et al. 2020, Reliable Fidelity and Diversity Metrics for Generative Models, section 3; as prdc",
+    )
+
+    def compare(self, generated: Features, reference: Features) -> float:
+        return density(generated, reference, self.k)
+
+    def replay_inputs(self) -> dict[str, Any]:
+        return {"estimator": "balls to the k-th neighbour, open (<)"}
+
+
+class Coverage(_Manifolds):
+    """Recall that an outlier among the images does not raise."""
+
+    k: int = Field(default=5, ge=1)
+
+    declaration: ClassVar[Declaration] = Declaration(
+        title="Coverage",
+        unit="share",
+        higher_is_better=True,
+        min_samples=50,
+        source="Naeem et al. 2020, Reliable Fidelity and Diversity Metrics for Generative Models, section 3; as prdc",
+    )
+
+    def compare(self, generated: Features, reference: Features) -> float:
+        return coverage(generated, reference, self.k)
+
+    def replay_inputs(self) -> dict[str, Any]:
+        return {"estimator": "balls to the k-th neighbour, open (<)"}

@@ -1,0 +1,61 @@
+"""Interval and clustered rows.
+
+Samples of one prompt are not independent, so every interval treats prompts as the sampling units (clusters)::
+
+    bootstrap.py    a value aggregated from rows     prompts are drawn with replacement
+    rates.py        a share of yes and no            exact, with the effective number of samples
+    jackknife.py    a value from a merged statistic  groups of prompts are left out in turn
+
+Drawing with replacement puts the same image into a set twice, which by itself moves a Fréchet distance, precision and
+the rate of near-duplicates: hence the jackknife for these. To compare two runs on the same prompts, take the interval
+of their difference, with the same prompts drawn (or left out) on both sides.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.metrics.base import Rows
+
+
+@dataclass(frozen=True)
+class Interval:
+    """``method`` says how it was found; where there is none, low and high are None and it says why."""
+
+    low: float | None
+    high: float | None
+    method: str
+
+
+@dataclass(frozen=True, eq=False)
+class ClusteredRows:
+    """``rows`` (n, k), those of one cluster together; ``lengths`` (C,): how many rows each cluster has."""
+
+    rows: Rows
+    lengths: NDArray[np.int64]
+
+    def draw(self, clusters: NDArray[np.int64]) -> Rows:
+        """The rows of these clusters (B,), one after the other, as often as each is named."""
+        lengths = self.lengths[clusters]
+        starts = (np.cumsum(self.lengths) - self.lengths)[clusters]
+        offsets = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+        drawn: Rows = self.rows[offsets + np.arange(len(offsets))]
+        return drawn
+
+    def sum(self) -> Rows:
+        """(C, k): the sum of each cluster's rows."""
+        total: Rows = np.add.reduceat(self.rows, np.cumsum(self.lengths) - self.lengths, axis=0)
+        return total
+
+
+def cluster_rows(rows: Rows, labels: Sequence[Hashable] | NDArray[Any]) -> ClusteredRows:
+    """Bring the rows of each label together, the labels in ascending order."""
+    _, codes, lengths = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
+    return ClusteredRows(rows[np.argsort(codes, kind="stable")], lengths)
+
+
+def refuse_few(n: int) -> Interval:
+    return Interval(None, None, f"an interval needs 2 prompts or more, got {n}")

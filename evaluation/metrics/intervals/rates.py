@@ -1,0 +1,59 @@
+"""Intervals of shares: Clopper-Pearson for one share, Newcombe for the difference of two."""
+
+import numpy as np
+
+from evaluation.metrics.intervals.base import ClusteredRows, Interval, refuse_few
+from evaluation.ratings.ratings import check_confidence, quantile
+
+
+def rate_interval(clustered: ClusteredRows, *, confidence: float = 0.95) -> Interval:
+    """Of the mean of a first column that is 0 or 1: Clopper & Pearson's, with the effective number of samples.
+
+    That number is what independent samples of the same variance would be, the variance taken between clusters, and
+    corrected for the degrees of freedom (Korn & Graubard 1998, "Confidence intervals for proportions with small
+    expected number of positive counts estimated from survey data", section 2). Where all say the same there is no
+    variance to see: each cluster then counts as one sample. A bootstrap would give an interval without width there.
+    """
+    from scipy.special import betaincinv
+
+    check_confidence(confidence)
+    n_clusters, n = len(clustered.lengths), len(clustered.rows)
+    if n_clusters < 2:
+        return refuse_few(n_clusters)
+    p = float(clustered.rows[:, 0].mean())
+    residuals = clustered.sum()[:, 0] - p * clustered.lengths
+    variance = n_clusters / (n_clusters - 1) * float(residuals @ residuals) / n**2
+    effective = float(n_clusters)
+    if 0.0 < p < 1.0:
+        # Where clusters are more alike than chance would have them, they are still no more samples than there are.
+        few = (quantile(confidence, n - 1) / quantile(confidence, n_clusters - 1)) ** 2
+        effective = min(p * (1.0 - p) / variance * few, n) if variance else float(n)
+    tail, yes = (1.0 - confidence) / 2.0, p * effective
+    low = float(betaincinv(yes, effective - yes + 1.0, tail)) if p > 0.0 else 0.0
+    high = float(betaincinv(yes + 1.0, effective - yes, 1.0 - tail)) if p < 1.0 else 1.0
+    return Interval(low, high, f"exact for a share (Korn & Graubard), over {n_clusters} prompts")
+
+
+def rate_difference(clustered: ClusteredRows, baseline: ClusteredRows, *, confidence: float = 0.95) -> Interval:
+    """Of a share minus the baseline's, for the same samples on both sides, from the two intervals of ``rate_interval``.
+
+    The square of the distance to a limit is that of two correlated errors (Newcombe 1998, "Improved confidence
+    intervals for the difference between binomial proportions based on paired data", method 10), the correlation taken
+    between clusters. So two runs that agree on every prompt are not said to be equal for certain.
+    """
+    p, q = (float(side.rows[:, 0].mean()) for side in (clustered, baseline))
+    own, other = (rate_interval(side, confidence=confidence) for side in (clustered, baseline))
+    if own.low is None or own.high is None or other.low is None or other.high is None:
+        return own
+    x, y = (side.sum()[:, 0] - mean * side.lengths for side, mean in ((clustered, p), (baseline, q)))
+    scale = np.sqrt((x @ x) * (y @ y))
+    # Newcombe's continuity correction: a correlation above zero is taken for half a sample less.
+    shared = float(x @ y) if x @ y <= 0 else max(float(x @ y) - float(clustered.lengths.mean()) / 2.0, 0.0)
+    correlation = shared / scale if scale > 0 else 0.0
+
+    def combine(up: float, down: float) -> float:
+        return float(np.sqrt(max(up * up + down * down - 2.0 * correlation * up * down, 0.0)))
+
+    low = p - q - combine(p - own.low, other.high - q)
+    high = p - q + combine(own.high - p, q - other.low)
+    return Interval(low, high, f"paired shares (Newcombe), over {len(clustered.lengths)} prompts")

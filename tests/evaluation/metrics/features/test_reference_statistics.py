@@ -1,0 +1,135 @@
+"""The file of a reference set's statistics, and those that other tools made."""
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+
+from evaluation.metrics.distances.frechet import frechet_distance
+from evaluation.metrics.features.moments import Moments, Sums
+from evaluation.metrics.features.reference import ReferenceStatistics
+from evaluation.metrics.features.rows import FeatureRows
+from tests.evaluation.metrics.set_samples import draw_features, make_reference
+
+
+def write(statistics: ReferenceStatistics) -> BytesIO:
+    file = BytesIO()
+    statistics.save(file)
+    file.seek(0)
+    return file
+
+
+def pack(**arrays) -> BytesIO:
+    file = BytesIO()
+    np.savez_compressed(file, **arrays)
+    file.seek(0)
+    return file
+
+
+@pytest.mark.parametrize("n", [5, 8, 9, 50])
+def test_it_comes_back_as_it_was(n: int) -> None:
+    rows = draw_features(n, 8)
+    kept = FeatureRows((rows,))
+    written = ReferenceStatistics(Moments() + Moments(rows=kept), kept, ("bb", "aa"))
+    read = ReferenceStatistics.load(write(written))
+    assert read.rows is not None
+    np.testing.assert_array_equal(read.rows.stack(), kept.stack())
+    assert read.rows.stack().dtype == np.float32
+    assert read.digests == ("aa", "bb")
+    assert read.moments.n == n
+    assert frechet_distance(read.moments, written.moments) == pytest.approx(0.0, abs=1e-9)
+    np.testing.assert_allclose(read.moments.covariance, written.moments.covariance, rtol=1e-12, atol=1e-12)
+
+
+def test_one_set_makes_one_file() -> None:
+    rows = draw_features(20, 4)
+    parts = FeatureRows((rows[12:],)) + FeatureRows((rows[:12],))
+    moments = Moments() + Moments(rows=FeatureRows((rows,)))
+    files = [
+        write(ReferenceStatistics(moments, kept, digests)).getvalue()
+        for kept, digests in ((FeatureRows((rows,)), ("a", "b")), (parts, ("b", "a")))
+    ]
+    assert files[0] == files[1]
+
+
+def test_without_features_the_moments_are_exact_all_the_same() -> None:
+    """Of fewer images than features they are written nonetheless: the distance needs them."""
+    other = Moments().add(draw_features(30, 8, seed=1))
+    for n in (5, 50):
+        moments = Moments().add(draw_features(n, 8))
+        read = ReferenceStatistics.load(write(ReferenceStatistics(moments)), with_rows=False)
+        assert read.rows is None
+        assert frechet_distance(read.moments, other) == pytest.approx(frechet_distance(moments, other), rel=1e-12)
+
+
+def test_features_of_a_large_set_can_stay_in_the_file() -> None:
+    file = write(make_reference(draw_features(50, 8)))
+    read = ReferenceStatistics.load(file, with_rows=False)
+    assert read.rows is None
+    assert read.moments.n == 50
+
+
+def test_files_of_pytorch_fid_and_clean_fid_are_read() -> None:
+    rows = draw_features(50, 8).astype(np.float64)
+    read = ReferenceStatistics.load(pack(mu=rows.mean(0), sigma=np.cov(rows, rowvar=False)))
+    assert read.moments.n is None
+    assert read.rows is None
+    other = Moments().add(draw_features(40, 8, seed=1))
+    assert frechet_distance(read.moments, other) == pytest.approx(
+        frechet_distance(Moments().add(rows), other), rel=1e-9
+    )
+    again = ReferenceStatistics.load(write(read))
+    np.testing.assert_array_equal(again.moments.covariance, read.moments.covariance)
+    assert again.moments.n is None
+
+
+def test_features_of_clean_fids_kernel_distance_are_read() -> None:
+    rows = draw_features(50, 8)
+    read = ReferenceStatistics.load(pack(feats=rows))
+    assert read.moments.n == 50
+    assert read.rows is not None
+    assert len(read.rows) == 50
+
+
+EYE = np.eye(3)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"other": EYE}, "Statistics are n, mean and scatter, or mu and sigma, or feats; the file has other"),
+        ({"mu": np.zeros(3)}, "sigma"),
+        ({"mu": np.zeros(3), "sigma": np.eye(4)}, "do not fit"),
+        ({"mu": np.zeros((3, 1)), "sigma": EYE}, "mu has 1 dimension"),
+        ({"mu": np.zeros(3), "sigma": EYE * np.nan}, "no numbers"),
+        ({"mu": np.zeros(3), "sigma": np.triu(np.ones((3, 3)))}, "not symmetric"),
+        ({"mu": np.array(["a"]), "sigma": EYE}, "of floats"),
+        ({"n": 1, "mean": np.zeros(3), "scatter": EYE}, "of 1 images do not fit"),
+        ({"n": 9, "mean": np.zeros(3), "scatter": EYE, "features": np.ones((8, 3))}, "do not fit 9 images"),
+        ({"n": 9, "mean": np.zeros(3), "scatter": EYE, "features": np.ones((9, 4))}, "a mean of 3"),
+        ({"feats": np.zeros((0, 3))}, "floats"),
+        ({"feats": np.array([{"a": 1}], dtype=object)}, "pickle"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(arrays: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ReferenceStatistics.load(pack(**arrays))
+
+
+@pytest.mark.parametrize("data", [b"", b"no archive", b"PK\x03\x04 cut off"])
+def test_a_file_that_is_no_archive_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"no statistics|damaged"):
+        ReferenceStatistics.load(BytesIO(data))
+
+
+def test_a_damaged_archive_is_refused() -> None:
+    data = bytearray(pack(mu=np.random.default_rng(0).normal(size=500), sigma=np.eye(500)).getvalue())
+    data[500] ^= 0xFF
+    with pytest.raises(ValueError, match="damaged"):
+        ReferenceStatistics.load(BytesIO(bytes(data)))
+
+
+def test_imported_moments_are_saved_as_such() -> None:
+    moments = Moments(Sums(None, np.zeros(3), np.eye(3)))
+    with np.load(write(ReferenceStatistics(moments))) as archive:
+        assert sorted(archive) == ["mu", "sigma"]

@@ -1,0 +1,271 @@
+"""Intervals over prompts: against closed forms, against brute force, and by how often they hold the truth."""
+
+import time
+from collections.abc import Iterable
+from itertools import chain
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from evaluation.metrics.base import Rows, UnscoredError
+from evaluation.metrics.intervals.base import ClusteredRows, cluster_rows
+from evaluation.metrics.intervals.bootstrap import bootstrap, bootstrap_difference
+from evaluation.metrics.intervals.jackknife import jackknife, leave_one_out, split_prompts
+from evaluation.metrics.intervals.rates import rate_difference, rate_interval
+
+
+def mean(rows: Rows) -> float:
+    return float(rows[:, 0].mean())
+
+
+def one_each(values: np.ndarray) -> ClusteredRows:
+    """Every value a cluster of its own."""
+    return ClusteredRows(np.asarray(values, dtype=float)[:, None], np.ones(len(values), dtype=np.int64))
+
+
+def clusters_of(values: np.ndarray) -> ClusteredRows:
+    """(C, m): m values in each cluster."""
+    return ClusteredRows(values.astype(float).reshape(-1, 1), np.full(len(values), values.shape[1]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.data())
+def test_drawn_clusters_bring_all_their_rows(lengths: list[int], data: st.DataObject) -> None:
+    rows = np.arange(2.0 * sum(lengths)).reshape(-1, 2)
+    drawn = data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=9))
+    parts = np.split(rows, np.cumsum(lengths)[:-1])
+    clustered = ClusteredRows(rows, np.array(lengths))
+    assert np.array_equal(clustered.draw(np.array(drawn)), np.concatenate([parts[i] for i in drawn]))
+    assert np.array_equal(clustered.sum(), [part.sum(axis=0) for part in parts])
+
+
+def test_rows_are_brought_together_by_label() -> None:
+    clustered = cluster_rows(np.array([[1.0], [2.0], [3.0], [4.0]]), ["b", "a", "b", "a"])
+    assert clustered.rows[:, 0].tolist() == [2.0, 4.0, 1.0, 3.0]
+    assert clustered.lengths.tolist() == [2, 2]
+
+
+def test_of_many_independent_values_it_is_students_interval() -> None:
+    values = np.random.default_rng(0).normal(5.0, 2.0, 400)
+    found = bootstrap(mean, one_each(values))
+    expected = stats.t.interval(0.95, 399, values.mean(), values.std(ddof=1) / 20)
+    assert (found.low, found.high) == pytest.approx(expected, abs=0.03)
+    assert found.method == "bootstrap over 400 prompts, 1,000 resamples"
+
+
+def test_copies_within_a_prompt_are_no_news() -> None:
+    values = np.random.default_rng(1).normal(size=30)
+    once, often = bootstrap(mean, one_each(values)), bootstrap(mean, clusters_of(np.repeat(values[:, None], 5, axis=1)))
+    assert (often.low, often.high) == pytest.approx((once.low, once.high), abs=1e-12)
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
+    rows = one_each(np.random.default_rng(2).normal(size=25))
+    assert bootstrap(mean, rows) == bootstrap(mean, rows)
+    assert bootstrap(mean, rows) != bootstrap(mean, rows, seed=1)
+
+
+def test_more_confidence_is_a_wider_interval() -> None:
+    rows = one_each(np.random.default_rng(3).normal(size=25))
+    wide, narrow = bootstrap(mean, rows, confidence=0.99), bootstrap(mean, rows, confidence=0.8)
+    assert wide.low < narrow.low < narrow.high < wide.high
+    with pytest.raises(ValueError, match="0 < confidence < 1"):
+        bootstrap(mean, rows, confidence=95)
+
+
+def test_one_prompt_has_no_interval_and_it_says_why() -> None:
+    alone = clusters_of(np.array([[0.0, 1.0, 1.0]]))
+    for found in (
+        bootstrap(mean, alone),
+        rate_interval(alone),
+        rate_difference(alone, alone),
+        jackknife(1.0, [1.0], [1]),
+    ):
+        assert (found.low, found.high) == (None, None)
+        assert found.method == "an interval needs 2 prompts or more, got 1"
+
+
+def test_resamples_without_a_value_are_counted_or_too_many() -> None:
+    def expect_a_win(rows: Rows) -> float:
+        if not rows.any():
+            raise UnscoredError("never won")
+        return mean(rows)
+
+    few = bootstrap(expect_a_win, one_each(np.array([0.0] * 8 + [1.0] * 4)))
+    assert few.low is not None
+    assert "of which have no value" in few.method
+    many = bootstrap(expect_a_win, one_each(np.array([0.0] * 8 + [1.0])))
+    assert many.low is None
+    assert "resamples of the 9 prompts have no value" in many.method
+
+
+def test_the_same_prompts_are_drawn_on_both_sides() -> None:
+    rng = np.random.default_rng(4)
+    prompt = rng.normal(0, 10, 60)
+    ours, theirs = one_each(prompt + 0.5 + rng.normal(0, 0.1, 60)), one_each(prompt)
+    paired = bootstrap_difference(mean, ours, theirs)
+    alone = bootstrap(mean, ours)
+    assert 0.45 < paired.low < 0.5 < paired.high < 0.55
+    assert paired.high - paired.low < (alone.high - alone.low) / 50
+
+
+def test_of_a_linear_value_the_difference_is_the_bootstrap_of_differences() -> None:
+    rng = np.random.default_rng(5)
+    ours, theirs = rng.normal(size=(20, 3)), rng.normal(size=(20, 3))
+    direct = bootstrap(mean, clusters_of(ours - theirs))
+    paired = bootstrap_difference(mean, clusters_of(ours), clusters_of(theirs))
+    assert (paired.low, paired.high) == pytest.approx((direct.low, direct.high), abs=1e-12)
+
+
+def test_a_thousand_prompts_take_well_under_a_second() -> None:
+    rows = clusters_of(np.random.default_rng(6).normal(size=(1000, 4)))
+    started = time.perf_counter()
+    bootstrap(mean, rows)
+    assert time.perf_counter() - started < 1.0
+
+
+@pytest.mark.parametrize("n", [5, 40, 300])
+def test_of_none_and_of_all_a_share_has_the_exact_interval(n: int) -> None:
+    none, every = rate_interval(one_each(np.zeros(n))), rate_interval(one_each(np.ones(n)))
+    exact = stats.binomtest(0, n).proportion_ci(0.95, method="exact")
+    assert (none.low, none.high) == pytest.approx((0.0, exact.high))
+    assert (every.low, every.high) == pytest.approx((1.0 - exact.high, 1.0))
+
+
+def test_of_independent_samples_a_share_has_clopper_and_pearsons_interval_of_one_sample_less() -> None:
+    """One less, because the variance is estimated with n - 1: 12 of 40 are 11.7 of 39."""
+    found = rate_interval(one_each(np.arange(40) < 12))
+    expected = stats.beta.ppf([0.025, 0.975], [11.7, 12.7], [28.3, 27.3])
+    assert (found.low, found.high) == pytest.approx(tuple(expected))
+
+
+def test_samples_that_agree_within_their_prompt_count_once() -> None:
+    answers = np.repeat((np.arange(20) < 6)[:, None], 8, axis=1)
+    clustered = rate_interval(clusters_of(answers))
+    once, independent = rate_interval(one_each(answers[:, 0])), rate_interval(one_each(answers.ravel()))
+    width = clustered.high - clustered.low
+    assert once.high - once.low == pytest.approx(width, rel=0.1)
+    assert independent.high - independent.low < width / 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40))
+def test_paired_shares_are_mirrored_and_hold_their_difference(pairs: list[tuple[bool, bool]]) -> None:
+    ours, theirs = (one_each(np.array(side)) for side in zip(*pairs, strict=True))
+    found, mirrored = rate_difference(ours, theirs), rate_difference(theirs, ours)
+    assert found.low <= mean(ours.rows) - mean(theirs.rows) <= found.high
+    assert (found.low, found.high) == pytest.approx((-mirrored.high, -mirrored.low), abs=1e-9)
+    assert -1.0 - 1e-9 <= found.low < found.high <= 1.0 + 1e-9
+
+
+def test_two_sides_that_always_agree_are_not_equal_for_certain() -> None:
+    for share in (0, 15, 30):
+        side = one_each(np.arange(30) < share)
+        found = rate_difference(side, side)
+        assert found.low < -0.02
+        assert found.high > 0.02
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.integers(-9, 9), min_size=1, max_size=3), min_size=2, max_size=23))
+def test_each_group_is_left_out_once(groups: list[list[int]]) -> None:
+    read: list[int] = []
+
+    def summarize(items: Iterable[int]) -> np.ndarray:
+        taken = list(items)
+        read.extend(taken)
+        return np.array([len(taken), sum(taken)])
+
+    found = [statistic.tolist() for statistic in leave_one_out(groups, summarize)]
+    kept = [list(chain(*groups[:i], *groups[i + 1 :])) for i in range(len(groups))]
+    assert found == [[len(items), sum(items)] for items in kept]
+    assert len(read) <= np.ceil(np.log2(len(groups))) * sum(map(len, groups))
+
+
+def test_prompts_are_split_into_twenty_groups_whatever_their_order() -> None:
+    keys = [f"p{i}" for i in range(53)]
+    groups = split_prompts(keys + keys)
+    assert sorted(chain(*groups)) == sorted(keys)
+    assert sorted(map(len, groups)) == [2] * 7 + [3] * 13
+    assert split_prompts(reversed(keys)) == groups
+    assert [len(group) for group in split_prompts(keys[:6])] == [1] * 6
+
+
+def test_the_jackknife_of_a_mean_is_students_interval() -> None:
+    values = np.random.default_rng(7).normal(size=20)
+    left_out = [np.delete(values, i).mean() for i in range(20)]
+    found = jackknife(values.mean(), left_out, [1] * 20)
+    expected = stats.t.interval(0.95, 19, values.mean(), values.std(ddof=1) / np.sqrt(20))
+    assert (found.low, found.high) == pytest.approx(expected)
+
+
+def test_groups_of_unequal_size_follow_the_published_formula() -> None:
+    """Worked by hand from (1, 2), (6), (3): mean 3; without each 4.5, 2, 3; τ 1.5, 6, 3; θ_J 2.75 + ... ."""
+    value, left_out, sizes = 3.0, [4.5, 2.0, 3.0], [2, 1, 1]
+    h = [2.0, 4.0, 4.0]
+    center = 9.0 - (0.5 * 4.5 + 0.75 * 2.0 + 0.75 * 3.0)
+    variance = ((1.5 - center) ** 2 / 1 + (6.0 - center) ** 2 / 3 + (3.0 - center) ** 2 / 3) / 3
+    assert [h_j * value - (h_j - 1) * theta for h_j, theta in zip(h, left_out, strict=True)] == [1.5, 6.0, 3.0]
+    found = jackknife(value, left_out, sizes)
+    half = stats.t.ppf(0.975, 2) * np.sqrt(variance)
+    assert (found.low, found.high) == pytest.approx((3.0 - half, 3.0 + half))
+
+
+def test_a_set_that_has_no_value_without_some_group_has_no_interval() -> None:
+    assert jackknife(1.0, [1.0, np.nan, 1.0], [1, 1, 1]).low is None
+
+
+@pytest.mark.parametrize(("n", "share"), [(12, 0.8), (40, 0.5), (40, 0.03)])
+def test_shares_hold_the_truth_as_often_as_they_say(n: int, share: float) -> None:
+    """Four samples a prompt, prompts of unequal difficulty: beta-binomial."""
+    rng = np.random.default_rng(8)
+    held = 0
+    for _ in range(400):
+        difficulty = rng.beta(2 * share, 2 * (1 - share), n)
+        found = rate_interval(clusters_of(rng.binomial(1, difficulty[:, None], (n, 4))))
+        held += found.low <= share <= found.high
+    assert 0.93 <= held / 400 <= 1.0
+
+
+def test_paired_shares_hold_the_truth_where_a_bootstrap_does_not() -> None:
+    """The baseline never fails, the run on 2 % of prompts: mostly nobody sees it fail more than once in 40."""
+    rng = np.random.default_rng(9)
+    held = np.zeros(2)
+    for _ in range(40):
+        ours, theirs = one_each(rng.random(40) >= 0.02), one_each(np.ones(40))
+        for i, found in enumerate((rate_difference(ours, theirs), bootstrap_difference(mean, ours, theirs))):
+            held[i] += found.low <= -0.02 <= found.high
+    assert held[0] >= 38
+    assert held[1] < 30
+
+
+def test_means_of_few_prompts_hold_the_truth_as_often_as_they_say() -> None:
+    """A plain percentile interval of 8 prompts holds it in some 88 of 100 cases."""
+    rng = np.random.default_rng(10)
+    held = 0
+    for _ in range(100):
+        values = rng.normal(size=(8, 1)) + rng.normal(size=(8, 3))
+        found = bootstrap(mean, clusters_of(values))
+        held += found.low <= 0.0 <= found.high
+    assert 92 <= held <= 99
+
+
+def test_jackknifed_values_hold_the_truth_as_often_as_they_say() -> None:
+    """The variance of 33 prompts with 2 samples each, from sums that merge."""
+    rng = np.random.default_rng(11)
+    held = 0
+    for _ in range(200):
+        values = {f"p{i:02}": rng.normal() + rng.normal(size=2) for i in range(33)}
+        keys = split_prompts(values)
+        groups = [[value for key in group for value in values[key]] for group in keys]
+        moments = [
+            np.array(s) for s in leave_one_out(groups, lambda v: np.array([[1, x, x * x] for x in v]).sum(axis=0))
+        ]
+        whole = np.array(list(values.values())).ravel()
+        left_out = [m[2] / m[0] - (m[1] / m[0]) ** 2 for m in moments]
+        found = jackknife(whole.var(), left_out, [len(group) for group in keys])
+        held += found.low <= 2.0 <= found.high
+    assert 0.88 <= held / 200 <= 0.99

@@ -30,7 +30,7 @@ def test_ratings_and_adapters_work_in_a_notebook_without_settings() -> None:
 def test_the_site_starts_without_what_only_workers_and_charts_need() -> None:
     loaded = modules_after("import arena.wsgi, arena.urls")
     assert "django" in loaded
-    assert not loaded & {*HEAVY, "plotly", "pandas", "pyarrow"}
+    assert not loaded & {*HEAVY, "plotly", "pandas", "pyarrow", "numba", "llvmlite"}
 
 
 def test_torch_has_one_pinned_version_and_nothing_needs_torchvision() -> None:

@@ -119,16 +119,14 @@ def test_every_suite_and_rule_is_in_the_docs() -> None:
 # What a reader of the docs has no use for: the machinery below the methods.
 INNER = {
     "arrow",
-    "compiled",
     "components",
-    "controlled_kernels",
+    "cores",
     "counts",
     "covariances",
     "families",
     "fitting",
     "information",
-    "kernels",
-} | {*("live_kernel", "outcomes", "poisson", "ratings", "refitting", "regression", "votes")}
+} | {*("outcomes", "poisson", "ratings", "refitting", "regression", "votes")}
 
 
 def test_every_method_of_rating_is_in_the_docs() -> None:

@@ -34,7 +34,7 @@ def code_arrow(
     return code_columns(coded, models, weight=_read_weight(table["weight"]) if "weight" in names else None)
 
 
-def read_votes(path: Path | str, models: Sequence[Hashable] | None = None, *, clusters: Sequence[str] = ()) -> Votes:
+def code_parquet(path: Path | str, models: Sequence[Hashable] | None = None, *, clusters: Sequence[str] = ()) -> Votes:
     """All votes of a Parquet file; columns and errors as in ``code_arrow``."""
     file = _open(path, clusters)
     return code_arrow(file.read(_present(file, clusters)), models, clusters=clusters)

@@ -5,7 +5,6 @@ using Poisson frequencies"), so that a cell of the table with n votes gets Poiss
 """
 
 import math
-import os
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.ratings.bradley_terry import fit_bradley_terry
-from evaluation.ratings.compiled import prefer_compiled
+from evaluation.ratings.cores import count_cores
 from evaluation.ratings.counts import Counts, count_votes
 from evaluation.ratings.outcomes import MODEL_B, TIE, Treatment
 from evaluation.ratings.poisson import draw_deviations, make_key, normal_pieces, small_thresholds
-from evaluation.ratings.ranks import RankSets, conclude_rank_sets, find_largest_differences
+from evaluation.ratings.ranks import RankSets, conclude_rank_sets
 from evaluation.ratings.ratings import Ratings, check_confidence
-from evaluation.ratings.refitting import Array, Matchups, add_votes, expand, refit, start_totals
+from evaluation.ratings.refitting import Array, Matchups, expand, refit, start_totals
 from evaluation.ratings.scales import Scale
 from evaluation.ratings.votes import Votes
 
@@ -65,8 +64,7 @@ class Bootstrap:
         _check_size(len(self.draws), 1.0 / (1.0 - level), level)
         noise = np.ascontiguousarray((self.draws - self.values).T, dtype=np.float32)
         covariance = np.cov(self.draws, rowvar=False)
-        find_largest = prefer_compiled(find_largest_differences)
-        return conclude_rank_sets(self.models, self.values, covariance, noise, level, self.seed, find_largest)
+        return conclude_rank_sets(self.models, self.values, covariance, noise, level, self.seed)
 
 
 @dataclass(frozen=True)
@@ -97,17 +95,19 @@ def bootstrap_ratings(
     Raises ValueError for weighted counts, a seed or confidence out of range, fewer resamples than 2 / (1 - confidence),
     and when more than a tenth of them have no finite rating; DisconnectedModelsError as fit_bradley_terry.
     """
+    from evaluation.ratings.kernels.resampling import draw_votes
+
     key = _check(n, seed, confidence)
     if counts.squares is not None:
         raise ValueError("Weighted votes are no counts to draw from: use bootstrap_clusters.")
     ratings = fit_bradley_terry(counts, ties=ties, both_bad=both_bad, scale=scale, confidence=confidence)
     matchups = expand(counts, ratings.theta, ties=ties, both_bad=both_bad)
     votes = matchups.votes.astype(np.int64)
-    draw, tables = prefer_compiled(draw_votes), (small_thresholds(), normal_pieces())
+    tables = small_thresholds(), normal_pieces()
 
     def draw_block(first: int, width: int) -> tuple[Array, Array]:
         totals, slopes = start_totals(matchups, width)
-        draw(votes, matchups.left, matchups.right, matchups.p, key, first, *tables, totals, slopes)
+        draw_votes(votes, matchups.left, matchups.right, matchups.p, key, first, *tables, totals, slopes)
         return totals, slopes
 
     def redraw(b: int) -> NDArray[np.float64]:
@@ -136,6 +136,8 @@ def bootstrap_clusters(
 
     Raises ValueError for an unknown column and fewer than two clusters, and as bootstrap_ratings.
     """
+    from evaluation.ratings.kernels.resampling import add_votes
+
     key = _check(n, seed, confidence)
     if column not in votes.clusters:
         raise ValueError(f"No column {column!r}; the clusters are {', '.join(votes.clusters) or 'none'}.")
@@ -173,7 +175,7 @@ def _bootstrap(ratings: Ratings, matchups: Matchups, resampling: _Resampling, n:
         totals, slopes = resampling.block(first, min(width, n - first))
         return refit(matchups, totals, slopes, lambda b: resampling.votes(first + b))
 
-    with ThreadPoolExecutor(min(_count_cores(), MOST_THREADS)) as pool:
+    with ThreadPoolExecutor(min(count_cores(), MOST_THREADS)) as pool:
         thetas = np.concatenate(list(pool.map(refit_block, range(0, n, width))))
     n_unrated = n - len(thetas)
     if n_unrated > MOST_UNRATED * n:
@@ -214,10 +216,6 @@ def _check_size(n: int, least: float, confidence: float) -> None:
         raise ValueError(f"A level of {confidence} needs at least {math.ceil(least - 1e-6)} resamples, got {n}.")
 
 
-def _count_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _sum_clusters(votes: Votes, codes: NDArray[np.intp], matchups: Matchups, ties: str, both_bad: str) -> list[Any]:
     """For each of left won, right won, drawn a sparse (P, C): the votes of each cluster in each matchup."""
     from scipy.sparse import csr_array
@@ -232,25 +230,3 @@ def _sum_clusters(votes: Votes, codes: NDArray[np.intp], matchups: Matchups, tie
     shape = (len(matchups.left), int(codes.max()) + 1)
     chosen = [counted & (outcome == k) for k in range(3)]
     return [csr_array((weight[rows], (matchup[rows], codes[rows])), shape=shape) for rows in chosen]
-
-
-def draw_votes(
-    votes: NDArray[np.int64],
-    left: NDArray[np.uint32],
-    right: NDArray[np.uint32],
-    p: Array,
-    key: np.uint64,
-    first: int,
-    thresholds: NDArray[np.uint32],
-    pieces: Array,
-    totals: Array,
-    slopes: Array,
-) -> None:
-    """Resample ``votes`` (P, 3), and add what that changes to totals (P, B) and slopes (M, B). Twin of the kernel.
-
-    The kernel is given the tables that ``draw_deviations`` reads.
-    """
-    cells = 3 * np.arange(len(votes))
-    for outcome in range(3):
-        deviations = draw_deviations(votes[:, outcome], cells + outcome, key, first, totals.shape[1])
-        add_votes(left, right, p, outcome, deviations, totals, slopes)

@@ -21,13 +21,14 @@ from evaluation.ratings.families import BRADLEY_TERRY
 from evaluation.ratings.fitting import invert, maximize, pair_up
 from evaluation.ratings.outcomes import Treatment, check_treatment
 from evaluation.ratings.ratings import Ratings, check_confidence, estimate
-from evaluation.ratings.regression import MANY, Design, Optimum, climb, find_residuals, lay_out
+from evaluation.ratings.regression import Design, Optimum, climb, find_residuals, lay_out
 from evaluation.ratings.scales import Scale
 from evaluation.ratings.votes import Votes
 
 Array = NDArray[np.float64]
 
-# One block in so many is the sample.
+# More votes than these are worth a first fit to a sample of them: one block in SAMPLE.
+MANY = 1 << 19
 SAMPLE = 12
 
 

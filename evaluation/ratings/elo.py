@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.ratings.compiled import prefer_compiled
 from evaluation.ratings.outcomes import BOTH_BAD, TIE, Treatment, check_treatment
 from evaluation.ratings.ratings import check_confidence
 from evaluation.ratings.scales import Scale
@@ -137,7 +136,8 @@ def _play(
     votes: Votes, order: NDArray[np.int64] | None, k: float, ties: str, both_bad: str, scale: Scale
 ) -> NDArray[np.float64]:
     """(M,): θ after the votes, taken in ``order``."""
-    update = prefer_compiled(update_elo)
+    from evaluation.ratings.kernels.elo import update_elo
+
     theta, ones = np.zeros(len(votes.models)), np.ones(BLOCK)
     scores = np.array([1.0, 0.0, 0.5, 0.5])
     steps = k / scale.unit * np.array([1.0, 1.0, ties == "half", both_bad == "half"])
@@ -145,7 +145,7 @@ def _play(
         rows = slice(start, start + BLOCK) if order is None else order[start : start + BLOCK]
         model_a, model_b = votes.model_a[rows].astype(np.uint32), votes.model_b[rows].astype(np.uint32)
         weight = ones[: len(model_a)] if votes.weight is None else votes.weight[rows].astype(np.float64)
-        update(theta, model_a, model_b, votes.winner[rows].astype(np.uint8), weight, scores, steps)
+        update_elo(theta, model_a, model_b, votes.winner[rows].astype(np.uint8), weight, scores, steps)
     if not np.isfinite(theta).all():
         raise ValueError("The ratings overflowed: k or the weights are too large.")
     return theta
@@ -155,24 +155,3 @@ def _place(votes: Votes, theta: NDArray[np.float64], scale: Scale) -> NDArray[np
     origin = 0.0 if scale.anchor is None else theta[votes.models.index(scale.anchor)]
     values: NDArray[np.float64] = scale.center + scale.unit * (theta - origin)
     return values
-
-
-def update_elo(
-    theta: NDArray[np.float64],
-    model_a: NDArray[np.uint32],
-    model_b: NDArray[np.uint32],
-    winner: NDArray[np.uint8],
-    weight: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    steps: NDArray[np.float64],
-) -> None:
-    """Move ``theta`` (M,) by votes (N,) of step ``steps[winner]`` and score ``scores[winner]``. Twin of the kernel."""
-    rating, score, step = theta.tolist(), scores.tolist(), steps.tolist()
-    columns = (model_a.tolist(), model_b.tolist(), winner.tolist(), weight.tolist())
-    for a, b, outcome, times in zip(*columns, strict=True):
-        # exp overflows at 710, where the expectation has been 0 for long.
-        expected = 1.0 / (1.0 + math.exp(min(rating[b] - rating[a], 700.0)))
-        move = step[outcome] * times * (score[outcome] - expected)
-        rating[a] += move
-        rating[b] -= move
-    theta[:] = rating

@@ -6,7 +6,6 @@ A vote moves the ratings by its influence, one Newton step with the Hessian H of
 
 import math
 import operator
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -42,6 +41,8 @@ class LiveRatings:
         both_bad: Treatment = "half",
         scale: Scale = Scale(),
     ) -> None:
+        from evaluation.ratings.kernels import live
+
         fit = fit_bradley_terry(counts, ties=ties, both_bad=both_bad, interval="inverse_hessian")
         self.models: Final = counts.models
         self.ties: Final = ties
@@ -55,7 +56,7 @@ class LiveRatings:
         self._theta = fit.theta
         self._inverse = np.ascontiguousarray(fit.covariance / fit.scale.unit**2)
         scale.place(self.models, self._theta, self._inverse)  # an unknown anchor is told at the door
-        self._add_vote, self._add_votes = _load_loops()
+        self._add_vote, self._add_votes = live.add_vote, live.add_votes
 
     @property
     def theta(self) -> Array:
@@ -234,39 +235,3 @@ def _find_inverse(weights: Array) -> Array:
     inverse = np.triu(inverse) + np.triu(inverse, 1).T
     # What hold_sum gave to the sum of θ is the same in every element.
     return np.ascontiguousarray(inverse - inverse.mean())
-
-
-def add_vote(
-    theta: Array, inverse: Array, added: NDArray[np.int64], shares: Array, a: int, b: int, outcome: int
-) -> None:
-    """Count a vote in ``added`` (M, M, 4) and let it move ``theta`` (M,), both in place.
-
-    ``inverse`` (M, M) is H⁻¹, ``shares`` (4,) what A wins by each outcome, below zero where it moves nothing.
-    """
-    added[a, b, outcome] += 1
-    if shares[outcome] >= 0.0:
-        surprise = shares[outcome] - 1.0 / (1.0 + math.exp(min(theta[b] - theta[a], 700.0)))
-        theta += surprise * (inverse[a] - inverse[b])
-
-
-def add_votes(
-    theta: Array,
-    inverse: Array,
-    added: NDArray[np.int64],
-    shares: Array,
-    model_a: NDArray[np.int64],
-    model_b: NDArray[np.int64],
-    winner: NDArray[np.int64],
-) -> None:
-    """``add_vote`` for N votes, in their order."""
-    for a, b, outcome in zip(model_a.tolist(), model_b.tolist(), winner.tolist(), strict=True):
-        add_vote(theta, inverse, added, shares, a, b, outcome)
-
-
-def _load_loops() -> tuple[Callable[..., None], Callable[..., None]]:
-    try:
-        from evaluation.ratings.live_kernel import add_vote as compiled_vote
-        from evaluation.ratings.live_kernel import add_votes as compiled_votes
-    except ImportError:
-        return add_vote, add_votes
-    return compiled_vote, compiled_votes

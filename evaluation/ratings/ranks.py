@@ -1,7 +1,7 @@
 """Ranks with their uncertainty."""
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,18 +79,14 @@ def conclude_rank_sets(
     noise: NDArray[np.float32],
     confidence: float,
     seed: int,
-    find_largest: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]] | None = None,
 ) -> RankSets:
-    """The rank sets of ``values`` (M,) with ``covariance`` (M, M), from ``noise`` (M, B): how draws deviate from them.
-
-    ``find_largest`` is find_largest_differences, or faster and the same.
-    """
+    """The rank sets of ``values`` (M,) with ``covariance`` (M, M), from ``noise`` (M, B): how draws deviate from them."""
     variances = np.diag(covariance)
     errors = np.sqrt(np.maximum(variances[:, None] + variances[None, :] - 2.0 * covariance, 0.0))
     # Two models that always move together differ by a known amount: no noise, and nothing to divide by.
     known = 1e-6 * errors.max(initial=0.0)
     inverse = np.divide(1.0, errors, where=errors > known, out=np.zeros_like(errors)).astype(np.float32)
-    largest = (find_largest or find_largest_differences)(noise, inverse)
+    largest = find_largest_differences(noise, inverse)
     critical_value = float(np.quantile(largest, confidence, method="higher"))
     above = values[:, None] - values[None, :] > np.maximum(critical_value * errors, known)
     best, worst = 1 + above.sum(axis=0), len(models) - above.sum(axis=1)

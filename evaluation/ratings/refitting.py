@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.ratings.bradley_terry import fit_bradley_terry
-from evaluation.ratings.compiled import prefer_compiled
 from evaluation.ratings.components import DisconnectedModelsError
 from evaluation.ratings.counts import Counts
 from evaluation.ratings.families import sigmoid
@@ -87,24 +86,6 @@ def start_totals(matchups: Matchups, width: int) -> tuple[Array, Array]:
     return totals, np.zeros((len(matchups.theta), width), dtype=np.float32)
 
 
-def add_votes(
-    left: NDArray[np.uint32],
-    right: NDArray[np.uint32],
-    p: Array,
-    outcome: int,
-    votes: Array,
-    totals: Array,
-    slopes: Array,
-) -> None:
-    """Add ``votes`` (P, B), less than zero where some are taken away, to totals (P, B) and slopes (M, B).
-
-    ``outcome``: 0 left won, 1 right won, 2 drawn.
-    """
-    totals += votes
-    scores = np.float32((1.0, 0.0, 0.5)[outcome]) - p
-    slopes += _sum_by_model(left, right, scores[:, None] * votes, len(slopes))
-
-
 def refit(
     matchups: Matchups, totals: Array, slopes: Array, find_votes: Callable[[int], NDArray[np.float64]]
 ) -> NDArray[np.float64]:
@@ -133,7 +114,8 @@ def take_chord_steps(matchups: Matchups, totals: Array, slopes: Array) -> tuple[
     sizes fall by a factor r a step, those to come add up to r / (1 - r) of the last. Where a group won everything the
     k-th step has size 1 / k: that never passes for solved.
     """
-    subtract = prefer_compiled(subtract_expected)
+    from evaluation.ratings.kernels.resampling import subtract_expected
+
     shifts, solved = np.zeros_like(slopes), np.zeros(slopes.shape[1], dtype=bool)
     active, last, gradient = np.arange(slopes.shape[1]), np.zeros(slopes.shape[1], dtype=np.float32), slopes
     for _ in range(MAX_STEPS):
@@ -149,34 +131,8 @@ def take_chord_steps(matchups: Matchups, totals: Array, slopes: Array) -> tuple[
         # A resample that runs away is held, and fitted by itself later.
         growth = np.expm1(shifts[:, active].clip(-40.0, 40.0))
         gradient, last = slopes.copy(), size
-        subtract(matchups.left, matchups.right, matchups.p, growth, totals, gradient)
+        subtract_expected(matchups.left, matchups.right, matchups.p, growth, totals, gradient)
     return shifts, solved
-
-
-def subtract_expected(
-    left: NDArray[np.uint32], right: NDArray[np.uint32], p: Array, growth: Array, totals: Array, slopes: Array
-) -> None:
-    """Take from slopes (M, B) what they lose when θ moves by log(1 + growth), (M, B). Twin of the kernel.
-
-    σ(Δ + δ) - σ(Δ) = p q (u_l - u_r) / (p u_l + q u_r), where p = σ(Δ), q = 1 - p, u = exp(shift of θ): no exp for each
-    matchup, and with u - 1 for u no digits are lost where the shifts are small.
-    """
-    p_left, p_right = p[:, None], np.float32(1.0) - p[:, None]
-    grown_left, grown_right = growth[left], growth[right]
-    risen = p_left * p_right * (grown_left - grown_right)
-    risen = totals * risen / (np.float32(1.0) + p_left * grown_left + p_right * grown_right)
-    slopes -= _sum_by_model(left, right, risen, len(slopes))
-
-
-def _sum_by_model(left: NDArray[np.uint32], right: NDArray[np.uint32], values: Array, n_models: int) -> Array:
-    """(M, B): each matchup's values (P, B), added to its left model and taken from its right one."""
-    from scipy.sparse import csr_array
-
-    p = np.arange(len(left))
-    signs = np.repeat(np.array([1, -1], dtype=np.float32), len(p))
-    place = (np.concatenate([left, right]), np.concatenate([p, p]))
-    sums: Array = csr_array((signs, place), shape=(n_models, len(p))) @ values
-    return sums
 
 
 def _fit_alone(matchups: Matchups, votes: NDArray[np.float64]) -> NDArray[np.float64] | None:

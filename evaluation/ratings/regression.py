@@ -4,7 +4,6 @@ P(A wins) = 1 / (1 + exp(-η)), η = θ_a - θ_b + z · β (Cox 1958, "The regre
 maximum likelihood with Newton's method. Votes are read in blocks, so that nothing of their size is copied.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.ratings.cores import count_cores
 from evaluation.ratings.families import sigmoid
 from evaluation.ratings.fitting import NoFiniteFitError, hold_sum, solve
 from evaluation.ratings.outcomes import BOTH_BAD, MODEL_A, MODEL_B, TIE, WINNERS
@@ -22,15 +22,12 @@ from evaluation.ratings.votes import Votes
 Array = NDArray[np.float64]
 Codes = NDArray[np.uint32]
 Blocks = tuple[slice, ...]
-AddBlock = Callable[..., float]
 Result = TypeVar("Result")
 
 # Votes that are worked on at once: few enough for the cache of one core.
 BLOCK = 1 << 14
 # Pieces that are summed apart. The number does not follow that of the cores: it would change the last digits.
 PIECES = 8
-# More votes than these are worth compiled code, and a first fit to a sample of them.
-MANY = 1 << 19
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,14 +152,13 @@ def _map(work: Callable[[Blocks], Result], blocks: Blocks) -> list[Result]:
     pieces = [blocks[start:stop] for start, stop in pairwise(ends)]
     if len(pieces) == 1:
         return [work(blocks)]
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, len(pieces))) as threads:
+    with ThreadPoolExecutor(min(count_cores(), len(pieces))) as threads:
         return list(threads.map(work, pieces))
 
 
 def sum_votes(design: Design, x: Array, *, squares: bool = False) -> Sums:
     """The sums at ``x`` (Q,); ``squares`` asks for the last of them."""
-    add = _choose_loop(len(design.votes))
-    found = _map(lambda blocks: _sum_blocks(design, x, blocks, squares, add), design.blocks)
+    found = _map(lambda blocks: _sum_blocks(design, x, blocks, squares), design.blocks)
     log_likelihood, pairs, inner = found[0]
     for more in found[1:]:
         log_likelihood += more[0]
@@ -180,61 +176,19 @@ def _assemble(pairs: Array, inner: Array) -> Array:
     return np.block([[np.diag(met.sum(axis=1)) - met, inner[:m]], [inner[:m].T, inner[m:]]])
 
 
-def _sum_blocks(design: Design, x: Array, blocks: Blocks, squares: bool, add: AddBlock) -> tuple[float, Array, Array]:
+def _sum_blocks(design: Design, x: Array, blocks: Blocks, squares: bool) -> tuple[float, Array, Array]:
     """The log-likelihood, Σ v by pair (1 or 2, M²), and Σ of [v z, r, r² z] in the parameters (Q, F + 1 or 2 F + 1).
 
     r is the residual y - p and v = p (1 - p), both times the weight of the vote.
     """
+    from evaluation.ratings.kernels.regression import add_block
+
     m, f = len(design.votes.models), len(design.names)
     log_likelihood, pairs, inner = 0.0, np.zeros((1 + squares, m * m)), np.zeros((m + f, f + 1 + squares * f))
     for rows in blocks:
         a, b, lean, z = design.read(rows)
-        log_likelihood += add(x[:m], x[m:], a, b, lean, design.weigh(rows), z, pairs, inner)
+        log_likelihood += add_block(x[:m], x[m:], a, b, lean, design.weigh(rows), z, pairs, inner)
     return log_likelihood, pairs, inner
-
-
-def add_block(
-    theta: Array,
-    beta: Array,
-    model_a: Codes,
-    model_b: Codes,
-    lean: Array,
-    weight: Array,
-    z: Array,
-    pairs: Array,
-    inner: Array,
-) -> float:
-    """Add the votes of a block to ``pairs`` and ``inner``, and give their log-likelihood."""
-    from scipy.sparse import csc_array
-
-    m, f, n = len(theta), len(beta), len(lean)
-    eta = theta[model_a] - theta[model_b] + beta @ z
-    odds = np.exp(-np.abs(eta))
-    lesser = odds / (1.0 + odds)
-    r = weight * (lean - np.copysign(0.5 - lesser, eta))
-    sides = np.stack([model_a, model_b], axis=1, dtype=np.int64)
-    cell, terms = sides[:, 0] * m + sides[:, 1], np.empty((n, inner.shape[1]))
-    terms[:, f] = r
-    for table, u, first in zip(pairs, (weight * lesser * (1.0 - lesser), r * r), (0, f + 1), strict=False):
-        np.add.at(table, cell, u)
-        for k in range(f):
-            np.multiply(z[k], u, out=terms[:, first + k])
-    # Each vote is a column with 1 at A and -1 at B.
-    models = csc_array((np.tile([1.0, -1.0], n), sides.ravel(), np.arange(0, 2 * n + 1, 2)), shape=(m, n))
-    inner[:m] += models @ terms
-    inner[m:] += z @ terms
-    return float(weight @ (lean * eta - 0.5 * np.abs(eta) - np.log1p(odds)))
-
-
-def _choose_loop(n_votes: int) -> AddBlock:
-    """add_block, compiled where that pays and can be had."""
-    if n_votes > MANY:
-        try:
-            from evaluation.ratings.controlled_kernels import add_block as compiled_block
-        except ImportError:
-            return add_block
-        return compiled_block
-    return add_block
 
 
 def find_residuals(design: Design, x: Array) -> Array:

@@ -1,6 +1,6 @@
 """Confounder control against dense regressions by scipy, simulations with a known truth, and properties."""
 
-import sys
+import os
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from evaluation.ratings import confounders, regression
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.confounders import Controlled, fit_controlled
 from evaluation.ratings.counts import count_votes
@@ -207,38 +206,26 @@ def test_a_weight_of_two_is_the_same_vote_twice() -> None:
     assert beta_of(dropped) == pytest.approx(beta_of(gone), abs=1e-9)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_blocks_samples_threads_and_kinds_of_number_change_nothing(
-    monkeypatch: pytest.MonkeyPatch, compiled: bool
-) -> None:
-    if compiled:
-        pytest.importorskip("numba")
-    else:
-        monkeypatch.setitem(sys.modules, "evaluation.ratings.controlled_kernels", None)
+@pytest.mark.parametrize("copies", [4, 60])
+def test_blocks_samples_and_kinds_of_number_change_nothing(copies: int) -> None:
+    """9,000 votes copied: some blocks, or so many votes that a sample is fitted first."""
     votes, columns = simulate(8, 9000, np.linspace(-0.5, 0.5, 4), {"x": 0.5, "y": 0.1}, side=0.1, undecided=0.3)
     votes = pick(votes, np.arange(9000), weight=np.arange(9000) % 3)
     columns = {name: np.round(100 * z) for name, z in columns.items()}
-    whole = fit_controlled(votes, columns, both_bad="drop")
-    monkeypatch.setattr(regression, "BLOCK", 300)
-    monkeypatch.setattr(regression, "MANY", 1000)
-    pieces = fit_controlled(votes, {name: z.astype(np.int16) for name, z in columns.items()}, both_bad="drop")
-    monkeypatch.setattr(confounders, "MANY", 1000)
-    monkeypatch.setattr(regression.os, "cpu_count", lambda: 1)
-    sampled = fit_controlled(votes, {name: z.astype(np.float32) for name, z in columns.items()}, both_bad="drop")
-    for fit, precision in ((pieces, 1e-9), (sampled, 1e-5)):
-        assert fit.values == pytest.approx(whole.values, abs=1e-9)
-        assert errors_of(fit) == pytest.approx(errors_of(whole), rel=precision)
+    once = fit_controlled(votes, columns, both_bad="drop")
+    rows = np.random.default_rng(0).permutation(9000 * copies) % 9000
+    many = pick(votes, rows, weight=votes.weight[rows])
+    for kind in (np.int16, np.float32):
+        fit = fit_controlled(many, {name: z[rows].astype(kind) for name, z in columns.items()}, both_bad="drop")
+        assert fit.values == pytest.approx(once.values, abs=1e-9)
+        assert errors_of(fit) == pytest.approx(errors_of(once) / np.sqrt(copies), rel=1e-9 if copies == 4 else 1e-5)
 
 
-def test_compiled_code_is_kept_only_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    caching = pytest.importorskip("numba.core.caching")
-    from evaluation.ratings.controlled_kernels import compiled
-
-    def refuse(_: object) -> None:
-        raise PermissionError
-
-    def double(x: float) -> float:
-        return 2.0 * x
-
-    monkeypatch.setattr(caching._CacheLocator, "ensure_cache_path", refuse)
-    assert compiled(double)(2.0) == 4.0
+def test_the_number_of_cores_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    votes, columns = simulate(9, 150_000, np.linspace(-0.5, 0.5, 4), {"x": 0.5}, side=0.1)
+    first = fit_controlled(votes, columns)
+    for cores in (1, 3):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+        fit = fit_controlled(votes, columns)
+        assert (fit.values == first.values).all()
+        assert (fit.covariance == first.covariance).all()

@@ -1,7 +1,6 @@
 """Online Elo against published values, another implementation, and what must hold of it."""
 
 import csv
-import sys
 from pathlib import Path
 
 import evalica
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 
 from evaluation.ratings.elo import bootstrap_elo, run_elo
 from evaluation.ratings.outcomes import WINNERS
@@ -23,7 +23,7 @@ def make_votes(rows: list[tuple[int, int, int, float]], models: tuple[str, ...] 
     return Votes(models, model_a, model_b, winner, weight.astype(float))
 
 
-def read_votes(file: Path, models: tuple[str, ...], *, anonymous: bool = False) -> Votes:
+def read_csv(file: Path, models: tuple[str, ...], *, anonymous: bool = False) -> Votes:
     """In time order where there is a time; the one vote of a model against itself is left out."""
     names = {"left": "model_a", "right": "model_b"}
     with file.open() as lines:
@@ -53,7 +53,7 @@ MANY = st.lists(ROWS, min_size=1, max_size=40).filter(lambda rows: any(row[3] fo
 @pytest.mark.parametrize("subset", ["anony", "full"])
 def test_the_arenas_published_values_come_out(shared_data: Path, board: str, subset: str) -> None:
     golden = read_golden(shared_data / "votes" / f"{board}_golden.csv", "published_online_elo_k4", subset=subset)
-    votes = read_votes(shared_data / "votes" / f"{board}.csv", tuple(golden), anonymous=subset == "anony")
+    votes = read_csv(shared_data / "votes" / f"{board}.csv", tuple(golden), anonymous=subset == "anony")
     elo = run_elo(votes, k=4)
     assert elo.n_votes == len(votes)
     np.testing.assert_allclose(elo.values, list(golden.values()), rtol=0, atol=1e-9)
@@ -62,7 +62,7 @@ def test_the_arenas_published_values_come_out(shared_data: Path, board: str, sub
 @pytest.mark.parametrize("name", ["food", "simple"])
 def test_evalicas_golden_values_come_out(shared_data: Path, name: str) -> None:
     golden = read_golden(shared_data / "votes" / f"{name}_golden.csv", "score", algorithm="elo")
-    votes = read_votes(shared_data / "votes" / f"{name}.csv", tuple(golden))
+    votes = read_csv(shared_data / "votes" / f"{name}.csv", tuple(golden))
     np.testing.assert_allclose(run_elo(votes).values, list(golden.values()), rtol=0, atol=1e-9)
 
 
@@ -79,12 +79,14 @@ def test_as_evalica_where_votes_are_not_weighted(rows: list[tuple[int, int, int,
 
 
 @settings(max_examples=60, deadline=None)
-@given(MANY)
-def test_compiled_or_not_the_values_are_the_same(rows: list[tuple[int, int, int, float]]) -> None:
-    compiled = run_elo(make_votes(rows), k=32).values
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "evaluation.ratings.kernels", None)
-        np.testing.assert_allclose(run_elo(make_votes(rows), k=32).values, compiled, rtol=0, atol=1e-9)
+@given(MANY, st.sampled_from([4.0, 32.0]))
+def test_as_the_formula_says_for_weighted_votes(rows: list[tuple[int, int, int, float]], k: float) -> None:
+    expected = np.full(4, 1000.0)
+    for a, b, winner, weight in rows:
+        move = k * weight * ((1.0, 0.0, 0.5, 0.5)[winner] - expit((expected[a] - expected[b]) * np.log(10) / 400))
+        expected[a] += move
+        expected[b] -= move
+    np.testing.assert_allclose(run_elo(make_votes(rows), k=k).values, expected, rtol=0, atol=1e-9)
 
 
 @settings(max_examples=60, deadline=None)
@@ -116,6 +118,13 @@ def test_one_weighted_vote_by_hand() -> None:
     votes = make_votes([(0, 1, 0, 3.0), (0, 1, 1, 1.0)])
     expected = 1015 - 10 / (1 + 2 ** (-30 / 200))
     assert run_elo(votes, k=10, scale=Scale(scale=200, base=2)).values[0] == pytest.approx(expected, abs=1e-9)
+
+
+def test_ratings_so_far_apart_that_odds_overflow() -> None:
+    votes = [(0, 1, 0, 1.0)] * 2
+    assert run_elo(make_votes(votes), k=1e6).values.tolist() == [501_000.0, -499_000.0, 1000.0, 1000.0]
+    votes.append((0, 1, 1, 1.0))
+    assert run_elo(make_votes(votes), k=1e6).values.tolist() == [-499_000.0, 501_000.0, 1000.0, 1000.0]
 
 
 def test_an_anchor_shifts_all_values() -> None:

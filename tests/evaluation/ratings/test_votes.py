@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.ratings.arrow import code_arrow, count_parquet, read_votes
+from evaluation.ratings.arrow import code_arrow, count_parquet, code_parquet
 from evaluation.ratings.counts import Counts, count_rows, count_votes
 from evaluation.ratings.outcomes import WINNERS
 from evaluation.ratings.votes import Votes, code_frame
@@ -65,7 +65,7 @@ def test_a_parquet_file_is_counted_in_pieces(
     found = count_parquet(path)
     assert set(found.models) == {name for row in rows for name in row[:2]}
     assert found.n_votes == len(rows)
-    assert (count_votes(read_votes(path, MODELS)).table == expected(rows).table).all()
+    assert (count_votes(code_parquet(path, MODELS)).table == expected(rows).table).all()
 
 
 def test_models_are_those_that_occur_in_order() -> None:
@@ -86,7 +86,7 @@ def test_weights_and_clusters_come_along(tmp_path: Path) -> None:
     pq.write_table(pa.table(columns), tmp_path / "votes.parquet")
     for votes in (
         code_frame(pd.DataFrame(columns), MODELS, clusters=["rater"]),
-        read_votes(tmp_path / "votes.parquet", MODELS, clusters=["rater"]),
+        code_parquet(tmp_path / "votes.parquet", MODELS, clusters=["rater"]),
     ):
         assert votes.clusters["rater"].tolist() == [0, 1, 0]
         counts = count_votes(votes)

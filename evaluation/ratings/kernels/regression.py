@@ -1,7 +1,6 @@
-"""The loop of ``regression``, compiled. Import only inside a function: this needs numba, which is optional.
+"""Sums over the votes of a regression, compiled.
 
-Nothing is checked here: a code out of range would write to foreign memory. The loop releases the interpreter's lock and
-starts no threads of its own, so that it may run in any thread, and after a fork.
+Codes ``model_a``, ``model_b`` (n,) and covariates ``z`` (F, n) are those of ``regression.Design.read``.
 """
 
 import math
@@ -10,21 +9,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.ratings.kernels import compile_with
+from evaluation.ratings.kernels.compiling import compile_reordered
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.uint32]
 
-# Votes of which all numbers stay in the fastest cache.
+# Votes at a time: all their numbers stay in the fastest cache.
 STRIP: Final = 256
 
 
-# In the order of the votes, sums cannot be vectorised.
-compiled: Final = compile_with(fastmath={"contract", "reassoc"})
-
-
-@compiled
+@compile_reordered
 def predict(theta: Array, beta: Array, model_a: Codes, model_b: Codes, z: Array, eta: Array) -> None:
+    """Fill ``eta`` (n,) with the log-odds that A wins."""
     for t in range(len(model_a)):
         eta[t] = theta[model_a[t]] - theta[model_b[t]]
     for k in range(len(beta)):
@@ -32,9 +28,12 @@ def predict(theta: Array, beta: Array, model_a: Codes, model_b: Codes, z: Array,
             eta[t] += beta[k] * z[k, t]
 
 
-@compiled
+@compile_reordered
 def differentiate(eta: Array, lean: Array, weight: Array, odds: Array, r: Array, v: Array, squares: Array) -> float:
-    """Residuals, curvatures and squares of the residuals; the log-likelihood."""
+    """Fill ``r``, ``v``, ``squares`` (n,) with residuals, curvatures and squared residuals; return the log-likelihood.
+
+    ``odds`` (n,) is working memory.
+    """
     n, log_likelihood, product = len(lean), 0.0, 1.0
     for t in range(n):
         odds[t] = math.exp(-abs(eta[t]))
@@ -53,9 +52,9 @@ def differentiate(eta: Array, lean: Array, weight: Array, odds: Array, r: Array,
     return log_likelihood - math.log(product)
 
 
-@compiled
+@compile_reordered
 def scatter(model_a: Codes, model_b: Codes, z: Array, u: Array, m: int, pairs: Array, inner: Array, first: int) -> None:
-    """Σ u by pair, and Σ u z in the parameters."""
+    """Add Σ u by pair to ``pairs`` (M²,), and Σ u z to the columns of ``inner`` from ``first`` on."""
     f = len(z)
     for k in range(f):
         for j in range(f):
@@ -72,7 +71,7 @@ def scatter(model_a: Codes, model_b: Codes, z: Array, u: Array, m: int, pairs: A
             inner[b, first + k] -= part
 
 
-@compiled
+@compile_reordered
 def add_block(
     theta: Array,
     beta: Array,
@@ -84,7 +83,10 @@ def add_block(
     pairs: Array,
     inner: Array,
 ) -> float:
-    """Twin: regression.add_block."""
+    """Add the votes of a block to ``pairs`` (1 or 2, M²) and ``inner``, and return their log-likelihood.
+
+    ``inner`` is (Q, F + 1), or (Q, 2 F + 1) with two rows of pairs: ``regression._sum_blocks`` says what it sums.
+    """
     m, f, log_likelihood = len(theta), len(beta), 0.0
     eta, odds, r, v, squares = np.empty(STRIP), np.empty(STRIP), np.empty(STRIP), np.empty(STRIP), np.empty(STRIP)
     near = np.empty((f, STRIP))

@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.db.models import Count
 
 from arena.models import Board, Origin, Vote
+from arena.votes.exclusions import keep_countable
 from evaluation.metrics.agreement import Correlations, JudgedPair, correlate
 from evaluation.metrics.registry import METRICS
 from evaluation.models import MetricResult, Score
@@ -56,9 +57,9 @@ class ScoredMetric:
         return self.higher_is_better is not False
 
 
-def read_votes(board: Board) -> list[PairVotes]:
+def read_pair_votes(board: Board) -> list[PairVotes]:
     """By pair of generations. Only votes cast here: those that were imported or simulated are on no images."""
-    votes = Vote.objects.filter(board=board, origin=Origin.HUMAN).countable().order_by()
+    votes = keep_countable(Vote.objects.filter(board=board, origin=Origin.HUMAN)).order_by()
     columns = ("battle__generation_a", "battle__generation_b", "prompt", "category", "winner")
     found: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
     facts = {}

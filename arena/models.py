@@ -1,6 +1,7 @@
-"""Boards, the people who vote on them, their battles and votes, and the tables that come out.
+"""Tables of the arena: boards, raters, battles, votes, and the leaderboards computed from them.
 
-What a constraint cannot say (a vote's origin is its board's, a snapshot never changes) stands in ``triggers.py``.
+Rules that a constraint cannot express (a vote has the origin of its board, a snapshot never changes) are in
+``triggers.py``.
 """
 
 import secrets
@@ -18,29 +19,29 @@ from generators.models import Generation, ImageModel, Prompt, PromptSet
 
 
 class Origin(models.TextChoices):
-    """Where votes come from. A board has one origin for ever, and so have its votes."""
+    """Where votes come from. A board's origin never changes, and all its votes share it."""
 
-    HUMAN = "human", "cast here by people"
-    IMPORTED = "imported", "imported votes of other people"
+    HUMAN = "human", "votes cast here"
+    IMPORTED = "imported", "imported votes"
     SIMULATED = "simulated", "simulated votes"
 
 
 class Board(models.Model):
-    """An arena with its own task, models, prompts and votes. What differs between boards is data, here."""
+    """An arena with its own task, models, prompts and votes."""
 
     class Task(models.TextChoices):
         TEXT_TO_IMAGE = "text_to_image", "Text to image"
         IMAGE_EDIT = "image_edit", "Image edit"
 
     class Interval(models.TextChoices):
-        RATER = "rater", "votes of one rater belong together"
-        PROMPT = "prompt", "votes on one prompt belong together"
-        BOTH = "rater+prompt", "votes of one rater belong together, and votes on one prompt"
+        RATER = "rater", "votes of one rater may depend on each other"
+        PROMPT = "prompt", "votes on one prompt may depend on each other"
+        BOTH = "rater+prompt", "votes of one rater, and votes on one prompt, may depend on each other"
         SANDWICH = "sandwich", "votes are independent"
 
     class RaterPrompts(models.TextChoices):
-        OFF = "off", "raters judge prepared prompts alone"
-        NOT_COUNTED = "not_counted", "raters may type prompts; votes on them are not counted"
+        OFF = "off", "raters cannot type prompts"
+        NOT_COUNTED = "not_counted", "raters may type prompts; votes on them do not count"
         COUNTED = "counted", "raters may type prompts; votes on them count"
 
     slug = models.SlugField(max_length=100, unique=True)
@@ -50,19 +51,27 @@ class Board(models.Model):
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.HUMAN)
     image_models = models.ManyToManyField(ImageModel, related_name="boards", blank=True)
     prompt_sets = models.ManyToManyField(PromptSet, related_name="boards", blank=True)
-    canvas_width = models.PositiveIntegerField(default=1024, help_text="pixels of the frame both images are shown in")
+    canvas_width = models.PositiveIntegerField(default=1024, help_text="width in pixels of the frame of each image")
     canvas_height = models.PositiveIntegerField(default=1024)
     seeds = models.PositiveSmallIntegerField(default=1, help_text="images per model and prompt in the pool")
-    preliminary_below = models.PositiveIntegerField(default=50, help_text="votes under which a rating is preliminary")
+    preliminary_below = models.PositiveIntegerField(default=50, help_text="a rating from fewer votes is preliminary")
     interval = models.CharField(
-        max_length=20, choices=Interval, default=Interval.RATER, help_text="what the intervals of the ratings respect"
+        max_length=20,
+        choices=Interval,
+        default=Interval.RATER,
+        help_text="dependence that the intervals allow for",
     )
     target_model = models.ForeignKey(
-        ImageModel, models.SET_NULL, null=True, blank=True, related_name="+", help_text="model that matchmaking places"
+        ImageModel,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="model that battles measure first",
     )
     rater_prompts = models.CharField(max_length=20, choices=RaterPrompts, default=RaterPrompts.OFF)
-    rater_prompts_per_hour = models.PositiveSmallIntegerField(default=20, help_text="prompts that one rater may type")
-    # Of a simulated board only: the strength model its raters follow (see arena/simulation.py).
+    rater_prompts_per_hour = models.PositiveSmallIntegerField(default=20, help_text="prompts per rater and hour")
+    # Simulated boards only: the strength model of their raters (see arena/simulation.py).
     simulation = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -91,27 +100,27 @@ class Board(models.Model):
 
     @property
     def takes_votes(self) -> bool:
-        """Whether people can vote here: the other origins only show votes made elsewhere."""
+        """Whether raters can vote here. Boards of other origins only show their votes."""
         return self.origin == Origin.HUMAN
 
     @property
     def takes_prompts(self) -> bool:
-        """Whether raters may type prompts here. An edit starts from a prepared image, so there is none to type for."""
+        """Whether raters may type prompts here. Never on an edit board: an edit needs a source image."""
         wanted = self.rater_prompts != self.RaterPrompts.OFF
         return wanted and self.takes_votes and self.task == self.Task.TEXT_TO_IMAGE
 
     @property
     def active_models(self) -> "models.QuerySet[ImageModel]":
-        """The models that meet in battles: private ones are only for runs, retired ones keep the rating they have."""
+        """The models that take part in battles: not the private ones (for runs only) nor the retired ones."""
         return self.image_models.filter(lifecycle__in=[ImageModel.Lifecycle.LIVE, ImageModel.Lifecycle.PREVIEW])
 
 
 class Rater(models.Model):
-    """Someone who voted: a browser (known by the key in its signed cookie) or a name from an import."""
+    """A person who voted: a browser (identified by the key in its signed cookie) or a name from an import."""
 
     key = models.UUIDField(default=uuid.uuid4, unique=True)
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.HUMAN)
-    # Of imported and simulated raters: their name on their board.
+    # Imported and simulated raters only: their board, and their name on it.
     board = models.ForeignKey(Board, models.PROTECT, null=True, blank=True)
     name = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -135,7 +144,7 @@ def new_token() -> str:
 
 
 class Stage(StrEnum):
-    """What a battle looks like to one rater."""
+    """The state of a battle, as one rater sees it."""
 
     DRAWING = "drawing"
     READY = "ready"
@@ -146,24 +155,24 @@ class Stage(StrEnum):
 
 class BattleQuerySet(models.QuerySet["Battle"]):
     def seen_by(self, rater_key: uuid.UUID | None) -> "BattleQuerySet":
-        """With all that its page shows, and whether this rater has voted on it."""
+        """Battles with the rows that their page needs, annotated with ``voted``: whether this rater has voted."""
         battles = self.select_related("board", "prompt", "generation_a", "generation_b").defer(
             "generation_a__reported",
-            "generation_b__reported",  # large, and nothing that a rater is shown
+            "generation_b__reported",  # large, and never shown to a rater
         )
         if rater_key is None:
             return battles
         own = Vote.objects.filter(battle=OuterRef("pk"), rater__key=rater_key)
-        return battles.annotate(voted=Exists(own))  # type: ignore[no-redef]  # the class says what it is without
+        return battles.annotate(voted=Exists(own))  # type: ignore[no-redef]  # Battle.voted is its default
 
 
 class Battle(models.Model):
-    """A blind comparison of two models' images for one prompt. Its token is all that a browser learns."""
+    """A blind comparison of two models' images for one prompt. A browser knows it by its token only."""
 
     class ExclusionReason(models.TextChoices):
         BROKEN = "broken", "An image is broken"
         UNSAFE = "unsafe", "An image is unsafe"
-        REVEALING = "revealing", "An image reveals its provider"
+        REVEALING = "revealing", "An image reveals its model"
 
     token = models.CharField(max_length=32, unique=True, default=new_token)
     board = models.ForeignKey(Board, models.PROTECT, related_name="battles")
@@ -172,16 +181,16 @@ class Battle(models.Model):
     model_b = models.ForeignKey(ImageModel, models.PROTECT, related_name="+")
     generation_a = models.ForeignKey(Generation, models.PROTECT, related_name="+")
     generation_b = models.ForeignKey(Generation, models.PROTECT, related_name="+")
-    # The key of the browser that it was opened for. Not a Rater: looking writes nobody down.
+    # The key of the browser that it was opened for. No Rater exists before the first vote.
     opened_by = models.UUIDField()
     opened_at = models.DateTimeField(auto_now_add=True)
     custom_prompt = models.BooleanField(default=False, help_text="the rater typed the prompt")
-    # Of such battles only, and only where there is a classifier (see arena/rater_prompts/safety.py).
-    checked = models.BooleanField(default=False, help_text="a safety classifier let both images pass")
+    # Custom prompts only, and only with a safety classifier (see arena/rater_prompts/safety.py).
+    checked = models.BooleanField(default=False, help_text="the safety classifier passed both images")
     exclusion = models.CharField(max_length=10, choices=ExclusionReason, blank=True)
     excluded_by = models.UUIDField(null=True, blank=True)
 
-    # Whether the rater of seen_by() has voted. Nobody has on a new battle.
+    # Whether the rater of seen_by() has voted; not on a new battle.
     voted = False
 
     objects = BattleQuerySet.as_manager()
@@ -207,7 +216,7 @@ class Battle(models.Model):
 
     @property
     def stage(self) -> Stage:
-        """What the rater of ``Battle.objects.seen_by`` may see. Another rater's vote changes nothing."""
+        """What the rater of ``Battle.objects.seen_by`` may see. Votes of other raters do not matter."""
         if self.voted:
             return Stage.REVEALED
         if self.exclusion:
@@ -219,22 +228,15 @@ class Battle(models.Model):
 
     @property
     def can_be_served(self) -> bool:
-        """Whether both images exist and, where a classifier checks those of custom prompts, both passed."""
+        """Whether both images exist and, if the safety classifier checks them, have passed."""
         if any(generation.status != Generation.Status.OK for generation in (self.generation_a, self.generation_b)):
             return False
         found_unsafe = self.exclusion == Battle.ExclusionReason.UNSAFE and self.excluded_by is None
         return self.checked or not (self.custom_prompt and (settings.SAFETY_MODEL or found_unsafe))
 
 
-class VoteQuerySet(models.QuerySet["Vote"]):
-    def countable(self) -> "VoteQuerySet":
-        """Not on battles that were set aside, nor on raters' prompts where the board keeps these apart."""
-        prepared = Q(battle__custom_prompt=False) | Q(board__rater_prompts=Board.RaterPrompts.COUNTED)
-        return self.filter(Q(battle__isnull=True) | (Q(battle__exclusion="") & prepared))
-
-
 class Vote(models.Model):
-    """A judgement. What it was about is written on it, so that counting is one scan of one table."""
+    """A judgement. It repeats the models and prompt of its battle, so that counting scans one table."""
 
     class Winner(models.TextChoices):
         MODEL_A = "model_a", "A is better"
@@ -243,7 +245,7 @@ class Vote(models.Model):
         BOTH_BAD = "both_bad", "Both bad"
 
     board = models.ForeignKey(Board, models.PROTECT, related_name="votes", db_index=False)
-    # Imported and simulated votes have no battle: nobody was shown anything here.
+    # Imported and simulated votes have no battle.
     battle = models.ForeignKey(Battle, models.PROTECT, null=True, blank=True, related_name="votes")
     rater = models.ForeignKey(Rater, models.PROTECT, null=True, blank=True, related_name="votes")
     model_a = models.ForeignKey(ImageModel, models.PROTECT, related_name="+")
@@ -254,8 +256,6 @@ class Vote(models.Model):
     category = models.CharField(max_length=50, blank=True)
     language = models.CharField(max_length=35, blank=True)
     cast_at = models.DateTimeField()
-
-    objects = VoteQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -277,9 +277,9 @@ class Vote(models.Model):
 
 
 class VoteCursor(models.Model):
-    """How far a board's counts have come: the votes up to ``last_vote_id`` are in them, by ``n_raters`` raters.
+    """The position of a board's counts: they hold the votes up to ``last_vote_id``, cast by ``n_raters`` raters.
 
-    Zero says that whatever stands in the counts is void. Whoever reads or changes them holds the lock on this row.
+    Zero marks the counts as void. Readers and writers of the counts lock this row.
     """
 
     board = models.OneToOneField(Board, models.CASCADE, primary_key=True, related_name="vote_cursor")
@@ -290,11 +290,11 @@ class VoteCursor(models.Model):
         return f"counts of board {self.board_id} up to vote {self.last_vote_id}"
 
 
-class VoteCount(models.Model):
-    """How two models fared on a board, seen from its sides. Derived from the votes (see arena/votes/counts.py)."""
+class MatchupCount(models.Model):
+    """Votes on two models of a board, by side and winner. Derived from the votes (see arena/votes/counts.py)."""
 
     pk = models.CompositePrimaryKey("board", "model_a", "model_b")
-    # The votes hold what is named here; to look after it once more would cost as much as the counting.
+    # No constraints: the votes have them already, and checking them again would double the cost of counting.
     board = models.ForeignKey(Board, models.CASCADE, related_name="+", db_constraint=False, db_index=False)
     model_a = models.ForeignKey(ImageModel, models.CASCADE, related_name="+", db_constraint=False, db_index=False)
     model_b = models.ForeignKey(ImageModel, models.CASCADE, related_name="+", db_constraint=False, db_index=False)
@@ -309,12 +309,12 @@ class VoteCount(models.Model):
 
 class LeaderboardQuerySet(models.QuerySet["Leaderboard"]):
     def newest(self, board: Board) -> "Leaderboard | None":
-        """Without the counts, which are large and which pages do not need."""
+        """The board's newest snapshot, without its counts: they are large, and pages do not need them."""
         return self.filter(board=board).defer("counts").order_by("-id").first()
 
 
 class Leaderboard(models.Model):
-    """A stored table of ratings. It never changes, and holds what is needed to compute it again."""
+    """A stored table of ratings. It never changes, and holds everything needed to compute it again."""
 
     board = models.ForeignKey(Board, models.PROTECT, related_name="leaderboards")
     computed_at = models.DateTimeField(auto_now_add=True)
@@ -327,7 +327,7 @@ class Leaderboard(models.Model):
     n_raters = models.PositiveBigIntegerField()
     n_excluded = models.PositiveBigIntegerField(default=0)
     n_custom_prompt = models.PositiveBigIntegerField(
-        default=0, help_text="votes on raters' prompts, where these do not count"
+        default=0, help_text="votes on raters' prompts, if the board does not count them"
     )
     covariance_digest = models.CharField(max_length=64, blank=True, help_text="sha256 of the rated models' covariance")
     digest = models.CharField(max_length=64, help_text="sha256 of parameters, counts, ratings and covariance")
@@ -342,13 +342,13 @@ class Leaderboard(models.Model):
 
 
 class Rating(models.Model):
-    """A model's row in a snapshot: a value with its interval, or the reason why there is none."""
+    """A model's row in a snapshot: a value with its interval, or the reason why it has none."""
 
     class Unrated(models.TextChoices):
         NO_VOTES = "no_votes", "no votes yet"
-        DISCONNECTED = "disconnected", "no votes connect it with the rated models"
-        UNBEATEN = "unbeaten", "has never lost to a rated model: no finite rating"
-        WINLESS = "winless", "has never won against a rated model: no finite rating"
+        DISCONNECTED = "disconnected", "not connected to the rated models by votes"
+        UNBEATEN = "unbeaten", "has not lost to a rated model yet: no finite rating"
+        WINLESS = "winless", "has not won against a rated model yet: no finite rating"
 
     leaderboard = models.ForeignKey(Leaderboard, models.CASCADE, related_name="ratings")
     model = models.ForeignKey(ImageModel, models.PROTECT, related_name="ratings")
@@ -357,10 +357,10 @@ class Rating(models.Model):
     ci_high = models.FloatField(null=True)
     rank_best = models.PositiveIntegerField(null=True)
     rank_worst = models.PositiveIntegerField(null=True)
-    rank_set_best = models.PositiveIntegerField(null=True, help_text="of sets that hold for all models at once")
+    rank_set_best = models.PositiveIntegerField(null=True, help_text="rank set: holds for all models at once")
     rank_set_worst = models.PositiveIntegerField(null=True)
     p_first = models.FloatField(null=True, help_text="probability that the model is the best")
-    # Also of models without a rating: how often an image is good enough to use, by the "both bad" votes.
+    # The share of usable images, estimated from the "both bad" votes. Models without a rating have it too.
     usable = models.FloatField(null=True)
     usable_low = models.FloatField(null=True)
     usable_high = models.FloatField(null=True)
@@ -394,5 +394,5 @@ class Rating(models.Model):
 
     @property
     def win_rate(self) -> float | None:
-        """Share of its votes that the model won; an undecided vote is half a win. None without votes."""
+        """Share of its votes that the model won, a tie or "both bad" counted as half a win. None without votes."""
         return (self.wins + (self.ties + self.both_bad) / 2) / self.n_votes if self.n_votes else None

@@ -140,6 +140,7 @@ def measure(database: str) -> None:
     from arena.leaderboards.snapshots import rate_board
     from arena.models import Board, Leaderboard, Rater, Vote
     from arena.votes.counts import advance_counts
+    from arena.votes.exclusions import keep_countable
     from evaluation.ratings.counts import count_rows
 
     board = Board.objects.get()
@@ -154,7 +155,7 @@ def measure(database: str) -> None:
         Leaderboard.objects.all().delete()
 
     def group() -> list[Any]:
-        pairs = Vote.objects.filter(board=board).countable().values_list("model_a", "model_b", "winner")
+        pairs = keep_countable(Vote.objects.filter(board=board)).values_list("model_a", "model_b", "winner")
         return list(pairs.annotate(votes=Count("id")).order_by())
 
     show("votes counted anew, to a leaderboard", lambda: rate_board(board, rebuild=True), forget, 3, 4.0)

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from arena.leaderboards.matchup_counts import pack_counts
 from arena.models import Board, Leaderboard, Rating
-from arena.votes.clusters import keep_telling, read_clusters
+from arena.votes.clusters import keep_usable_clusters, read_clusters
 from arena.votes.counts import advance_counts, read_counts, rebuild_counts
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.components import Components, find_components
@@ -92,27 +92,27 @@ def _describe(board: Board) -> dict[str, Any]:
 def _rate(leaderboard: Leaderboard, counts: Counts, clusters: Votes | None) -> list[Rating]:
     """The rows of the snapshot, which is given its digests."""
     components = find_components(counts)
-    ratings = _tally(leaderboard, counts, components)
+    ratings = _make_rows(leaderboard, counts, components)
     if components.rated:
         fit = fit_bradley_terry(
             counts.select(components.rated),
             ties="half",
             both_bad="half",
             interval="sandwich",
-            clusters=keep_telling(clusters.select(components.rated)) if clusters else None,
+            clusters=keep_usable_clusters(clusters.select(components.rated)) if clusters else None,
             scale=SCALE,
             confidence=CONFIDENCE,
         )
         leaderboard.parameters["interval"] = fit.interval
-        _place([ratings[i] for i in components.rated], fit)
+        _write_ratings([ratings[i] for i in components.rated], fit)
         leaderboard.covariance_digest = hashlib.sha256(fit.covariance.astype("<f8").tobytes()).hexdigest()
     if counts.n_votes:
-        _say_usable(ratings, fit_usable_rates(counts, confidence=CONFIDENCE))
+        _write_usable_rates(ratings, fit_usable_rates(counts, confidence=CONFIDENCE))
     leaderboard.digest = _digest(leaderboard, counts, ratings)
     return ratings
 
 
-def _tally(leaderboard: Leaderboard, counts: Counts, components: Components) -> list[Rating]:
+def _make_rows(leaderboard: Leaderboard, counts: Counts, components: Components) -> list[Rating]:
     """A row for each model, without ratings yet."""
     columns = [
         counts.wins.sum(axis=1),
@@ -137,7 +137,7 @@ def _tally(leaderboard: Leaderboard, counts: Counts, components: Components) -> 
     ]
 
 
-def _place(rows: Sequence[Rating], fit: Ratings) -> None:
+def _write_ratings(rows: Sequence[Rating], fit: Ratings) -> None:
     """Write ratings, intervals and ranks into the rows of the rated models."""
     best, worst = rank_ranges(fit.ci_low, fit.ci_high)
     sets = find_rank_sets(fit, confidence=CONFIDENCE, **DRAWS)
@@ -149,7 +149,7 @@ def _place(rows: Sequence[Rating], fit: Ratings) -> None:
             setattr(row, name, value)
 
 
-def _say_usable(rows: Sequence[Rating], rates: UsableRates) -> None:
+def _write_usable_rates(rows: Sequence[Rating], rates: UsableRates) -> None:
     """Write the usable rates into the rows of all models that have votes."""
     for row, *rate in zip(rows, rates.values.tolist(), rates.ci_low.tolist(), rates.ci_high.tolist(), strict=True):
         if row.n_votes:

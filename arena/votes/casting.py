@@ -1,4 +1,4 @@
-"""Casting a vote."""
+"""Casting of votes."""
 
 import uuid
 
@@ -9,24 +9,27 @@ from arena.models import Battle, Origin, Rater, Stage, Vote
 
 
 class BattleNotOpenError(Exception):
-    """The battle takes no vote now. The message is for the page and names no model."""
+    """The battle takes no vote now. The message is shown to the rater and names no model."""
 
 
 def cast_vote(battle: Battle, rater_key: uuid.UUID, winner: str) -> tuple[Vote, bool]:
-    """Store this rater's answer; (vote, True), or (the earlier vote, False) when there is one: the first answer stands.
+    """Store this rater's vote. Returns (vote, True), or (the earlier vote, False) if the rater has voted already.
 
-    Safe to call any number of times at once: the database keeps one vote per battle and rater. Writes the rater down at
-    the first vote. Raises ValueError for an unknown winner, BattleNotOpenError while drawing, after failure or set aside.
+    Safe to call concurrently: the database keeps one vote per battle and rater. Creates the Rater at the first vote.
+
+    Raises:
+        ValueError: ``winner`` is unknown.
+        BattleNotOpenError: The images are not both drawn, one failed, or the battle is excluded.
     """
     if winner not in Vote.Winner.values:
-        raise ValueError(f"Unknown answer {winner!r}; known are {', '.join(Vote.Winner.values)}.")
+        raise ValueError(f"Unknown answer {winner!r}. Known answers: {', '.join(Vote.Winner.values)}.")
     stage = battle.stage
     if stage not in {Stage.READY, Stage.REVEALED}:
         raise BattleNotOpenError(
             {
-                Stage.DRAWING: "The images are still being drawn. Your answer was not counted.",
+                Stage.DRAWING: "The images are still being drawn. Your vote was not counted.",
                 Stage.FAILED: "An image could not be drawn, so there is nothing to compare.",
-                Stage.EXCLUDED: "This battle was set aside and takes no more answers.",
+                Stage.EXCLUDED: "A problem was reported with this battle. It takes no more votes.",
             }[stage]
         )
     rater, _ = Rater.objects.get_or_create(key=rater_key)
@@ -35,7 +38,7 @@ def cast_vote(battle: Battle, rater_key: uuid.UUID, winner: str) -> tuple[Vote, 
         with transaction.atomic():
             return _store(battle, rater, winner), True
     except IntegrityError:
-        # Only one of two clicks at once gets through the constraint. Anything else that was wrong is not found here.
+        # The constraint lets one of two concurrent votes through. After any other error, this get raises DoesNotExist.
         return Vote.objects.get(battle=battle, rater=rater), False
 
 

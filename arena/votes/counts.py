@@ -1,15 +1,15 @@
-"""The votes of a board as counts that are kept beside them, so that a leaderboard need not read them all again.
+"""Vote counts of a board, kept beside the votes so that a leaderboard need not read all votes again.
 
-A vote never changes, so the counts hold every vote up to the board's cursor and only grow. What can change is looked at
-when they are read, in one statement and so at one moment: votes after the cursor are added, and those are taken off
-that do not count (on battles that were set aside, and on raters' prompts where the board keeps these apart).
-``read_counts`` is therefore exact at any time, however far the counts have come.
+A vote never changes, so the stored counts only grow: they hold every vote up to the board's cursor. Exclusions do
+change, so ``read_counts`` applies them when it reads: in one statement, and so at one moment, it adds the votes after
+the cursor and subtracts the excluded ones (arena/votes/exclusions.py). The result is exact, wherever the cursor is.
 
-**The cursor never passes a vote that is still to appear.** PostgreSQL hands out ids in order, but transactions end in
-any order, so a vote may appear after others with larger ids. Its transaction holds a lock on the votes' table since
-before it drew the id: the advance looks who holds one, and lets them finish. Nobody waits for the advance; where a
-writer takes long (an import), the cursor stays where it is until the next time. This relies on the isolation level READ
-COMMITTED, the default, and on ids drawn in order: votes inserted with ids of one's own need ``rebuild_counts``.
+**The cursor never passes a vote that is still to appear.** PostgreSQL hands out ids in order but transactions commit in
+any order, so a vote can appear after others with larger ids. Its transaction has held a lock on the vote table since
+before it drew the id, so ``advance_counts`` looks for holders of that lock and waits up to PATIENCE for them. If one
+takes longer (an import), the cursor stays where it is until the next call. Writers never wait. This relies on the
+isolation level READ COMMITTED, the default, and on ids drawn in order: after inserting votes with explicit ids, call
+``rebuild_counts``.
 """
 
 import time
@@ -19,15 +19,16 @@ import numpy as np
 from django.db import connection, transaction
 from django.db.models import Max
 
-from arena.models import Board, Vote, VoteCount, VoteCursor
+from arena.models import Board, MatchupCount, Vote, VoteCursor
+from arena.votes.exclusions import CUSTOM_PROMPT, EXCLUDED, list_excluded
 from evaluation.ratings.counts import Counts
 from evaluation.ratings.outcomes import WINNERS
 
-# How long an advance lets the votes that are being cast finish; one takes milliseconds.
-PATIENCE = 0.2  # seconds
+# Seconds that an advance waits for votes in progress; casting one takes milliseconds.
+PATIENCE = 0.2
 
 ADD = """
-INSERT INTO arena_votecount AS counted (board_id, model_a_id, model_b_id, wins_a, wins_b, ties, both_bad)
+INSERT INTO arena_matchupcount AS counted (board_id, model_a_id, model_b_id, wins_a, wins_b, ties, both_bad)
 SELECT %(board)s, model_a_id, model_b_id,
     COALESCE(SUM(votes) FILTER (WHERE winner = 'model_a'), 0),
     COALESCE(SUM(votes) FILTER (WHERE winner = 'model_b'), 0),
@@ -44,8 +45,7 @@ NEW = """
 SELECT model_a_id, model_b_id, winner, COUNT(*) AS votes FROM arena_vote
 WHERE board_id = %(board)s AND id > %(first)s AND id <= %(last)s GROUP BY model_a_id, model_b_id, winner
 """
-# Everything, less what came after the last: so both large scans are of an index, where "id <= last" would be one of the
-# whole table.
+# All votes minus those after the last: both scans use an index, while "id <= last" would scan the whole table.
 ALL = """
 SELECT model_a_id, model_b_id, winner, COUNT(*) AS votes FROM arena_vote
 WHERE board_id = %(board)s GROUP BY model_a_id, model_b_id, winner
@@ -53,7 +53,7 @@ UNION ALL
 SELECT model_a_id, model_b_id, winner, -COUNT(*) FROM arena_vote
 WHERE board_id = %(board)s AND id > %(last)s GROUP BY model_a_id, model_b_id, winner
 """
-# Raters who have votes after the given one, and none before.
+# Raters whose first vote comes after the given one.
 LATER_RATERS = """
 (SELECT COUNT(DISTINCT rater_id) FROM arena_vote AS vote WHERE board_id = %(board)s AND id > %({after})s
     AND NOT EXISTS (SELECT 1 FROM arena_vote AS earlier WHERE earlier.board_id = %(board)s
@@ -63,35 +63,29 @@ ALL_RATERS = """
 (SELECT COUNT(*) FROM (SELECT rater_id FROM arena_vote
     WHERE board_id = %(board)s AND rater_id IS NOT NULL GROUP BY rater_id) AS rater)
 """
-# Rows of (kind, model_a, model_b, votes by winner, last vote id). COUNTED votes are added, EXCLUDED and CUSTOM_PROMPT ones are
-# taken off. With RATERS there stand, instead of votes, the raters that the cursor does not know and those who have no
-# vote left. These are found by counting: of a NOT EXISTS PostgreSQL makes a scan of all votes where it misjudges how
-# many are left out.
-COUNTED, RATERS, EXCLUDED, CUSTOM_PROMPT = 1, 0, -1, -2
+# Rows of (kind, model_a, model_b, votes by winner, last vote id). COUNTED votes are added, those with the number of an
+# exclusion are subtracted. The row RATERS holds two numbers of raters instead of votes: those first seen after the
+# cursor, and those whose votes are all excluded. The second compares counts, because PostgreSQL turns a NOT EXISTS into
+# a scan of all votes if it misjudges how many are excluded.
+COUNTED, RATERS = 1, 0
 BY_WINNER = ", ".join(f"COUNT(*) FILTER (WHERE winner = '{winner}')" for winner in WINNERS)
 READ = f"""
 WITH new AS (SELECT * FROM arena_vote WHERE board_id = %(board)s AND id > %(last)s),
-left_out AS (SELECT {EXCLUDED} AS kind, vote.* FROM arena_vote AS vote
-    JOIN arena_battle AS battle ON battle.id = vote.battle_id
-    WHERE battle.board_id = %(board)s AND battle.exclusion > ''
-    UNION ALL
-    SELECT {CUSTOM_PROMPT}, vote.* FROM arena_vote AS vote JOIN arena_battle AS battle ON battle.id = vote.battle_id
-    WHERE battle.board_id = %(board)s AND battle.custom_prompt AND battle.exclusion = ''
-    AND (SELECT rater_prompts FROM arena_board WHERE id = %(board)s) <> 'counted')
-SELECT {COUNTED}, model_a_id, model_b_id, wins_a, wins_b, ties, both_bad, %(last)s FROM arena_votecount
+excluded AS ({{excluded}})
+SELECT {COUNTED}, model_a_id, model_b_id, wins_a, wins_b, ties, both_bad, %(last)s FROM arena_matchupcount
 WHERE board_id = %(board)s
 UNION ALL
 SELECT {COUNTED}, model_a_id, model_b_id, {BY_WINNER}, MAX(id) FROM new GROUP BY model_a_id, model_b_id
 UNION ALL
-SELECT kind, model_a_id, model_b_id, {BY_WINNER}, MAX(id) FROM left_out GROUP BY kind, model_a_id, model_b_id
+SELECT kind, model_a_id, model_b_id, {BY_WINNER}, MAX(id) FROM excluded GROUP BY kind, model_a_id, model_b_id
 UNION ALL
 SELECT {RATERS}, 0, 0,
     {LATER_RATERS.format(after="last")},
-    (SELECT COUNT(*) FROM (SELECT rater_id, COUNT(*) AS votes FROM left_out GROUP BY rater_id) AS rater
+    (SELECT COUNT(*) FROM (SELECT rater_id, COUNT(*) AS votes FROM excluded GROUP BY rater_id) AS rater
         WHERE votes = (SELECT COUNT(*) FROM arena_vote AS own
             WHERE own.board_id = %(board)s AND own.rater_id = rater.rater_id)),
     0, 0, %(last)s
-"""  # noqa: S608  (nothing in it comes from outside)
+"""  # noqa: S608  (the only parts put in are constants)
 WRITERS = """
 SELECT virtualtransaction FROM pg_locks
 WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -101,11 +95,10 @@ AND relation = 'arena_vote'::regclass AND mode = 'RowExclusiveLock' AND pid IS D
 
 @dataclass(frozen=True)
 class BoardCounts:
-    """The countable votes of a board: not those on battles that were set aside, nor those that it keeps apart, on
-    raters' prompts. ``n_raters`` cast them.
+    """The countable votes of a board up to ``last_vote_id``, cast by ``n_raters`` raters.
 
-    The models of ``counts`` are ids in ascending order: those on the board, and others that have votes. Counted is what
-    there was of the votes up to ``last_vote_id``.
+    The models of ``counts`` are ids in ascending order: the board's models, and others that have votes.
+    ``n_excluded`` votes are on excluded battles, ``n_custom_prompt`` on raters' prompts that the board does not count.
     """
 
     counts: Counts
@@ -117,7 +110,7 @@ class BoardCounts:
 
 @transaction.atomic
 def advance_counts(board: Board) -> None:
-    """Add the votes that came since the last time. No part of a vote's request."""
+    """Add the votes since the last call to the stored counts. Never called while a vote is cast."""
     cursor = _lock_cursor(board)
     last = Vote.objects.aggregate(last=Max("id"))["last"] or 0
     if last <= cursor.last_vote_id or not _let_writers_finish():
@@ -134,7 +127,7 @@ def advance_counts(board: Board) -> None:
 
 @transaction.atomic
 def rebuild_counts(board: Board) -> None:
-    """Count all votes anew."""
+    """Recount all votes."""
     cursor = _lock_cursor(board)
     cursor.last_vote_id = 0
     cursor.save()
@@ -143,13 +136,14 @@ def rebuild_counts(board: Board) -> None:
 
 @transaction.atomic
 def read_counts(board: Board) -> BoardCounts:
-    """The countable votes at this moment, whether or not the counts were advanced to it.
+    """The countable votes at this moment, wherever the cursor is.
 
-    Raises ValueError when a count is negative: then someone wrote to the counts, or votes with ids of their own.
+    Raises:
+        ValueError: A count is negative: the stored counts were edited, or votes were inserted with explicit ids.
     """
     cursor = _lock_cursor(board)
     with connection.cursor() as sql:
-        sql.execute(READ, {"board": board.pk, "last": cursor.last_vote_id})
+        sql.execute(*write_read(board, cursor.last_vote_id))
         rows = np.array(sql.fetchall(), dtype=np.int64)
     kind, sides, votes, last = rows[:, 0], rows[:, 1:3], rows[:, 3:7], rows[:, 7]
     pairs = kind != RATERS
@@ -166,23 +160,31 @@ def read_counts(board: Board) -> BoardCounts:
     )
 
 
+def write_read(board: Board, last_vote_id: int) -> tuple[str, dict[str, object]]:
+    """The statement behind ``read_counts``, and its parameters."""
+    excluded, values = list_excluded(board).query.sql_with_params()
+    named = {f"excluded_{i}": value for i, value in enumerate(values)}
+    statement = READ.format(excluded=excluded % tuple(f"%({name})s" for name in named))
+    return statement, {"board": board.pk, "last": last_vote_id, **named}
+
+
 def _lock_cursor(board: Board) -> VoteCursor:
-    """The board's cursor, which nobody else moves until the end of this transaction. Counts that are void are gone."""
+    """The board's cursor, locked until the end of the transaction. Void counts are deleted."""
     if connection.vendor == "postgresql":
         with connection.cursor() as sql:
-            # Where no battle was ever set aside, PostgreSQL expects millions of votes on them, and compiles for them.
+            # Without excluded battles PostgreSQL estimates millions of votes on them, and compiles for that many.
             sql.execute("SET LOCAL jit = off")
     cursor, _ = VoteCursor.objects.select_for_update().get_or_create(board=board)
     if not cursor.last_vote_id:
-        VoteCount.objects.filter(board=board).delete()
+        MatchupCount.objects.filter(board=board).delete()
         cursor.n_raters = 0
     return cursor
 
 
 def _let_writers_finish() -> bool:
-    """Whether all votes with the ids that were handed out so far have appeared, or never will."""
+    """Wait for votes in progress. False if one takes too long: an id handed out so far may then still appear."""
     if connection.vendor != "postgresql":
-        return True  # SQLite has one writer at a time, and here it is this transaction
+        return True  # SQLite allows one writer at a time: this transaction
     deadline = time.monotonic() + PATIENCE
     writers = _find_writers()
     while writers and time.monotonic() < deadline:

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from arena.agreement import correlate_with_votes, judge_pairs, read_metrics, read_votes
+from arena.agreement import correlate_with_votes, judge_pairs, read_metrics, read_pair_votes
 from arena.models import Battle, Board
 from evaluation.metrics.agreement import find_agreement
 from evaluation.models import MetricResult, Run, Sample, Score
@@ -78,7 +78,7 @@ def staff(client: Client, db: None) -> Client:
 
 
 def test_votes_are_joined_with_the_scores_of_the_same_images(scored: Board) -> None:
-    votes = read_votes(scored)
+    votes = read_pair_votes(scored)
     assert sum(sum(pair.winners.values()) for pair in votes) == 5
     assert len(votes) == 4
     (metric,) = read_metrics(votes)
@@ -92,7 +92,7 @@ def test_a_vote_counts_for_the_image_whichever_side_it_was_on(board: Board) -> N
     x, y, _ = images_of(board)[0]
     for _ in range(12):  # sides are drawn by lot
         vote(board, x, y)
-    (pair,) = read_votes(board)
+    (pair,) = read_pair_votes(board)
     assert dict(pair.winners) == {"model_a" if x.pk < y.pk else "model_b": 12}
 
 
@@ -103,7 +103,7 @@ def test_images_are_correlated_by_the_share_of_votes_they_won(board: Board) -> N
         vote(board, x, z)
         vote(board, y, z, "tie")
     score({g: 3.0 - i for row in rows for i, g in enumerate(row)})
-    votes = read_votes(board)
+    votes = read_pair_votes(board)
     found = correlate_with_votes(votes, read_metrics(votes)[0])
     assert (found.n, found.n_prompts) == (12, 4)
     assert found.pearson.value == pytest.approx(0.8660, abs=1e-4)  # of 3, 2, 1 with 1, ¼, ¼
@@ -114,14 +114,14 @@ def test_scores_made_otherwise_are_not_mixed(scored: Board) -> None:
     """The same label, other parameters: only the larger group is compared, and the rest is counted."""
     x, y, _ = images_of(scored)[3]
     score({x: 5.0, y: 6.0}, identity={"scale": 2})
-    (metric,) = read_metrics(read_votes(scored))
+    (metric,) = read_metrics(read_pair_votes(scored))
     assert (len(metric.scores), metric.n_others) == (6, 2)
 
 
 def test_the_newest_of_several_scores_is_taken(scored: Board) -> None:
     x, *_ = images_of(scored)[0]
     score({x: -4.0})
-    (metric,) = read_metrics(read_votes(scored))
+    (metric,) = read_metrics(read_pair_votes(scored))
     assert metric.scores[x.pk] == -4.0
 
 
@@ -129,7 +129,7 @@ def test_what_cannot_be_compared_says_why(scored: Board) -> None:
     x, y, _ = images_of(scored)[0]
     score({x: 1.0, y: 0.0}, label="wins", name="win-rate")
     score({x: None, y: None}, label="clip")
-    reasons = {metric.label: metric.reason for metric in read_metrics(read_votes(scored))}
+    reasons = {metric.label: metric.reason for metric in read_metrics(read_pair_votes(scored))}
     assert reasons == {
         "clip": "No image that was voted on has a score of its own.",
         "sharpness": "",

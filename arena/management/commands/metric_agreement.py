@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from arena.agreement import PairVotes, ScoredMetric, correlate_with_votes, judge_pairs, read_metrics, read_votes
+from arena.agreement import PairVotes, ScoredMetric, correlate_with_votes, judge_pairs, read_metrics, read_pair_votes
 from arena.models import Board
 from evaluation.metrics.agreement import (
     Agreement,
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         if board is None:
             known = ", ".join(Board.objects.values_list("slug", flat=True)) or "none"
             raise CommandError(f"There is no board {options['board']!r}. Known: {known}.")
-        votes = read_votes(board)
+        votes = read_pair_votes(board)
         n_votes = sum(sum(pair.winners.values()) for pair in votes)
         self.stdout.write(f"{board.title}: {n_votes:,} votes on {len(votes):,} pairs of images")
         metrics = _choose(read_metrics(votes), options["metric"])

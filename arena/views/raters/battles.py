@@ -110,7 +110,7 @@ def vote(request: HtmxRequest, token: str) -> HttpResponse:
 
 @for_raters
 @require_POST
-def exclude_battle(request: HtmxRequest, token: str) -> HttpResponse:
+def report_problem(request: HtmxRequest, token: str) -> HttpResponse:
     """A rater says that something is wrong with an image. After the vote it is too late to take it back this way."""
     key = read_rater_key(request)
     battle = _find(token, key)
@@ -141,7 +141,7 @@ def _show(
         "stage": stage.value,
         "problem": problem,
         "sources": _list_sources(battle),
-        "exclusion_reasons": Battle.ExclusionReason.choices,
+        "problems": Battle.ExclusionReason.choices,
         "longest_typed": LONGEST_TYPED,
     }
     if stage is Stage.DRAWING:

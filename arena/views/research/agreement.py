@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from arena.agreement import PairVotes, ScoredMetric, correlate_with_votes, judge_pairs, read_metrics, read_votes
+from arena.agreement import PairVotes, ScoredMetric, correlate_with_votes, judge_pairs, read_metrics, read_pair_votes
 from arena.models import Board
 from arena.views.access import for_operators
 from evaluation.metrics.agreement import JudgedPair, find_agreement, find_agreement_by_category, find_disagreements
@@ -19,7 +19,7 @@ from generators.models import Generation
 def show_agreement(request: HttpRequest, slug: str) -> HttpResponse:
     """All metrics in one table; one of them, the first or ?metric=, in detail."""
     board = get_object_or_404(Board, slug=slug)
-    votes = read_votes(board)
+    votes = read_pair_votes(board)
     metrics = read_metrics(votes)
     comparable = [metric for metric in metrics if not metric.reason]
     wanted = request.GET.get("metric")

@@ -91,7 +91,7 @@ def battle_responses(client: Client, battle: Battle) -> Iterator[tuple[str, obje
     """Everything that a browser can be told about a battle without voting on it."""
     htmx = {"HX-Request": "true"}
     page = battle.get_absolute_url()
-    vote, aside = reverse("vote", args=[battle.token]), reverse("exclude_battle", args=[battle.token])
+    vote, aside = reverse("vote", args=[battle.token]), reverse("report_problem", args=[battle.token])
     opened = reverse("open_battle", args=[battle.board.slug])
     own = reverse("rater_prompt", args=[battle.board.slug])
     yield "open", client.get(opened)
@@ -250,7 +250,7 @@ def test_a_failed_battle_tells_nothing(client: Client, battle: Battle) -> None:
 
 def test_a_battle_that_is_excluded_tells_nothing(client: Client, battle: Battle) -> None:
     draw_leaky(battle)
-    client.post(reverse("exclude_battle", args=[battle.token]), {"reason": "revealing"})
+    client.post(reverse("report_problem", args=[battle.token]), {"reason": "revealing"})
     page = client.get(battle.get_absolute_url())
     assert b'data-stage="excluded"' in page.content
     for secret in [*secrets_of(battle.model_a), *secrets_of(battle.model_b)]:

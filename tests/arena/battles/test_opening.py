@@ -165,7 +165,7 @@ def test_the_prepared_battle_is_the_next_one(board: Board, client: Client) -> No
 def test_something_wrong_sets_the_battle_aside(board: Board, client: Client) -> None:
     client.get(reverse("open_battle", args=[board.slug]))
     battle = Battle.objects.get()
-    aside = client.post(reverse("exclude_battle", args=[battle.token]), {"reason": "unsafe"}, follow=True)
+    aside = client.post(reverse("report_problem", args=[battle.token]), {"reason": "unsafe"}, follow=True)
     assert b"set aside" in aside.content
     battle.refresh_from_db()
     assert battle.exclusion == "unsafe"
@@ -176,7 +176,7 @@ def test_after_the_vote_it_is_too_late_to_exclude_a_battle(board: Board, client:
     client.get(reverse("open_battle", args=[board.slug]))
     battle = Battle.objects.get()
     client.post(reverse("vote", args=[battle.token]), {"winner": "tie"})
-    assert client.post(reverse("exclude_battle", args=[battle.token]), {"reason": "unsafe"}).status_code == 409
+    assert client.post(reverse("report_problem", args=[battle.token]), {"reason": "unsafe"}).status_code == 409
     battle.refresh_from_db()
     assert battle.exclusion == ""
 

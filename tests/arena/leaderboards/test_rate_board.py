@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from arena.management.commands.rate_board import format_table
-from arena.models import Board, Leaderboard, VoteCount
+from arena.models import Board, Leaderboard, MatchupCount
 from tests.arena.leaderboards.test_snapshots import vote_on
 
 
@@ -77,7 +77,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(
 
 def test_it_counts_anew(voted: Board) -> None:
     rate(voted)
-    VoteCount.objects.update(ties=7)
+    MatchupCount.objects.update(ties=7)
     assert "new snapshot" in rate(voted)
     assert "5 votes" in rate(voted, rebuild=True)
     assert "5 votes" in rate(voted)

@@ -15,9 +15,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from arena.leaderboards.snapshots import rate_board
-from arena.models import Battle, Board, Origin, Rater, Vote, VoteCount, VoteCursor
+from arena.models import Battle, Board, MatchupCount, Origin, Rater, Vote, VoteCursor
 from arena.votes import counts
 from arena.votes.counts import advance_counts, read_counts, rebuild_counts
+from arena.votes.exclusions import keep_countable
 from evaluation.ratings.outcomes import WINNERS
 from tests import builders
 from tests.processes import run_at_once
@@ -46,25 +47,34 @@ def add_votes(board: Board, n_votes: int, rng: random.Random, raters: list[Rater
     Vote.objects.bulk_create(votes)
 
 
+def counts_by_hand(vote: Vote, board: Board) -> bool:
+    battle = vote.battle
+    if battle is None:
+        return True
+    return not battle.exclusion and (not battle.custom_prompt or board.rater_prompts == "counted")
+
+
 def assert_exact(board: Board) -> None:
-    """The counts say what the votes say."""
+    """The counts, the ORM's definition of countable votes, and a loop over all votes agree."""
     read = read_counts(board)
     votes = Vote.objects.filter(board=board)
-    told = Counter(votes.countable().values_list("model_a", "model_b", "winner"))
+    countable = [vote for vote in votes.select_related("battle") if counts_by_hand(vote, board)]
+    assert set(keep_countable(votes)) == set(countable)
+    expected = Counter((vote.model_a_id, vote.model_b_id, vote.winner) for vote in countable)
     counts = read.counts
     assert list(counts.models) == sorted(counts.models)
     i, j, k = counts.table.nonzero()
     cells = zip(i.tolist(), j.tolist(), k.tolist(), counts.table[i, j, k].tolist(), strict=True)
-    assert {(counts.models[a], counts.models[b], WINNERS[w]): votes for a, b, w, votes in cells} == told
-    assert read.n_excluded == votes.count() - sum(told.values())
-    assert read.n_raters == len(set(votes.countable().values_list("rater", flat=True)) - {None})
+    assert {(counts.models[a], counts.models[b], WINNERS[w]): votes for a, b, w, votes in cells} == expected
+    assert read.n_excluded + read.n_custom_prompt == votes.count() - len(countable)
+    assert read.n_raters == len({vote.rater_id for vote in countable} - {None})
 
 
 def assert_all_counted(board: Board) -> None:
     """Nothing is left after the cursor: the table itself holds the votes."""
     assert VoteCursor.objects.get(board=board).last_vote_id == Vote.objects.latest("id").pk
     held = sum(
-        sum(row) for row in VoteCount.objects.filter(board=board).values_list("wins_a", "wins_b", "ties", "both_bad")
+        sum(row) for row in MatchupCount.objects.filter(board=board).values_list("wins_a", "wins_b", "ties", "both_bad")
     )
     assert held == Vote.objects.filter(board=board).count()
     assert_exact(board)
@@ -121,7 +131,7 @@ def test_nothing_new_is_not_counted(imported: Board) -> None:
 def test_counts_that_went_astray_are_found_or_rebuilt(imported: Board) -> None:
     add_votes(imported, 50, random.Random(0), [])
     advance_counts(imported)
-    VoteCount.objects.update(ties=1000)
+    MatchupCount.objects.update(ties=1000)
     rebuild_counts(imported)
     assert_all_counted(imported)
 
@@ -130,7 +140,7 @@ def test_a_negative_count_is_an_error(board: Board) -> None:
     vote = builders.make_vote(board)
     advance_counts(board)
     Battle.objects.filter(pk=vote.battle_id).update(exclusion="broken")
-    VoteCount.objects.all().delete()
+    MatchupCount.objects.all().delete()
     with pytest.raises(ValueError, match="0 or more"):
         read_counts(board)
 

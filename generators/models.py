@@ -232,7 +232,7 @@ class Provider(models.Model):
     resume_at = models.DateTimeField(null=True, blank=True, help_text="no call before this moment")
     answered_at = models.DateTimeField(null=True, blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
-    fault = models.TextField(blank=True, help_text="of the last failed call")
+    last_error = models.TextField(blank=True, help_text="of the last failed call")
 
     class Meta:
         ordering: ClassVar = ["slug"]

@@ -1,10 +1,14 @@
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from celery import current_app
 from django.db import connection
+from django.utils import timezone
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from arena.battles import opening
 from arena.leaderboards import matchup_counts
@@ -12,10 +16,15 @@ from arena.models import Board
 from generators.adapters.registry import ADAPTERS
 from generators.workers import generator_cache
 from tests import builders
+from tests.clock import Clock
 from tests.fake_adapters import Draw, Script, ScriptedGenerator
 from tests.latch import Latch
 from tests.processes import Children, RedisServer
 from tests.settings import REQUIRE_SERVICES
+
+# Hypothesis measures by the clock, and a busy machine is no reason to fail.
+hypothesis_settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("tests")
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
@@ -38,12 +47,22 @@ def _required_services(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_media(settings, tmp_path: Path) -> None:
-    """Each test its own images, and nothing kept in this process from another test's rows."""
+def _own_media(settings, tmp_path: Path) -> Iterator[None]:
+    """Gives each test its own images, and keeps nothing in this process that belongs to another test's rows."""
     settings.MEDIA_ROOT = tmp_path / "media"
-    generator_cache.evict_all()
     for cached in (matchup_counts.read_matchup_counts, opening._weigh):
         cached.cache_clear()
+    yield
+    generator_cache.evict_all()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Stops the time of this process, for ``timezone.now`` and ``time.sleep``. The test moves it on."""
+    clock = Clock()
+    monkeypatch.setattr(timezone, "now", clock.read)
+    monkeypatch.setattr(time, "sleep", clock.sleep)
+    return clock
 
 
 @pytest.fixture

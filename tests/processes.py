@@ -3,6 +3,7 @@
 import http.client
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -24,8 +25,12 @@ from tests.settings import POSTGRES
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
-    """The first true value of ``condition``, looked at again and again; fails the test after ``seconds``."""
+# Seconds. Generous: a wait ends with its event, and only a test that fails waits this long.
+PATIENCE = 120.0
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+    """Poll ``condition`` and return its first true value. Fails the test after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
@@ -34,9 +39,9 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30) -> 
 
 
 def run_at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Call each in a thread of its own, all at the same moment; their answers, or what they raised."""
+    """Call each function in its own thread, all at the same moment. Returns what each returned or raised."""
     answers: list[Any] = [None] * len(calls)
-    barrier = threading.Barrier(len(calls), timeout=30)
+    barrier = threading.Barrier(len(calls), timeout=PATIENCE)
 
     def run(index: int) -> None:
         try:
@@ -55,10 +60,23 @@ def run_at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     return answers
 
 
+def is_blocking_another() -> bool:
+    """Whether another PostgreSQL session waits for a lock that this thread's transaction holds."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))")
+        return cursor.fetchone()[0]
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port on which nothing listens, below the range from which Linux takes the ports of outgoing connections."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def listens(port: int) -> bool:
@@ -122,7 +140,16 @@ class RedisServer:
     def start(self) -> None:
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         self.child = Child(["redis-server", *options, "--dir", str(self.folder)], self.folder / "redis.log")
-        wait_until(lambda: listens(self.port), "Redis listens", 10)
+        try:
+            wait_until(self._listens, "Redis listens")
+        except AssertionError:
+            self.stop()
+            raise
+
+    def _listens(self) -> bool:
+        assert self.child
+        assert self.child.process.poll() is None, self.child.log.read_text()[-2000:]
+        return listens(self.port)
 
     def stop(self) -> None:
         if self.child:
@@ -277,7 +304,7 @@ class Browser:
         return self._ask("POST", page.vote_path, body, headers)
 
     def _ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Page:
-        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
             link.request(method, path, body, headers | ({"Cookie": cookies} if cookies else {}))

@@ -56,7 +56,7 @@ def note_answers(slug: str, answers: Iterable[Answer]) -> None:
 
 def close_breaker(slug: str) -> None:
     """Let the provider be called again now: the operator has mended what was wrong."""
-    Provider.objects.filter(slug=slug).update(failures=0, resume_at=None, fault="")
+    Provider.objects.filter(slug=slug).update(failures=0, resume_at=None, last_error="")
 
 
 def _says_something(error: AdapterError) -> bool:
@@ -76,9 +76,9 @@ def _note_fault(slug: str, error: AdapterError) -> None:
         # Not a failure; but where the provider says how long, all of us wait.
         if error.retry_after:
             seconds = min(error.retry_after, LONGEST_BREAK)
-            providers.update(resume_at=now + timedelta(seconds=seconds), failed_at=now, fault=_describe(error))
+            providers.update(resume_at=now + timedelta(seconds=seconds), failed_at=now, last_error=_describe(error))
         return
-    providers.update(failures=F("failures") + 1, failed_at=now, fault=_describe(error))
+    providers.update(failures=F("failures") + 1, failed_at=now, last_error=_describe(error))
     if error.code == AUTHENTICATION or error.outcome is Outcome.QUOTA:
         providers.update(failures=BREAK_AFTER, resume_at=now + timedelta(seconds=ACCOUNT_BREAK))
         return

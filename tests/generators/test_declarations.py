@@ -3,7 +3,6 @@
 import io
 import re
 import threading
-import time
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +23,7 @@ from generators.prompts.packs import PromptSetChangedError, declare_prompt_set
 from generators.providers.charges import reserve_charge
 from tests import builders
 from tests.fake_adapters import ScriptedGenerator
-from tests.processes import run_at_once
+from tests.processes import PATIENCE, is_blocking_another, run_at_once, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -208,10 +207,10 @@ def test_a_price_does_not_change_under_a_charge_that_is_being_made(paid: dict[st
         with transaction.atomic():
             reserve_charge(generation)
             reserved.set()
-            time.sleep(0.3)
+            wait_until(is_blocking_another, "the declaration waits for the charge")
 
     def declare() -> None:
-        reserved.wait(10)
+        assert reserved.wait(PATIENCE)
         declare_model(paid | {"prices": [NOVEMBER | {"units": {"image": 0.05}}]})
 
     _, refused = run_at_once([charge_slowly, declare])

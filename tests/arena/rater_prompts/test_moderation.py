@@ -143,10 +143,10 @@ def test_a_rule_of_two_lists_needs_a_word_of_each() -> None:
 
 
 def test_the_longest_text_takes_no_time() -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     for text in ("p.0 r n! " * 1111, "a " * 5000, "!" * 10_000, "a1!" * 3333):
         check_words(text)
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def refuse_cats(text: str) -> str | None:

@@ -79,7 +79,7 @@ def test_the_page_says_what_was_spent_and_what_is_uncertain(operator: Client, sp
 def test_a_broken_provider_is_shown_and_can_be_called_again(operator: Client, spent: Generation) -> None:
     later = timezone.now() + timedelta(minutes=3)
     Provider.objects.filter(slug="scripted").update(
-        failures=7, resume_at=later, fault="transient: 500", failed_at=later
+        failures=7, resume_at=later, last_error="transient: 500", failed_at=later
     )
     page = operator.get(reverse("providers")).content.decode()
     assert "Not called" in page

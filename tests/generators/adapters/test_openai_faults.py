@@ -208,7 +208,7 @@ class TestTransport:
         released = threading.Event()
 
         def stay_silent(request: Request) -> Response:
-            released.wait(5)
+            released.wait(60)
             return Response("{}")
 
         httpserver.expect_request(provider.generations).respond_with_handler(stay_silent)

@@ -149,7 +149,7 @@ def test_a_bucket_that_does_not_answer_is_unavailable_for_now(monkeypatch: pytes
             attempt()
         assert not isinstance(caught.value, FileNotFoundError)
         assert SECRET not in str(caught.value)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60, "the attempts are bounded"
 
 
 def test_a_bucket_that_does_not_exist_takes_no_original(s3: str, monkeypatch: pytest.MonkeyPatch, settings) -> None:

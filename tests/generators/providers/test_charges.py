@@ -1,4 +1,4 @@
-"""Money: set aside before a provider is called, settled when it answered, never spent past a budget, never paid twice."""
+"""Charges: reserved before a provider is called, settled after it answered, within the budget, never paid twice."""
 
 import io
 import logging

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 from redis import Redis
 
@@ -37,7 +37,7 @@ from tests.generations import (
     wait_for_ok,
 )
 from tests.latch import Latch
-from tests.processes import Children, RedisServer, run_at_once, wait_until
+from tests.processes import PATIENCE, Children, RedisServer, is_blocking_another, run_at_once, wait_until
 
 Status = Generation.Status
 
@@ -120,15 +120,22 @@ def test_a_worker_replaces_killed_drawing_processes_and_what_kills_each_is_given
 def test_a_drawing_that_never_ends_gives_its_worker_back_with_the_claim(
     children: Children, redis: RedisServer, latch: Latch, settings: Any
 ) -> None:
-    settings.MAX_ATTEMPTS, settings.CLAIM_SECONDS = 1, 3
+    # The first drawing loads what the second needs, which then begins long before its time is over.
+    worker = children.start_worker(redis.url, PARAGONE_CLAIM_SECONDS="10")
+    latch.open()
+    (short,) = request_slow_generations(latch)
+    wait_for_ok(short)
+    latch.close()
+
+    settings.MAX_ATTEMPTS, normal, settings.CLAIM_SECONDS = 1, settings.CLAIM_SECONDS, 10
     (endless,) = request_slow_generations(latch)
-    worker = children.start_worker(redis.url, PARAGONE_CLAIM_SECONDS="3")
-    wait_until(latch.arrivals, "the drawing begins")
+    wait_until(lambda: len(latch.arrivals()) == 2, "the drawing begins")
     worker.wait_for_log("TimeLimitExceeded")
     wait_until(lambda: (sweep(), status_of(endless))[1] == Status.FAILED, "the sweeper gives it up")
     assert reload(endless).reason == "worker_lost"
 
     latch.open()
+    settings.CLAIM_SECONDS = normal
     (following,) = request_slow_generations(latch)
     wait_for_ok(following)
     assert reload(following).attempts == 1
@@ -254,14 +261,19 @@ def test_a_row_that_somebody_is_writing_to_is_drawn_when_they_are_done(script: S
     """Its message is gone from the queue by then: whoever passed over the row would leave it to wait for long."""
     generation = make_generation()
     script(lambda request: GeneratedImage(paint(1), "image/png"))
-    worker = threading.Thread(target=lambda: (produce(generation.pk), connection.close()))
-    with transaction.atomic():
-        Generation.objects.filter(pk=generation.pk).update(due_at=timezone.now())
-        worker.start()
-        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        with connection.cursor() as cursor:
-            wait_until(lambda: cursor.execute(waits).fetchone() != (0,), "the worker waits")
-    worker.join()
+    locked = threading.Event()
+
+    def write() -> None:
+        with transaction.atomic():
+            Generation.objects.filter(pk=generation.pk).update(due_at=timezone.now())
+            locked.set()
+            wait_until(is_blocking_another, "the worker waits for the row")
+
+    def draw() -> None:
+        assert locked.wait(PATIENCE)
+        produce(generation.pk)
+
+    assert run_at_once([write, draw]) == [None, None]
     assert status_of(generation) == Status.OK
 
 
@@ -279,20 +291,12 @@ def test_two_who_ask_for_the_same_images_in_either_order_do_not_lock_each_other_
         with transaction.atomic():
             asked = ask(first)
             one_asked.set()
-            wait_until(is_someone_waiting_for_us, "the other meets the row that is not committed yet")
+            wait_until(is_blocking_another, "the other meets the row that is not committed yet")
             return asked + ask(second)
 
     def ask_the_other_way_round() -> list[ImageModel]:
-        one_asked.wait(10)
+        assert one_asked.wait(PATIENCE)
         return ask(second, first)
-
-    def is_someone_waiting_for_us() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT EXISTS (SELECT FROM pg_locks"
-                " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
-            )
-            return cursor.fetchone()[0]
 
     one_asked = threading.Event()
     assert run_at_once([ask_for_one_then_the_other, ask_the_other_way_round]) == [[first, second], [second, first]]
@@ -319,15 +323,16 @@ def test_a_doubled_message_does_not_cut_the_wait_short_that_a_provider_asked_for
     messages: list[tuple[int, int]] = []
     monkeypatch.setattr(generations.current_app, "send_task", lambda name, args, **options: messages.append(args))
     script(lambda request: return_or_raise(AdapterError(Outcome.RATE_LIMITED, "slow down", retry_after=300)))
-    generation = make_generation(due_at=timezone.now())
+    now = timezone.now()
+    generation = make_generation(due_at=now)
     for seconds in range(0, 600, 200):
-        sweep(timezone.now() + timedelta(seconds=seconds))
+        sweep(now + timedelta(seconds=seconds))
     assert len(messages) == 3
     for message in messages:
         tasks.produce(*message)
     held_back = reload(generation)
     assert (held_back.status, held_back.attempts) == (Status.PENDING, 1)
-    assert held_back.due_at > timezone.now() + timedelta(seconds=290)
+    assert held_back.due_at >= now + timedelta(seconds=300)
 
     assert sweep() == 0
     assert sweep(held_back.due_at) == 1

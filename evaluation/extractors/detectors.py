@@ -79,11 +79,11 @@ class ObjectDetector:
         detections = [
             (names[int(found["labels"][i])], found["boxes"][i].tolist(), float(found["scores"][i])) for i in order
         ]
-        objects = [_describe(image, *detection) for detection in detections]
+        objects = [describe_object(image, *detection) for detection in detections]
         return {"objects": [thing for thing in objects if thing], "labels": sorted(set(names.values()))}
 
 
-def _describe(image: Pixels, label: str, box: Sequence[float], confidence: float) -> dict[str, Any] | None:
+def describe_object(image: Pixels, label: str, box: Sequence[float], confidence: float) -> dict[str, Any] | None:
     """One object of the record; None for a box that holds no pixel of the image."""
     height, width = image.shape[:2]
     x0, y0, x1, y1 = (min(max(side, 0.0), most) for side, most in zip(box, (width, height) * 2, strict=True))

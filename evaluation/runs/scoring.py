@@ -16,7 +16,8 @@ from django.conf import settings
 
 from evaluation.extractors.feature_store import FeatureStore
 from evaluation.metrics.base import Measurement, Metric, SampleInputs, SetMetric, UnscoredError
-from evaluation.metrics.computing.evaluating import Evaluation, compare, describe, evaluate
+from evaluation.metrics.computing.comparing import compare_with_baseline
+from evaluation.metrics.computing.evaluating import Evaluation, describe_outcome, evaluate_metric
 from evaluation.models import Run, Sample, Score
 from evaluation.reference_sets.references import find_reference
 from evaluation.results import Comparison, MetricOutcome, Verdict
@@ -123,7 +124,7 @@ def _evaluate(
             known = extractions.identities[specification]
             reference, row = find_reference(metric.reference_name, specification, known)
             identity["reference"] = {"name": row.name, "digest": row.digest, "n": row.n}
-        evaluation = evaluate(metric, samples, reference=reference, confidence=confidence)
+        evaluation = evaluate_metric(metric, samples, reference=reference, confidence=confidence)
         evaluation = replace(evaluation, warnings=(*evaluation.warnings, *extractions.warn(specifications)))
         comparison = comparing(metric, reference)
     except UnscoredError as reason:
@@ -131,7 +132,7 @@ def _evaluate(
     if isinstance(metric, SetMetric):
         # Distances of distributions depend on how many images there are.
         identity["n"] = evaluation.n_scored
-    return evaluation, describe(metric, evaluation, comparison, declared.label, identity)
+    return evaluation, describe_outcome(metric, evaluation, comparison, declared.label, identity)
 
 
 def _leave_unscored(reason: UnscoredError, n: int, confidence: float) -> Evaluation:
@@ -159,7 +160,7 @@ def _compare(
         return None
     if baseline.status != Run.Status.DONE:
         return Comparison(reason=f"the baseline's run is {baseline.status}. {baseline.message}".strip())
-    return compare(metric, own, others, reference=reference, confidence=confidence)
+    return compare_with_baseline(metric, own, others, reference=reference, confidence=confidence)
 
 
 def _list_scores(label: str, samples: Sequence[Sample], evaluation: Evaluation) -> list[Score]:

@@ -9,17 +9,17 @@ from evaluation.metrics.computing.measuring import (
     Measured,
     RowMetric,
     attempt_value,
-    check,
+    check_samples,
     count_reasons,
     key_of,
-    measure,
+    measure_samples,
     sort_samples,
 )
 from evaluation.metrics.intervals.base import Interval
 from evaluation.results import Comparison
 
 
-def compare(
+def compare_with_baseline(
     metric: Metric,
     samples: Sequence[SampleInputs],
     baseline_samples: Sequence[SampleInputs],
@@ -48,7 +48,7 @@ def compare(
 def _compare_rows(
     metric: RowMetric, samples: Sequence[SampleInputs], baseline: Sequence[SampleInputs], confidence: float
 ) -> Comparison:
-    own, other = measure(metric, samples), measure(metric, baseline)
+    own, other = measure_samples(metric, samples), measure_samples(metric, baseline)
     both = _scored_keys(own) & _scored_keys(other)
     if not both:
         return _refuse([*own.unscored, *other.unscored])
@@ -73,7 +73,7 @@ def _compare_sets(
     reference: Any,
     confidence: float,
 ) -> Comparison:
-    faults, other_faults = check(metric, samples), check(metric, baseline)
+    faults, other_faults = check_samples(metric, samples), check_samples(metric, baseline)
     passed = [own is None and other is None for own, other in zip(faults, other_faults, strict=True)]
     if not any(passed):
         return _refuse([fault for fault in [*faults, *other_faults] if fault])

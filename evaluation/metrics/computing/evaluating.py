@@ -14,24 +14,21 @@ from evaluation.metrics.base import (
     SetMetric,
     UnscoredError,
 )
-from evaluation.metrics.computing.comparing import compare
 from evaluation.metrics.computing.intervals import find_row_interval, find_set_interval
 from evaluation.metrics.computing.measuring import (
     Measured,
     RowMetric,
     attempt,
     attempt_value,
-    check,
+    check_samples,
     count_reasons,
-    measure,
+    measure_samples,
     sort_samples,
     to_rows,
 )
 from evaluation.metrics.intervals.base import Interval
 from evaluation.metrics.registry import METRICS
 from evaluation.results import Comparison, MetricOutcome
-
-__all__ = ["Evaluation", "compare", "describe", "evaluate"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +55,7 @@ class Evaluation:
     groups: Mapping[str, float] = field(default_factory=dict)
 
 
-def evaluate(
+def evaluate_metric(
     metric: Metric, samples: Sequence[SampleInputs], *, reference: Any = None, confidence: float = 0.95
 ) -> Evaluation:
     """Measure, aggregate, and say how sure that is. No fault of a sample or of the metric gets out of here.
@@ -78,7 +75,7 @@ def evaluate(
 
 
 def _evaluate_rows(metric: RowMetric, samples: Sequence[SampleInputs], confidence: float) -> Evaluation:
-    measured = measure(metric, samples)
+    measured = measure_samples(metric, samples)
     answer_of = {id(s): answer for unit, answer in zip(measured.units, measured.answers, strict=True) for s in unit}
     counted = Evaluation(
         n_scored=len(measured.scored),
@@ -98,7 +95,7 @@ def _evaluate_rows(metric: RowMetric, samples: Sequence[SampleInputs], confidenc
 
 
 def _evaluate_set(metric: SetMetric, samples: Sequence[SampleInputs], reference: Any, confidence: float) -> Evaluation:
-    faults = check(metric, samples)
+    faults = check_samples(metric, samples)
     passed = sort_samples([sample for sample, fault in zip(samples, faults, strict=True) if fault is None])
     unscored = [fault for fault in faults if fault is not None]
     counted = Evaluation(
@@ -138,7 +135,7 @@ def _conclude(metric: Metric, found: Evaluation, interval: Interval) -> Evaluati
     )
 
 
-def describe(
+def describe_outcome(
     metric: Metric, evaluation: Evaluation, comparison: Comparison | None, label: str, identity: Mapping[str, Any]
 ) -> MetricOutcome:
     """All of it in plain values, with what the metric declares of itself."""

@@ -101,7 +101,7 @@ def to_rows(measurements: Sequence[Measurement]) -> Rows:
     return np.array([measurement.values for measurement in measurements], dtype=np.float64)
 
 
-def measure(metric: RowMetric, samples: Sequence[SampleInputs]) -> Measured:
+def measure_samples(metric: RowMetric, samples: Sequence[SampleInputs]) -> Measured:
     """Ask the metric about every sample, or about the samples of every prompt."""
     ordered = sort_samples(samples)
     if isinstance(metric, PromptMetric):
@@ -110,11 +110,11 @@ def measure(metric: RowMetric, samples: Sequence[SampleInputs]) -> Measured:
     # A metric that must know all samples to measure one fails for all of them or for none.
     together = type(metric).measure_all is not SampleMetric.measure_all
     parts = [ordered] if together else [[sample] for sample in ordered]
-    answers = [answer for part in parts for answer in _measure_samples(metric, part)]
+    answers = [answer for part in parts for answer in _measure_each(metric, part)]
     return Measured(tuple((sample,) for sample in ordered), tuple(answers), of_prompts=False)
 
 
-def _measure_samples(metric: SampleMetric, samples: list[SampleInputs]) -> list[Measurement | UnscoredError]:
+def _measure_each(metric: SampleMetric, samples: list[SampleInputs]) -> list[Measurement | UnscoredError]:
     answers = attempt(metric, lambda: metric.measure_all(samples))
     if isinstance(answers, UnscoredError):
         return [answers] * len(samples)
@@ -131,6 +131,6 @@ def _expect_numbers(answer: Measurement | UnscoredError) -> Measurement | Unscor
     return answer
 
 
-def check(metric: SetMetric, samples: Sequence[SampleInputs]) -> list[UnscoredError | None]:
+def check_samples(metric: SetMetric, samples: Sequence[SampleInputs]) -> list[UnscoredError | None]:
     """Why each sample, in the given order, cannot be part of the set; None where it can."""
     return [attempt(metric, partial(metric.check, sample)) for sample in samples]

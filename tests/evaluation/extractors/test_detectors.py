@@ -3,7 +3,6 @@
 import json
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from PIL import Image
 
 from evaluation.extractors import detectors
 from evaluation.extractors.base import MissingWeightsError
-from evaluation.extractors.detectors import ObjectDetector
+from evaluation.extractors.detectors import ObjectDetector, describe_object
 from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
 
 LABELS = {0: "cat", 1: "lamp", 2: "mouse"}
@@ -88,12 +87,11 @@ def test_images_of_any_size_give_the_same_alone_and_together(detector: ObjectDet
 def test_the_colour_is_that_of_the_box() -> None:
     image = np.full((60, 60, 3), (30, 90, 220), dtype=np.uint8)
     image[20:40, 10:30] = (210, 30, 30)
-    describe: Any = detectors._describe
-    assert describe(image, "cat", [10, 20, 30, 40], 0.9)["color"] == "red"
-    assert describe(image, "cat", [-5, -5, 70, 70], 0.9) == {
+    assert describe_object(image, "cat", [10, 20, 30, 40], 0.9)["color"] == "red"
+    assert describe_object(image, "cat", [-5, -5, 70, 70], 0.9) == {
         "label": "cat", "color": "blue", "box": [0.0, 0.0, 60, 60], "confidence": 0.9,
     }  # fmt: skip
-    assert describe(image, "cat", [70, 70, 90, 90], 0.9) is None
+    assert describe_object(image, "cat", [70, 70, 90, 90], 0.9) is None
 
 
 def test_a_folder_that_lacks_files_says_which_and_how_to_get_them(tmp_path: Path) -> None:

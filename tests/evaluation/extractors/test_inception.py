@@ -9,7 +9,6 @@ import pytest
 
 from evaluation.extractors.images.resizing import resize
 from evaluation.extractors.inception.extractor import InceptionV3
-from evaluation.extractors.inception.network import _build
 from evaluation.extractors.networks.running import run_network
 from tests.evaluation.extractors.images.encoded_images import encode, make_noise
 from tests.evaluation.extractors.tiny_networks import find_inception, load_archive, stack
@@ -22,14 +21,15 @@ def extract_documented() -> tuple[dict[int, list[Any]], Any]:
     """Of torchmetrics' example: by the number of features those of (real, generated); and the random state after it."""
     import torch
 
-    kernels = [module.weight.shape for module in _build().modules() if isinstance(module, torch.nn.Conv2d)]
+    network = find_inception("torchmetrics").network
+    kernels = [module.weight.shape for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
     torch.manual_seed(42)
     # The example's network takes random weights before it loads its own: as many numbers are drawn here.
     for shape in (*kernels, (1008, 2048), (1008,)):
         torch.empty(shape).uniform_()
     images = [torch.randint(low, high, (100, 3, 299, 299), dtype=torch.uint8) for low, high in ((0, 200), (100, 255))]
     state = torch.get_rng_state()
-    layers = find_inception("torchmetrics").network[0]
+    layers = network[0]
 
     def look(planes: Any) -> Any:
         early = layers[:4](planes)

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from evaluation.metrics.base import Measurement, Metric, Rows, SampleInputs, UnscoredError
-from evaluation.metrics.computing.evaluating import describe, evaluate
+from evaluation.metrics.computing.evaluating import describe_outcome, evaluate_metric
 from evaluation.metrics.preference import WinRate
 from evaluation.results import Comparison
 from tests.evaluation.metrics.made_up import Cheap, Mean, Rank, Rate, Share, Spread, Variance, make_sample, make_samples
@@ -18,7 +18,7 @@ BROKEN = -2000.0
 
 def test_the_value_is_the_aggregate_with_an_interval_over_prompts() -> None:
     samples = make_samples([[1.0, 2.0], [3.0, 4.0], [5.0, 9.0]])
-    found = evaluate(Mean(), samples)
+    found = evaluate_metric(Mean(), samples)
     assert found.value == pytest.approx(4.0)
     assert found.ci_low < 4.0 < found.ci_high
     assert found.interval == "bootstrap over 3 prompts, 1,000 resamples"
@@ -27,13 +27,13 @@ def test_the_value_is_the_aggregate_with_an_interval_over_prompts() -> None:
 
 def test_scores_stand_in_the_order_of_the_samples() -> None:
     samples = [make_sample("b", 1, 4.0), make_sample("a", 0, None), make_sample("b", 0, 2.0)]
-    first, second, third = evaluate(Mean(), samples).scores
+    first, second, third = evaluate_metric(Mean(), samples).scores
     assert (first, third) == (Measurement((4.0,), "read 4.0"), Measurement((2.0,), "read 2.0"))
     assert str(second) == "no price is known"
 
 
 def test_what_is_unscored_is_counted_by_reason_and_is_no_zero() -> None:
-    found = evaluate(Mean(), make_samples([[1.0, None], [3.0, float("nan")], [None, 2.0]]))
+    found = evaluate_metric(Mean(), make_samples([[1.0, None], [3.0, float("nan")], [None, 2.0]]))
     assert found.value == pytest.approx(2.0)
     assert (found.n_scored, found.n_unscored) == (3, 3)
     assert dict(found.reasons) == {"no price is known": 2, "the value is no number: nan": 1}
@@ -43,38 +43,38 @@ def test_what_is_unscored_is_counted_by_reason_and_is_no_zero() -> None:
 def test_an_unexpected_error_unscores_its_sample_and_is_logged(metric: Metric) -> None:
     samples = make_samples([[1.0, 2.0], [BROKEN, 5.0], [4.0, 7.0], [1.0, 1.5]])
     with capture_logs() as logs:
-        found = evaluate(metric, samples)
+        found = evaluate_metric(metric, samples)
     assert found.value is not None
     assert found.reasons == {"ZeroDivisionError: division by zero": 1}
     assert [(log["event"], log["log_level"]) for log in logs] == [("metric_crashed", "error")]
 
 
 def test_a_metric_that_must_know_all_samples_fails_for_all() -> None:
-    assert evaluate(Rank(), make_samples([[3.0], [1.0], [2.0]])).value == pytest.approx(1.0)
-    found = evaluate(Rank(), make_samples([[3.0], [BROKEN]]))
+    assert evaluate_metric(Rank(), make_samples([[3.0], [1.0], [2.0]])).value == pytest.approx(1.0)
+    found = evaluate_metric(Rank(), make_samples([[3.0], [BROKEN]]))
     assert (found.value, found.n_unscored) == (None, 2)
     assert found.reason == "Nothing could be scored: ZeroDivisionError: division by zero"
 
 
 @pytest.mark.parametrize("metric", [Mean(), Spread(), Variance()])
 def test_without_a_scored_sample_there_is_no_value_but_a_reason(metric: Metric) -> None:
-    found = evaluate(metric, make_samples([[None, None], [None, None]]))
+    found = evaluate_metric(metric, make_samples([[None, None], [None, None]]))
     assert (found.value, found.ci_low, found.interval, found.n_scored) == (None, None, "", 0)
     assert found.reason == "Nothing could be scored: no price is known"
-    assert evaluate(metric, []).reason == "There are no samples."
+    assert evaluate_metric(metric, []).reason == "There are no samples."
 
 
 def test_samples_that_the_metric_is_not_about_are_neither_scored_nor_missing() -> None:
     cheap, dear = (make_sample(name, value=value, category=name) for name, value in (("cheap", 1.0), ("dear", 9.0)))
     failed = replace(make_sample("dear too", value=None, category="dear"), outcome="failed")
-    found = evaluate(Cheap(), [dear, cheap, failed])
+    found = evaluate_metric(Cheap(), [dear, cheap, failed])
     assert (found.value, found.n_scored, found.n_unscored) == (1.0, 1, 0)
     assert found.scores == (None, Measurement((1.0,), "read 1.0"), None)
-    assert evaluate(Cheap(), [dear]).reason == "There are no samples."
+    assert evaluate_metric(Cheap(), [dear]).reason == "There are no samples."
 
 
 def test_the_commonest_of_several_reasons_is_told() -> None:
-    found = evaluate(Mean(), make_samples([[None, float("inf")], [None, None]]))
+    found = evaluate_metric(Mean(), make_samples([[None, float("inf")], [None, None]]))
     assert found.reason == ("Nothing could be scored: no price is known (so 3 of 4; the others for other reasons)")
 
 
@@ -98,19 +98,19 @@ class Ratio(Mean):
     ],
 )
 def test_an_aggregate_that_fails_is_no_value_with_its_reason(prices: list[list[float]], reason: str) -> None:
-    found = evaluate(Ratio(), make_samples(prices))
+    found = evaluate_metric(Ratio(), make_samples(prices))
     assert (found.value, found.reason, found.n_scored) == (None, reason, 2)
 
 
 def test_below_the_minimum_there_is_a_value_with_a_warning() -> None:
-    found = evaluate(Rate(), make_samples([[1.0], [0.0], [1.0]]))
+    found = evaluate_metric(Rate(), make_samples([[1.0], [0.0], [1.0]]))
     assert found.value == pytest.approx(2 / 3)
     assert found.warnings == ("3 samples were scored; with fewer than 20 the value says little.",)
 
 
 def test_one_prompt_has_a_value_and_no_interval() -> None:
     for metric in (Mean(), Variance()):
-        found = evaluate(metric, make_samples([[1.0, 2.0, 3.0, 4.0, 5.0]]))
+        found = evaluate_metric(metric, make_samples([[1.0, 2.0, 3.0, 4.0, 5.0]]))
         assert found.value is not None
         assert (found.ci_low, found.ci_high, found.interval) == (None, None, "")
         assert found.warnings == ("No interval: an interval needs 2 prompts or more, got 1.",)
@@ -118,26 +118,26 @@ def test_one_prompt_has_a_value_and_no_interval() -> None:
 
 def test_a_share_that_never_failed_is_not_certain() -> None:
     """0 of 40: Clopper and Pearson's upper limit, 1 - 0.025^(1/40)."""
-    found = evaluate(Rate(), make_samples([[0.0]] * 40))
+    found = evaluate_metric(Rate(), make_samples([[0.0]] * 40))
     assert (found.value, found.ci_low) == (0.0, 0.0)
     assert found.ci_high == pytest.approx(1 - 0.025 ** (1 / 40))
-    in_a_set = evaluate(Share(), make_samples([[0.0]] * 40))
+    in_a_set = evaluate_metric(Share(), make_samples([[0.0]] * 40))
     assert (in_a_set.value, in_a_set.ci_high) == (0.0, pytest.approx(found.ci_high))
-    price = evaluate(Mean(), make_samples([[0.0]] * 40))
+    price = evaluate_metric(Mean(), make_samples([[0.0]] * 40))
     assert (price.ci_low, price.ci_high) == (0.0, 0.0)
 
 
 def test_what_is_no_share_of_yes_and_no_is_resampled() -> None:
     votes = make_samples([[1.0], [0.0], [1.0]])
     for metric in (Mean(), Rate()):
-        assert "exact" in evaluate(metric, votes).interval
-        assert "bootstrap" in evaluate(metric, make_samples([[1.0], [0.5], [1.0]])).interval
-    assert "bootstrap" in evaluate(Ratio(), votes).interval
+        assert "exact" in evaluate_metric(metric, votes).interval
+        assert "bootstrap" in evaluate_metric(metric, make_samples([[1.0], [0.5], [1.0]])).interval
+    assert "bootstrap" in evaluate_metric(Ratio(), votes).interval
 
 
 def test_of_a_prompt_metric_prompts_are_counted_and_each_sample_has_the_prompts_measurement() -> None:
     samples = make_samples([[1.0, 4.0], [2.0, 2.5], [7.0]])
-    found = evaluate(Spread(), samples)
+    found = evaluate_metric(Spread(), samples)
     assert found.value == pytest.approx(1.75)
     assert (found.n_scored, found.n_unscored, found.n_prompts) == (2, 1, 2)
     assert [answer.values for answer in found.scores[:4]] == [(3.0,), (3.0,), (0.5,), (0.5,)]
@@ -146,7 +146,7 @@ def test_of_a_prompt_metric_prompts_are_counted_and_each_sample_has_the_prompts_
 
 def test_of_a_set_only_faults_are_kept() -> None:
     samples = make_samples([[1.0, 4.0], [None, 2.5], [7.0, 3.0]])
-    found = evaluate(Variance(), samples)
+    found = evaluate_metric(Variance(), samples)
     assert found.value == pytest.approx(np.var([1, 4, 2.5, 7, 3], ddof=1))
     assert [str(fault) if fault else None for fault in found.scores] == [None, None, "no price is known", *[None] * 3]
     assert found.interval == "jackknife over 3 prompts in 3 groups"
@@ -154,14 +154,14 @@ def test_of_a_set_only_faults_are_kept() -> None:
 
 
 def test_a_set_metric_warns_and_is_given_its_reference() -> None:
-    found = evaluate(Variance(), make_samples([[1.0], [2.0], [3.0]]), reference=0.25)
+    found = evaluate_metric(Variance(), make_samples([[1.0], [2.0], [3.0]]), reference=0.25)
     assert found.value == pytest.approx(0.75)
     assert found.warnings == ("3 samples were scored; with fewer than 5 the value says little.", "few")
 
 
 def test_a_set_that_has_no_value_says_why() -> None:
-    assert evaluate(Variance(), make_samples([[1.0]])).reason == "a variance needs 2 samples"
-    two = evaluate(Variance(), make_samples([[1.0], [2.0]]))
+    assert evaluate_metric(Variance(), make_samples([[1.0]])).reason == "a variance needs 2 samples"
+    two = evaluate_metric(Variance(), make_samples([[1.0], [2.0]]))
     assert two.value == pytest.approx(0.5)
     assert two.warnings[-1] == "No interval: Made up has no value on some of the prompts: a variance needs 2 samples."
 
@@ -170,9 +170,9 @@ def test_a_set_that_has_no_value_says_why() -> None:
 def test_the_order_of_the_samples_changes_nothing(metric: Metric) -> None:
     rng = np.random.default_rng(0)
     samples = make_samples(rng.normal(size=(30, 3)).tolist())
-    first = evaluate(metric, samples)
+    first = evaluate_metric(metric, samples)
     random.Random(1).shuffle(samples)
-    again = evaluate(metric, samples)
+    again = evaluate_metric(metric, samples)
     assert replace(again, scores=()) == replace(first, scores=())
 
 
@@ -184,22 +184,22 @@ def test_groups_are_by_category_and_by_language_where_there_are_several() -> Non
         make_sample("d", 0, 9.0, language="en"),
         make_sample("e", 0, None, category="cups", language="ja"),
     ]
-    assert evaluate(Mean(), samples).groups == {"category: posters": 8.0, "category: signs": 2.0}
+    assert evaluate_metric(Mean(), samples).groups == {"category: posters": 8.0, "category: signs": 2.0}
 
 
 def test_a_category_without_a_value_is_left_out() -> None:
     samples = [make_sample("a", 0, 1.0, category="x"), make_sample("b", 0, -1.0, category="y")]
     samples += [make_sample("c", 0, 2.0, category="z")]
-    assert evaluate(Ratio(), samples).groups == {"category: x": 1.0, "category: z": 1.0}
+    assert evaluate_metric(Ratio(), samples).groups == {"category: x": 1.0, "category: z": 1.0}
 
 
 def test_all_of_it_is_described_with_what_the_metric_declares() -> None:
     sample = SampleInputs(prompt=make_sample("a").prompt, seed=0)
-    found = evaluate(WinRate(), [sample], confidence=0.9)
+    found = evaluate_metric(WinRate(), [sample], confidence=0.9)
     comparison = Comparison(reason="no baseline")
-    outcome = describe(WinRate(), found, comparison, "wins", {"n": 3})
+    outcome = describe_outcome(WinRate(), found, comparison, "wins", {"n": 3})
     assert (outcome.label, outcome.name, outcome.title, outcome.unit) == ("wins", "win-rate", "Win rate", "share")
     assert (outcome.value, outcome.n_unscored, outcome.confidence) == (None, 1, 0.9)
     assert outcome.reason == "Nothing could be scored: nobody has voted on it"
     assert (outcome.comparison, outcome.identity) == (comparison, {"n": 3})
-    assert describe(Mean(), found, None, "own", {}).name == "own"
+    assert describe_outcome(Mean(), found, None, "own", {}).name == "own"

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from evaluation.metrics.base import UnscoredError
-from evaluation.metrics.distances import kernel as module
 from evaluation.metrics.distances.kernel import KernelDistance, kernel_distance, kernel_distances
 from evaluation.metrics.distances.subsets import draw_subsets
 from evaluation.metrics.features.rows import FeatureRows
@@ -69,20 +68,21 @@ def test_of_one_distribution_it_is_zero_on_average() -> None:
     assert min(values) < 0
 
 
-def test_the_variants_differ_in_the_size_of_a_subset(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(module, "kernel_distances", lambda x, y, size, seed: asked.append((size, seed)) or np.zeros(1))
-    for n, m in ((700, 900), (1200, 1100)):
-        reference = make_reference(draw_features(m, 2, seed=1))
-        for subset in ("clean-fid", "torchmetrics"):
-            metric = KernelDistance(extractor=EXTRACTOR, reference="photos", subset=subset, seed=3)
-            rows = FeatureRows((draw_features(n, 2),))
-            if (n, subset) == (700, "torchmetrics"):
-                with pytest.raises(UnscoredError, match=r"1,000 images \(torchmetrics\) cannot be drawn from 700"):
-                    metric.compute(rows, reference)
-            else:
-                metric.compute(rows, reference)
-    assert asked == [(700, 3), (1000, 3), (1000, 3)]
+@pytest.mark.parametrize(
+    ("subset", "n", "m", "size"),
+    [("clean-fid", 700, 900, 700), ("clean-fid", 1200, 1100, 1000), ("torchmetrics", 1200, 1100, 1000)],
+)
+def test_the_variants_differ_in_the_size_of_a_subset(subset: str, n: int, m: int, size: int) -> None:
+    x, y = draw_features(n, 2), draw_features(m, 2, seed=1)
+    metric = KernelDistance(extractor=EXTRACTOR, reference="photos", subset=subset, seed=3)
+    value = metric.compute(FeatureRows((x,)), make_reference(y))
+    assert value == kernel_distances(stacked(x), stacked(y), size, seed=3).mean()
+
+
+def test_the_variant_of_torchmetrics_refuses_fewer_than_1000_images() -> None:
+    metric = KernelDistance(extractor=EXTRACTOR, reference="photos", subset="torchmetrics")
+    with pytest.raises(UnscoredError, match=r"1,000 images \(torchmetrics\) cannot be drawn from 700"):
+        metric.compute(FeatureRows((draw_features(700, 2),)), make_reference(draw_features(900, 2, seed=1)))
 
 
 def test_the_metric_is_the_mean_of_its_subsets() -> None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from evaluation.extractors.base import MissingWeightsError
 from evaluation.metrics.base import Measurement, PromptInputs, SampleInputs, UnscoredError
-from evaluation.metrics.computing.evaluating import evaluate
+from evaluation.metrics.computing.evaluating import evaluate_metric
 from evaluation.metrics.text_rendering.unwanted_text import UnwantedText
 
 BEACH = PromptInputs(key="beach", text="A beach at dawn, the painter's easel in the sand")
@@ -83,10 +83,12 @@ def test_what_was_not_read_is_unscored_and_never_a_zero(changes: dict[str, Any],
 def test_the_value_is_the_share_of_images_with_an_exact_interval() -> None:
     sign = PromptInputs(key="sign", text="a sign", targets=("SALE",))
     lettered = [sample(("SHOP", 0.9)), sample(("SALE", 0.9), prompt=sign)]
-    found = evaluate(UnwantedText(), [*lettered, *(sample(seed=seed) for seed in (1, 2, 3))])
+    found = evaluate_metric(UnwantedText(), [*lettered, *(sample(seed=seed) for seed in (1, 2, 3))])
     assert (found.value, found.n_scored, found.n_unscored) == (0.25, 4, 0)
     assert found.scores[1] is None
-    clean = evaluate(UnwantedText(), [sample(prompt=PromptInputs(key=str(n), text="a beach")) for n in range(20)])
+    clean = evaluate_metric(
+        UnwantedText(), [sample(prompt=PromptInputs(key=str(n), text="a beach")) for n in range(20)]
+    )
     assert clean.value == clean.ci_low == 0.0
     assert clean.ci_high == pytest.approx(1 - 0.025 ** (1 / 20))  # Clopper and Pearson's, by hand
 

@@ -13,6 +13,7 @@ from arena.simulation import StrengthModel
 from generators.adapters.registry import find_capabilities
 from generators.declarations import declare_model
 from generators.input_files.fields import Declaration
+from generators.input_files.fixtures import find_prompt_file
 from generators.models import ImageModel, Prompt, PromptSet
 from generators.prompts.packs import declare_prompt_set
 
@@ -105,15 +106,16 @@ def _expect_editors(declaration: BoardDeclaration, models: list[ImageModel], pro
 
 
 def seed(file: Path) -> list[Board]:
-    """Declare everything in a TOML file: ``prompt_files`` (beside it), ``models``, ``boards``."""
-    return declare_all(tomllib.loads(file.read_text()), file.parent)
+    """Declare everything in a TOML file: ``prompt_files``, ``models``, ``boards``."""
+    return declare_all(tomllib.loads(file.read_text()), file)
 
 
 @transaction.atomic
-def declare_all(declared: Mapping[str, Any], folder: Path) -> list[Board]:
-    """What a file for ``seed`` holds, read already; other files lie in ``folder``. All of it, or nothing."""
+def declare_all(declared: Mapping[str, Any], file: Path) -> list[Board]:
+    """Declare all models, prompt sets and boards of a TOML file, or none. ``prompt_files`` are paths, or names."""
     for name in declared.get("prompt_files", []):
-        declare_prompt_set(tomllib.loads((folder / name).read_text()), (folder / name).parent)
+        prompt_file = find_prompt_file(name, file)
+        declare_prompt_set(tomllib.loads(prompt_file.read_text()), prompt_file.parent)
     for model in declared.get("models", []):
         declare_model(model)
     return [declare_board(board) for board in declared.get("boards", [])]

@@ -1,7 +1,7 @@
-"""The embedded broker: kombu's file-system transport, with messages that appear whole.
+"""The embedded broker: kombu's file-system transport, with folders made at first use and messages that appear whole.
 
-kombu creates a message under its final name and then writes it, so a worker that polls at that instant reads an
-empty file and stops. Here the message is written elsewhere and renamed into the queue.
+kombu creates a message under its final name and then writes it, so a worker that polls at that moment reads an
+empty file and stops. This transport writes the message under another name and renames it into the queue.
 """
 
 import os
@@ -15,6 +15,11 @@ from kombu.utils.json import dumps
 
 
 class Channel(filesystem.Channel):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for folder in (self.data_folder_in, self.data_folder_out, self.control_folder):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
         folder = Path(self.data_folder_out)
         # The wall clock, not the monotonic one: messages of an earlier boot must stay in order.

@@ -17,11 +17,13 @@ from django.utils.module_loading import import_string
 
 @register(Tags.security)
 def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
+    if not settings.PRODUCTION:
+        return []  # the key is made at its first use
     try:
         key = settings.SECRET_KEY
-    except ImproperlyConfigured:  # Django's way to say that it is empty
+    except ImproperlyConfigured:  # Django raises it for an empty key
         key = ""
-    if settings.PRODUCTION and len(key) < 32:
+    if len(key) < 32:
         return [
             Error(
                 "Production runs without a secret key (of 32 characters or more).",
@@ -87,7 +89,7 @@ def check_broker(**kwargs: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def check_static_files(**kwargs: Any) -> list[CheckMessage]:
-    if settings.PRODUCTION and not (Path(settings.STATIC_ROOT) / "staticfiles.json").exists():
+    if settings.PRODUCTION and settings.STATIC_ROOT and not (Path(settings.STATIC_ROOT) / "staticfiles.json").exists():
         return [
             Error(
                 f"The static files are not collected in {settings.STATIC_ROOT}: every page would fail.",

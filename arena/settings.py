@@ -4,7 +4,6 @@
 """
 
 import os
-import secrets
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,8 +11,10 @@ import dj_database_url
 import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import SimpleLazyObject
 from environs import FileAwareEnv
 
+from arena.state_folder import SqliteConnection, read_secret_key
 from generators.providers.redaction import redact_line
 
 env = FileAwareEnv(strip_whitespace=True)
@@ -22,27 +23,30 @@ env = FileAwareEnv(strip_whitespace=True)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR = env.path("PARAGONE_VAR", BASE_DIR / "var").resolve()
-MEDIA_ROOT = env.path("PARAGONE_MEDIA_ROOT", VAR / "media").resolve()
 PRODUCTION = env.bool("PARAGONE_PRODUCTION", False)
 DEBUG = False
 
 
-def _embedded_secret_key() -> str:
-    """A key of this folder's own, made once, so that cookies survive a restart of the embedded site."""
-    file = VAR / "secret_key"
-    VAR.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text()
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(key := secrets.token_urlsafe(50))
-    return key
+def _find_state_folder() -> Path:
+    """``var`` beside manage.py in a checkout; elsewhere the user's state folder of the XDG specification."""
+    if (BASE_DIR / "manage.py").exists() and (BASE_DIR / "pyproject.toml").exists():
+        return BASE_DIR / "var"
+    return Path(env.str("XDG_STATE_HOME", "") or Path.home() / ".local" / "state") / "paragone"
 
+
+# Nothing is created when this module is imported: each file and folder is made at its first use.
+VAR = Path(env.str("PARAGONE_VAR", "") or _find_state_folder()).resolve()
+MEDIA_ROOT = env.path("PARAGONE_MEDIA_ROOT", VAR / "media").resolve()
+# Folders with suites/, prompts/ and other TOML files that commands find by name: one's own, then the shipped ones.
+FIXTURES: list[Path] = [
+    *(folder.resolve() for folder in env.list("PARAGONE_FIXTURES", [], subcast=Path)),
+    (BASE_DIR / "arena" / "fixtures").resolve(),
+]
 
 # In production a missing key stays empty: Django then refuses to sign, and check arena.E001 says why.
-SECRET_KEY = env.str("PARAGONE_SECRET_KEY", "") or ("" if PRODUCTION else _embedded_secret_key())
+SECRET_KEY = env.str("PARAGONE_SECRET_KEY", "") or (
+    "" if PRODUCTION else SimpleLazyObject(lambda: read_secret_key(VAR / "secret_key"))
+)
 
 # People and their browsers
 
@@ -86,8 +90,8 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     }
 }
-# Checks of the prompts that raters type (see arena/rater_prompts/moderation.py), and the folder of a classifier that looks at the
-# images drawn for them (see arena/rater_prompts/safety.py). Empty: nothing looks at these.
+# Checks of the prompts that raters type (see arena/rater_prompts/moderation.py), and the folder of a classifier for the
+# images drawn from them (see arena/rater_prompts/safety.py). Empty: these images are not checked.
 MODERATION: list[str] = env.list("PARAGONE_MODERATION", ["arena.rater_prompts.moderation.check_words"])
 SAFETY_MODEL = env.str("PARAGONE_SAFETY_MODEL", "")
 
@@ -102,13 +106,13 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "factory": SqliteConnection,
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 EMBEDDED_BROKER = "embedded://localhost/"
 CELERY_BROKER_URL = env.str("PARAGONE_BROKER_URL", EMBEDDED_BROKER)
 if CELERY_BROKER_URL == EMBEDDED_BROKER:
-    (VAR / "broker" / "messages").mkdir(parents=True, exist_ok=True)
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
         "data_folder_in": str(VAR / "broker" / "messages"),
         "data_folder_out": str(VAR / "broker" / "messages"),
@@ -225,14 +229,13 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR / "static"
+# In production the files are collected once, under names that hold a digest. Otherwise they are served from the
+# packages, and no folder is needed.
+_STATIC_ROOT = env.str("PARAGONE_STATIC_ROOT", str(VAR / "static") if PRODUCTION else "")
+STATIC_ROOT = Path(_STATIC_ROOT).resolve() if _STATIC_ROOT else None
+WHITENOISE_USE_FINDERS = not PRODUCTION
 # The chart library comes with its Python package; found without importing it, which is slow.
 STATICFILES_DIRS = [("plotly", Path(str(find_spec("plotly").origin)).parent / "package_data")]  # type: ignore[union-attr]
-# In production the files are collected once, under names that hold a digest; elsewhere they are served from where they
-# lie.
-WHITENOISE_USE_FINDERS = not PRODUCTION
-if WHITENOISE_USE_FINDERS:
-    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns at every start where it is missing
 STORAGES: dict[str, dict[str, object]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

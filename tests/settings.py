@@ -36,6 +36,7 @@ for _name in [name for name in os.environ if name.startswith("PARAGONE_") and no
         del os.environ[_name]
 os.environ |= {
     "PARAGONE_VAR": str(_VAR),
+    "PARAGONE_SECRET_KEY": "a key of the tests, 32 characters or more",
     "PARAGONE_DATABASE_URL": _database_url(),
     "PARAGONE_BROKER_URL": "memory://",
     "PARAGONE_ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",

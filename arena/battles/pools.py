@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from django.db import transaction
 from django.db.models import Avg
-from tqdm import tqdm
 
 from arena.models import Board
+from arena.progress import Progress
 from generators.generations import request_generations
 from generators.models import Generation, ImageModel, Prompt
 
@@ -44,18 +44,18 @@ def find_usual_seconds(board: Board) -> float | None:
 
 
 def watch_pool(pool: Sequence[Generation], *, on_tick: Callable[[int], None] = lambda n_done: None) -> dict[str, int]:
-    """Show a progress bar until every image is drawn or has failed; the images by status.
+    """Show the progress until every image is drawn or has failed; the images by status.
 
     ``on_tick`` is called with the number done, at each look; what it raises ends the watch.
     """
     first, last = min((g.pk for g in pool), default=0), max((g.pk for g in pool), default=0)
     ids = {g.pk for g in pool}
-    with tqdm(total=len(pool), desc="drawing", unit="image", dynamic_ncols=True) as bar:
+    with Progress("drawing", len(pool), "image") as progress:
         while True:
             rows = Generation.objects.filter(pk__range=(first, last)).values_list("pk", "status")
             outcome_counts = Counter(status for pk, status in rows if pk in ids)
             n_done = len(pool) - sum(outcome_counts[status] for status in OPEN)
-            bar.update(n_done - bar.n)
+            progress.show(n_done)
             if n_done == len(pool):
                 return dict(outcome_counts)
             on_tick(n_done)

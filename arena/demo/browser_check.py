@@ -1,4 +1,4 @@
-"""A rater without a screen: votes over HTTP exactly as a browser's form would, and checks what comes back."""
+"""A browser check: votes over HTTP as a browser's form does, and checks each answer."""
 
 import http.cookiejar
 import time
@@ -14,7 +14,7 @@ from arena.models import Vote
 
 @dataclass
 class Page(HTMLParser):
-    """What a browser takes from a battle page."""
+    """The parts of a battle page that a browser uses."""
 
     stage: str = ""
     action: str = ""
@@ -63,7 +63,7 @@ class Browser:
 
     def _open(self, request: urllib.request.Request) -> bytes:
         try:
-            with self.opener.open(request, timeout=30) as response:
+            with self.opener.open(request, timeout=60) as response:
                 body: bytes = response.read()
                 return body
         except urllib.error.URLError as error:
@@ -77,27 +77,30 @@ def read_page(html: bytes) -> Page:
 
 
 def vote_over_http(site: str, board: str, n_votes: int) -> None:
-    """Open, look, answer, see the names, go on: ``n_votes`` times. Raises DemoError when a step fails."""
+    """Open a battle, fetch its images, vote, read the names and go on, ``n_votes`` times.
+
+    Raises DemoError if a step fails.
+    """
     browser = Browser(site)
     address = f"/boards/{board}/battle/"
     for number in range(n_votes):
         page = _wait_until_drawn(browser, address)
         for image in [*page.images, *page.sources]:
             if not browser.get(image).startswith(b"\xff\xd8"):
-                raise DemoError(f"{image} is not the JPEG that a rater should get.")
+                raise DemoError(f"{image} is not a JPEG, which raters should get.")
         answer = Vote.Winner.values[number % len(Vote.Winner.values)]
         revealed = read_page(browser.post(page.action, {"csrfmiddlewaretoken": page.token, "winner": answer}))
         if revealed.stage != "revealed" or not revealed.following:
-            raise DemoError(f"After vote {number + 1} the page did not show who drew the images.")
+            raise DemoError(f"After vote {number + 1} the page did not name the models.")
         address = revealed.following
 
 
-def _wait_until_drawn(browser: Browser, address: str, seconds: float = 60.0) -> Page:
+def _wait_until_drawn(browser: Browser, address: str, seconds: float = 300.0) -> Page:
     deadline = time.monotonic() + seconds
     while True:
         page = read_page(browser.get(address))
         if page.stage == "ready" and len(page.images) == 2 and len(page.answers) == 4:
             return page
         if page.stage != "drawing" or time.monotonic() > deadline:
-            raise DemoError(f"The battle page is {page.stage or 'not a battle'} after {seconds:.0f} s, wanted ready.")
+            raise DemoError(f"The battle page is {page.stage or 'not a battle'} after {seconds:.0f} s, not ready.")
         time.sleep(0.5)

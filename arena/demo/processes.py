@@ -1,8 +1,7 @@
-"""The worker and the site as child processes of the demo."""
+"""Child processes of the demo: the worker, the site, and the one that writes the tiny network."""
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ QUEUES = "gpu,api,default,metrics"
 
 
 class DemoError(Exception):
-    """Why the demo cannot go on, in one line for the person who started it."""
+    """The demo cannot go on. The message is one line for the person who started it."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Child:
     log: Path
 
     def expect_alive(self) -> None:
-        """Raises DemoError, with the log's last line, when the process has ended."""
+        """Raises DemoError, with the last line of the log, if the process has ended."""
         code = self.process.poll()
         if code is not None:
             how = f"was killed by signal {-code}" if code < 0 else f"stopped with exit code {code}"
@@ -35,28 +34,34 @@ class Child:
 
 
 def start_worker() -> Child:
-    """One Celery worker for every queue, with the beat that rates boards and sweeps claims."""
-    celery = [sys.executable, "-m", "celery", "-A", "arena.celery", "worker", "--beat", "--queues", QUEUES]
-    # With one worker there is nobody to gossip with.
-    lone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    return _start("worker", [*celery, "--concurrency", "2", "--loglevel", "INFO", *lone])
+    """One Celery worker for every queue, with the beat that rates boards and releases expired claims."""
+    celery = ["-m", "celery", "-A", "arena.celery", "worker", "--beat", "--queues", QUEUES]
+    # A single worker has no other workers to talk to.
+    single = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    return _start("worker", [*celery, "--concurrency", "2", "--loglevel", "INFO", *single])
 
 
 def start_site(port: int) -> Child:
     options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--blocking-threads", "4"]
-    return _start("site", [sys.executable, "-m", "granian", *options, "arena.wsgi:application"])
+    return _start("site", ["-m", "granian", *options, "arena.wsgi:application"])
 
 
-def _start(name: str, command: Sequence[str]) -> Child:
+def start_command(name: str, *arguments: str) -> Child:
+    """One of Paragone's commands."""
+    return _start(name, ["-m", "arena.console", *arguments])
+
+
+def _start(name: str, arguments: Sequence[str]) -> Child:
     log = Path(settings.VAR) / "log" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as stream:
-        # A session of its own, so that its children can be ended with it and a Ctrl-C reaches only the demo.
+        # A session of its own, so that its children can be ended with it and Ctrl-C reaches only the demo.
         process = subprocess.Popen(
-            command,
+            [sys.executable, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
+            # Python looks for modules here first: the packages that this process runs, in a checkout or installed.
             cwd=settings.BASE_DIR,
             start_new_session=True,
         )
@@ -64,7 +69,7 @@ def _start(name: str, command: Sequence[str]) -> Child:
 
 
 def stop_all(children: Sequence[Child]) -> None:
-    """Ask each to end, wait a moment, then end what is left, grandchildren included."""
+    """Ask each to end, wait a moment, then kill those that are left, with their own children."""
     for child in children:
         if child.process.poll() is None:
             child.process.send_signal(signal.SIGTERM)
@@ -78,16 +83,3 @@ def stop_all(children: Sequence[Child]) -> None:
         except ProcessLookupError:
             pass
         child.process.wait()
-
-
-def expect_port_free(port: int) -> None:
-    """Raises DemoError when something listens on the port already."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise DemoError(
-                f"Port {port} is in use ({error.strerror}). Stop what listens there, or choose another: "
-                f"make demo ARGS='--port {port + 1}'"
-            ) from error

@@ -14,9 +14,10 @@ from evaluation.extractors.registry import EXTRACTORS
 from evaluation.metrics.base import Metric, PromptInputs, PromptMetric
 from evaluation.metrics.registry import METRICS, build_metric, find_metric
 from evaluation.suites.gate import Rule
-from generators.input_files.declared_files import read_declared_file
+from generators.input_files.declared_files import DeclaredFile, read_declared_file
 from generators.input_files.faults import quote_value
 from generators.input_files.fields import Dollars, Line, Slug
+from generators.input_files.fixtures import UnknownFixtureError, find_prompt_file
 from generators.input_files.toml_lines import KeyPath
 from generators.models import PromptSet
 from generators.prompts.packs import PromptDeclaration, PromptPack, declare_prompt_set, read_pack
@@ -111,7 +112,7 @@ class Suite(BaseModel):
 
 
 def load_suite(file: Path) -> Suite:
-    """The suite that a TOML file declares, with its prompts. Raises DeclaredFileError for the first thing that is wrong."""
+    """The suite that a TOML file declares, with its prompts. Raises DeclaredFileError for the first error."""
     declared = read_declared_file(file)
 
     def list_keys(table: KeyPath) -> Iterable[str]:
@@ -125,13 +126,20 @@ def load_suite(file: Path) -> Suite:
         suite = Suite.model_validate(declared.values)
     except ValidationError as error:
         raise declared.explain(error, list_keys) from error
-    for name in suite.prompt_files:
-        if not (file.parent / name).is_file():
-            raise declared.fault(("prompt_files",), f"there is no file {quote_value(name)}, seen from here.")
-    suite._packs = tuple(read_pack(file.parent / name) for name in suite.prompt_files)
+    suite._packs = tuple(read_pack(_find_prompts(name, declared)) for name in suite.prompt_files)
     for place, message in _find_contradictions(suite):
         raise declared.fault(place, message)
     return suite
+
+
+def _find_prompts(name: str, declared: DeclaredFile) -> Path:
+    try:
+        file = find_prompt_file(name, declared.path)
+    except UnknownFixtureError as error:
+        raise declared.fault(("prompt_files",), str(error)) from error
+    if not file.is_file():
+        raise declared.fault(("prompt_files",), f"there is no file {quote_value(name)}, seen from here.")
+    return file
 
 
 def declare_prompts(suite: Suite) -> list[PromptSet]:

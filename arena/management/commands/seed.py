@@ -1,6 +1,5 @@
 """Declare models, prompt sets and boards from a TOML file."""
 
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -8,11 +7,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from arena.boards import InvalidDeclarationError, UnknownDeclarationError, seed
 from generators.adapters.base import AdapterError
 from generators.declarations import ModelChangedError
+from generators.input_files.fixtures import UnknownFixtureError, find_fixture
 from generators.prompts.packs import PromptSetChangedError
 
 FAULTS = (
     OSError,
     ValueError,
+    UnknownFixtureError,
     UnknownDeclarationError,
     InvalidDeclarationError,
     PromptSetChangedError,
@@ -23,15 +24,15 @@ FAULTS = (
 
 class Command(BaseCommand):
     help = "Declare models, prompt sets and boards from a TOML file. Running it again changes nothing."
-    # The checks find models that this may be there to mend.
+    # The checks report models that the file may correct.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path)
+        parser.add_argument("file", help='a TOML file, or the name of one: "demo" is shipped')
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            boards = seed(options["file"])
+            boards = seed(find_fixture(options["file"]))
         except FAULTS as error:
             raise CommandError(f"{options['file']}: {error}") from error
         for board in boards:

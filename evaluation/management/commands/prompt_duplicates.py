@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from evaluation.extractors.base import ExtractionError, MissingWeightsError
 from evaluation.extractors.registry import load_extractor
 from generators.input_files.declared_files import DeclaredFileError
+from generators.input_files.fixtures import UnknownFixtureError, find_fixture
 from generators.prompts.packs import PromptDeclaration, read_pack
 
 
@@ -17,16 +18,16 @@ class Command(BaseCommand):
     help = "List the pairs of prompts of a prompt file that say nearly the same, the nearest first."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path)
+        parser.add_argument("file", help="a prompt file, or the name of a prompt pack")
         parser.add_argument(
             "--cosine", type=float, default=0.9, help="of their sentence vectors, from which two are near (%(default)s)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            prompts = read_pack(options["file"]).declared.prompts
+            prompts = read_pack(find_fixture(options["file"], "prompts")).declared.prompts
             pairs = find_near(prompts, options["cosine"], Path(settings.WEIGHTS))
-        except (DeclaredFileError, MissingWeightsError, ExtractionError) as error:
+        except (UnknownFixtureError, DeclaredFileError, MissingWeightsError, ExtractionError) as error:
             raise CommandError(str(error)) from error
         for cosine, a, b in pairs:
             self.stdout.write(f"{cosine:.3f}  {a.key}: {a.text}\n       {b.key}: {b.text}")

@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from evaluation.management.progress import ProgressLine
@@ -20,10 +19,10 @@ from evaluation.suites.gate import EXIT_CODES
 from evaluation.suites.suite import load_suite
 from generators.images import originals
 from generators.input_files.declared_files import DeclaredFileError
+from generators.input_files.fixtures import UnknownFixtureError, find_fixture
 from generators.models import ImageModel
 from generators.prompts.packs import PromptSetChangedError
 
-SUITES = Path(settings.BASE_DIR) / "fixtures" / "suites"
 POLL_SECONDS = 0.5
 # Nothing has moved for so long: perhaps nobody works.
 QUIET_SECONDS = 60.0
@@ -33,7 +32,7 @@ class Command(BaseCommand):
     help = "Draw a suite's images with a model, measure them and judge. Again: go on, and draw again what failed."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("suite", metavar="SUITE", help="a name in fixtures/suites, or a TOML file")
+        parser.add_argument("suite", metavar="SUITE", help="the name of a suite, or a TOML file")
         parser.add_argument("--model", required=True, metavar="SLUG")
         parser.add_argument("--baseline", metavar="SLUG", help="a model to compare with, on the same prompts and seeds")
         parser.add_argument("--commit", default="", help="of the training code; a new one is a new run")
@@ -45,10 +44,10 @@ class Command(BaseCommand):
             raise CommandError("There is no report before the run is done: --report goes with --wait.")
         model, baseline_model = _find_model(options["model"]), options["baseline"] and _find_model(options["baseline"])
         try:
-            suite = load_suite(_find_suite(options["suite"]))
+            suite = load_suite(find_fixture(options["suite"], "suites"))
             baseline = lifecycle.start(suite, baseline_model) if baseline_model else None
             run = lifecycle.start(suite, model, baseline=baseline, commit=options["commit"])
-        except (DeclaredFileError, RunError, PromptSetChangedError) as fault:
+        except (UnknownFixtureError, DeclaredFileError, RunError, PromptSetChangedError) as fault:
             raise CommandError(str(fault)) from fault
         self.stdout.write(f"Run {run.key}: {suite.title}, {run.samples.count():,} images of {model.name}.")
         if options["wait"]:
@@ -94,11 +93,3 @@ def _find_model(slug: str) -> ImageModel:
         known = ", ".join(ImageModel.objects.values_list("slug", flat=True)) or "none"
         raise CommandError(f"There is no model {slug!r}. Known: {known}.")
     return model
-
-
-def _find_suite(name: str) -> Path:
-    shipped = SUITES / f"{name}.toml"
-    if shipped.exists() or Path(name).suffix == ".toml":
-        return shipped if shipped.exists() else Path(name)
-    known = ", ".join(sorted(file.stem for file in SUITES.glob("*.toml")))
-    raise CommandError(f"There is no suite {name!r}. Shipped: {known}; or name a .toml file.")

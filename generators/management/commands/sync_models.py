@@ -1,10 +1,10 @@
 """Declare models, their prices, providers' rate limits and budgets from a TOML file."""
 
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from generators.input_files.fixtures import UnknownFixtureError, find_fixture
 from generators.model_files import Change, ModelFileError, read_model_file, sync_models
 
 
@@ -14,13 +14,15 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path)
+        parser.add_argument("file", help="a TOML file, or the name of one in PARAGONE_FIXTURES")
         parser.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        file: Path = options["file"]
         try:
+            file = find_fixture(options["file"])
             sync = sync_models(read_model_file(file), dry_run=options["dry_run"])
+        except UnknownFixtureError as error:
+            raise CommandError(str(error)) from error
         except ModelFileError as faulty:
             count = f"{len(faulty.faults)} fault{'s' if len(faulty.faults) > 1 else ''}, so nothing was changed"
             raise CommandError("\n  ".join([f"{file}: {count}:", *faulty.faults])) from faulty

@@ -1,4 +1,4 @@
-"""Models, providers and budgets as one TOML file declares them, and what such a file changes in the database."""
+"""Model files: TOML files that declare models, providers and budgets, and the changes that one makes."""
 
 import reprlib
 import tomllib
@@ -33,20 +33,20 @@ class ModelFile(Declaration):
 
 
 class ModelFileError(Exception):
-    """``faults``: all that is wrong with the file, each with its place."""
+    """The file cannot be declared. ``faults`` lists every fault with its place."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = list(faults)
 
 
-# What stands in the database, as people read it: by kind and slug, the text of each field.
+# The rows of the database as text: by kind and slug, the text of each field.
 Rows = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One row that the file made (``before`` is empty) or changed. Values by field; "" where there was, or is, none."""
+    """A row that the file created (``before`` is empty) or changed. Values by field; "" stands for none."""
 
     row: str
     before: Mapping[str, str]
@@ -60,7 +60,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Sync:
-    """What a file changed, how many of its rows stood as they are already, and which models it does not name."""
+    """The result of a sync: its changes, the number of unchanged rows, and the models that the file does not name."""
 
     changes: Sequence[Change]
     n_unchanged: int
@@ -68,7 +68,11 @@ class Sync:
 
 
 def read_model_file(file: Path) -> ModelFile:
-    """Raises ModelFileError for what is not TOML or declares anything wrongly."""
+    """Read and validate a model file.
+
+    Raises:
+        ModelFileError: The file cannot be read, is not TOML, or has invalid declarations.
+    """
     try:
         declared = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -80,7 +84,7 @@ def read_model_file(file: Path) -> ModelFile:
         read = ModelFile.model_validate(declared)
     except ValidationError as error:
         faults = [f"{_name_place(fault['loc'], declared)}: {_explain(fault)}" for fault in error.errors()]
-    faults += _find_doubles(declared)
+    faults += _find_duplicates(declared)
     if faults or read is None:
         raise ModelFileError(faults)
     return read
@@ -88,9 +92,10 @@ def read_model_file(file: Path) -> ModelFile:
 
 @transaction.atomic
 def sync_models(declared: ModelFile, *, dry_run: bool = False) -> Sync:
-    """Declare all of it, or nothing. A dry run does the same and then takes it back.
+    """Declare everything in the file, or nothing. A dry run does the same and rolls it back.
 
-    Raises ModelFileError for changes that images, charges or other models forbid.
+    Raises:
+        ModelFileError: Images, charges or other models forbid a change.
     """
     before, faults = _describe_rows(), []
     for index, model in enumerate(declared.models):
@@ -118,7 +123,7 @@ def sync_models(declared: ModelFile, *, dry_run: bool = False) -> Sync:
 
 
 def _name_place(place: Sequence[str | int], declared: Mapping[str, Any]) -> str:
-    """("models", 2, "settings", "stepz") as people look for it: "models[2].settings.stepz", and which slug that is."""
+    """The place of a fault as text: "models[2].settings.stepz (slug)"."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
     try:
         slug = declared[str(place[0])][place[1]]["slug"]
@@ -129,20 +134,20 @@ def _name_place(place: Sequence[str | int], declared: Mapping[str, Any]) -> str:
 
 def _explain(fault: ErrorDetails) -> str:
     text = fault["msg"].removeprefix("Value error, ")
-    # In settings, or under an unknown key, may stand a provider's secret. Our own words say what came where it helps.
+    # Do not repeat the input: in settings, or under an unknown key, it may be the key of a provider.
     if "settings" in fault["loc"] or fault["type"] in {"extra_forbidden", "missing", "value_error"}:
         return text
     return f"{text}; got {reprlib.repr(fault['input'])}"
 
 
-def _find_doubles(declared: Mapping[str, Any]) -> list[str]:
+def _find_duplicates(declared: Mapping[str, Any]) -> list[str]:
     faults = []
     for kind in ModelFile.model_fields:
         rows = declared.get(kind)
         named = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
         slugs = [row["slug"] for row in named if isinstance(row.get("slug"), str)]
-        doubles = [slug for slug, count in Counter(slugs).items() if count > 1]
-        faults += [f"{kind}: {slugs.count(slug)} have the slug {slug}; each has one of its own." for slug in doubles]
+        duplicates = [slug for slug, count in Counter(slugs).items() if count > 1]
+        faults += [f"{kind}: {slugs.count(slug)} have the slug {slug}. Slugs must be unique." for slug in duplicates]
     return faults
 
 
@@ -162,8 +167,8 @@ def _describe_model(model: ImageModel) -> dict[str, str]:
     fields |= {f"settings.{name}": repr(value) for name, value in sorted(model.settings.items())}
     fields["budget"] = "" if model.budget is None else f"{format_amount(model.budget)} USD"
     for price in sorted(model.prices.all(), key=lambda price: price.valid_from):
-        units = ", ".join(f"{amount} USD by {unit}" for unit, amount in sorted(price.units.items()))
+        units = ", ".join(f"{amount} USD per {unit}" for unit, amount in sorted(price.units.items()))
         source = f" ({price.source})" if price.source else ""
-        estimate = f"at most {format_amount(price.estimate)} USD an image"
+        estimate = f"at most {format_amount(price.estimate)} USD per image"
         fields[f"price from {price.valid_from}"] = f"{units}, {estimate}{source}"
     return fields

@@ -1,6 +1,6 @@
-"""Who draws, from what, what came out, and what it cost.
+"""Models of generation: image models and prices, prompts, generations, providers, budgets and charges.
 
-Money is in US dollars, to a millionth: a token costs less than a cent.
+Amounts are US dollars with six decimals, since a token costs less than a cent.
 """
 
 from datetime import date, datetime
@@ -28,7 +28,7 @@ class ImageModel(models.Model):
     family = models.CharField(max_length=200)
     revision = models.CharField(max_length=200, default="1")
     in_house = models.BooleanField(default=False)
-    # Without an adapter nothing can be drawn here: images or votes of this model were made elsewhere.
+    # Empty: nothing can be drawn. The images or votes of this model are imported.
     adapter = models.CharField(max_length=50, blank=True)
     settings = models.JSONField(default=dict, blank=True)
     lifecycle = models.CharField(max_length=10, choices=Lifecycle, default=Lifecycle.LIVE)
@@ -37,7 +37,7 @@ class ImageModel(models.Model):
         decimal_places=6,
         null=True,
         blank=True,
-        help_text="all that may ever be spent on this model; empty: no limit",
+        help_text="US dollars that may be spent on this model in total; empty: no limit",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -57,19 +57,17 @@ class ImageModel(models.Model):
         return self.name
 
     def price_on(self, day: date) -> "Price | None":
-        """The price that holds on this day."""
+        """The price that is valid on a day, or None."""
         return self.prices.filter(valid_from__lte=day).order_by("-valid_from").first()
 
 
 class Price(models.Model):
-    """What a model's provider charges from a day on. A dated fact that somebody typed in, never code."""
+    """The price of a model from a day on, as declared by the operator."""
 
     model = models.ForeignKey(ImageModel, models.CASCADE, related_name="prices")
     valid_from = models.DateField()
-    units = models.JSONField(help_text='US dollars by what is billed: {"image": "0.04"}')
-    estimate = models.DecimalField(
-        max_digits=14, decimal_places=6, help_text="what one image costs at most, as far as one knows before"
-    )
+    units = models.JSONField(help_text='US dollars per billed unit: {"image": "0.04"}')
+    estimate = models.DecimalField(max_digits=14, decimal_places=6, help_text="US dollars that one image costs at most")
     source = models.CharField(max_length=300, blank=True)
 
     class Meta:
@@ -82,13 +80,13 @@ class Price(models.Model):
         return f"{self.model_id} from {self.valid_from}: {self.units}"
 
     def cost_of(self, billed: dict[str, Any]) -> Decimal | None:
-        """US dollars for what was billed, or None when nothing of it has a price."""
+        """US dollars for the billed units, or None if none of them has a price."""
         priced = [Decimal(self.units[unit]) * Decimal(str(billed[unit])) for unit in self.units if unit in billed]
         return sum(priced, Decimal(0)) if priced else None
 
 
 class PromptSet(models.Model):
-    """A collection of prompts that never changes: another content is another version."""
+    """A collection of prompts. It never changes; new content is a new version."""
 
     slug = models.SlugField(max_length=100)
     version = models.CharField(max_length=50)
@@ -110,12 +108,12 @@ class Prompt(models.Model):
     text = models.TextField()
     category = models.CharField(max_length=50, blank=True)
     language = models.CharField(max_length=35, blank=True)
-    # The strings that should be readable in the image, exactly.
+    # Strings that must be readable in the image, exactly.
     targets = models.JSONField(default=list, blank=True)
-    # Of an edit: the images to start from, as digests in the originals store, and where the first of them may change.
+    # Of an edit: the source images and the mask of the first one, as digests in the originals store.
     sources = models.JSONField(default=list, blank=True)
     mask = models.CharField(max_length=64, blank=True)
-    # Of an evaluation: what a suite may pick prompts by, and what should be true of the image.
+    # For evaluation: tags by which a suite selects prompts, and checks that the image must pass.
     tags = models.JSONField(default=list, blank=True)
     checks = models.JSONField(default=list, blank=True)
 
@@ -127,7 +125,7 @@ class Prompt(models.Model):
 
 
 class Budget(models.Model):
-    """A sum that a run may spend. A call that would pass it by its estimate is not made."""
+    """A sum that a run may spend. A call whose estimate exceeds what is left is not made."""
 
     slug = models.SlugField(max_length=100, unique=True)
     limit = models.DecimalField(max_digits=14, decimal_places=6)
@@ -144,12 +142,12 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         return self.filter(status=Generation.Status.OK)
 
     def overdue(self, now: datetime) -> "GenerationQuerySet":
-        """Claims that ran out, and waiting rows whose message may be lost."""
+        """Expired claims, and waiting rows that are due."""
         return self.filter(status__in=[Generation.Status.PENDING, Generation.Status.RUNNING], due_at__lte=now)
 
 
 class Generation(models.Model):
-    """One output of one model for one prompt and seed. Its state changes in ``generations.py`` and nowhere else."""
+    """One output of one model for one prompt and seed. Only ``generations`` and ``workers`` change its state."""
 
     class Status(models.TextChoices):
         PENDING = "pending"
@@ -161,35 +159,33 @@ class Generation(models.Model):
     model = models.ForeignKey(ImageModel, models.PROTECT, related_name="generations")
     prompt = models.ForeignKey(Prompt, models.PROTECT, related_name="generations")
     seed = models.PositiveBigIntegerField(default=0)
-    width = models.PositiveIntegerField(help_text="pixels asked for")
-    height = models.PositiveIntegerField(help_text="pixels asked for")
+    width = models.PositiveIntegerField(help_text="requested pixels")
+    height = models.PositiveIntegerField(help_text="requested pixels")
 
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
-    failures = models.PositiveSmallIntegerField(
-        default=0, help_text="attempts that failed, but for a provider's rate limit"
-    )
+    failures = models.PositiveSmallIntegerField(default=0, help_text="failed attempts, not counting rate limits")
     budget = models.ForeignKey(Budget, models.PROTECT, null=True, blank=True, related_name="generations")
-    # PENDING: when workers are to be told (again). RUNNING: when the claim ends. The sweeper looks at what is due.
+    # PENDING: when a message is sent (again). RUNNING: when the claim expires. The sweeper handles rows that are due.
     due_at = models.DateTimeField()
-    sent_at = models.DateTimeField(null=True, help_text="when workers were told of this attempt; empty: not yet")
+    sent_at = models.DateTimeField(null=True, help_text="when the message for this attempt was sent; empty: not yet")
     claimed_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
-    # What came out: the untouched original by its digest, or why there is none.
+    # The result: the digest of the original, or the reason why there is none.
     original = models.CharField(max_length=64, blank=True, help_text="sha256 of the file in the originals store")
     media_type = models.CharField(max_length=100, blank=True)
     reported = models.JSONField(default=dict, blank=True)
-    seconds = models.FloatField(null=True, help_text="time the adapter took, for all images of one call")
+    seconds = models.FloatField(null=True, help_text="duration of the adapter call, for all images of the batch")
     reason = models.CharField(max_length=20, blank=True, help_text="outcome of the last failed attempt")
     stage = models.CharField(max_length=10, blank=True, help_text="what was refused: prompt or image")
-    code = models.CharField(max_length=100, blank=True, help_text="the provider's own word for the reason")
+    code = models.CharField(max_length=100, blank=True, help_text="the provider's own code of the reason")
     message = models.TextField(blank=True)
-    # For researchers alone: what the file says of its own making, and what it looks like.
+    # For researchers only, never shown to raters.
     provenance = models.JSONField(default=dict, blank=True)
     phash = models.CharField(max_length=16, blank=True, help_text="perceptual hash, 64 bits in hexadecimal")
-    imported_from = models.CharField(max_length=300, blank=True, help_text="the manifest that brought the image")
+    imported_from = models.CharField(max_length=300, blank=True, help_text="manifest from which the image was imported")
 
     objects = GenerationQuerySet.as_manager()
 
@@ -220,16 +216,16 @@ class Generation(models.Model):
 
 
 class Provider(models.Model):
-    """How an external provider is doing, shared by all workers. Its slug is the name of the adapter."""
+    """State of a provider, shared by all workers. Its slug is the name of the adapter."""
 
     slug = models.SlugField(max_length=50, unique=True)
     requests_per_minute = models.PositiveIntegerField(default=60)
-    burst = models.PositiveIntegerField(default=5, help_text="requests that may go out at once after a pause")
-    # Of the rate limit where there is no Redis: when all requests so far would have been made at the allowed rate.
+    burst = models.PositiveIntegerField(default=5, help_text="requests that may be sent at once after a pause")
+    # Rate limit without Redis: the time at which all requests so far would have been sent at the allowed rate.
     caught_up_at = models.DateTimeField(default=timezone.now)
-    # Of the circuit breaker.
-    failures = models.PositiveIntegerField(default=0, help_text="calls in a row that the provider failed to answer")
-    resume_at = models.DateTimeField(null=True, blank=True, help_text="no call before this moment")
+    # Circuit breaker.
+    failures = models.PositiveIntegerField(default=0, help_text="consecutive failed calls")
+    resume_at = models.DateTimeField(null=True, blank=True, help_text="no call before this time")
     answered_at = models.DateTimeField(null=True, blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True, help_text="of the last failed call")
@@ -247,12 +243,12 @@ class Provider(models.Model):
 
 
 class Charge(models.Model):
-    """What one attempt to draw a Generation cost. It stands here before the provider is called."""
+    """The cost of one attempt to draw a Generation. The row exists before the provider is called."""
 
     class State(models.TextChoices):
-        RESERVED = "reserved", "the call is under way"
-        SETTLED = "settled", "the provider said what it billed"
-        UNKNOWN = "unknown", "it may have been billed: the estimate counts"
+        RESERVED = "reserved", "the call is in progress"
+        SETTLED = "settled", "the provider reported what it billed"
+        UNKNOWN = "unknown", "it may have been billed; the estimate counts"
         RELEASED = "released", "nothing was billed"
 
     generation = models.ForeignKey(Generation, models.PROTECT, related_name="charges")
@@ -261,7 +257,7 @@ class Charge(models.Model):
     budget = models.ForeignKey(Budget, models.PROTECT, null=True, blank=True, related_name="charges")
     price = models.ForeignKey(Price, models.PROTECT, related_name="charges")
     state = models.CharField(max_length=10, choices=State, default=State.RESERVED)
-    # Until the provider has said what it billed, this is the estimate.
+    # The estimate, until the provider reports what it billed.
     amount = models.DecimalField(max_digits=14, decimal_places=6)
     billed = models.JSONField(default=dict, blank=True)
     reserved_at = models.DateTimeField(auto_now_add=True)

@@ -1,4 +1,4 @@
-"""What may be taken for an image: read from the bytes alone, never from a name or from what a server said of them."""
+"""Decoding of images. The type comes from the bytes alone, never from a file name or a Content-Type header."""
 
 import io
 from dataclasses import dataclass
@@ -7,12 +7,11 @@ from typing import Final
 from PIL import AvifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 from PIL.ImageFile import ImageFile
 
-# Decoded, 400 MB with an alpha channel: what a worker, and the site that shows the image, can bear.
+# 400 MB when decoded with an alpha channel, which fits into a worker and into the site.
 MAX_PIXELS: Final = 100_000_000
 MAX_SIDE: Final = 16_384
 
-# The readers are called by name. Image.open() would warn by a limit of its own, which is one for the whole process,
-# and tries many formats more.
+# The readers are called by name: Image.open() tries many more formats, and its size limit is global to the process.
 READERS: Final[tuple[tuple[int, bytes, str, type[ImageFile]], ...]] = (
     (0, b"\x89PNG\r\n\x1a\n", "image/png", PngImagePlugin.PngImageFile),
     (0, b"\xff\xd8\xff", "image/jpeg", JpegImagePlugin.JpegImageFile),
@@ -22,7 +21,7 @@ READERS: Final[tuple[tuple[int, bytes, str, type[ImageFile]], ...]] = (
     (4, b"ftypmif1", "image/avif", AvifImagePlugin.AvifImageFile),
 )
 PNG_END: Final = b"IEND\xae\x42\x60\x82"
-# What comes in an image's place, so that the message can name it.
+# Other formats that the error message can name.
 OTHERS: Final = (
     (b"GIF8", "a GIF"),
     (b"BM", "a BMP"),
@@ -35,12 +34,12 @@ OTHERS: Final = (
 
 
 class UnusableImageError(ValueError):
-    """These bytes are no image that can be shown and measured. The message says what they are."""
+    """The bytes are not a usable image. The message says what they are."""
 
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """What the bytes themselves say. Sizes are in pixels, as stored: before any turn that EXIF asks for."""
+    """Type and size of an image. Pixels as stored, before the EXIF orientation is applied."""
 
     media_type: str
     width: int
@@ -48,21 +47,28 @@ class ImageInfo:
 
 
 def read_image(data: bytes) -> ImageInfo:
-    """The facts of an encoded image, every pixel of which was decoded once. Raises UnusableImageError.
+    """Type and size of an encoded image. Decodes every pixel once.
 
-    What follows the image in ``data`` is not looked at: raters are shown the pixels, encoded anew.
+    Bytes after the end of the image are ignored: raters are shown newly encoded pixels.
+
+    Raises:
+        UnusableImageError: The bytes are not a whole still image within the size limits.
     """
     image = decode_image(data)
     return ImageInfo(detect_media_type(data), image.width, image.height)
 
 
 def decode_image(data: bytes) -> ImageFile:
-    """The image with all its pixels, as they are stored. Raises UnusableImageError."""
+    """The image with all its pixels, as they are stored.
+
+    Raises:
+        UnusableImageError: As for ``read_image``.
+    """
     image = open_image(data)
     try:
         image.load()
     except Exception as error:
-        # Decoders raise many kinds of errors on hostile bytes; all of them mean that pixels are missing.
+        # Decoders raise many kinds of errors on hostile bytes. All mean that pixels are missing.
         raise UnusableImageError(f"The {image.format} image is broken or cut off: {error}") from error
     if image.format == "PNG" and PNG_END not in data:
         raise UnusableImageError("The PNG image is cut off: its end is missing.")
@@ -70,9 +76,10 @@ def decode_image(data: bytes) -> ImageFile:
 
 
 def open_image(data: bytes) -> ImageFile:
-    """The image with its header read and found to be within the limits; no pixel is decoded yet.
+    """The image after a check of its header. No pixel is decoded yet.
 
-    Raises UnusableImageError: another format, a header that cannot be read, too large, or more than one frame.
+    Raises:
+        UnusableImageError: Another format, an unreadable header, too many pixels, or more than one frame.
     """
     media_type = detect_media_type(data)
     reader = next(reader for _, _, name, reader in READERS if name == media_type)
@@ -82,15 +89,19 @@ def open_image(data: bytes) -> ImageFile:
         raise UnusableImageError(f"The header of the {media_type} image cannot be read: {error}") from error
     width, height = image.size
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        limits = f"at most {MAX_SIDE:,} a side and {MAX_PIXELS:,} in all"
-        raise UnusableImageError(f"The image has {width:,} × {height:,} pixels; wanted {limits}.")
+        limits = f"{MAX_SIDE:,} per side and {MAX_PIXELS:,} in total"
+        raise UnusableImageError(f"The image has {width:,} × {height:,} pixels; the limits are {limits}.")
     if (frames := getattr(image, "n_frames", 1)) > 1:
-        raise UnusableImageError(f"The {image.format} image has {frames} frames; wanted a still image.")
+        raise UnusableImageError(f"The {image.format} image has {frames} frames; expected a still image.")
     return image
 
 
 def detect_media_type(data: bytes) -> str:
-    """The media type by the first bytes. Raises UnusableImageError for all but PNG, JPEG, WebP and AVIF."""
+    """The media type, from the first bytes.
+
+    Raises:
+        UnusableImageError: The bytes are neither PNG, JPEG, WebP nor AVIF.
+    """
     for offset, signature, media_type, _ in READERS:
         if data.startswith(signature, offset):
             return media_type
@@ -108,4 +119,4 @@ def _name_other(data: bytes) -> str:
         return "an SVG"
     if b"<html" in start or b"<!doctype html" in start:
         return "an HTML page"
-    return "text" if data[:200].isascii() and b"\0" not in data[:200] else "bytes of another kind"
+    return "text" if data[:200].isascii() and b"\0" not in data[:200] else "an unknown format"

@@ -1,4 +1,4 @@
-"""Ingest of images: the bytes are checked, hashed, searched for provenance and stored as an original."""
+"""Ingest of images: checks the bytes, stores them as an original, hashes them and reads their provenance."""
 
 import time
 from collections.abc import Sequence
@@ -29,12 +29,12 @@ def store_image(data: bytes, *, pauses: Sequence[float] = ()) -> StoredImage:
         pauses: Seconds to wait before each further attempt when the store cannot write.
 
     Raises:
-        UnusableImageError: The bytes are not an image that can be used.
-        OSError: The store could not write it, also at the last attempt.
+        UnusableImageError: The bytes are not a usable image.
+        OSError: The last attempt to write failed, too.
     """
-    facts = read_image(data)
+    info = read_image(data)
     digest = _store(data, pauses)
-    return StoredImage(digest, facts.media_type, facts.width, facts.height, read_provenance(data), hash_image(data))
+    return StoredImage(digest, info.media_type, info.width, info.height, read_provenance(data), hash_image(data))
 
 
 def _store(data: bytes, pauses: Sequence[float]) -> str:

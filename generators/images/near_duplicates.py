@@ -1,11 +1,11 @@
-"""Near-duplicates among images, and the déjà-vu rate: the share of a model's outputs that were, nearly, seen before.
+"""Near-duplicates among images, and the déjà-vu rate: the share of a model's outputs that resemble earlier images.
 
-Two images are near when their perceptual hashes differ in few of 64 bits (pHash: the signs of 8 × 8 low frequencies
-against their median; Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010). A hash bears
-resizing, another encoder and a crop of one hundredth a side. It does not see mirrored or turned copies, nor one figure
-in two scenes; and images of one colour are all near each other.
+Two images are near if their perceptual hashes differ in few of 64 bits (pHash: the signs of 8 × 8 low frequencies
+against their median; Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010). A hash hardly
+changes when the image is resized, encoded again or cropped by 1 % on each side. It misses mirrored or rotated copies,
+and one figure in two scenes. Images of a single colour are all near each other.
 
-The comparison is exact: every pair is looked at. 100,000 hashes with 100,000 others take a quarter of a minute.
+The comparison is exact: every pair is compared. 100,000 hashes against 100,000 others take 15 s.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
@@ -18,18 +18,18 @@ from PIL import Image
 from generators.images.decoding import decode_image
 
 Hashes = NDArray[np.uint64]
-# Of pairs of near images: indices (n,), indices (n,), distances (n,).
+# Near pairs: indices (n,), indices (n,), distances (n,).
 Block = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint8]]
 
 # Bits of 64. Unrelated images differ in about 32. Half of a hash's bits are 1, so nearly all distances are even.
 MAX_DISTANCE = 6
-# A tile of distances stays in the processor's cache.
+# A tile of distances fits into the processor's cache.
 ROWS, COLUMNS = 16, 2048
 
 
 @dataclass(frozen=True)
 class NearPair:
-    """Output ``index`` and the nearest thing it resembles, ``seen``: places in the sequences that were compared."""
+    """Output ``index`` and the image nearest to it, ``seen``: indices in the compared sequences."""
 
     index: int
     seen: int
@@ -38,9 +38,9 @@ class NearPair:
 
 @dataclass(frozen=True)
 class DejaVu:
-    """``n_near`` of the ``n`` outputs that could be compared were near something; ``pairs`` has one for each.
+    """``n_near`` of the ``n`` compared outputs are near another image; ``pairs`` has one entry for each.
 
-    ``rate`` is None where nothing could be compared.
+    ``rate`` is ``n_near / n``, or None if nothing could be compared.
     """
 
     rate: float | None
@@ -52,16 +52,19 @@ class DejaVu:
 
 @dataclass(frozen=True)
 class Repetition:
-    """What a model repeats of itself: each output against its others, for other prompts and for its own prompt."""
+    """Repetition within a model: its outputs compared with its others, for other prompts and for the same prompt."""
 
     other_prompts: DejaVu
     same_prompt: DejaVu
 
 
 def hash_image(data: bytes) -> str:
-    """The perceptual hash of an encoded image: 16 hex digits. Raises UnusableImageError.
+    """The perceptual hash of an encoded image, as 16 hex digits.
 
-    Transparent parts are taken as grey; pixels are taken as they are stored, before any turn that EXIF asks for.
+    Transparent parts count as grey. Pixels are used as stored, before the EXIF orientation is applied.
+
+    Raises:
+        UnusableImageError: The bytes are not a usable image.
     """
     import imagehash
 
@@ -76,7 +79,7 @@ def hash_image(data: bytes) -> str:
 
 
 def find_near_duplicates(hashes: Sequence[str], *, max_distance: int = MAX_DISTANCE) -> Iterator[NearPair]:
-    """Every two of ``hashes`` at most ``max_distance`` bits apart, each pair once, the later one as ``seen``."""
+    """Yield each pair of ``hashes`` at most ``max_distance`` bits apart once, the later one as ``seen``."""
     numbers = _read_hashes(hashes)
     for first, second, distances in _compare_within(numbers, _expect_distance(max_distance)):
         for pair in zip(first.tolist(), second.tolist(), distances.tolist(), strict=True):
@@ -84,7 +87,7 @@ def find_near_duplicates(hashes: Sequence[str], *, max_distance: int = MAX_DISTA
 
 
 def deja_vu_rate(own: Sequence[str], seen: Sequence[str], *, max_distance: int = MAX_DISTANCE) -> DejaVu:
-    """The share of ``own`` outputs that are near anything in ``seen``, such as a reference set."""
+    """The share of the outputs ``own`` that are near an image in ``seen``, such as a reference set."""
     blocks = _compare(_read_hashes(own), _read_hashes(seen), _expect_distance(max_distance))
     nearest = _Nearest(len(own))
     for block in blocks:
@@ -95,11 +98,18 @@ def deja_vu_rate(own: Sequence[str], seen: Sequence[str], *, max_distance: int =
 def repetition_rates(
     hashes: Sequence[str], prompts: Sequence[Hashable], *, max_distance: int = MAX_DISTANCE
 ) -> Repetition:
-    """What one model repeats of itself; ``prompts[i]`` stands for what the image of ``hashes[i]`` was asked for.
+    """How much a model repeats itself.
 
-    Near images for different prompts mean that a model draws what it has learnt, not what it is asked for. Near images
-    for one prompt (of other seeds) mean little variety, which can be wanted. An output with nothing to be compared to,
-    as the only one of its prompt, is not counted in ``n``.
+    Near images for different prompts mean that the model draws what it has learnt, not what the prompt says. Near
+    images for one prompt (with other seeds) mean little variety, which may be intended.
+
+    Args:
+        hashes: Perceptual hashes of N outputs.
+        prompts: N keys; outputs with equal keys were drawn from the same prompt.
+        max_distance: Bits in which near hashes differ at most.
+
+    Returns:
+        Both rates. An output without others to compare with, such as the only one of its prompt, is not in ``n``.
     """
     numbers: dict[Hashable, int] = {}
     groups = np.array([numbers.setdefault(prompt, len(numbers)) for prompt in prompts], dtype=np.int64)
@@ -117,7 +127,7 @@ def repetition_rates(
 
 
 class _Nearest:
-    """For each of ``n`` images the nearest that was added: distance and index in one number, so that the least wins."""
+    """The nearest image found so far for each of ``n`` images: distance and index, packed into one int64."""
 
     def __init__(self, n: int) -> None:
         self.best = np.full(n, np.iinfo(np.int64).max)
@@ -133,7 +143,7 @@ class _Nearest:
 
 
 def _compare_within(hashes: Hashes, max_distance: int) -> Iterator[Block]:
-    """Near pairs with first < second."""
+    """Yield near pairs with first < second."""
     for row in range(0, len(hashes), ROWS):
         for first, second, distances in _compare(hashes[row : row + ROWS], hashes[row:], max_distance):
             once = first < second
@@ -154,11 +164,11 @@ def _compare(own: Hashes, seen: Hashes, max_distance: int) -> Iterator[Block]:
 def _read_hashes(hashes: Sequence[str]) -> Hashes:
     for digits in hashes:
         if len(digits) != 16 or not set(digits) <= set("0123456789abcdef"):
-            raise ValueError(f"A perceptual hash is 16 hex digits, as hash_image() returns; got {digits!r}.")
+            raise ValueError(f"A perceptual hash has 16 hex digits; got {digits!r}. Use hash_image().")
     return np.array([int(digits, 16) for digits in hashes], dtype=np.uint64)
 
 
 def _expect_distance(max_distance: int) -> int:
     if not 0 <= max_distance <= 64:
-        raise ValueError(f"A distance is a number of bits, 0 to 64; got {max_distance}.")
+        raise ValueError(f"The distance is {max_distance}. It must be 0 to 64 bits.")
     return max_distance

@@ -1,12 +1,7 @@
-"""The store of untouched model outputs, addressed by their content: in the media folder, or in an S3-compatible bucket.
+"""Originals: the untouched outputs of models, stored by their sha256 in the media folder or in an S3-compatible bucket.
 
-An original is never changed and never served to a rater. Its name is the sha256 of its bytes, and every read is held
-against it. Names are the same in both places, so that originals can be moved from one to the other.
-
-Beside FileNotFoundError and the file system's own errors there are::
-
-    CorruptOriginalError       the bytes are not those that were stored
-    BucketUnavailableError     an OSError: the bucket did not answer, or not as it should; another time it may
+An original is never changed and never served to a rater. Every read verifies the digest. Names are the same in both
+stores, so originals can be moved from one to the other.
 """
 
 import hashlib
@@ -22,18 +17,22 @@ from django.core.files.storage import Storage, storages
 
 
 class CorruptOriginalError(ValueError):
-    """The bytes under this name are not those that it is the sha256 of."""
+    """The stored bytes do not match the digest."""
 
 
 class BucketUnavailableError(OSError):
-    """The bucket of originals cannot be used now."""
+    """The bucket failed or did not answer. A later attempt may succeed."""
 
 
 def store(data: bytes) -> str:
-    """Write ``data`` durably and return its sha256. Storing the same bytes again changes nothing."""
+    """Store ``data`` durably and return its sha256. Storing the same bytes again changes nothing.
+
+    Raises:
+        OSError: The file system or the bucket (BucketUnavailableError) failed.
+    """
     digest = hashlib.sha256(data).hexdigest()
     if bucket := _find_bucket():
-        with _reporting_faults():
+        with _bucket_errors():
             if not bucket.exists(_name(digest)):
                 bucket.save(_name(digest), ContentFile(data))
     elif not (file := path(digest)).exists():
@@ -43,19 +42,27 @@ def store(data: bytes) -> str:
 
 
 def read(digest: str) -> bytes:
-    """The bytes of an original. FileNotFoundError when it is gone, CorruptOriginalError when they are not its own."""
+    """The bytes of an original.
+
+    Raises:
+        FileNotFoundError: There is no such original.
+        CorruptOriginalError: The bytes do not match the digest.
+        OSError: The file system or the bucket (BucketUnavailableError) failed.
+    """
     if bucket := _find_bucket():
-        with _reporting_faults(), bucket.open(_name(digest)) as stream:
+        with _bucket_errors(), bucket.open(_name(digest)) as stream:
             data: bytes = stream.read()
     else:
         data = path(digest).read_bytes()
     if hashlib.sha256(data).hexdigest() != digest:
-        raise CorruptOriginalError(f"The original {digest} is damaged: its {len(data):,} bytes are not those stored.")
+        raise CorruptOriginalError(
+            f"The original {digest} is damaged: its bytes do not match the digest. Restore it from a backup."
+        )
     return data
 
 
 def path(digest: str) -> Path:
-    """Where an original lies in the media folder, when that is where originals lie."""
+    """The file of an original in the media folder."""
     return Path(settings.MEDIA_ROOT) / "originals" / _name(digest)
 
 
@@ -68,21 +75,21 @@ def _find_bucket() -> Storage | None:
 
 
 @contextmanager
-def _reporting_faults() -> Iterator[None]:
-    """boto3 raises errors of several families, none of them an OSError."""
+def _bucket_errors() -> Iterator[None]:
+    """Turn boto3's errors, which have several unrelated classes, into BucketUnavailableError."""
     try:
         yield
     except FileNotFoundError:
         raise
     except Exception as error:
-        # Its code alone: servers' messages may repeat the key.
+        # Only the code: messages of servers may repeat the key.
         code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
         what = f"{type(error).__name__} {code}".strip()
         raise BucketUnavailableError(f"The bucket of originals cannot be used: {what}.") from error
 
 
 def write_durably(file: Path, data: bytes) -> None:
-    """Put ``data`` at ``file`` so that no reader, and no crash, ever sees a part of it."""
+    """Write ``data`` to ``file`` atomically: neither a reader nor a crash leaves a partial file."""
     descriptor, unfinished = tempfile.mkstemp(dir=file.parent, prefix=".part-")
     try:
         with os.fdopen(descriptor, "wb") as stream:

@@ -1,7 +1,7 @@
-"""What an image says of its own origin: C2PA manifest, EXIF, PNG text, XMP. Written by its provider, or by anyone.
+"""Provenance of images: C2PA manifest, EXIF, PNG text and XMP, as written by the provider or by anyone else.
 
-It is kept beside the original for people who look into a model, and never shown to a rater: most of it names the provider.
-Nothing here costs an image. What cannot be read is named under ``errors``.
+Researchers see it. Raters never do, since most of it names the provider. An image is never rejected because of it:
+unreadable parts are listed under ``errors``.
 """
 
 import io
@@ -33,8 +33,8 @@ PNG_XMP: Final = "XML:com.adobe.xmp"
 SOURCE_TYPE: Final = re.compile(r"digitalsourcetype/(\w{1,100})", re.IGNORECASE)
 CREATOR_TOOL: Final = re.compile(r"CreatorTool\W{1,4}([^<\"']{1,200})")
 
-# How programs are known by what they write, as "place: text".
-MAKERS: Final[dict[str, re.Pattern[str]]] = {
+# Patterns by which programs and providers are recognised, matched against "place: text".
+SOFTWARE: Final[dict[str, re.Pattern[str]]] = {
     name: re.compile(pattern, re.IGNORECASE | re.MULTILINE)
     for name, pattern in {
         "ComfyUI": r'^png workflow: *\{|^png prompt: .*"class_type"|\bComfyUI\b',
@@ -55,15 +55,16 @@ MAKERS: Final[dict[str, re.Pattern[str]]] = {
 
 
 def read_provenance(data: bytes) -> dict[str, Any]:
-    """What the image carries, as JSON and PostgreSQL can hold it. Raises nothing.
+    """Provenance found in an encoded image, as values that PostgreSQL's JSON can hold. Never raises.
 
-    - ``c2pa``: None where there is no manifest; else its ``state`` ("Invalid": changed since it was signed, "Valid":
-      whole, by a signer whom no list of ours vouches for), ``signer``, ``claim_generator`` and ``problems``
-    - ``exif``, ``png_text``: texts, cut at 2,000 characters; at most 50 of the latter. ``xmp``: whether there is any
-    - ``digital_source_types``: IPTC's words for the origin, from XMP and C2PA: "trainedAlgorithmicMedia", ...
-    - ``made_with``: programs and providers that are known by their traces
-    - ``synthid``: "unknown" always: only Google can see that watermark
-    - ``errors``: what could not be read, and why
+    - ``c2pa``: None without a manifest; else its ``state`` ("Invalid": changed after signing; "Valid": unchanged, but
+      the signer is not checked against a trust list), ``signer``, ``claim_generator`` and ``problems``
+    - ``exif``, ``png_text``: texts, cut at 2,000 characters; at most 50 entries of ``png_text``
+    - ``xmp``: whether the image has XMP
+    - ``digital_source_types``: IPTC terms for the origin, from XMP and C2PA: "trainedAlgorithmicMedia", ...
+    - ``made_with``: programs and providers recognised by their traces
+    - ``synthid``: always "unknown", since only Google can detect this watermark
+    - ``errors``: unreadable parts, each with the reason
     """
     errors: list[str] = []
 
@@ -92,7 +93,7 @@ def read_provenance(data: bytes) -> dict[str, Any]:
             "png_text": png_text,
             "xmp": bool(xmp),
             "digital_source_types": sorted(set(source_types))[:MAX_ENTRIES],
-            "made_with": [name for name, known in MAKERS.items() if any(known.search(trace) for trace in traces)],
+            "made_with": [name for name, known in SOFTWARE.items() if any(known.search(trace) for trace in traces)],
             "synthid": "unknown",
             "errors": errors,
         }
@@ -101,23 +102,23 @@ def read_provenance(data: bytes) -> dict[str, Any]:
 
 
 def _find_carried(data: bytes) -> dict[str, Any]:
-    """The bytes of ``exif`` and ``xmp``, and ``png_text``, as far as the image has them."""
+    """The bytes of ``exif`` and ``xmp``, and the entries of ``png_text``, if the image has them."""
     if detect_media_type(data) == "image/png":
         return _find_in_png(data)
-    # Of the other formats Pillow reads the header alone.
+    # For the other formats, Pillow reads only the header.
     info = open_image(data).info
     return {name: info[name] for name in ("exif", "xmp") if name in info}
 
 
 def _find_in_png(data: bytes) -> dict[str, Any]:
-    """Pillow would decode a PNG to its end for this, and refuses one with a large text."""
+    """Metadata of a PNG, without Pillow: it would decode all pixels, and rejects large texts."""
     found: dict[str, Any] = {"png_text": []}
     for kind, body in _walk_png(data):
         if kind == b"eXIf":
             found["exif"] = body
         elif kind in {b"tEXt", b"zTXt", b"iTXt"}:
             keyword, _, rest = body.partition(b"\0")
-            name = keyword[:79].decode("latin-1")  # 79 is the most that PNG allows
+            name = keyword[:79].decode("latin-1")  # the limit of the PNG specification
             if name == PNG_XMP:
                 found["xmp"] = _read_text(kind, rest, MAX_XMP_BYTES).encode()
             elif len(found["png_text"]) < MAX_ENTRIES:
@@ -126,7 +127,7 @@ def _find_in_png(data: bytes) -> dict[str, Any]:
 
 
 def _walk_png(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks that are not pixels, each with its body."""
+    """Yield the type and body of each chunk, except pixels."""
     position = 8
     while position + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -138,7 +139,7 @@ def _walk_png(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _read_text(kind: bytes, rest: bytes, limit: int) -> str:
-    """At most ``limit`` characters of a text chunk behind its keyword. Never inflates more than it returns."""
+    """At most ``limit`` characters of the text chunk body after its keyword. Inflates no more than it returns."""
     if kind == b"tEXt":
         return rest[:limit].decode("latin-1")
     if kind == b"zTXt":
@@ -171,11 +172,11 @@ def _read_exif(data: bytes) -> dict[str, str]:
 
 
 def _decode_exif(value: Any) -> str:
-    """A text tag, or a comment with its character set in the first eight bytes."""
+    """A text tag, or a comment whose first eight bytes name its character set."""
     if isinstance(value, bytes):
         charset, text = value[:8], value[8 : 8 + 2 * MAX_TEXT]
         if charset == b"UNICODE\0":
-            # Its byte order is left open by the standard: Latin letters tell.
+            # The standard leaves the byte order open. Guess it from the zero bytes of Latin letters.
             little = text[1::2].count(0) > text[0::2].count(0)
             value = text.decode("utf-16-le" if little else "utf-16-be", errors="replace")
         else:
@@ -188,7 +189,7 @@ def _read_c2pa(data: bytes) -> dict[str, Any] | str | None:
         import c2pa
     except ImportError:
         return "not read: c2pa-python is not installed"
-    # An image may name an address to look for its manifest at: nothing is fetched on its word.
+    # A manifest may name a URL to fetch. Never follow it: an image could make a worker call any address.
     settings = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
     with c2pa.Context.from_dict(settings) as context:
         reader = c2pa.Reader.try_create(detect_media_type(data), io.BytesIO(data), context=context)
@@ -202,7 +203,7 @@ def _describe_manifests(store: dict[str, Any]) -> dict[str, Any]:
     manifests = store.get("manifests", {})
     active = manifests.get(store.get("active_manifest"), {})
     signature = active.get("signature_info", {})
-    # Those of the images it was made from count too: an editor signs last.
+    # Include the manifests of source images, since an editor signs last.
     actions = [action for manifest in manifests.values() for action in _list_actions(manifest)]
     generators = [_name_software(info) for info in active.get("claim_generator_info", [])]
     agents = {_name_software(action["softwareAgent"]) for action in actions if action.get("softwareAgent")}
@@ -234,7 +235,7 @@ def _name_software(software: Any) -> str:
 
 
 def _clean(value: Any) -> Any:
-    """Without what PostgreSQL's JSON cannot hold: NUL, and halves of surrogate pairs."""
+    """Replace what PostgreSQL's JSON cannot hold: NUL and lone surrogates."""
     if isinstance(value, str):
         return value.replace("\0", "").encode(errors="replace").decode()
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What may stand in a prompt, whoever wrote it: a prompt file, a manifest, or a rater."""
+"""Text of a prompt: the rules for prompts from files, manifests and raters."""
 
 import unicodedata
 from typing import Final
@@ -10,9 +10,13 @@ INVISIBLE: Final = {"Zs", "Zl", "Zp", "Cc", "Cf"}
 
 
 def check_prompt(text: str) -> str:
-    """The text, unchanged, if it can be drawn from. Raises ValueError saying what came and what is wanted."""
+    """Return the text unchanged.
+
+    Raises:
+        ValueError: The text is too long, has no visible character, or has a forbidden one.
+    """
     if len(text) > MAX_PROMPT:
-        raise ValueError(f"The prompt has {len(text):,} characters; at most {MAX_PROMPT:,} are taken. Shorten it.")
+        raise ValueError(f"The prompt has {len(text):,} characters; at most {MAX_PROMPT:,} are allowed. Shorten it.")
     check_characters(text, "prompt")
     if all(unicodedata.category(character) in INVISIBLE for character in text):
         raise ValueError(f"The prompt has {len(text)} characters and none that can be seen. Say what to draw.")

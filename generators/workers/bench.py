@@ -1,7 +1,7 @@
-"""How fast a local model draws: the worker's whole path beside a plain loop over the same pipeline.
+"""Benchmark of a local model: the worker's whole path against a plain loop over the same pipeline.
 
-Both draw the same number of images of the same size with the same settings, by turns, so that a machine that grows
-warm or busy slows both alike. Everything in the database is rolled back; originals go to a temporary folder.
+Both draw the same number of images of the same size with the same settings, in turn, so that a machine that gets hot
+or busy slows both alike. All rows are rolled back. Originals go to a temporary folder.
 """
 
 import contextlib
@@ -31,13 +31,13 @@ VARIANTS = 5
 REPEATS = 3  # of the variants; their median counts
 
 
-class NothingToMeasureError(ValueError):
-    """The model cannot be measured; the message says why."""
+class BenchmarkError(ValueError):
+    """The model or its prompts cannot be measured. The message says why."""
 
 
 @dataclass
 class Timing:
-    """Seconds from asking to having, for each image; those of one batch come together."""
+    """Seconds from request to image, for each image. Images of one batch arrive together."""
 
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -58,7 +58,7 @@ class Timing:
 
 @dataclass
 class Benchmark:
-    """``in_pipeline``: seconds of the worker's time in which the pipeline itself was at work."""
+    """The result. ``in_pipeline``: seconds of the worker's time spent in the pipeline itself."""
 
     device: str
     dtype: str
@@ -69,22 +69,23 @@ class Benchmark:
 
     @property
     def overhead(self) -> float:
-        """What claiming, encoding, storing and settling add to the time in the pipeline: 0.05 is 5 %."""
+        """The time that claiming, encoding, storing and settling add, as a share of ``in_pipeline``."""
         return self.worker.seconds / self.in_pipeline - 1
 
 
 def measure_model(
     model: ImageModel, texts: Sequence[str], *, images: int, width: int, height: int, batch: int | None = None
 ) -> Benchmark:
-    """Draw ``images`` images each way, in batches as the model's settings say, or of ``batch``.
+    """Draw ``images`` images each way, in batches of ``batch`` (default: the model's ``max_batch``).
 
-    Raises NothingToMeasureError for a model of another adapter than "diffusers" or one that does not draw, and AdapterError
-    where it cannot be loaded.
+    Raises:
+        BenchmarkError: The model has another adapter than "diffusers", or fails to draw.
+        AdapterError: The model cannot be loaded.
     """
     if model.adapter != "diffusers":
         text = f"{model.slug} has adapter {model.adapter!r}. Only models of adapter 'diffusers' can be measured."
-        raise NothingToMeasureError(text)
-    with _leaving_nothing():
+        raise BenchmarkError(text)
+    with _rolled_back():
         return _Bench(model, texts, (width, height), batch).run(images)
 
 
@@ -107,16 +108,16 @@ class _Bench:
         self.result = Benchmark(device, dtype.removeprefix("torch."), self.generator.settings.max_batch)
 
     def run(self, images: int) -> Benchmark:
-        """Warm up, then measure; the order changes with each round."""
+        """Warm up, then measure. The order alternates from round to round."""
         result = self.result
-        self._draw_by_worker(self._ask(result.batch), Timing())
+        self._draw_by_worker(self._request(result.batch), Timing())
         self._draw_by_loop(1, Timing())
         result.in_pipeline = 0.0
         for number, start in enumerate(range(0, images, result.batch)):
             count = min(result.batch, images - start)
             for by_worker in (True, False) if number % 2 == 0 else (False, True):
                 if by_worker:
-                    self._draw_by_worker(self._ask(count), result.worker)
+                    self._draw_by_worker(self._request(count), result.worker)
                 else:
                     self._draw_by_loop(count, result.loop)
         in_pipeline = result.in_pipeline
@@ -126,7 +127,7 @@ class _Bench:
         result.in_pipeline = in_pipeline
         return result
 
-    def _ask(self, count: int, prompt: Prompt | None = None) -> list[Generation]:
+    def _request(self, count: int, prompt: Prompt | None = None) -> list[Generation]:
         first = self.seed
         self.seed += count
         wanted = [
@@ -135,7 +136,7 @@ class _Bench:
         return request_generations(wanted, width=self.size[0], height=self.size[1])
 
     def _draw_by_worker(self, rows: Sequence[Generation], timing: Timing) -> None:
-        """As a worker does that gets these rows' messages: each finds what the ones before have left."""
+        """Draw as a worker does that receives a message for each row. Rows drawn in an earlier batch are skipped."""
         self.generator.pipelines.forget_peak()
         began = time.monotonic()
         for row in rows:
@@ -144,7 +145,7 @@ class _Bench:
         self._note_memory(timing)
         drawn = Generation.objects.filter(pk__in=[row.pk for row in rows])
         if failed := drawn.exclude(status=Generation.Status.OK).first():
-            raise NothingToMeasureError(f"The model does not draw: {failed.reason} {failed.message}")
+            raise BenchmarkError(f"The model does not draw: {failed.reason} {failed.message}")
         self.result.in_pipeline += sum(row.reported["seconds"] for row in drawn)
         timing.latencies += [seconds] * len(rows)
         timing.seconds += seconds
@@ -166,7 +167,7 @@ class _Bench:
 
     def _vary_by_worker(self) -> float:
         timing = Timing()
-        self._draw_by_worker(self._ask(VARIANTS, self.prompts[0]), timing)
+        self._draw_by_worker(self._request(VARIANTS, self.prompts[0]), timing)
         return timing.seconds
 
     def _vary_by_loop(self) -> float:
@@ -179,8 +180,8 @@ class _Bench:
 
 
 @contextlib.contextmanager
-def _leaving_nothing() -> Iterator[None]:
-    """Rows are rolled back and originals deleted, whatever happens."""
+def _rolled_back() -> Iterator[None]:
+    """Roll back all rows and delete all originals at the end, also after an error."""
     storages: dict[str, Any] = {name: value for name, value in settings.STORAGES.items() if name != "originals"}
     with tempfile.TemporaryDirectory() as folder, override_settings(MEDIA_ROOT=folder, STORAGES=storages):
         try:

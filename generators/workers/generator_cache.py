@@ -1,6 +1,7 @@
-"""The models that this worker process keeps ready to draw: of those that hold weights, few.
+"""The generator cache: the loaded models of one worker process, few of them if they hold weights.
 
-Only the pool's child processes call this. The parent must never touch torch: a child forked after that hangs.
+Only the child processes of the worker's pool use it. The parent must never import torch: a child forked after that
+hangs.
 """
 
 import json
@@ -18,69 +19,72 @@ from generators.models import ImageModel
 
 log = structlog.get_logger(__name__)
 
-# Clients of providers and the like weigh little; there is an end to them all the same.
-LIGHT_ONES = 32
+# Generators without weights, such as the clients of providers, are small. They have a limit all the same.
+MAX_WITHOUT_WEIGHTS = 32
 
 
 @dataclass(frozen=True)
-class _Warm:
-    declared: str  # what it was set up with
+class _CachedGenerator:
+    declared: str  # adapter and settings that it was loaded with, as JSON
     holds_weights: bool
     generator: Generator
 
 
-# By the model's key. The one used last is at the end.
-_warm: OrderedDict[int, _Warm] = OrderedDict()
+# By the primary key of the model. The most recently used is last.
+_cache: OrderedDict[int, _CachedGenerator] = OrderedDict()
 
 
 def get_generator(model: ImageModel) -> Generator:
-    """The model's generator, set up with the settings that the row has now.
+    """The generator of a model, loaded with the settings that the row has now.
 
-    Raises AdapterError (invalid) for a model that nothing can be drawn with.
+    Raises:
+        AdapterError: (invalid) The model has no adapter, or the adapter rejects its settings.
     """
     if not model.adapter:
-        raise AdapterError(Outcome.INVALID, f"Model {model.slug} has no adapter: its images are made elsewhere.")
+        raise AdapterError(
+            Outcome.INVALID, f"Model {model.slug} has no adapter, so its images cannot be drawn. Import them instead."
+        )
     declared = json.dumps([model.adapter, model.settings], sort_keys=True)
-    if model.pk in _warm and _warm[model.pk].declared != declared:
-        _cool(model.pk, "settings")
-    if model.pk not in _warm:
+    if model.pk in _cache and _cache[model.pk].declared != declared:
+        _evict(model.pk, "settings")
+    if model.pk not in _cache:
         holds_weights = find_capabilities(model.adapter, model.settings).holds_weights
-        # Before the new one is set up, not after: two may not fit beside each other.
+        # Before the new one is loaded, not after: memory may not hold both.
         _make_room(holds_weights)
-        _warm[model.pk] = _Warm(declared, holds_weights, _set_up(model))
-    _warm.move_to_end(model.pk)
-    return _warm[model.pk].generator
-
-
-def _make_room(holds_weights: bool) -> None:
-    room = max(1, settings.CACHED_GENERATORS) if holds_weights else LIGHT_ONES
-    alike = [pk for pk, warm in _warm.items() if warm.holds_weights == holds_weights]
-    for pk in alike[: max(0, len(alike) - room + 1)]:
-        _cool(pk, "room")
+        _cache[model.pk] = _CachedGenerator(declared, holds_weights, _load(model))
+    _cache.move_to_end(model.pk)
+    return _cache[model.pk].generator
 
 
 def evict_all() -> None:
     """Close every generator."""
-    for pk in list(_warm):
-        _cool(pk, "all")
+    for pk in list(_cache):
+        _evict(pk, "all")
 
 
-def _set_up(model: ImageModel) -> Generator:
+def _make_room(holds_weights: bool) -> None:
+    room = max(1, settings.CACHED_GENERATORS) if holds_weights else MAX_WITHOUT_WEIGHTS
+    alike = [pk for pk, cached in _cache.items() if cached.holds_weights == holds_weights]
+    for pk in alike[: max(0, len(alike) - room + 1)]:
+        _evict(pk, "room")
+
+
+def _load(model: ImageModel) -> Generator:
     started = time.monotonic()
     generator = load_generator(model.adapter, model.settings, settings.PROVIDER_KEYS.get(model.adapter, ""))
-    # Weights are loaded at the first drawing, and the adapter says how long that took.
+    # Weights are loaded at the first drawing. The adapter reports how long that took.
     log.info("generator_loaded", model=model.slug, **_measure(started))
     return generator
 
 
-def _cool(pk: int, reason: str) -> None:
-    cooled = _warm.pop(pk)
+def _evict(pk: int, reason: str) -> None:
+    evicted = _cache.pop(pk)
     started = time.monotonic()
     try:
-        cooled.generator.close()
+        evicted.generator.close()
     except Exception:
         # Its memory may be lost, but the next model must be able to draw.
-        log.exception("model_not_closed", model=pk)
+        log.exception("generator_not_closed", model=pk)
     log.info("generator_evicted", model=pk, reason=reason, **_measure(started))
 
 

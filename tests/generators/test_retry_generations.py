@@ -1,4 +1,4 @@
-"""retry_generations: somebody asks once more for what ended without an image."""
+"""retry_generations: images that ended without a result are requested again."""
 
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def models() -> list[ImageModel]:
-    """Two models, each with an image that failed twice over, one that was refused, and one that is there."""
+    """Two models, each with two failed images, one refused image and one finished image."""
     models = [builders.make_model(slug=slug) for slug in ("first", "second")]
     prompts = list(builders.make_prompt_set(4).prompts.order_by("pk"))
     ends = [("failed", "timeout"), ("failed", "budget"), ("refused", "refused"), ("ok", "")]
@@ -42,27 +42,27 @@ def pending() -> list[tuple[str, str]]:
     return list(waiting.values_list("model__slug", "reason"))
 
 
-def test_those_of_a_reason_are_asked_for_again(models: list[ImageModel], capsys: pytest.CaptureFixture[str]) -> None:
+def test_images_with_a_reason_are_requested_again(models: list[ImageModel], capsys: pytest.CaptureFixture[str]) -> None:
     call_command("retry_generations", reason="budget")
-    assert capsys.readouterr().out == "budget: 2\n2 asked for again.\n"
+    assert capsys.readouterr().out == "budget: 2\n2 requested again.\n"
     assert pending() == [("first", "budget"), ("second", "budget")]
     again = Generation.objects.filter(status="pending").first()
     assert again is not None
     assert (again.failures, again.attempts, again.finished_at) == (0, 3, None)
 
 
-def test_those_of_a_model_are_asked_for_again(models: list[ImageModel], capsys: pytest.CaptureFixture[str]) -> None:
+def test_images_of_a_model_are_requested_again(models: list[ImageModel], capsys: pytest.CaptureFixture[str]) -> None:
     call_command("retry_generations", model="second")
-    assert capsys.readouterr().out == "budget: 1\nrefused: 1\ntimeout: 1\n3 asked for again.\n"
+    assert capsys.readouterr().out == "budget: 1\nrefused: 1\ntimeout: 1\n3 requested again.\n"
     assert pending() == [("second", "budget"), ("second", "refused"), ("second", "timeout")]
 
 
-def test_both_narrow_it_down(models: list[ImageModel]) -> None:
+def test_model_and_reason_can_be_combined(models: list[ImageModel]) -> None:
     call_command("retry_generations", model="first", reason="timeout")
     assert pending() == [("first", "timeout")]
 
 
-def test_what_was_charged_is_told_and_stays(models: list[ImageModel], capsys: pytest.CaptureFixture[str]) -> None:
+def test_earlier_charges_are_printed_and_stay(models: list[ImageModel], capsys: pytest.CaptureFixture[str]) -> None:
     price = Price.objects.create(model=models[0], valid_from="2026-11-01", units={"image": "0.04"}, estimate="0.04")
     timed_out = Generation.objects.get(model=models[0], reason="timeout")
     for attempt in (1, 2):
@@ -74,24 +74,24 @@ def test_what_was_charged_is_told_and_stays(models: list[ImageModel], capsys: py
     assert sum(Charge.objects.values_list("amount", flat=True)) == Decimal("0.08")
 
 
-def test_a_dry_run_asks_for_nothing(models: list[ImageModel], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_requests_nothing(models: list[ImageModel], capsys: pytest.CaptureFixture[str]) -> None:
     call_command("retry_generations", model="first", dry_run=True)
-    assert "This was a dry run: nothing was asked for.\n" in capsys.readouterr().out
+    assert "This was a dry run: nothing was requested.\n" in capsys.readouterr().out
     assert pending() == []
 
 
-def test_without_a_choice_it_tells_what_there_is_and_asks_for_nothing(models: list[ImageModel]) -> None:
+def test_without_model_or_reason_it_lists_the_reasons_and_requests_nothing(models: list[ImageModel]) -> None:
     with pytest.raises(CommandError, match=r"--model or --reason(.|\n)*budget: 2\n  refused: 2\n  timeout: 2"):
         call_command("retry_generations")
     assert pending() == []
 
 
-def test_a_model_that_is_not_there_is_refused(models: list[ImageModel]) -> None:
+def test_an_unknown_model_is_refused(models: list[ImageModel]) -> None:
     with pytest.raises(CommandError, match=r"no model 'third'\. Known: first, second"):
         call_command("retry_generations", model="third")
 
 
-def test_where_nothing_ended_so_nothing_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_failed_images_nothing_is_requested(capsys: pytest.CaptureFixture[str]) -> None:
     builders.make_model(slug="fresh")
     call_command("retry_generations", model="fresh")
-    assert capsys.readouterr().out == "none\n0 asked for again.\n"
+    assert capsys.readouterr().out == "none\n0 requested again.\n"

@@ -1,4 +1,4 @@
-"""sync_models: a TOML file becomes rows, all or nothing, and says what it changed."""
+"""sync_models: a TOML file is declared, all or nothing, and the changes are printed."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_a_file_is_declared_once_however_often(file: Path, capsys: pytest.Captur
     said = capsys.readouterr().out
     assert "new: model fresco-1\n  name: Fresco 1\n" in said
     assert "  settings.style: 'neon'\n" in said
-    assert "  price from 2026-11-01: 0.04 USD by image, at most 0.04 USD an image (the provider's page)\n" in said
+    assert "  price from 2026-11-01: 0.04 USD per image, at most 0.04 USD per image (the provider's page)\n" in said
     assert "4 new or changed, 0 unchanged.\n" in said
     declared = all_rows()
     assert [len(table) for table in declared] == [2, 1, 1, 1]
@@ -73,7 +73,7 @@ def test_a_file_is_declared_once_however_often(file: Path, capsys: pytest.Captur
     assert all_rows() == declared
 
 
-def test_a_change_is_told_field_by_field(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_changes_are_printed_field_by_field(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("sync_models", file)
     capsys.readouterr()
     change(file, '"neon"', '"pastel", blur = 0.1')
@@ -88,8 +88,8 @@ def test_a_change_is_told_field_by_field(file: Path, capsys: pytest.CaptureFixtu
         "changed: model gpt\n"
         "  lifecycle: live -> retired\n"
         "  budget: none -> 2.5 USD\n"
-        "  price from 2026-11-01: 0.04 USD by image, at most 0.04 USD an image (the provider's page)"
-        " -> 0.05 USD by image, at most 0.05 USD an image (the provider's page)\n"
+        "  price from 2026-11-01: 0.04 USD per image, at most 0.04 USD per image (the provider's page)"
+        " -> 0.05 USD per image, at most 0.05 USD per image (the provider's page)\n"
         "changed: budget nightly\n"
         "  limit: 10 USD -> 10.001 USD\n"
         "3 new or changed, 1 unchanged.\n"
@@ -97,7 +97,7 @@ def test_a_change_is_told_field_by_field(file: Path, capsys: pytest.CaptureFixtu
     assert ImageModel.objects.get(slug="gpt").budget == Decimal("2.5")
 
 
-def test_a_dry_run_says_the_same_and_changes_nothing(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_prints_the_same_and_changes_nothing(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("sync_models", file, dry_run=True)
     dry = capsys.readouterr().out
     assert all_rows() == [[], [], [], []]
@@ -105,16 +105,16 @@ def test_a_dry_run_says_the_same_and_changes_nothing(file: Path, capsys: pytest.
     assert dry == capsys.readouterr().out + "This was a dry run: nothing was changed.\n"
 
 
-def test_models_that_the_file_does_not_name_are_listed_and_left_alone(
+def test_models_that_are_not_in_the_file_are_listed_and_unchanged(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = builders.make_model(slug="elsewhere")
     call_command("sync_models", file)
-    assert "Not in the file, and left alone: elsewhere.\n" in capsys.readouterr().out
+    assert "Not in the file and unchanged: elsewhere.\n" in capsys.readouterr().out
     assert ImageModel.objects.get(slug="elsewhere").name == other.name
 
 
-def test_every_fault_is_named_at_once_with_its_place(file: Path) -> None:
+def test_all_faults_are_listed_at_once_with_their_places(file: Path) -> None:
     change(file, 'style = "neon"', 'stepz = 4, key = "sk-hunter2", blur = 7')
     change(file, 'adapter = "openai"', 'adapter = "brush"')
     change(file, "requests_per_minute = 20", 'requests_per_minute = "20"')
@@ -141,7 +141,7 @@ def test_every_fault_is_named_at_once_with_its_place(file: Path) -> None:
     assert all_rows() == [[], [], [], []]
 
 
-def test_changes_that_images_forbid_are_all_named_and_nothing_is_changed(file: Path) -> None:
+def test_all_changes_that_images_forbid_are_listed_and_nothing_is_changed(file: Path) -> None:
     call_command("sync_models", file)
     prompts = builders.make_prompt_set(1)
     for model in ImageModel.objects.all():
@@ -167,13 +167,13 @@ def test_changes_that_images_forbid_are_all_named_and_nothing_is_changed(file: P
         (b"[[models]]\nslug = ['x']\nname = 'X'", r"models\[0\].slug"),
     ],
 )
-def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
+def test_a_file_of_another_format_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
     (tmp_path / "models.toml").write_bytes(content)
     with pytest.raises(CommandError, match=complaint):
         call_command("sync_models", tmp_path / "models.toml")
 
 
-def test_a_file_that_is_not_there_is_refused() -> None:
+def test_a_missing_file_is_refused() -> None:
     with pytest.raises(CommandError, match=r"nowhere\.toml: 1 fault, so .*\n  The file cannot be read"):
         call_command("sync_models", "nowhere.toml")
 

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from generators.adapters.base import AdapterError
 from generators.models import ImageModel
-from generators.workers.bench import VARIANTS, Benchmark, NothingToMeasureError, Timing, measure_model
+from generators.workers.bench import VARIANTS, Benchmark, BenchmarkError, Timing, measure_model
 
 PROMPTS = [
     "a red cube on a blue sphere",
@@ -17,19 +17,19 @@ PROMPTS = [
 
 
 class Command(BaseCommand):
-    help = "Measure how fast a local model draws, through the worker's path and in a plain loop over its pipeline."
+    help = "Measure how fast a local model draws: through the worker, and in a plain loop over its pipeline."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("model", metavar="SLUG")
         parser.add_argument("--images", type=int, default=16)
-        parser.add_argument("--batch", type=int, help="instead of the model's max_batch")
+        parser.add_argument("--batch", type=int, help="images per call (default: the model's max_batch)")
         parser.add_argument("--width", type=int, default=512)
         parser.add_argument("--height", type=int, default=512)
-        parser.add_argument("--prompts", type=Path, help="file with a prompt a line")
+        parser.add_argument("--prompts", type=Path, help="file with one prompt per line")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["images"] < 1:
-            raise CommandError(f"--images is how many to draw, at least 1, not {options['images']}.")
+            raise CommandError(f"--images is {options['images']}. Draw at least 1.")
         size = {"width": options["width"], "height": options["height"]}
         try:
             model = ImageModel.objects.get(slug=options["model"])
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             )
         except ImageModel.DoesNotExist:
             raise CommandError(f"There is no model {options['model']!r}.") from None
-        except (NothingToMeasureError, AdapterError, OSError) as error:
+        except (BenchmarkError, AdapterError, OSError) as error:
             raise CommandError(str(error)) from error
         title = f"{model.slug} on {result.device}, {result.dtype}, {size['width']} x {size['height']} pixels"
         self.stdout.write(f"{title}: {options['images']} images, the worker in batches of up to {result.batch}")
@@ -46,7 +46,7 @@ class Command(BaseCommand):
 
 
 def format_table(result: Benchmark) -> list[str]:
-    """A line for each figure: the worker's, the plain loop's, and how many times better the worker's is."""
+    """One line per figure: the worker's, the plain loop's, and how many times better the worker's is."""
     worker, loop = result.worker, result.loop
     lines = [
         f"{'':24}{'worker':>12}{'plain loop':>12}{'ratio':>8}",
@@ -69,7 +69,7 @@ def _format_line(name: str, worker: float, loop: float, *, less_is_better: bool 
 
 def _format_memory(result: Benchmark, worker: Timing, loop: Timing) -> str:
     if result.device == "cpu":
-        # The system knows only one peak, of the process since its start.
+        # On a CPU the system reports one peak only, of the whole process.
         return f"{'peak memory, MB':24}{max(worker.peak_bytes, loop.peak_bytes) / 1e6:12.0f}  (whole process, both)"
     return _format_line("peak GPU memory, MB", worker.peak_bytes / 1e6, loop.peak_bytes / 1e6, less_is_better=True)
 
@@ -79,4 +79,4 @@ def _read_prompts(file: Path | None) -> list[str]:
         return PROMPTS
     if prompts := [line.strip() for line in file.read_text().splitlines() if line.strip()]:
         return prompts
-    raise NothingToMeasureError(f"{file} has no prompts. It needs one a line.")
+    raise BenchmarkError(f"{file} has no prompts. Write one per line.")

@@ -8,15 +8,15 @@ from generators.adapters.diffusers.tiny import make_tiny_pipeline
 
 
 class Command(BaseCommand):
-    help = "Write a tiny diffusion model with random weights: half a megabyte that draws coloured noise on any machine."
+    help = "Write a tiny diffusion model with random weights. It has 0.5 MB and draws coloured noise on any machine."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", type=Path)
-        parser.add_argument("--seed", type=int, default=0, help="another seed gives another model")
+        parser.add_argument("--seed", type=int, default=0, help="of the random weights")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             make_tiny_pipeline(options["folder"], options["seed"])
         except OSError as error:
             raise CommandError(f"Nothing was written. {error}") from error
-        self.stdout.write(f"Written to {options['folder']}. A model draws with it by adapter diffusers, setting path.")
+        self.stdout.write(f"Written to {options['folder']}. Declare a model with adapter diffusers and this path.")

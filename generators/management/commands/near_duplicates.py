@@ -1,4 +1,4 @@
-"""How much a model repeats itself, or what is already known."""
+"""near_duplicates: how much a model repeats itself, or images in a folder."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
@@ -15,18 +15,18 @@ from generators.models import Generation, ImageModel
 
 
 class Command(BaseCommand):
-    help = "Count a model's images that are near-duplicates of others of its own, or of images in a folder."
+    help = "Count the images of a model that are near-duplicates of its other images, or of images in a folder."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--model", required=True, metavar="SLUG")
-        parser.add_argument("--reference", type=_folder, metavar="FOLDER", help="images to compare with, at any depth")
+        parser.add_argument("--reference", type=_folder, metavar="FOLDER", help="compare with these images")
         parser.add_argument(
             "--distance",
             type=int,
             choices=range(65),
             default=MAX_DISTANCE,
             metavar="BITS",
-            help="how many of 64 bits near-duplicates differ in at most (default %(default)s)",
+            help="bits of 64 in which near-duplicates differ at most (default %(default)s)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,19 +39,19 @@ class Command(BaseCommand):
         prompts = [(image.prompt.text, *image.prompt.sources, image.prompt.mask) for image in images]
         self.stdout.write(
             f"{model.name}: {len(images):,} images for {len(set(prompts)):,} prompts. "
-            f"Near is at most {distance} of 64 bits apart."
+            f"Near images differ in at most {distance} of 64 bits."
         )
         names = [f"generation {image.pk} ({image.prompt.key}, seed {image.seed})" for image in images]
         repetition = repetition_rates(own, prompts, max_distance=distance)
-        self._tell("near one of its own for another prompt", repetition.other_prompts, names, names)
-        self._tell("near one of its own for the same prompt", repetition.same_prompt, names, names)
+        self._print("near another image of the model, other prompt", repetition.other_prompts, names, names)
+        self._print("near another image of the model, same prompt", repetition.same_prompt, names, names)
         if folder := options["reference"]:
             files = self._hash_folder(folder)
             seen = deja_vu_rate(own, list(files.values()), max_distance=distance)
-            self._tell(f"near one of the {len(files):,} images in {folder}", seen, names, list(files))
+            self._print(f"near one of the {len(files):,} images in {folder}", seen, names, list(files))
 
     def _hash_generations(self, model: ImageModel) -> list[Generation]:
-        """The model's images that have a hash; one that is missing is computed and kept."""
+        """The images of the model that have a hash. Missing hashes are computed and saved."""
         rows = Generation.objects.ready().filter(model=model).select_related("prompt").order_by("pk")
         images = []
         for generation in tqdm(rows, disable=None, leave=False):
@@ -71,29 +71,29 @@ class Command(BaseCommand):
         return {name: digits for name, digits in hashes.items() if digits}
 
     def _hash(self, name: str, read: Callable[[], bytes]) -> str:
-        """Empty, and said so, for what is no whole image."""
+        """The hash of an image; empty, with a warning, if it is gone or damaged."""
         try:
             return hash_image(read())
         except (FileNotFoundError, ValueError) as error:
-            self.stderr.write(f"Left out: {name}: {error}")
+            self.stderr.write(f"Skipped: {name}: {error}")
         except OSError as error:
-            raise CommandError(f"{name} cannot be read now: {error}") from error
+            raise CommandError(f"{name} cannot be read: {error}") from error
         return ""
 
-    def _tell(self, what: str, found: DejaVu, own: Sequence[str], seen: Sequence[str]) -> None:
+    def _print(self, title: str, found: DejaVu, own: Sequence[str], seen: Sequence[str]) -> None:
         if found.rate is None:
-            self.stdout.write(f"{what}: not known, there is nothing to compare")
+            self.stdout.write(f"{title}: unknown, there is nothing to compare")
             return
-        self.stdout.write(f"{what}: {100 * found.rate:.1f} % ({found.n_near:,} of {found.n:,})")
-        told = set()
+        self.stdout.write(f"{title}: {100 * found.rate:.1f} % ({found.n_near:,} of {found.n:,})")
+        printed = set()
         for pair in found.pairs:
             both = frozenset((own[pair.index], seen[pair.seen]))
-            if both not in told:
+            if both not in printed:
                 self.stdout.write(f"  {own[pair.index]}  {seen[pair.seen]}  {pair.distance}")
-            told.add(both)
+            printed.add(both)
 
 
 def _folder(name: str) -> Path:
     if not Path(name).is_dir():
-        raise ArgumentTypeError(f"{name!r} is no folder")
+        raise ArgumentTypeError(f"{name!r} is not a folder")
     return Path(name)

@@ -1,4 +1,4 @@
-"""Ask again for images that ended in a refusal or a failure."""
+"""retry_generations: requests images again that ended in a refusal or a failure."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from generators.models import Charge, Generation, GenerationQuerySet, ImageModel
 
 
 class Command(BaseCommand):
-    help = "Ask again for images that ended without one: of a model, or for a reason. What was charged stays charged."
+    help = "Request failed and refused images again, of one model or with one reason. Earlier charges stay."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--model", metavar="SLUG")
-        parser.add_argument("--reason", help="as the generation has it: refused, timeout, quota, budget, ...")
-        parser.add_argument("--dry-run", action="store_true", help="say what would be asked for, and do nothing")
+        parser.add_argument("--reason", help="of the generation: refused, timeout, quota, budget, ...")
+        parser.add_argument("--dry-run", action="store_true", help="print what would be requested, and request nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         slug, reason = options["model"], options["reason"]
@@ -30,18 +30,18 @@ class Command(BaseCommand):
             ended = ended.filter(reason=reason)
         lines = describe_ended(ended)
         if not slug and not reason:
-            # All of them at once would be asked for by mistake, refusals and all, and may cost money.
-            raise CommandError("\n  ".join(["Say --model or --reason. What ended without an image:", *lines]))
+            # A request for all, refusals included, would be a mistake that may cost money.
+            raise CommandError("\n  ".join(["Give --model or --reason. Generations without an image:", *lines]))
         for line in lines:
             self.stdout.write(line)
         if options["dry_run"]:
-            self.stdout.write("This was a dry run: nothing was asked for.")
+            self.stdout.write("This was a dry run: nothing was requested.")
         else:
-            self.stdout.write(f"{retry_generations(ended)} asked for again.")
+            self.stdout.write(f"{retry_generations(ended)} requested again.")
 
 
 def describe_ended(ended: GenerationQuerySet) -> list[str]:
-    """A line for each reason: how many generations, and what was charged for them."""
+    """One line per reason: the number of generations and what was charged for them."""
     counts = ended.order_by("reason").values_list("reason").annotate(count=Count("pk"))
     charges = Charge.objects.filter(generation__in=ended).order_by().values_list("generation__reason")
     charged = dict(charges.annotate(amount=Sum("amount")))

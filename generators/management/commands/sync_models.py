@@ -1,4 +1,4 @@
-"""Declare models, their prices, providers' rate limits and budgets from a TOML file."""
+"""sync_models: declares models, prices, rate limits of providers and budgets from a TOML file."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from generators.model_files import Change, ModelFileError, read_model_file, sync
 
 
 class Command(BaseCommand):
-    help = "Declare models, providers' rate limits and budgets from a TOML file, all or nothing, and say what changed."
-    # The checks find models that this may be there to mend.
+    help = "Declare models, rate limits of providers and budgets from a TOML file, all or nothing. Prints the changes."
+    # The checks may fail on models that this command repairs.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", help="a TOML file, or the name of one in PARAGONE_FIXTURES")
-        parser.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
+        parser.add_argument("--dry-run", action="store_true", help="print what would change, and change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -30,13 +30,13 @@ class Command(BaseCommand):
             self.stdout.write(format_change(change))
         self.stdout.write(f"{len(sync.changes)} new or changed, {sync.n_unchanged} unchanged.")
         if sync.not_in_the_file:
-            self.stdout.write(f"Not in the file, and left alone: {', '.join(sync.not_in_the_file)}.")
+            self.stdout.write(f"Not in the file and unchanged: {', '.join(sync.not_in_the_file)}.")
         if options["dry_run"]:
             self.stdout.write("This was a dry run: nothing was changed.")
 
 
 def format_change(change: Change) -> str:
-    """A line for the row, and one for each field: what it was, if it was, and what it is."""
+    """One line for the row, and one for each field with its old and new value."""
     made = not change.before
     lines = [f"{'new' if made else 'changed'}: {change.row}"]
     for field in change.fields:

@@ -1,4 +1,4 @@
-"""Near-duplicates: which images are near, how many of a model's are, and what is said of them."""
+"""Near-duplicates: which images are near, the rates of a model, and the command that prints them."""
 
 import io
 import itertools
@@ -45,7 +45,7 @@ def sketch(prompt: str, seed: int = 0) -> bytes:
     return load_generator("sketch", {}).generate([GenerationRequest(prompt, seed, 512, 512)])[0].data
 
 
-def apart(one: str, other: str) -> int:
+def hash_distance(one: str, other: str) -> int:
     return (int(one, 16) ^ int(other, 16)).bit_count()
 
 
@@ -62,10 +62,10 @@ def test_copies_are_near_and_other_drawings_are_not(prompt: str) -> None:
         "16 bits": encode(image.convert("L").convert("I;16").point(lambda value: value * 256), "PNG"),
         "opaque": encode(image.convert("RGBA"), "PNG"),
     }
-    for what, copy in copies.items():
-        assert apart(hash_image(drawn), hash_image(copy)) <= MAX_DISTANCE, what
+    for change, copy in copies.items():
+        assert hash_distance(hash_image(drawn), hash_image(copy)) <= MAX_DISTANCE, change
     for other in set(PROMPTS) - {prompt}:
-        assert apart(hash_image(drawn), hash_image(sketch(other))) > 2 * MAX_DISTANCE
+        assert hash_distance(hash_image(drawn), hash_image(sketch(other))) > 2 * MAX_DISTANCE
 
 
 def test_a_hash_is_sixteen_hex_digits_and_always_the_same() -> None:
@@ -75,8 +75,8 @@ def test_a_hash_is_sixteen_hex_digits_and_always_the_same() -> None:
     assert hash_image(sketch(PROMPTS[0])) == digits
 
 
-def test_what_lies_under_full_transparency_does_not_count() -> None:
-    """Else two images that look alike could be told apart by what nobody sees."""
+def test_pixels_under_full_transparency_do_not_count() -> None:
+    """Otherwise two images that look the same could have different hashes."""
     drawn = Image.open(io.BytesIO(sketch(PROMPTS[0]))).convert("RGBA")
     hidden = Image.open(io.BytesIO(sketch(PROMPTS[1]))).convert("RGBA")
     hidden.putalpha(0)
@@ -90,21 +90,21 @@ def test_what_lies_under_full_transparency_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"text", animate("WEBP", 3), sketch(PROMPTS[0])[:-500]])
-def test_what_is_no_image_has_no_hash(data: bytes) -> None:
+def test_bytes_of_no_image_have_no_hash(data: bytes) -> None:
     with pytest.raises(UnusableImageError):
         hash_image(data)
 
 
 @pytest.fixture(params=[(16, 2048), (2, 3)], ids=["large tiles", "small tiles"])
 def _tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The result does not depend on how the work is cut."""
+    """The result does not depend on the size of the tiles."""
     monkeypatch.setattr(near_duplicates, "ROWS", request.param[0])
     monkeypatch.setattr(near_duplicates, "COLUMNS", request.param[1])
 
 
 @st.composite
 def clustered_hashes(draw: st.DrawFn, max_size: int = 12) -> list[str]:
-    """Hashes of which many are a few bits from each other."""
+    """Hashes, many of which differ in few bits."""
     centers = draw(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=3))
     flips = st.lists(st.integers(0, 63), max_size=8)
     numbers = []
@@ -122,9 +122,9 @@ distances = st.integers(0, 64)
 @given(clustered_hashes(), distances)
 def test_all_near_pairs_are_found_once(hashes: list[str], distance: int) -> None:
     expected = {
-        (i, j, apart(hashes[i], hashes[j]))
+        (i, j, hash_distance(hashes[i], hashes[j]))
         for i, j in itertools.combinations(range(len(hashes)), 2)
-        if apart(hashes[i], hashes[j]) <= distance
+        if hash_distance(hashes[i], hashes[j]) <= distance
     }
     found = [(pair.index, pair.seen, pair.distance) for pair in find_near_duplicates(hashes, max_distance=distance)]
     assert len(found) == len(set(found))
@@ -132,8 +132,8 @@ def test_all_near_pairs_are_found_once(hashes: list[str], distance: int) -> None
 
 
 def nearest(own: str, others: Iterator[tuple[int, str]], distance: int) -> tuple[int, int] | None:
-    """Distance and place of the nearest, the first one of several."""
-    found = [(apart(own, other), place) for place, other in others]
+    """Distance and index of the nearest, the first one of several."""
+    found = [(hash_distance(own, other), place) for place, other in others]
     return min((near for near in found if near[0] <= distance), default=None)
 
 
@@ -153,7 +153,9 @@ def test_the_rate_against_a_reference_is_the_share_of_near_ones(own: list[str], 
 
 @pytest.mark.usefixtures("_tiles")
 @given(clustered_hashes(), st.data(), distances)
-def test_repetition_is_told_apart_by_prompt(hashes: list[str], data: st.DataObject, distance: int) -> None:
+def test_repetition_is_separate_for_the_same_and_for_other_prompts(
+    hashes: list[str], data: st.DataObject, distance: int
+) -> None:
     prompts = data.draw(st.lists(st.sampled_from("abc"), min_size=len(hashes), max_size=len(hashes)))
     found = repetition_rates(hashes, prompts, max_distance=distance)
     for rate, same in ((found.same_prompt, True), (found.other_prompts, False)):
@@ -213,7 +215,7 @@ def test_the_command_compares_with_a_folder(db: None, tmp_path: Path) -> None:
     (folder / "other.png").write_bytes(sketch(PROMPTS[3]))
     (folder / "notes.txt").write_text("text")
     out, err = run(model, reference=folder)
-    assert out[0] == f"{model.name}: 2 images for 2 prompts. Near is at most 6 of 64 bits apart."
+    assert out[0] == f"{model.name}: 2 images for 2 prompts. Near images differ in at most 6 of 64 bits."
     assert out[-2] == f"near one of the 2 images in {folder}: 50.0 % (1 of 2)"
     assert out[-1].startswith(f"  generation {copied.pk} (p0, seed 0)  deeper/copy.jpg  ")
     assert len(err) == 1
@@ -224,17 +226,17 @@ def test_the_command_counts_repetition_and_lists_each_pair_once(db: None) -> Non
     model = draw_images()
     Generation.objects.filter(model=model).update(phash="00000000ffffffff")
     out, _ = run(model)
-    assert "near one of its own for another prompt: 100.0 % (4 of 4)" in out
-    assert "near one of its own for the same prompt: 100.0 % (4 of 4)" in out
+    assert "near another image of the model, other prompt: 100.0 % (4 of 4)" in out
+    assert "near another image of the model, same prompt: 100.0 % (4 of 4)" in out
     pairs = [line for line in out if line.startswith("  ")]
     assert len({frozenset(line.strip().split("  ")[:2]) for line in pairs}) == len(pairs)
 
 
-def test_the_command_says_where_there_is_nothing_to_compare(db: None) -> None:
+def test_the_command_says_if_there_is_nothing_to_compare(db: None) -> None:
     out, _ = run(draw_images(n_prompts=1, n_seeds=1))
     assert out[1:] == [
-        "near one of its own for another prompt: not known, there is nothing to compare",
-        "near one of its own for the same prompt: not known, there is nothing to compare",
+        "near another image of the model, other prompt: unknown, there is nothing to compare",
+        "near another image of the model, same prompt: unknown, there is nothing to compare",
     ]
 
 
@@ -247,7 +249,7 @@ def test_the_command_computes_and_keeps_hashes_that_are_missing(db: None) -> Non
     assert all(stored.values())
 
 
-def test_the_command_leaves_out_images_that_are_gone_or_damaged(db: None) -> None:
+def test_the_command_skips_images_that_are_gone_or_damaged(db: None) -> None:
     model = draw_images()
     gone, damaged, *_ = Generation.objects.filter(model=model).order_by("pk")
     originals.path(gone.original).unlink()
@@ -261,7 +263,7 @@ def test_the_command_leaves_out_images_that_are_gone_or_damaged(db: None) -> Non
     ]
 
 
-def test_the_command_stops_where_the_store_does_not_answer(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_stops_if_the_store_does_not_answer(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     model = draw_images(n_prompts=1, n_seeds=1)
     Generation.objects.update(phash="")
 
@@ -269,13 +271,13 @@ def test_the_command_stops_where_the_store_does_not_answer(db: None, monkeypatch
         raise originals.BucketUnavailableError("The bucket of originals cannot be used: timeout.")
 
     monkeypatch.setattr(originals, "read", fail)
-    with pytest.raises(CommandError, match="cannot be read now"):
+    with pytest.raises(CommandError, match="cannot be read"):
         run(model)
 
 
-def test_the_command_names_the_models_there_are(db: None) -> None:
+def test_the_command_names_the_known_models(db: None) -> None:
     known = builders.make_model()
-    with pytest.raises(CommandError, match=f"There is no model 'nobody'. Known: {known.slug}"):
-        call_command("near_duplicates", model="nobody")
-    with pytest.raises(CommandError, match="is no folder"):
+    with pytest.raises(CommandError, match=f"There is no model 'unknown'. Known: {known.slug}"):
+        call_command("near_duplicates", model="unknown")
+    with pytest.raises(CommandError, match="is not a folder"):
         call_command("near_duplicates", "--model", known.slug, "--reference", "/no/such/folder")

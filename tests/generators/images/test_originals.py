@@ -1,4 +1,4 @@
-"""The store of originals, in the media folder and in an S3-compatible bucket: whole, durable, addressed by content."""
+"""Originals in the media folder and in an S3-compatible bucket: whole, durable, addressed by content."""
 
 import hashlib
 import time
@@ -34,7 +34,7 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture(params=["folder", "bucket"])
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, settings) -> str:
-    """Each test an empty store, as the environment would set it up."""
+    """An empty store for each test, set up as from the environment."""
     if request.param == "bucket":
         use_bucket(request.getfixturevalue("s3"), monkeypatch, settings, f"images-{uuid.uuid4().hex}")
         bucket = storages["originals"].bucket
@@ -50,7 +50,7 @@ def use_bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch, settings, name: s
 
 
 def watch_writes(place: str) -> int:
-    """A number that every write of the original "an image" changes."""
+    """A number that changes with every write of the original "an image"."""
     if place == "folder":
         return originals.path(DIGEST).stat().st_mtime_ns
     versions = list(storages["originals"].bucket.object_versions.all())
@@ -118,7 +118,7 @@ def test_an_original_that_is_damaged_is_never_given_out(place: str, data: bytes)
         originals.read(DIGEST)
 
 
-def test_raters_are_shown_what_is_in_the_store_and_nothing_else(place: str) -> None:
+def test_raters_see_the_stored_image_and_no_damaged_one(place: str) -> None:
     data = encode(draw(), "PNG")
     digest = originals.store(data)
     assert blinding.derive(digest, 48, 48).read_bytes() == blinding.blind(data, 48, 48)
@@ -141,7 +141,7 @@ def test_a_write_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatc
     assert list(originals.path(DIGEST).parent.iterdir()) == []
 
 
-def test_a_bucket_that_does_not_answer_is_unavailable_for_now(monkeypatch: pytest.MonkeyPatch, settings) -> None:
+def test_a_bucket_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch, settings) -> None:
     use_bucket("http://127.0.0.1:9", monkeypatch, settings)
     started = time.monotonic()
     for attempt in (lambda: originals.store(b"an image"), lambda: originals.read(DIGEST)):
@@ -152,7 +152,7 @@ def test_a_bucket_that_does_not_answer_is_unavailable_for_now(monkeypatch: pytes
     assert time.monotonic() - started < 60, "the attempts are bounded"
 
 
-def test_a_bucket_that_does_not_exist_takes_no_original(s3: str, monkeypatch: pytest.MonkeyPatch, settings) -> None:
+def test_a_bucket_that_does_not_exist_is_unavailable(s3: str, monkeypatch: pytest.MonkeyPatch, settings) -> None:
     use_bucket(s3, monkeypatch, settings, "no-such-bucket")
     with pytest.raises(originals.BucketUnavailableError, match="NoSuchBucket"):
         originals.store(b"an image")

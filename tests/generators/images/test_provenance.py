@@ -1,4 +1,4 @@
-"""What an image says of its own origin is recorded; nothing in it is believed, fetched or allowed to cost the image."""
+"""Provenance: it is recorded as found, nothing is fetched, and no content of an image makes reading fail."""
 
 import io
 import json
@@ -39,7 +39,7 @@ NOTHING = {
 
 
 def certify(subject: str, key: ec.EllipticCurvePrivateKey, issuer: str, issuer_key: ec.EllipticCurvePrivateKey) -> str:
-    """A certificate of the kind that C2PA wants of signers, or of the authority above them."""
+    """A certificate for a C2PA signer, or for the authority that issues it."""
     authority, now = subject == issuer, datetime.now(UTC)
 
     def name(common: str) -> x509.Name:
@@ -64,7 +64,7 @@ def certify(subject: str, key: ec.EllipticCurvePrivateKey, issuer: str, issuer_k
 
 
 def sign(image: bytes, media_type: str, *, generator: str = "SketchPad", remote: str = "") -> bytes:
-    """The image with a C2PA manifest in it, signed by an authority of this test's own."""
+    """The image with a C2PA manifest, signed under a test authority."""
     root, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     chain = certify("Test Signer", leaf, "Test Root", root) + certify("Test Root", root, "Test Root", root)
     key = leaf.private_bytes(
@@ -86,13 +86,13 @@ def sign(image: bytes, media_type: str, *, generator: str = "SketchPad", remote:
 
 
 def png(*chunks: bytes) -> bytes:
-    """A PNG with these chunks before its end."""
+    """A PNG with these chunks inserted before its end."""
     data = encode(draw(), "PNG")
     return data[:-12] + b"".join(chunks) + data[-12:]
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_an_image_that_says_nothing_has_nothing_recorded(format: str) -> None:
+def test_an_image_without_metadata_has_no_provenance(format: str) -> None:
     assert read_provenance(encode(draw(), format)) == NOTHING
 
 
@@ -121,8 +121,7 @@ def test_a_signed_image_that_was_changed_is_invalid() -> None:
     assert found["c2pa"]["signer"]["common_name"] == "Test Signer"
 
 
-def test_a_manifest_elsewhere_is_not_fetched(httpserver) -> None:
-    """An image that could make a worker ask for any address would be a way into the network."""
+def test_a_remote_manifest_is_not_fetched(httpserver) -> None:
     data = sign(encode(draw(), "JPEG"), "image/jpeg", remote=httpserver.url_for("/manifest.c2pa"))
     found = read_provenance(data)
     assert httpserver.log == []
@@ -130,7 +129,7 @@ def test_a_manifest_elsewhere_is_not_fetched(httpserver) -> None:
     assert "must fetch remote manifests" in found["errors"][0]
 
 
-def test_a_damaged_manifest_is_an_error_and_no_more() -> None:
+def test_a_damaged_manifest_is_listed_as_an_error() -> None:
     data = sign(encode(draw(), "JPEG"), "image/jpeg").replace(b"jumd", b"duum")
     found = read_provenance(data)
     assert found["c2pa"] is None
@@ -172,7 +171,7 @@ def test_the_parameters_of_a_web_ui_are_found_in_a_jpeg(charset: str) -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_xmp_tells_the_kind_of_source(format: str) -> None:
+def test_the_source_type_is_read_from_xmp(format: str) -> None:
     if format == "PNG":
         info = PngImagePlugin.PngInfo()
         info.add_itxt("XML:com.adobe.xmp", XMP, zip=True)
@@ -201,7 +200,7 @@ def test_xmp_tells_the_kind_of_source(format: str) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["tEXt", "zTXt", "iTXt", "iTXt, zipped"])
-def test_programs_are_known_by_the_text_they_leave(keyword: str, text: str, provider: str, kind: str) -> None:
+def test_programs_are_recognised_by_their_texts(keyword: str, text: str, provider: str, kind: str) -> None:
     info = PngImagePlugin.PngInfo()
     add = info.add_itxt if kind.startswith("iTXt") else info.add_text
     add(keyword, text, zip=kind in {"zTXt", "iTXt, zipped"})
@@ -209,7 +208,7 @@ def test_programs_are_known_by_the_text_they_leave(keyword: str, text: str, prov
     assert found == {**NOTHING, "png_text": [{"keyword": keyword, "text": text}], "made_with": [provider]}
 
 
-def test_a_text_that_only_mentions_a_prompt_gives_no_provider() -> None:
+def test_a_text_that_only_mentions_a_prompt_names_no_program() -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("prompt", "a fox at its workflow: {steps}")
     assert read_provenance(encode(draw(), "PNG", pnginfo=info))["made_with"] == []
@@ -238,15 +237,14 @@ def test_at_most_fifty_texts_are_kept() -> None:
     assert {len(entry["text"]) for entry in found["png_text"]} == {MAX_TEXT}
 
 
-def test_a_text_that_cannot_be_inflated_is_named_and_the_next_one_read() -> None:
+def test_a_text_that_cannot_be_inflated_does_not_hide_the_next_one() -> None:
     found = read_provenance(png(chunk(b"zTXt", b"bad\0\0nonsense"), chunk(b"tEXt", b"good\0text")))
     assert [entry["keyword"] for entry in found["png_text"]] == ["bad", "good"]
     assert found["png_text"][0]["text"].startswith("not readable: ")
     assert found["png_text"][1]["text"] == "text"
 
 
-def test_what_a_database_cannot_hold_is_left_out() -> None:
-    """PostgreSQL's JSON has no NUL and no half of a surrogate pair."""
+def test_characters_that_a_database_cannot_hold_are_replaced() -> None:
     lone = b"k\0\0\0\0\0" + b"a\0b\xed\xa0\x80c"
     comment = Image.Exif()
     comment.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"UNICODE\0" + b"a\0\0\0\x00\xd8b\0"
@@ -261,7 +259,7 @@ def expect_storable(found: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"text", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a" + bytes(20)])
-def test_nonsense_is_recorded_as_an_error(data: bytes) -> None:
+def test_bytes_of_no_image_are_an_error(data: bytes) -> None:
     found = read_provenance(data)
     assert {**found, "errors": []} == NOTHING
     assert found["errors"]
@@ -271,7 +269,7 @@ SIGNED = {format: sign(encode(draw(), format), FORMATS[format]) for format in ("
 
 
 @given(st.sampled_from(sorted(SIGNED)), st.data())
-def test_whatever_is_changed_nothing_is_raised(format: str, data: st.DataObject) -> None:
+def test_a_changed_image_never_raises(format: str, data: st.DataObject) -> None:
     changed = bytearray(SIGNED[format])
     for place in data.draw(st.lists(st.integers(0, len(changed) - 1), max_size=10)):
         changed[place] = data.draw(st.integers(0, 255))
@@ -279,7 +277,7 @@ def test_whatever_is_changed_nothing_is_raised(format: str, data: st.DataObject)
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"caBX"]))
-def test_any_bytes_in_a_chunk_are_borne(body: bytes, kind: bytes) -> None:
+def test_any_bytes_in_a_chunk_are_accepted(body: bytes, kind: bytes) -> None:
     expect_storable(read_provenance(png(chunk(kind, body))))
 
 

@@ -1,4 +1,4 @@
-"""What may stand in a prompt: any script and emoji, no control characters, not too much and not nothing."""
+"""Text of a prompt: any script and emoji, no control characters, not too long, and something to see."""
 
 import unicodedata
 
@@ -23,7 +23,7 @@ from generators.prompts.text import MAX_PROMPT, check_prompt
         "x" * MAX_PROMPT,
     ],
 )
-def test_text_of_any_script_is_taken_unchanged(text: str) -> None:
+def test_text_of_any_script_is_returned_unchanged(text: str) -> None:
     assert check_prompt(text) is text
 
 
@@ -43,13 +43,13 @@ def test_text_of_any_script_is_taken_unchanged(text: str) -> None:
         ("\u2066isolate\u2069", r"U\+2066 \(LEFT-TO-RIGHT ISOLATE\)"),
     ],
 )
-def test_what_cannot_be_drawn_from_is_refused_by_name(text: str, complaint: str) -> None:
+def test_forbidden_text_is_refused_with_the_reason(text: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         check_prompt(text)
 
 
 @given(st.text(max_size=50))
-def test_what_is_taken_can_be_stored_and_seen(text: str) -> None:
+def test_accepted_text_can_be_stored_and_seen(text: str) -> None:
     try:
         check_prompt(text)
     except ValueError:

@@ -1,3 +1,5 @@
+"""bench_generator: the table of the benchmark, its errors, and that it leaves nothing behind."""
+
 import re
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ def read_line(table: str, name: str) -> list[float]:
     return [float(number) for number in re.findall(r"[\d.]+", found[1])]
 
 
-def test_the_table_compares_the_workers_path_with_a_plain_loop(
+def test_the_table_compares_the_worker_with_a_plain_loop(
     model: ImageModel, capsys: pytest.CaptureFixture[str], settings: Any
 ) -> None:
     table = bench(capsys, "tiny", "--images", 5, "--batch", 2)
@@ -39,7 +41,7 @@ def test_the_table_compares_the_workers_path_with_a_plain_loop(
     for column in (0, 1):
         p50, p95, p99 = (read_line(table, f"latency p{q}, s")[column] for q in (50, 95, 99))
         assert 0 < p50 <= p95 <= p99
-    # Both images of a batch come when the batch is done.
+    # Images of one batch arrive together.
     assert read_line(table, "5 variants of a prompt, s")[0] > 0
     assert read_line(table, "peak memory, MB")[0] > 100
     overhead = re.search(r"adds ([\d.]+)% to the time in the pipeline", table)
@@ -47,7 +49,9 @@ def test_the_table_compares_the_workers_path_with_a_plain_loop(
     assert float(overhead[1]) > 0
 
 
-def test_a_bench_leaves_nothing_behind(model: ImageModel, capsys: pytest.CaptureFixture[str], settings: Any) -> None:
+def test_a_benchmark_leaves_nothing_behind(
+    model: ImageModel, capsys: pytest.CaptureFixture[str], settings: Any
+) -> None:
     storages, media = settings.STORAGES, settings.MEDIA_ROOT
     bench(capsys, "tiny", "--images", 2)
     assert list(ImageModel.objects.all()) == [model]
@@ -81,12 +85,12 @@ def test_prompts_can_come_from_a_file(
     [
         ({"adapter": "sketch", "settings": {}}, [], "has adapter 'sketch'. Only models of adapter 'diffusers'"),
         ({"settings": {"path": "/nowhere"}}, [], "There is no folder /nowhere"),
-        ({}, ["--images", 0], "at least 1, not 0"),
+        ({}, ["--images", 0], "--images is 0. Draw at least 1."),
         ({}, ["--prompts", "/nowhere/prompts"], "No such file"),
         ({"slug": "another"}, [], "There is no model 'tiny'"),
     ],
 )
-def test_what_cannot_be_measured_says_why(
+def test_a_model_that_cannot_be_measured_is_refused_with_the_reason(
     model: ImageModel, fields: dict[str, Any], arguments: list[Any], says: str
 ) -> None:
     ImageModel.objects.update(**fields)
@@ -94,14 +98,14 @@ def test_what_cannot_be_measured_says_why(
         call_command("bench_generator", "tiny", *arguments)
 
 
-def test_the_tiny_model_is_written_by_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_writes_the_tiny_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("make_tiny_model", tmp_path / "model")
     assert (tmp_path / "model" / "model_index.json").is_file()
     assert "adapter diffusers" in capsys.readouterr().out
 
 
-def test_what_lies_in_a_folder_is_never_written_over(tmp_path: Path) -> None:
-    (tmp_path / "weights").write_text("somebody's")
+def test_existing_files_are_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "weights").write_text("existing")
     with pytest.raises(CommandError, match=r"Nothing was written\. .* is there already"):
         call_command("make_tiny_model", tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["weights"]

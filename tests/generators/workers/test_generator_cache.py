@@ -1,3 +1,5 @@
+"""The generator cache: what is loaded once, what is evicted and when; and the cores that a worker's processes share."""
+
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from generators.adapters.sketch.generator import SketchGenerator
 from generators.adapters.sketch.settings import SketchSettings
 from generators.models import ImageModel
 from generators.workers import process_setup
-from generators.workers.generator_cache import LIGHT_ONES, evict_all, get_generator
+from generators.workers.generator_cache import MAX_WITHOUT_WEIGHTS, get_generator
 from tests.builders import make_model
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,8 +24,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def closed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The styles of the generators that were closed, in order."""
-    evict_all()
+    """The styles of the closed generators, in order."""
     styles: list[str] = []
     monkeypatch.setattr(SketchGenerator, "close", lambda self: styles.append(self.settings.style))
     heavy = Capabilities(holds_weights=True)
@@ -35,14 +36,14 @@ def make_styled(style: str) -> ImageModel:
     return make_model(settings={"style": style})
 
 
-def test_a_model_is_set_up_once(settings: Any) -> None:
+def test_a_model_is_loaded_once(settings: Any) -> None:
     settings.CACHED_GENERATORS = 1
     model = make_styled("crayon")
     first = get_generator(model)
     assert get_generator(ImageModel.objects.get(pk=model.pk)) is first
 
 
-def test_the_model_used_longest_ago_makes_room(settings: Any, closed: list[str]) -> None:
+def test_the_least_recently_used_model_is_evicted(settings: Any, closed: list[str]) -> None:
     settings.CACHED_GENERATORS = 2
     crayon, neon, woodcut, pastel = (make_styled(style) for style in ("crayon", "neon", "woodcut", "pastel"))
     first = get_generator(crayon)
@@ -55,13 +56,13 @@ def test_the_model_used_longest_ago_makes_room(settings: Any, closed: list[str])
     assert closed == ["neon", "woodcut"]
 
 
-def test_what_holds_no_weights_takes_nobodys_room(
+def test_generators_without_weights_do_not_evict_those_with_weights(
     settings: Any, closed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.CACHED_GENERATORS = 1
     heavy = get_generator(model := make_styled("crayon"))
     monkeypatch.setattr(SketchGenerator, "capabilities", staticmethod(lambda settings: Capabilities()))
-    light = [make_model() for _ in range(LIGHT_ONES + 1)]
+    light = [make_model() for _ in range(MAX_WITHOUT_WEIGHTS + 1)]
     for other in light[:-1]:
         get_generator(other)
     assert not closed
@@ -70,7 +71,7 @@ def test_what_holds_no_weights_takes_nobodys_room(
     assert get_generator(model) is heavy
 
 
-def test_room_is_made_before_the_next_model_is_set_up(
+def test_a_model_is_evicted_before_the_next_one_is_loaded(
     settings: Any, closed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.CACHED_GENERATORS = 1
@@ -86,7 +87,7 @@ def test_room_is_made_before_the_next_model_is_set_up(
     assert closed_by_then == [0, 1]
 
 
-def test_edited_settings_are_used_at_once_and_the_stale_generator_is_closed(settings: Any, closed: list[str]) -> None:
+def test_edited_settings_are_used_at_once_and_the_old_generator_is_closed(settings: Any, closed: list[str]) -> None:
     settings.CACHED_GENERATORS = 2
     model, other = make_styled("crayon"), make_styled("neon")
     get_generator(model)
@@ -100,9 +101,7 @@ def test_edited_settings_are_used_at_once_and_the_stale_generator_is_closed(sett
     assert get_generator(other) is kept
 
 
-def test_a_generator_that_cannot_be_closed_does_not_stop_the_next(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_generator_that_fails_to_close_does_not_stop_the_next(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.CACHED_GENERATORS = 1
 
     def fail(self: SketchGenerator) -> None:
@@ -127,10 +126,12 @@ def test_a_model_without_an_adapter_is_invalid() -> None:
     with pytest.raises(AdapterError) as raised:
         get_generator(model)
     assert raised.value.outcome is Outcome.INVALID
-    assert raised.value.message == "Model midjourney-6 has no adapter: its images are made elsewhere."
+    assert (
+        raised.value.message == "Model midjourney-6 has no adapter, so its images cannot be drawn. Import them instead."
+    )
 
 
-def test_settings_that_are_refused_leave_nothing_behind(settings: Any, closed: list[str]) -> None:
+def test_invalid_settings_leave_nothing_in_the_cache(settings: Any, closed: list[str]) -> None:
     settings.CACHED_GENERATORS = 1
     broken = make_model(settings={"style": "no such style"})
     for _ in range(2):
@@ -140,7 +141,7 @@ def test_settings_that_are_refused_leave_nothing_behind(settings: Any, closed: l
     assert closed == []
 
 
-def test_the_cores_are_shared_by_the_processes_of_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_processes_of_the_pool_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process_setup.os, "sched_getaffinity", lambda _: set(range(8)))
     for concurrency, threads in ((1, "8"), (3, "2"), (20, "1")):
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -165,7 +166,7 @@ os.wait()
 """
 
 
-def test_a_worker_never_imports_torch_before_it_forks_and_its_children_share_the_cores(tmp_path: Path) -> None:
+def test_a_worker_does_not_import_torch_before_it_forks_and_its_children_share_the_cores(tmp_path: Path) -> None:
     environment = {"PATH": "/usr/bin:/bin", "PARAGONE_VAR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "arena.settings"}
     done = subprocess.run(
         [sys.executable, "-c", WORKER], cwd=ROOT, env=environment, capture_output=True, text=True, check=False

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SIDES = ("model_a", "model_b")
-# Rows at a time: what is read is counted and forgotten, so that memory does not grow with the file.
+# Rows counted at a time, so that memory does not grow with the file.
 BATCH_ROWS = 1 << 20
 
 
@@ -25,7 +25,8 @@ def code_arrow(
     """Votes from the columns model_a, model_b, winner, the cluster columns and, where present, weight.
 
     Dictionary-encoded columns are read by their codes. ``models`` names the models and their order (default: all that
-    occur, sorted). Raises ValueError for a missing column or value, or an unknown model or winner, with its row.
+    occur, sorted). Raises ValueError for a missing column, and, with the row, for a missing value and an unknown model
+    or winner.
     """
     columns = [*SIDES, "winner", *clusters]
     names = table.schema.names
@@ -41,9 +42,9 @@ def code_parquet(path: Path | str, models: Sequence[Hashable] | None = None, *, 
 
 
 def count_parquet(path: Path | str, models: Sequence[Hashable] | None = None) -> Counts:
-    """The table of a Parquet file's votes, read in pieces; columns and errors as in ``code_arrow``.
+    """The counts of a Parquet file's votes, read in batches; columns and errors as in ``code_arrow``.
 
-    A row number in an error counts from the start of the file.
+    An error names the row within its batch, and the row of the file at which the batch starts.
     """
     file = _open(path, ())
     total: Counts | None = None
@@ -52,14 +53,14 @@ def count_parquet(path: Path | str, models: Sequence[Hashable] | None = None) ->
         try:
             counts = _count_batch(batch, models)
         except ValueError as error:
-            raise ValueError(f"{path}, rows from {start} on: {error}") from error
+            raise ValueError(f"{path}, in the batch from row {start}: {error}") from error
         start += batch.num_rows
         total = counts if total is None else _add(total, counts)
     return total or count_votes(code_columns(dict.fromkeys((*SIDES, "winner"), (np.zeros(0, int), [])), models))
 
 
 def _count_batch(batch: "pa.RecordBatch", models: Sequence[Hashable] | None) -> Counts:
-    """The table of a batch, counted by the codes that it has: names are put in order once a cell, not once a vote."""
+    """The counts of a batch, by its own codes: names are sorted once for each cell, not once for each vote."""
     if "weight" in batch.schema.names or any(batch[name].null_count for name in (*SIDES, "winner")):
         return count_votes(code_arrow(batch, models))
     codes, names = zip(*(_code_column(batch[name]) for name in (*SIDES, "winner")), strict=True)
@@ -69,7 +70,7 @@ def _count_batch(batch: "pa.RecordBatch", models: Sequence[Hashable] | None) -> 
     known = sort_names(found[0] + found[1]) if models is None else models
     unique = all(len(set(axis)) == len(axis) for axis in found)
     if not (unique and {*found[0], *found[1]} <= set(known) and set(found[2]) <= set(WINNERS)):
-        return count_votes(code_arrow(batch, models))  # an unknown name raises there, with its row
+        return count_votes(code_arrow(batch, models))  # raises for an unknown name, with its row
     places = [[axis.index(name) for name in part] for axis, part in zip((known, known, WINNERS), found, strict=True)]
     table = np.zeros((len(known), len(known), len(WINNERS)), dtype=np.int64)
     table[np.ix_(*places)] = raw[np.ix_(*used)]
@@ -79,7 +80,7 @@ def _count_batch(batch: "pa.RecordBatch", models: Sequence[Hashable] | None) -> 
 
 
 def _add(total: Counts, counts: Counts) -> Counts:
-    """The sum over all models of either."""
+    """The sum of two tables, over the models of both."""
     if total.models == counts.models:
         return total + counts
     models = sort_names([*total.models, *counts.models])
@@ -100,7 +101,7 @@ def _extend(counts: Counts, models: Sequence[Hashable]) -> Counts:
 
 
 def _open(path: Path | str, clusters: Sequence[str]) -> Any:
-    # pyarrow.parquet.read_table would bring in the whole dataset machinery.
+    # pyarrow.parquet.read_table would import the whole dataset module.
     from pyarrow.parquet import ParquetFile
 
     metadata = ParquetFile(path).metadata
@@ -120,7 +121,7 @@ def _present(file: Any, clusters: Sequence[str]) -> list[str]:
 
 
 def _code_column(column: Any) -> tuple[NDArray[np.integer[Any]], list[Hashable]]:
-    """Codes (N,) of a column (-1 for a missing value) and what they stand for."""
+    """Codes (N,) of a column, -1 for a missing value, and the names that they index."""
     import pyarrow as pa
 
     if not pa.types.is_dictionary(column.type):

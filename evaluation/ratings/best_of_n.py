@@ -1,9 +1,9 @@
-"""The winner's curse: what the best of N variants is worth, when it was chosen by the estimate that is shown.
+"""Best-of-N correction: the rating of a variant that was selected because its estimate was the highest of N.
 
-Who tries N variants in private and shows the one that came out on top shows its luck as well (Singh et al. 2025, "The
-Leaderboard Illusion", arXiv 2504.20879). Two corrections, for estimates that are normal around the truth:
-``correct_best`` where all N are known, ``correct_unseen`` where only their number is. Both are about the true rating of
-the variant that was chosen, not about the best of the true ratings, and both leave a single variant as it is.
+Such an estimate is too high on average, because the selection favors lucky errors (Singh et al. 2025, "The Leaderboard
+Illusion", arXiv 2504.20879). Two corrections, for estimates that are normal around the truth: ``correct_best`` if all N
+estimates are known, ``correct_unseen`` if only their number is known. Both estimate the true rating of the selected
+variant, not the highest of the true ratings, and both leave a single variant unchanged.
 """
 
 import math
@@ -17,19 +17,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from evaluation.ratings.ratings import Ratings, check_confidence, quantile
 
-# A lead of so few standard errors is a tie; variants whose covariance is so close to the winner's variance (relative to
-# it) move with the winner.
+# A lead of fewer standard errors than this is a tie.
 _TIE = 1e-6
+# Variants whose covariance with the winner differs from the winner's variance by less than this part move with it.
 _SAME = 1e-9
 
 
 @dataclass(frozen=True)
 class BestOfN:
-    """The corrected rating of the variant that was chosen from ``n``, with an interval at level ``confidence``.
+    """The corrected rating of the variant selected from ``n``, with an interval at level ``confidence``.
 
-    ``selected`` is its position among the variants, None when they were not seen. ``shown_value`` and ``naive_low`` to
-    ``naive_high`` are what one would report had it been the only one. ``method``: "hybrid", "projection" (a tie for the
-    first place, see ``correct_best``) or "worst case" (unseen variants).
+    ``selected`` is its position among the variants, None if they were not seen. ``shown_value`` and ``naive_low`` to
+    ``naive_high`` are the uncorrected rating and interval. ``method``: "hybrid", "projection" (a tie for first place,
+    see ``correct_best``) or "worst case" (unseen variants).
     """
 
     selected: int | None
@@ -45,29 +45,31 @@ class BestOfN:
 
 
 def correct_best(values: ArrayLike, covariance: ArrayLike, *, confidence: float = 0.95) -> BestOfN:
-    """The true rating of the variant with the highest of N estimates: the hybrid inference on winners.
+    """The true rating of the variant with the highest of N estimates, by hybrid inference on winners.
 
     ``values`` (N,) are jointly normal around the true ratings with the known ``covariance`` (N, N), which may be
     singular. With α = 1 - confidence and β = α / 10:
 
-    - ``value`` is the hybrid median-unbiased estimate: too high as often as too low, up to β / 2. (The conditional one
-      is exact in this, but falls to minus infinity as the runner-up comes close. The hybrid one stays within its
-      interval, and within c standard errors of what is shown.)
-    - the interval holds the true rating with a probability from 1 - α to (1 - α) / (1 - β), whatever the true ratings.
+    - ``value`` is the hybrid median-unbiased estimate: too high as often as too low, up to β / 2. (The conditional
+      estimate is exactly median-unbiased, but falls to minus infinity as the runner-up comes close. The hybrid estimate
+      stays within its interval, and within c standard errors of the shown value.)
+    - the interval covers the true rating with a probability from 1 - α to (1 - α) / (1 - β), for any true ratings.
 
-    The winner's estimate, given what is independent of it, is a normal truncated to where it stays the winner, and here
-    also to c standard errors around the truth. c is such that all N estimates are as close as that with probability
-    1 - β or more, by Šidák's inequality for any correlation: (2 Φ(c) - 1)^N = 1 - β.
+    The winner's estimate, given the part of the others that is independent of it, is normal, truncated to the values
+    with which it stays the winner, and here also to c standard errors around the truth. c is such that all N estimates
+    are that close with probability 1 - β or more, by Šidák's inequality for any correlation: (2 Φ(c) - 1)^N = 1 - β.
 
-    At an exact tie for the first place (to a millionth of a standard error) the truncation leaves nothing to learn
-    from: the hybrid interval shrinks to its lowest point. The answer is then the first of the tied, its value as it is,
-    and the projection interval, which holds all N true ratings at once with probability 1 - α or more. Perfectly
-    correlated variants with equal variance tie without harm: no luck decides between them. A winner without variance is
-    known, and comes back as it is.
+    At an exact tie for first place (to a millionth of a standard error) the truncated distribution carries no
+    information: the hybrid interval shrinks to its lowest point. The result is then the first of the tied variants with
+    its uncorrected value and the projection interval, which covers all N true ratings at once with probability 1 - α or
+    more. Perfectly correlated variants with equal variance are no such tie, because chance does not decide between
+    them. A winner without variance is known, and is returned uncorrected.
 
     Raises ValueError for a wrong shape, values that are not finite, a covariance that is not symmetric and positive
-    semidefinite, or a confidence outside (0, 1). Source: Andrews, Kitagawa and McCloskey, "Inference on Winners"
-    (Quarterly Journal of Economics 139, 2024), on conditional and on hybrid inference; Šidák (JASA 1967).
+    semidefinite, or a confidence outside (0, 1).
+
+    Source: Andrews, Kitagawa and McCloskey, "Inference on Winners" (Quarterly Journal of Economics 139, 2024), on
+    conditional and on hybrid inference; Šidák (JASA 1967).
     """
     check_confidence(confidence)
     estimates, spread = _check_estimates(values, covariance)
@@ -87,24 +89,24 @@ def correct_best(values: ArrayLike, covariance: ArrayLike, *, confidence: float 
 
 
 def correct_unseen(value: float, standard_error: float, n: int, *, confidence: float = 0.95) -> BestOfN:
-    """The true rating of a variant that is shown because it came out best of ``n``, the others being unknown.
+    """The true rating of a variant that is shown because it was the best of ``n``, where the others are unknown.
 
-    ``value`` of the result is what is shown less ``standard_error`` * E[max of n standard normals]: the inflation of
-    equal variants, the most there can be with independent errors of this size. On average it does not flatter; it takes
-    away too much where one variant was better from the start.
+    ``value`` of the result is the shown value minus ``standard_error`` * E[max of n standard normals]. That is the
+    inflation among equal variants, the largest possible with independent errors of this size. On average the result is
+    not too high; it is too low if one variant is truly better than the others.
 
-    The interval, with α = 1 - confidence, has the true rating below ``ci_low`` with probability α / 2 at most: one of n
-    estimates must then be too high by z(1 - α / 2n) of its standard errors. By Bonferroni this holds for any true
-    ratings, errors of any size and any dependence. The true rating is above ``ci_high``, z(1 - α / 2) standard errors
-    over what is shown, with probability α / 2 at most, because being chosen only makes an estimate higher. This needs
-    jointly normal errors that are independent or of equal size: no other estimate may move by more than the shown one.
+    With α = 1 - confidence, the true rating is below ``ci_low`` with probability α / 2 at most: one of n estimates must
+    then be too high by z(1 - α / 2n) of its standard errors. By Bonferroni this holds for any true ratings, and errors
+    of any size and dependence. The true rating is above ``ci_high``, z(1 - α / 2) standard errors above the shown
+    value, with probability α / 2 at most, because selection only makes an estimate higher. This needs jointly normal
+    errors that are independent or of equal size: no other estimate may move by more than the shown one.
 
-    Raises ValueError for a value that is not finite, a standard error that is not finite and positive, ``n`` that is no
-    whole number from 1 to 10^9, or a confidence outside (0, 1).
+    Raises ValueError for a value that is not finite, a standard error that is not finite and positive, an ``n`` that is
+    not a whole number from 1 to 10^9, or a confidence outside (0, 1).
     """
     check_confidence(confidence)
     if not (math.isfinite(value) and math.isfinite(standard_error) and standard_error > 0.0):
-        raise ValueError(f"Wanted a finite value and a standard error > 0, got {value} and {standard_error}.")
+        raise ValueError(f"Expected a finite value and a standard error > 0, got {value} and {standard_error}.")
     n = _check_number(n)
     naive = quantile(confidence) * standard_error
     bonferroni = quantile((n - 1 + confidence) / n) * standard_error
@@ -125,14 +127,15 @@ def correct_unseen(value: float, standard_error: float, n: int, *, confidence: f
 def correct_variants(ratings: Ratings, variants: Sequence[Hashable]) -> BestOfN:
     """``correct_best`` for some of the rated models, at the level of ``ratings``; ``selected`` indexes ``variants``.
 
-    All that were tried must be named, whether shown or not. Where intervals of ``ratings`` are Student's (few
-    clusters), the covariance is widened so that a single variant keeps its interval: an approximation, as the method
-    has no t. At 10 degrees of freedom, 95 % are 94 for two variants and 93 for twenty, and the value is a little low.
+    Name all variants that were tried, whether shown or not. If the intervals of ``ratings`` use Student's t (few
+    clusters), the covariance is widened so that a single variant keeps its interval. This is an approximation, because
+    the method assumes normal estimates: at 10 degrees of freedom, a 95 % interval covers 94 % for two variants and 93 %
+    for twenty, and the value is slightly too low.
 
     Raises ValueError for no variants, one that is named twice, or one that is not rated.
     """
     if not variants or len(set(variants)) != len(variants):
-        raise ValueError(f"Variants are one or more models, named once each; got {', '.join(map(str, variants))}.")
+        raise ValueError(f"Expected one or more variants, named once each; got {', '.join(map(str, variants))}.")
     chosen = [ratings.index(variant) for variant in variants]
     widening = quantile(ratings.confidence, ratings.degrees_of_freedom) / quantile(ratings.confidence)
     covariance = ratings.covariance[np.ix_(chosen, chosen)] * widening**2
@@ -142,7 +145,7 @@ def correct_variants(ratings: Ratings, variants: Sequence[Hashable]) -> BestOfN:
 def expected_maximum(n: int) -> float:
     """E[max of ``n`` independent standard normals] = ∫ n z φ(z) Φ(z)^(n-1) dz, to 1e-10; 0 for n = 1.
 
-    Raises ValueError for ``n`` that is no whole number from 1 to 10^9.
+    Raises ValueError for an ``n`` that is not a whole number from 1 to 10^9.
     """
     from scipy.special import log_ndtr
 
@@ -154,9 +157,9 @@ def expected_maximum(n: int) -> float:
 
 
 def _room(estimates: NDArray[np.float64], spread: NDArray[np.float64], selected: int) -> tuple[float, float]:
-    """How far the winner could fall and rise, in its standard errors, and still win, all else being as it is.
+    """How far the winner could fall and rise, in its standard errors, and still win.
 
-    When the winner moves by 1, variant j moves by c = Σ_js / Σ_ss: with c < 1 the winner can fall until j overtakes it,
+    If the winner moves by 1, variant j moves by c = Σ_js / Σ_ss: with c < 1 the winner can fall until j overtakes it,
     with c > 1 it can rise until then.
     """
     variance = spread[selected, selected]
@@ -176,7 +179,7 @@ def _projection(n: int, error: float) -> float:
 def _hybrid_steps(below: float, above: float, n: int, error: float) -> list[float]:
     """The hybrid estimate and the ends of its interval, as steps from the shown value in standard errors.
 
-    With the truth d steps away, the shown value lies at -d in a standard normal truncated to [-below - d, above - d]
+    If the truth is d steps away, the shown value lies at -d in a standard normal truncated to [-below - d, above - d]
     and to [-c, c]. Its distribution function falls from 1 at d = -c to 0 at d = c: each quantile has one root.
     """
     from scipy.optimize import brentq
@@ -193,7 +196,7 @@ def _hybrid_steps(below: float, above: float, n: int, error: float) -> list[floa
 
 
 def _mass(low: float, high: float) -> float:
-    """Φ(high) - Φ(low), taken in the lower tail, where small differences keep their digits."""
+    """Φ(high) - Φ(low), computed in the lower tail, where small differences keep their digits."""
     if low > 0.0:
         low, high = -high, -low
     return (math.erfc(-high / math.sqrt(2.0)) - math.erfc(-low / math.sqrt(2.0))) / 2.0
@@ -202,7 +205,7 @@ def _mass(low: float, high: float) -> float:
 def _check_estimates(values: ArrayLike, covariance: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     estimates, spread = np.asarray(values, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
     if estimates.ndim != 1 or not len(estimates) or spread.shape != (len(estimates), len(estimates)):
-        raise ValueError(f"Wanted values (N,) and covariance (N, N), N >= 1; got {estimates.shape}, {spread.shape}.")
+        raise ValueError(f"Expected values (N,) and covariance (N, N), N >= 1; got {estimates.shape}, {spread.shape}.")
     if not (np.isfinite(estimates).all() and np.isfinite(spread).all()):
         raise ValueError("Values and covariance must be finite.")
     size = max(np.abs(spread).max(), np.finfo(np.float64).tiny)
@@ -215,7 +218,7 @@ def _check_number(n: Any) -> int:
     try:
         whole = operator.index(n)
     except TypeError:
-        raise ValueError(f"The number of variants is a whole number, got {n!r}.") from None
+        raise ValueError(f"The number of variants must be a whole number, got {n!r}.") from None
     if not 1 <= whole <= 10**9:
-        raise ValueError(f"The number of variants is 1 to 10^9, got {whole}.")
+        raise ValueError(f"The number of variants must be 1 to 10^9, got {whole}.")
     return whole

@@ -1,4 +1,4 @@
-"""The bootstrap of Bradley-Terry ratings, from counts: its cost does not grow with the number of votes.
+"""Bootstrap of Bradley-Terry ratings from counts, at a cost that does not grow with the number of votes.
 
 A resample gives every vote a Poisson(1) weight (Hanley & MacGibbon 2006, "Creating non-parametric bootstrap samples
 using Poisson frequencies"), so that a cell of the table with n votes gets Poisson(n) of them.
@@ -24,7 +24,7 @@ from evaluation.ratings.refitting import Array, Matchups, expand, refit, start_t
 from evaluation.ratings.scales import Scale
 from evaluation.ratings.votes import Votes
 
-# Numbers in a block of resamples, for each thread: 8 MB of float32, some ten times that where numba is missing.
+# Numbers in a block of resamples, for each thread: 8 MB of float32.
 BLOCK = 1 << 21
 MOST_THREADS = 8
 MOST_UNRATED = 0.1
@@ -34,9 +34,9 @@ MOST_UNRATED = 0.1
 class Bootstrap:
     """``draws`` (B, M): ratings of each resample, in points. ``values`` (M,) are those of the votes themselves.
 
-    ``ci_low`` and ``ci_high`` (M,) are percentiles at level ``confidence``. ``n_unrated`` more resamples have no finite
-    rating (in them a model won or lost everything, or is cut off) and are left out. ``unit`` says what was resampled:
-    "vote", or the column of clusters.
+    ``ci_low`` and ``ci_high`` (M,) are percentiles at level ``confidence``. ``n_unrated`` resamples had no finite
+    rating (a model won or lost everything, or is disconnected) and are left out. ``unit`` is what was resampled:
+    "vote", or the name of the column of clusters.
     """
 
     models: tuple[Hashable, ...]
@@ -56,9 +56,9 @@ class Bootstrap:
     def rank_sets(self, level: float = 0.95) -> RankSets:
         """Rank sets that hold for all models at once, at ``level``: ranks.find_rank_sets, from these draws.
 
-        The critical value is the quantile of the largest |d_ij^b - d_ij| / se_ij over all pairs, se_ij from the draws
-        (Mogstad, Romano, Shaikh & Wilhelm 2024, "Inference for ranks", section 3). Raises ValueError for a level that
-        needs more draws.
+        The critical value is the quantile of the largest |d_ij^b - d_ij| / se_ij over all pairs, with se_ij from the
+        draws (Mogstad, Romano, Shaikh & Wilhelm 2024, "Inference for ranks", section 3). Raises ValueError for a level
+        that needs more draws.
         """
         check_confidence(level)
         _check_size(len(self.draws), 1.0 / (1.0 - level), level)
@@ -71,7 +71,8 @@ class Bootstrap:
 class _Resampling:
     """How resamples are drawn. ``unit`` is what is drawn, ``size`` how many numbers one resample takes.
 
-    ``block(first, width)`` gives totals (P, width) and slopes (M, width) for ``refit``; ``votes(b)`` (P, 3) is one.
+    ``block(first, width)`` returns totals (P, width) and slopes (M, width) for ``refit``; ``votes(b)`` returns the
+    votes (P, 3) of one resample.
     """
 
     unit: str
@@ -90,16 +91,20 @@ def bootstrap_ratings(
     scale: Scale = Scale(),
     confidence: float = 0.95,
 ) -> Bootstrap:
-    """``n`` resamples of independent votes. A seed gives the same draws on any number of threads, compiled or not.
+    """Bootstrap with ``n`` resamples of independent votes. A seed gives the same draws with any number of threads.
 
-    Raises ValueError for weighted counts, a seed or confidence out of range, fewer resamples than 2 / (1 - confidence),
-    and when more than a tenth of them have no finite rating; DisconnectedModelsError as fit_bradley_terry.
+    The other arguments are those of fit_bradley_terry.
+
+    Raises:
+        DisconnectedModelsError: As for fit_bradley_terry.
+        ValueError: Weighted counts, a seed or confidence out of range, fewer resamples than 2 / (1 - confidence), or
+            more than a tenth of the resamples without a finite rating.
     """
     from evaluation.ratings.kernels.resampling import draw_votes
 
     key = _check(n, seed, confidence)
     if counts.squares is not None:
-        raise ValueError("Weighted votes are no counts to draw from: use bootstrap_clusters.")
+        raise ValueError("Weighted votes cannot be resampled one by one: use bootstrap_clusters.")
     ratings = fit_bradley_terry(counts, ties=ties, both_bad=both_bad, scale=scale, confidence=confidence)
     matchups = expand(counts, ratings.theta, ties=ties, both_bad=both_bad)
     votes = matchups.votes.astype(np.int64)
@@ -129,21 +134,21 @@ def bootstrap_clusters(
     scale: Scale = Scale(),
     confidence: float = 0.95,
 ) -> Bootstrap:
-    """``n`` resamples of whole clusters: all votes of a rater (a prompt, ...) get one Poisson(1) weight.
+    """Bootstrap with ``n`` resamples of whole clusters: all votes of a rater (or prompt) share one Poisson(1) weight.
 
-    ``column`` names one of ``votes.clusters``. Votes may be weighted; Votes.merge makes equal rows one, which is
-    faster. With few clusters (some 30) the intervals are too narrow, as are all that rest on clusters.
+    ``column`` names one of ``votes.clusters``. Votes may be weighted; merge equal rows first (Votes.merge) for speed.
+    With few clusters (about 30) the intervals are too narrow, like all intervals based on clusters.
 
-    Raises ValueError for an unknown column and fewer than two clusters, and as bootstrap_ratings.
+    Raises the errors of bootstrap_ratings, and ValueError for an unknown column or fewer than two clusters.
     """
     from evaluation.ratings.kernels.resampling import add_votes
 
     key = _check(n, seed, confidence)
     if column not in votes.clusters:
-        raise ValueError(f"No column {column!r}; the clusters are {', '.join(votes.clusters) or 'none'}.")
+        raise ValueError(f"The votes have no clusters {column!r}; they have {', '.join(votes.clusters) or 'none'}.")
     labels, codes = np.unique(votes.clusters[column], return_inverse=True)
     if len(labels) < 2:
-        raise ValueError(f"A bootstrap of clusters needs at least 2 of them, got {len(labels)} in {column!r}.")
+        raise ValueError(f"A bootstrap needs at least 2 clusters, got {len(labels)} in {column!r}.")
     counts = count_votes(votes)
     ratings = fit_bradley_terry(counts, ties=ties, both_bad=both_bad, scale=scale, confidence=confidence)
     matchups = expand(counts, ratings.theta, ties=ties, both_bad=both_bad)
@@ -167,7 +172,7 @@ def bootstrap_clusters(
 
 
 def _bootstrap(ratings: Ratings, matchups: Matchups, resampling: _Resampling, n: int, seed: int) -> Bootstrap:
-    # Blocks follow from the votes alone, never from the threads; an even number, for two of them.
+    # Blocks depend on the votes alone, not on the number of threads. Their number is even, to keep two threads busy.
     widest = min(max(BLOCK // resampling.size, 32), 256)
     width = math.ceil(n / (2 * math.ceil(n / (2 * widest))))
 
@@ -180,8 +185,8 @@ def _bootstrap(ratings: Ratings, matchups: Matchups, resampling: _Resampling, n:
     n_unrated = n - len(thetas)
     if n_unrated > MOST_UNRATED * n:
         raise ValueError(
-            f"{n_unrated} of {n} resamples have no finite rating: some models have too few votes, wins or losses for a "
-            "bootstrap. Leave them out (Counts.select, Votes.select) or collect more votes."
+            f"{n_unrated} of {n} resamples have no finite rating, because some models have too few votes, wins or "
+            "losses. Leave those models out (Counts.select, Votes.select) or collect more votes."
         )
     scale = ratings.scale
     origin = thetas.mean(axis=1) if scale.anchor is None else thetas[:, ratings.index(scale.anchor)]
@@ -213,11 +218,11 @@ def _check(n: int, seed: int, confidence: float) -> np.uint64:
 
 def _check_size(n: int, least: float, confidence: float) -> None:
     if n < least - 1e-6:
-        raise ValueError(f"A level of {confidence} needs at least {math.ceil(least - 1e-6)} resamples, got {n}.")
+        raise ValueError(f"Level {confidence} needs at least {math.ceil(least - 1e-6)} resamples, got {n}.")
 
 
 def _sum_clusters(votes: Votes, codes: NDArray[np.intp], matchups: Matchups, ties: str, both_bad: str) -> list[Any]:
-    """For each of left won, right won, drawn a sparse (P, C): the votes of each cluster in each matchup."""
+    """Sparse matrices (P, C), for left won, right won and drawn: the votes of each cluster in each matchup."""
     from scipy.sparse import csr_array
 
     number = np.zeros((len(votes.models),) * 2, dtype=np.int64)

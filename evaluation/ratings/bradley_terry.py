@@ -1,4 +1,4 @@
-"""Ratings from counts: Bradley-Terry as the arenas publish it, and the two models that know ties."""
+"""Bradley-Terry ratings from counts, as the arenas publish them, and two models with ties."""
 
 import math
 from typing import Literal, get_args
@@ -20,7 +20,7 @@ Interval = Literal["sandwich", "inverse_hessian"]
 
 
 class NoTiesError(ValueError):
-    """A model with a tie parameter was asked for, and the votes are without ties, or are nothing else."""
+    """A tie parameter cannot be fitted: no vote is a tie, or every vote is."""
 
 
 def fit_bradley_terry(
@@ -36,13 +36,20 @@ def fit_bradley_terry(
 ) -> Ratings:
     """Bradley & Terry 1952: P(i beats j) = 1 / (1 + exp(-(θ_i - θ_j))), by maximum likelihood.
 
-    ``ties`` and ``both_bad``: half a win for each side, or dropped. ``side`` fits an intercept for the model shown as A
-    ("side" in the coefficients, in log-odds). ``interval`` names the covariance; ``clusters``, the same votes with
-    their columns of clusters, makes it cluster-robust instead.
+    Args:
+        counts: The votes on M models.
+        ties: Count a tie as half a win for each side, or drop it.
+        both_bad: The same for "both bad".
+        side: Fit an intercept for the model shown as A ("side" in the coefficients, in log-odds).
+        interval: The covariance behind the intervals.
+        clusters: The same votes with their columns of clusters. Makes the covariance cluster-robust instead.
+        scale: The points of the ratings.
+        confidence: Level of the intervals.
 
-    Raises DisconnectedModelsError when a model has no votes, is not connected with the others, or never lost (or won); ValueError
-    for fewer than two models, parameters out of range, or clusters that hold other votes than ``counts``; NoFiniteFitError
-    when one side won every vote.
+    Raises:
+        DisconnectedModelsError: A model has no votes, is not connected to the others, or never lost (or won).
+        NoFiniteFitError: With ``side``, one side won every vote.
+        ValueError: Fewer than two models, a parameter out of range, or clusters with other votes than ``counts``.
     """
     check_treatment(ties=ties, both_bad=both_bad)
     return _fit(BRADLEY_TERRY, counts, ties, both_bad, side, interval, clusters, scale, confidence)
@@ -60,8 +67,10 @@ def fit_davidson(
 ) -> Ratings:
     """Davidson 1970: win, loss and tie have odds π_i : π_j : ν √(π_i π_j), π = exp θ. "tie" in the coefficients is ν.
 
-    Two equal models tie with probability ν / (2 + ν). ``both_bad`` "half" takes those votes as ties. Errors are those
-    of fit_bradley_terry, NoTiesError, and NoFiniteFitError where wins and ties never overlap.
+    Two equal models tie with probability ν / (2 + ν). ``both_bad="half"`` takes those votes as ties. All other
+    arguments are those of fit_bradley_terry.
+
+    Raises the errors of fit_bradley_terry, NoTiesError, and NoFiniteFitError if wins and ties never overlap.
     """
     check_treatment(both_bad=both_bad)
     return _fit(DAVIDSON, counts, "model", both_bad, side, interval, clusters, scale, confidence)
@@ -79,7 +88,7 @@ def fit_rao_kupper(
 ) -> Ratings:
     """Rao & Kupper 1967: P(i beats j) = π_i / (π_i + κ π_j), a tie otherwise. "tie" in the coefficients is κ ≥ 1.
 
-    Two equal models tie with probability (κ - 1) / (κ + 1). Otherwise as fit_davidson.
+    Two equal models tie with probability (κ - 1) / (κ + 1). Arguments and errors are those of fit_davidson.
     """
     check_treatment(both_bad=both_bad)
     return _fit(RAO_KUPPER, counts, "model", both_bad, side, interval, clusters, scale, confidence)
@@ -98,16 +107,16 @@ def _fit(
 ) -> Ratings:
     check_confidence(confidence)
     if interval not in get_args(Interval):
-        raise ValueError(f"interval is {' or '.join(map(repr, get_args(Interval)))}, got {interval!r}.")
+        raise ValueError(f"interval must be {' or '.join(map(repr, get_args(Interval)))}, got {interval!r}.")
     if len(counts.models) < 2:
-        raise ValueError(f"A rating compares at least 2 models, got {len(counts.models)}.")
+        raise ValueError(f"Ratings need at least 2 models, got {len(counts.models)}.")
     components = find_components(counts, ties="drop" if ties == "drop" else "half", both_bad=both_bad)
     if components.unrated:
         raise DisconnectedModelsError({counts.models[i]: reason for i, reason in components.unrated.items()})
     counted = {"ties": ties != "drop", "both_bad": both_bad == "half"}
     pairs = pair_up(counts, **counted, side=side)
     if family.models_ties and not (pairs.votes[2].any() and pairs.votes[:2].any()):
-        raise NoTiesError("A tie parameter needs votes with a winner and votes without. Use fit_bradley_terry.")
+        raise NoTiesError("A tie parameter needs both decided votes and ties. Use fit_bradley_terry instead.")
     optimum = maximize(family, pairs)
     degrees_of_freedom: float = math.inf
     if clusters is not None:
@@ -152,11 +161,12 @@ def _coefficients(
 
 def _check_clusters(clusters: Votes, counts: Counts) -> None:
     if clusters.models != counts.models:
-        raise ValueError("The clusters name other models than the counts, or another order.")
+        raise ValueError("The clusters and the counts must have the same models in the same order.")
     if not clusters.clusters:
-        raise ValueError("The clusters have no column: name the rater or the prompt of each vote (Votes.clusters).")
+        raise ValueError("The votes have no clusters. Name the rater or the prompt of each vote in Votes.clusters.")
     counted = count_votes(clusters).table
     if not np.allclose(counted, counts.table, rtol=1e-9, atol=1e-9):
         raise ValueError(
-            f"The clusters hold other votes than the counts: {counted.sum():g} of them, against {counts.n_votes:g}."
+            f"The clusters and the counts hold different votes: {counted.sum():g} in the clusters, "
+            f"{counts.n_votes:g} in the counts."
         )

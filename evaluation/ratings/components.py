@@ -1,4 +1,4 @@
-"""Which models the votes put on one scale.
+"""Components of the vote graph: which models the votes put on one scale.
 
 A Bradley-Terry maximum-likelihood rating is finite if and only if the models cannot be split in two groups where one
 never lost to the other: the directed graph "i beat j, or they drew" must be strongly connected (Ford 1957, "Solution
@@ -27,26 +27,31 @@ class Unrated(StrEnum):
 
 
 class DisconnectedModelsError(ValueError):
-    """The votes do not put all models on one finite scale. ``unrated`` says which are left out, and why."""
+    """The votes do not put all models on one finite scale. ``unrated`` maps those left out to the reason."""
 
     def __init__(self, unrated: dict[Hashable, Unrated]) -> None:
         named = ", ".join(f"{model} ({reason.value})" for model, reason in unrated.items())
-        super().__init__(f"The votes put no finite rating on: {named}. Rate the others apart (find_components).")
+        super().__init__(
+            f"The votes give no finite rating to {named}. Rate the other models alone: find_components lists them."
+        )
         self.unrated = unrated
 
 
 @dataclass(frozen=True)
 class Components:
-    """``rated``: indices of the largest group with one finite scale (empty when no two models have one)."""
+    """``rated``: indices of the largest group with one finite scale (empty if no two models have one).
+
+    ``unrated`` maps each other index to the reason.
+    """
 
     rated: tuple[int, ...]
     unrated: dict[int, Unrated]
 
 
 def find_components(counts: Counts, *, ties: str = "half", both_bad: str = "half") -> Components:
-    """Split the models into the group with the most votes that has one finite scale, and the rest with reasons.
+    """Find the group with the most votes that has one finite scale, and why each other model is not in it.
 
-    ``ties`` and ``both_bad`` are "half" where such a vote says something to the fit, "drop" where it does not.
+    ``ties`` and ``both_bad`` are "half" if the fit counts such votes, "drop" if it ignores them.
     """
     check_treatment(ties=ties, both_bad=both_bad)
     beats = counts.wins > 0
@@ -84,7 +89,7 @@ def _split(beats: NDArray[np.bool_], meetings: NDArray[Any]) -> Components:
 
 
 def _reachable(beats: NDArray[np.bool_], start: int) -> NDArray[np.bool_]:
-    """(M,): the models that can be reached from ``start`` along wins, itself included."""
+    """(M,): the models that can be reached from ``start`` along wins, including itself."""
     reached = np.zeros(len(beats), dtype=bool)
     reached[start] = True
     frontier = reached.copy()

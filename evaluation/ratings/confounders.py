@@ -1,8 +1,8 @@
-"""Ratings with all else equal: what differs between two images beside the models that drew them is fitted along.
+"""Confounder control: ratings adjusted for differences between two images other than the models that drew them.
 
-logit P(A wins) = θ_a - θ_b + β + z · γ: z (K,) are differences "A minus B" between a vote's two images, and β is what
-it is worth to be shown as A. A column is divided by its root mean square and never centred: a difference turns its sign
-with the sides, so that to take a mean away would let the ratings depend on which image was A.
+logit P(A wins) = θ_a - θ_b + β + z · γ: z (K,) are differences "A minus B" between a vote's two images, and β is the
+advantage of being shown as A. A column is divided by its root mean square and never centered: a difference changes its
+sign with the sides, so that subtracting a mean would make the ratings depend on which image was A.
 """
 
 import math
@@ -36,8 +36,8 @@ SAMPLE = 12
 class Controlled(Ratings):
     """Ratings of fit_controlled. Its coefficients are "side" and the covariates by name.
 
-    That of a covariate is in log-odds per root mean square of its column, which ``scales`` holds: coefficient / scale
-    is the log-odds of one unit as the covariate came. ``prior_sd`` is what the fit was given.
+    The coefficient of a covariate is in log-odds per root mean square of its column. ``scales`` holds these root mean
+    squares: coefficient / scale is the log-odds per original unit. ``prior_sd`` is the argument of the fit.
     """
 
     scales: Mapping[str, float] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Controlled(Ratings):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """As in Ratings, with the names of the coefficients, the scales and the prior."""
+        """Those of Ratings, with the names of the coefficients, the scales and the prior."""
         more = {"coefficients": list(self.coefficients), "scales": dict(self.scales), "prior_sd": self.prior_sd}
         return super().parameters | more
 
@@ -65,27 +65,34 @@ def fit_controlled(
 ) -> Controlled:
     """Bradley-Terry ratings of images that are equal in ``covariates`` and in the side they are shown on.
 
-    ``covariates`` names columns (N,) of differences "A minus B", of any kind of number (float32 is read as it is). Each
-    is divided by its root mean square over the votes that count, with their weights. ``ties``, ``both_bad`` and
-    ``interval`` are those of fit_bradley_terry; ``clustered`` makes the intervals robust to votes that depend on each
-    other within each column of ``votes.clusters``. ``prior_sd``, in log-odds per scaled unit, is the standard deviation
-    of a normal prior with mean zero on the coefficients of the covariates and on nothing else: Σ γ² / (2 prior_sd²) is
-    taken from the sum of the log-likelihood over the votes, not from its mean, so that more votes weigh more.
+    The ratings are those of the maximum to 1e-9 of their unit. Their covariance is exact to a part in 1e8, or to a part
+    in 1e5 with more than half a million votes.
 
-    The ratings are those of the maximum to 1e-9 of their unit. Their covariance is exact to a part in 1e8, with more
-    than half a million votes to one in 1e5.
+    Args:
+        votes: N votes on M models.
+        covariates: Columns (N,) of differences "A minus B" by name, of any numeric type. Each is divided by its root
+            mean square over the votes that count, with their weights.
+        side: Fit an intercept for the model shown as A.
+        ties: As for fit_bradley_terry, like ``both_bad``, ``interval``, ``scale`` and ``confidence``.
+        prior_sd: Standard deviation, in log-odds per scaled unit, of a normal prior with mean zero on the coefficients
+            of the covariates alone. Σ γ² / (2 prior_sd²) is subtracted from the sum of the log-likelihood over the
+            votes, not from its mean, so that the prior matters less the more votes there are.
+        clustered: Make the intervals robust to votes that depend on each other within each column of
+            ``votes.clusters``.
 
-    Raises DisconnectedModelsError as fit_bradley_terry does; NoFiniteFitError where covariates or side foretell votes without error;
-    ValueError for fewer than two models, parameters out of range, and columns of another length, with a value that is
-    not finite, zero throughout, or that are combinations of each other, of the models or of the side.
+    Raises:
+        DisconnectedModelsError: As for fit_bradley_terry.
+        NoFiniteFitError: The covariates or the side predict votes without error.
+        ValueError: Fewer than two models, a parameter out of range, or a column of another length, with a value that is
+            not finite, zero throughout, or that is a combination of other columns, the models or the side.
     """
     check_treatment(ties=ties, both_bad=both_bad)
     _check_parameters(interval, prior_sd, confidence)
     columns = dict(covariates or {})
     if "side" in columns:
-        raise ValueError("The name 'side' is taken: it is the coefficient of being shown as A.")
+        raise ValueError("A covariate cannot be named 'side', the coefficient of being shown as A. Rename it.")
     if clustered and not votes.clusters:
-        raise ValueError("The votes have no column of clusters: name the rater or the prompt of each (Votes.clusters).")
+        raise ValueError("The votes have no clusters. Name the rater or the prompt of each vote in Votes.clusters.")
     counts = count_votes(votes)
     _check_connected(counts, ties, both_bad)
 
@@ -123,14 +130,14 @@ def fit_controlled(
 def _check_parameters(interval: str, prior_sd: float | None, confidence: float) -> None:
     check_confidence(confidence)
     if interval not in get_args(Interval):
-        raise ValueError(f"interval is {' or '.join(map(repr, get_args(Interval)))}, got {interval!r}.")
+        raise ValueError(f"interval must be {' or '.join(map(repr, get_args(Interval)))}, got {interval!r}.")
     if prior_sd is not None and not 0 < prior_sd < math.inf:
-        raise ValueError(f"prior_sd is a finite number above 0, or None for no prior; got {prior_sd}.")
+        raise ValueError(f"prior_sd must be a finite number above 0, or None for no prior; got {prior_sd}.")
 
 
 def _check_connected(counts: Counts, ties: Treatment, both_bad: Treatment) -> None:
     if len(counts.models) < 2:
-        raise ValueError(f"A rating compares at least 2 models, got {len(counts.models)}.")
+        raise ValueError(f"Ratings need at least 2 models, got {len(counts.models)}.")
     components = find_components(counts, ties=ties, both_bad=both_bad)
     if components.unrated:
         raise DisconnectedModelsError({counts.models[i]: reason for i, reason in components.unrated.items()})
@@ -139,14 +146,14 @@ def _check_connected(counts: Counts, ties: Treatment, both_bad: Treatment) -> No
 def _fit(design: Design, start: Array, precision: Array) -> Optimum:
     if len(design.votes) <= MANY:
         return climb(design, start, precision, np.zeros_like(start), tolerance=1e-8, squares=True)
-    # A sample leads so near that all votes are read once or twice less. One vote's worth of prior on each parameter
-    # keeps it finite: models may be missing from a sample.
+    # A first fit to a sample saves one or two passes over all votes. A prior of one vote's weight on each parameter
+    # keeps it finite, because models may be missing from the sample.
     near = climb(design.sample(SAMPLE), start, np.ones_like(start), start, tolerance=0.05).x
     return climb(design, near, precision, np.zeros_like(start), tolerance=1e-5, squares=True)
 
 
 def _find_covariance(design: Design, optimum: Optimum, interval: Interval, clustered: bool) -> tuple[Array, float]:
-    """(Q, Q) and degrees of freedom: those of evaluation.ratings.covariances, for parameters with covariates."""
+    """Covariance (Q, Q) and degrees of freedom, as in evaluation.ratings.covariances."""
     inverse = invert(optimum.hessian, len(design.votes.models))
     if clustered:
         residuals = find_residuals(design, optimum.x)
@@ -158,7 +165,7 @@ def _find_covariance(design: Design, optimum: Optimum, interval: Interval, clust
 
 
 def _square_sums(design: Design, residuals: Array, cluster: NDArray[np.intp]) -> Array:
-    """(Q, Q): Σ over clusters of s sᵀ, s the sum of its votes' gradients."""
+    """(Q, Q): Σ over clusters of s sᵀ, where s is the sum of the gradients of a cluster's votes."""
     from scipy.sparse import csr_array
 
     votes, n_clusters = design.votes, int(cluster.max()) + 1

@@ -1,4 +1,4 @@
-"""Votes as a table: how often each pair of models met, and with which outcome."""
+"""Counts of votes: how often each pair of models met, and with which outcome."""
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evaluation.ratings.outcomes import BOTH_BAD, MODEL_A, MODEL_B, TIE, WINNERS
 from evaluation.ratings.votes import Votes
 
-# Codes that fit the fastest cache while they are made: a larger block is slower, as is a smaller one.
+# Votes counted at a time: their cell numbers fit the fastest cache. Larger and smaller blocks are slower.
 BLOCK = 1 << 18
 
 
@@ -30,19 +30,21 @@ class Counts:
     def __post_init__(self) -> None:
         m = len(self.models)
         if len(set(self.models)) != m:
-            raise ValueError("Models must be named once each.")
+            raise ValueError("Each model must be named once.")
         kinds = "iu" if self.squares is None else "f"
         for name, table in {"table": self.table, "squares": self.squares}.items():
             if table is None:
                 continue
             if not isinstance(table, np.ndarray) or table.shape != (m, m, len(WINNERS)):
                 got = getattr(table, "shape", type(table).__name__)
-                raise ValueError(f"The {name} of {m} models has shape ({m}, {m}, {len(WINNERS)}), got {got}.")
+                raise ValueError(f"The {name} of {m} models must have shape ({m}, {m}, {len(WINNERS)}), got {got}.")
             if table.dtype.kind not in kinds:
                 wanted = "whole numbers" if kinds == "iu" else "floats, with squares"
-                raise ValueError(f"Counts are {wanted}; got {name} of {table.dtype}.")
+                raise ValueError(f"Counts must be {wanted}; got {name} of {table.dtype}.")
             if table.size and not (table.min() >= 0 and np.isfinite(table.max())):
-                raise ValueError(f"Counts are finite and 0 or more; got {name} from {table.min()} to {table.max()}.")
+                raise ValueError(
+                    f"Counts must be finite and 0 or more; got {name} from {table.min()} to {table.max()}."
+                )
         if self.table[np.arange(m), np.arange(m)].any():
             raise ValueError("A model cannot meet itself: the diagonal must be zero.")
 
@@ -55,7 +57,7 @@ class Counts:
 
     @property
     def squared_weights(self) -> NDArray[np.float64]:
-        """(M, M, 4): the sum of squared weights of each cell; the counts themselves when every vote counts once."""
+        """(M, M, 4): the sum of squared weights of each cell. For votes without weights, the counts themselves."""
         return self.table.astype(np.float64) if self.squares is None else self.squares
 
     @property
@@ -66,7 +68,7 @@ class Counts:
 
     @property
     def meetings(self) -> NDArray[Any]:
-        """(M, M), symmetric: votes between each two models, whatever the side and outcome."""
+        """(M, M), symmetric: votes between each pair of models, on either side and with any outcome."""
         sides: NDArray[Any] = self.table.sum(axis=2)
         both: NDArray[Any] = sides + sides.T
         return both
@@ -94,7 +96,7 @@ class Counts:
 
 
 def count_votes(votes: Votes) -> Counts:
-    """The table of ``votes``; with weights, the table of their sums. A vote of weight zero counts for nothing."""
+    """The table of ``votes``; with weights, the table of their sums. A vote of weight 0 does not count."""
     m = len(votes.models)
     columns, shape = (votes.model_a, votes.model_b, votes.winner), (m, m, len(WINNERS))
     if votes.weight is None:
@@ -109,8 +111,8 @@ def tabulate(
     """Number of rows, or sum of ``weight`` (N,), in each cell of ``shape``; each column (N,) indexes one axis."""
     size, n = math.prod(shape), len(columns[0])
     table = np.zeros(size, dtype=np.int64 if weight is None else np.float64)
-    # Small numbers are quicker to compute with, and bincount wants large ones. Both places are used again and again:
-    # memory that is given back and asked for anew costs more than the counting.
+    # Arithmetic is faster on small integers, but bincount needs intp. Both buffers are reused: to allocate them for
+    # each block costs more than the counting.
     small: NDArray[Any] = np.empty(min(BLOCK, n), dtype=np.int32 if size < 2**31 else np.int64)
     large = np.empty(len(small), dtype=np.intp)
     for start in range(0, n, BLOCK):
@@ -119,7 +121,7 @@ def tabulate(
         cell[:] = columns[0][block]
         for length, codes in zip(shape[1:], columns[1:], strict=True):
             cell *= length
-            # Of all whole numbers only these have no type in common with signed ones.
+            # uint64 is the only integer type that has no common type with signed ones.
             cell += codes[block].astype(cell.dtype) if codes.dtype == np.uint64 else codes[block]
         index[:] = cell
         table += np.bincount(index, None if weight is None else weight[block], size)
@@ -139,8 +141,8 @@ def count_rows(models: Sequence[Hashable], rows: Iterable[tuple[Hashable, Hashab
             if model not in model_index:
                 raise ValueError(f"Row {number}: unknown model {model!r}.")
         if winner not in winner_index:
-            raise ValueError(f"Row {number}: unknown winner {winner!r}; known are {', '.join(WINNERS)}.")
+            raise ValueError(f"Row {number}: unknown winner {winner!r}; expected one of {', '.join(WINNERS)}.")
         if not isinstance(votes, int | np.integer) or votes < 0:
-            raise ValueError(f"Row {number}: {votes} votes; a count is a whole number, 0 or more.")
+            raise ValueError(f"Row {number}: {votes} votes; a count must be a whole number, 0 or more.")
         table[model_index[model_a], model_index[model_b], winner_index[winner]] += votes
     return Counts(tuple(models), table)

@@ -1,7 +1,7 @@
-"""How far the estimates may be off: covariance of the parameters of a fit.
+"""Covariances of the parameters of a fit.
 
-- inverse Hessian: right when the model is.
-- sandwich H⁻¹ G H⁻¹ (White 1982, Huber 1967): right for independent votes even where the model is not. G collects the
+- inverse Hessian: valid if the model is right.
+- sandwich H⁻¹ G H⁻¹ (White 1982, Huber 1967): valid for independent votes even if the model is wrong. G sums the
   squared slope of each vote.
 - clustered (Liang & Zeger 1986): the slopes are summed within a cluster before they are squared, so that votes of one
   rater, or on one prompt, may depend on each other. Two columns of clusters at once: Cameron, Gelbach & Miller 2011,
@@ -39,11 +39,11 @@ def find_sandwich(family: Family, pairs: Pairs, optimum: Optimum) -> Array:
 def find_clustered(
     family: Family, votes: Votes, optimum: Optimum, *, ties: bool, both_bad: bool, side: bool
 ) -> tuple[Array, int]:
-    """(Q, Q) and its degrees of freedom, for votes that depend on each other within each column of clusters.
+    """Covariance (Q, Q) and degrees of freedom for votes that depend on each other within each column of clusters.
 
-    The middle is scaled by C / (C - 1), and Student's t with C - 1 degrees of freedom goes with it: C is the number of
-    clusters of the column that has fewest (Cameron & Miller 2015, "A practitioner's guide to cluster-robust
-    inference", VI). Raises ValueError with fewer than two clusters.
+    The middle is scaled by C / (C - 1), and intervals use Student's t with C - 1 degrees of freedom, where C is the
+    number of clusters in the column with the fewest (Cameron & Miller 2015, "A practitioner's guide to cluster-robust
+    inference", VI). Raises ValueError for fewer than two clusters.
     """
     slopes = _slopes(family, votes.models, optimum, ties=ties, both_bad=both_bad, side=side)
     inverse = invert(optimum.hessian, len(votes.models))
@@ -57,14 +57,15 @@ def find_clustered(
 def combine_clusters(
     clusters: Mapping[str, NDArray[np.integer[Any]]], inverse: Array, square: Callable[[NDArray[np.intp]], Array]
 ) -> tuple[Array, int]:
-    """H⁻¹ G H⁻¹ (Q, Q) and its degrees of freedom, from ``square``: the G of one column of clusters 0, 1, ... (N,).
+    """H⁻¹ G H⁻¹ (Q, Q) and its degrees of freedom. ``square`` gives the G of one column of clusters 0, 1, ... (N,).
 
-    With several columns: each alone, less each two together, plus each three, ...
+    Several columns are combined by inclusion and exclusion: each alone, minus each pair, plus each triple, ...
+    Raises ValueError for fewer than two clusters.
     """
     columns = {name: np.unique(codes, return_inverse=True) for name, codes in clusters.items()}
     fewest, where = min((len(labels), name) for name, (labels, _) in columns.items())
     if fewest < 2:
-        raise ValueError(f"Clustered intervals need votes of at least 2 clusters, got {fewest} in {where!r}.")
+        raise ValueError(f"Clustered intervals need at least 2 clusters, got {fewest} in {where!r}.")
     middle = np.zeros_like(inverse)
     for size in range(1, len(columns) + 1):
         for (_, code), *others in combinations(columns.values(), size):
@@ -82,7 +83,7 @@ def combine_clusters(
 def _slopes(
     family: Family, models: tuple[object, ...], optimum: Optimum, *, ties: bool, both_bad: bool, side: bool
 ) -> Array:
-    """(1 or 2, M, M, 4): the slope, in η (and in τ), of a vote of each cell; zero where such votes are dropped."""
+    """(1 or 2, M, M, 4): the slope, in η (and in τ), of a vote of each cell; zero for votes that are dropped."""
     m = len(models)
     eta = optimum.theta[:, None] - optimum.theta[None, :] + (optimum.side if side else 0.0)
     won_a, won_b, drawn = np.moveaxis(family.scores(eta.ravel(), optimum.tau), 1, 0)
@@ -90,7 +91,7 @@ def _slopes(
 
 
 def _square_sums(votes: Votes, slopes: Array, cluster: NDArray[np.intp], *, side: bool, tie: bool) -> Array:
-    """(Q, Q): Σ over clusters of s sᵀ, s the sum of its votes' slopes in the parameters."""
+    """(Q, Q): Σ over clusters of s sᵀ, where s is the sum of the slopes of a cluster's votes in the parameters."""
     from scipy.sparse import csr_array
 
     m = len(votes.models)

@@ -1,4 +1,4 @@
-"""Online Elo, the familiar second opinion: one pass over the votes, in their order."""
+"""Online Elo ratings: one pass over the votes, in their order."""
 
 import math
 from collections.abc import Hashable
@@ -12,7 +12,7 @@ from evaluation.ratings.ratings import check_confidence
 from evaluation.ratings.scales import Scale
 from evaluation.ratings.votes import Votes
 
-# Votes that are made ready at a time: they stay in the cache.
+# Votes converted at a time: they stay in the cache.
 BLOCK = 1 << 16
 
 
@@ -20,8 +20,8 @@ BLOCK = 1 << 16
 class Elo:
     """Elo ratings: ``values`` (M,) in points, after ``n_votes`` votes that counted (not dropped, weight above zero).
 
-    From ``bootstrap_elo`` also ``ci_low`` and ``ci_high`` (M,) at level ``confidence``, over ``n_orders`` orders; the
-    values are then means over them.
+    ``bootstrap_elo`` also sets ``ci_low`` and ``ci_high`` (M,) at level ``confidence``, over ``n_orders`` orders. Its
+    values are means over the orders.
     """
 
     models: tuple[Hashable, ...]
@@ -47,14 +47,16 @@ def run_elo(
     both_bad: Treatment = "half",
     scale: Scale = Scale(),
 ) -> Elo:
-    """Elo 1978, "The rating of chessplayers", 1.6, over the votes in their order, each model from ``scale.center``.
+    """Elo ratings after the votes, taken in their order. Each model starts from ``scale.center``.
 
-    A vote of weight w moves both models by k w (y - 1 / (1 + base^((R_b - R_a) / scale))), y being 1, 0 or 1/2.
-    ``ties`` and ``both_bad``: half a win for each side, or dropped. With an anchor all values are shifted at the end,
-    so that the anchor's is ``scale.center``. A model without votes keeps its start. The values depend on the order of
-    the votes, and the last ones count most: to decide something use Bradley-Terry.
+    A vote of weight w moves both models by k w (y - 1 / (1 + base^((R_b - R_a) / scale))), where y is 1, 0 or 1/2.
+    ``ties`` and ``both_bad``: half a win for each side, or dropped. With an anchor, all values are shifted at the end,
+    so that the anchor's value is ``scale.center``. A model without votes keeps its start. The values depend on the
+    order of the votes, and the last votes count most; for decisions use Bradley-Terry.
 
     Raises ValueError for k out of range, no votes that count, or an anchor that is unknown or has no such votes.
+
+    Source: Elo 1978, "The rating of chessplayers", 1.6.
     """
     n_votes = _count(votes, k, ties, both_bad, scale)
     theta = _play(votes, None, k, ties, both_bad, scale)
@@ -73,13 +75,13 @@ def bootstrap_elo(
     both_bad: Treatment = "half",
     scale: Scale = Scale(),
 ) -> Elo:
-    """Elo over ``n`` random orders of the votes: mean and percentile interval of ``run_elo``.
+    """Mean and percentile interval of ``run_elo`` over ``n`` random orders of the votes.
 
-    By default each order is a permutation: the values no longer depend on the order, and the interval says only how
-    much they did, nothing about the sampling error. With ``resample`` the votes of each order are drawn with
-    replacement: the interval then holds the sampling error of independent votes and the order together.
+    By default each order is a permutation: the values no longer depend on the order, and the interval shows the effect
+    of the order alone, without sampling error. With ``resample`` the votes of each order are drawn with replacement:
+    the interval then covers the order and the sampling error of independent votes together.
 
-    Raises ValueError as run_elo, and for fewer orders than 2 / (1 - confidence).
+    Raises the errors of run_elo, and ValueError for fewer orders than 2 / (1 - confidence).
     """
     check_confidence(confidence)
     if n < 2.0 / (1.0 - confidence) - 1e-6:
@@ -109,10 +111,10 @@ def bootstrap_elo(
 
 
 def _count(votes: Votes, k: float, ties: str, both_bad: str, scale: Scale) -> int:
-    """How many votes count, after all checks."""
+    """The number of votes that count. Raises the errors of ``run_elo``."""
     check_treatment(ties=ties, both_bad=both_bad)
     if not 0 < k < math.inf:
-        raise ValueError(f"Wanted a finite k above 0, got {k=}.")
+        raise ValueError(f"Expected a finite k above 0, got {k=}.")
     counted = np.ones(len(votes), dtype=bool)
     for treatment, outcome in ((ties, TIE), (both_bad, BOTH_BAD)):
         if treatment == "drop":
@@ -128,7 +130,7 @@ def _count(votes: Votes, k: float, ties: str, both_bad: str, scale: Scale) -> in
             raise ValueError(f"The anchor {scale.anchor!r} is not among the models: {known}.")
         anchor = votes.models.index(scale.anchor)
         if not (counted & ((votes.model_a == anchor) | (votes.model_b == anchor))).any():
-            raise ValueError(f"The anchor {scale.anchor!r} has no votes that count: its rating says nothing.")
+            raise ValueError(f"The anchor {scale.anchor!r} has no votes that count, so it cannot fix the scale.")
     return int(n_votes)
 
 

@@ -1,6 +1,6 @@
-"""How a paired comparison comes out, as a likelihood in two numbers.
+"""Likelihood families of paired comparisons: Bradley-Terry, Davidson, and Rao and Kupper.
 
-η is the difference of log-strength of the left and the right model, τ a tie parameter. Outcomes are in the order left,
+η is the log-strength of the left model minus that of the right one, τ a tie parameter. Outcomes are in the order left,
 right, tie; P is the number of pairs.
 """
 
@@ -16,9 +16,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Derivatives:
-    """The log-likelihood of all votes, its slope in η and τ, and minus its second derivatives, each pair's (P,).
+    """The log-likelihood of all votes, its slopes in η and τ (P,), and minus its second derivatives (P,).
 
-    A family without ties has no slope in τ.
+    A family without ties has no derivatives in τ.
     """
 
     log_likelihood: float
@@ -76,8 +76,8 @@ def _davidson_log_p(eta: Array, tau: float) -> Array:
 
 
 def _derive_davidson(eta: Array, tau: float, votes: Array) -> Derivatives:
-    # An exponential family: slopes are the statistics (1/2, -1/2, 0) and [tie] less their means, the information is
-    # their covariance.
+    # An exponential family: the slopes are the statistics (1/2, -1/2, 0) and [tie] minus their means, the information
+    # is their covariance.
     log_p = _davidson_log_p(eta, tau)
     left, right, tie = np.exp(log_p)
     expected, n = (left - right) / 2.0, votes.sum(axis=0)
@@ -101,7 +101,7 @@ def _derive_rao_kupper(eta: Array, tau: float, votes: Array) -> Derivatives:
     if tau <= 0:
         nowhere = np.full_like(eta, np.nan)
         return Derivatives(-np.inf, *[nowhere] * 5)
-    # P(tie) = (e^{2τ} - 1) P(left) P(right): a tie is a win for each side, and something about τ.
+    # P(tie) = (e^{2τ} - 1) P(left) P(right): a tie is a win for each side, times a factor in τ alone.
     won, lost, tied = votes[0] + votes[2], votes[1] + votes[2], votes[2]
     p, q = sigmoid(eta - tau), sigmoid(-eta - tau)
     log_likelihood = won @ log_sigmoid(eta - tau) + lost @ log_sigmoid(-eta - tau) + tied.sum() * _log_expm1(2.0 * tau)
@@ -126,7 +126,7 @@ def _score_rao_kupper(eta: Array, tau: float) -> Array:
     return np.stack([np.stack([left, -right, left - right]), np.stack([-left, -right, more - left - right])])
 
 
-# Bradley & Terry 1952. A tie weighs as half a win for each side: not a probability, a convention of the arenas.
+# Bradley & Terry 1952. A tie counts as half a win for each side: a convention of the arenas, not a probability model.
 BRADLEY_TERRY: Final = Family("bradley_terry", False, _derive_bradley_terry, _score_bradley_terry)
 # Davidson 1970, "On extending the Bradley-Terry model to accommodate ties": P(tie) ∝ ν sqrt(π_l π_r), τ = ln ν.
 DAVIDSON: Final = Family("davidson", True, _derive_davidson, _score_davidson)

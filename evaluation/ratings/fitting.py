@@ -18,14 +18,14 @@ Array = NDArray[np.float64]
 
 
 class NoFiniteFitError(ValueError):
-    """The likelihood rises for ever along some parameter: the votes put no finite value on it."""
+    """The likelihood has no maximum: it rises without end along some parameter."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """P pairs of models that met. ``votes`` and ``squares`` (3, P): left won, right won, tie.
 
-    ``side`` is true where the left model is the one that was shown as A; else i < j, whoever was A.
+    With ``side``, the left model is the one shown as A. Without it, left < right whichever was A.
     """
 
     n_models: int
@@ -38,7 +38,7 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Optimum:
-    """``theta`` (M,) with mean zero, ``side`` and ``tau`` (0 when not fitted), ``hessian`` (Q, Q) with the sum held."""
+    """``theta`` (M,) with mean zero, ``side`` and ``tau`` (0 if not fitted), ``hessian`` (Q, Q) with the sum held."""
 
     theta: Array
     side: float
@@ -70,16 +70,16 @@ def _fold(table: NDArray[Any], ties: bool, both_bad: bool, side: bool) -> Array:
 
 
 def maximize(family: Family, pairs: Pairs, start: Array | None = None) -> Optimum:
-    """The maximum of the likelihood; ``start`` (M,) is a first θ.
+    """The maximum of the likelihood; ``start`` (M,) is an initial θ.
 
-    Raises NoFiniteFitError when there is none: with a side or a tie parameter, connected models are not enough.
+    Raises NoFiniteFitError if there is none: with a side or a tie parameter, connected models are not enough.
     """
     m = pairs.n_models
     x = np.zeros(m + pairs.side + family.models_ties)
     if start is not None:
         x[:m] = start
     if family.models_ties:
-        # Where all models are equal this is near Davidson's and Rao and Kupper's estimate alike.
+        # For equal models this is close to the estimate of both Davidson's and Rao and Kupper's model.
         x[-1] = np.log1p(pairs.votes[2].sum() / pairs.votes[:2].sum())
     here, shortest = _derive(family, pairs, x), np.inf
     for iteration in range(1, 101):
@@ -87,9 +87,9 @@ def maximize(family: Family, pairs: Pairs, start: Array | None = None) -> Optimu
         step = solve(hessian, gradient)
         if not np.isfinite(step).all():
             break
-        # The rise that this step can still bring is lost in the rounding of the likelihood: after it we are there.
-        # Unless it is long: then a model with few votes among very many is not there yet, and the steps get shorter,
-        # or we are on a ridge that leads to infinity, and they do not.
+        # The rise that this step can still bring is lost in the rounding of the likelihood, so a short step is the
+        # last. After a long one, either a model with few votes among very many has not converged, and the next steps
+        # get shorter, or the likelihood has a ridge that leads to infinity, and they do not.
         if gradient @ step <= 1e-13 * (1.0 + abs(here.log_likelihood)):
             length = np.abs(step).max()
             if length <= 1e-3:
@@ -103,8 +103,8 @@ def maximize(family: Family, pairs: Pairs, start: Array | None = None) -> Optimu
             step = step / 2.0
         x, here = x + step, there
     raise NoFiniteFitError(
-        "The votes put no finite value on the ratings and the parameters beside them, "
-        "as when one side won every vote or when ties and wins never overlap. Fit without the side or the ties."
+        "The votes give no finite value to the ratings with their side or tie parameter, because one side won every "
+        "vote, or because ties and wins never overlap. Fit without the side or the ties."
     )
 
 
@@ -146,7 +146,7 @@ def assemble(pairs: Pairs, eta_eta: Array, eta_tau: Array | None = None, tau_tau
     m = pairs.n_models
     matrix = np.zeros((m + pairs.side + (tau_tau is not None),) * 2)
     theta = matrix[:m, :m]
-    # A pair of two sides has two entries, one of them on each side of the diagonal.
+    # With ``side``, a pair of models can have two entries, one on each side of the diagonal.
     theta[pairs.left, pairs.right] = -eta_eta
     theta += theta.T
     np.fill_diagonal(theta, -theta.sum(axis=1))
@@ -162,21 +162,21 @@ def assemble(pairs: Pairs, eta_eta: Array, eta_tau: Array | None = None, tau_tau
 
 
 def _spread(pairs: Pairs, values: Array) -> Array:
-    """(M,): each pair's value, added to its left model and taken from its right one."""
+    """(M,): each pair's value, added to its left model and subtracted from its right one."""
     m = pairs.n_models
     spread: Array = np.bincount(pairs.left, values, m).astype(np.float64)
     return spread - np.bincount(pairs.right, values, m)
 
 
 def hold_sum(hessian: Array, n_models: int) -> Array:
-    """Give the Hessian, in place, an eigenvalue for the sum of θ, which the votes leave open; nothing else changes."""
+    """Give the Hessian, in place, an eigenvalue for the sum of θ, which the votes do not determine."""
     theta = hessian[:n_models, :n_models]
     theta += np.trace(theta) / n_models**2
     return hessian
 
 
 def invert(hessian: Array, n_models: int) -> Array:
-    """Inverse of a Hessian of ``hold_sum``, for θ with mean zero."""
+    """Inverse (Q, Q) of a Hessian from ``hold_sum``, for θ with mean zero."""
     inverse = np.linalg.inv(hessian)
     inverse[:n_models] -= inverse[:n_models].mean(axis=0)
     inverse[:, :n_models] -= inverse[:, :n_models].mean(axis=1)[:, None]

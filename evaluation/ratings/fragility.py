@@ -1,10 +1,10 @@
-"""How few votes, or raters, decide who is first: a small set whose removal puts another model before the leader.
+"""Fragility of first place: a small set of votes, or raters, whose removal puts another model first.
 
-Every vote has an influence on the difference of two ratings. The most influential are removed until the two swap, and
-an exact refit has the last word (Broderick, Giordano & Meager 2020, "An automatic finite-sample robustness metric: when
-can dropping a little data make a big difference?", section 2; on arenas arXiv 2508.11847). Influences are taken anew
-where the ratings swap, for as long as that makes the set smaller. What is returned is the smallest set that was found,
-an upper bound: there may be a smaller one, and in sparse tables there may be one where none was found.
+Every vote has an influence on the difference of two ratings. The most influential votes are removed until the two
+models swap, and an exact refit confirms it (Broderick, Giordano & Meager 2020, "An automatic finite-sample robustness
+metric: when can dropping a little data make a big difference?", section 2; on arenas arXiv 2508.11847). Influences are
+recomputed at the swap for as long as that makes the set smaller. The result is the smallest set found, which is an
+upper bound: a smaller one may exist, and in sparse tables one may exist although none was found.
 
 A removal counts only if both models keep a finite rating on one scale; other models may lose theirs.
 """
@@ -27,10 +27,10 @@ from evaluation.ratings.votes import Votes
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-# Log-odds by which the challenger must lead: less is the rounding of a tie.
+# Log-odds by which the challenger must lead. A smaller lead is the rounding of a tie.
 _LEAD: Final = 1e-9
-# Where two ratings are far apart, their first influences ask for up to 2.7 times the bundles that do it. A challenger
-# for whom they ask more than this many times the best set is not searched.
+# If two ratings are far apart, the first influences overestimate the number of bundles by a factor of up to 2.7. A
+# challenger for which they give more than this many times the best set is not searched.
 _REACH: Final = 3
 
 
@@ -38,11 +38,12 @@ _REACH: Final = 3
 class Fragility:
     """The smallest set found whose removal puts the second model of ``pair`` before the first.
 
-    ``n_removed`` of ``n_total`` votes (or raters: those with a vote that the fit counts) are in ``removed``, as rows
-    (model_a, model_b, winner, votes), or as the raters' codes. ``unit`` says which: "vote", or the column of clusters.
+    ``n_removed`` of ``n_total`` votes (or raters with a vote that counts) are in ``removed``, as rows (model_a,
+    model_b, winner, votes) or as the raters' codes. ``unit`` is "vote", or the name of the column of clusters.
     ``before`` and ``after`` are the first model's lead in points; ``after``, below zero, is from an exact refit.
-    If nothing was found, for this pair or, with no pair named, for any other model, ``n_removed`` and ``after`` are
-    None, and ``pair`` has the challenger that seemed the nearest.
+
+    If nothing was found, for this pair or, without a given pair, for any other model, ``n_removed`` and ``after`` are
+    None, and ``pair`` has the challenger that seemed closest.
     """
 
     pair: tuple[Hashable, Hashable]
@@ -58,7 +59,7 @@ class Fragility:
 
     @property
     def verified(self) -> bool:
-        """A set was found; none is returned that a refit does not confirm."""
+        """Whether a set was found. Every set found is confirmed by a refit."""
         return self.n_removed is not None
 
     @property
@@ -67,7 +68,7 @@ class Fragility:
         return None if self.n_removed is None else self.n_removed / self.n_total
 
     def describe(self) -> str:
-        """One sentence."""
+        """The result in one sentence."""
         above, below = self.pair
         if self.n_removed is None or self.share is None:
             return f"No set of {self.unit}s was found whose removal puts {below} before {above}."
@@ -84,13 +85,18 @@ def find_fragile_votes(
     both_bad: Treatment = "half",
     scale: Scale = Scale(),
 ) -> Fragility:
-    """The fewest votes found whose removal changes who is first, or puts the second model of ``pair`` before the first.
+    """The fewest votes found whose removal changes first place, or puts the second model of ``pair`` before the first.
 
-    ``ties`` and ``both_bad`` are those of fit_bradley_terry. Raises DisconnectedModelsError when the counts do not rate every
-    model; ValueError for weighted counts, fewer than two models, or a pair that is unknown or the wrong way round.
+    ``ties`` and ``both_bad`` are those of fit_bradley_terry.
+
+    Raises:
+        DisconnectedModelsError: The counts do not rate every model.
+        ValueError: Weighted counts, fewer than two models, or a pair that is unknown or in the wrong order.
     """
     if counts.squares is not None:
-        raise ValueError("Fragility removes whole votes; these counts are sums of weights.")
+        raise ValueError(
+            "Weighted counts have no whole votes to remove. Use find_fragile_raters, or unweighted counts."
+        )
     cells = np.flatnonzero(_find_counted(ties, both_bad) & (counts.table > 0))
     limit = counts.table.ravel()[cells].astype(np.intp)
     bundles = _Bundles(counts.models, ties, both_bad, np.arange(len(cells)), cells, np.ones(len(cells)), limit)
@@ -111,14 +117,14 @@ def find_fragile_raters(
     both_bad: Treatment = "half",
     scale: Scale = Scale(),
 ) -> Fragility:
-    """The fewest raters found, each removed with all votes, that do what find_fragile_votes says.
+    """As find_fragile_votes, but removes raters with all their votes.
 
-    ``cluster`` names the column of ``votes.clusters`` to remove by. Votes may be weighted. Errors are those of
-    find_fragile_votes, and ValueError when there is no such column.
+    ``cluster`` names the column of ``votes.clusters`` to remove by. Votes may be weighted. Raises the errors of
+    find_fragile_votes, and ValueError if there is no such column.
     """
     if cluster not in votes.clusters:
         known = ", ".join(votes.clusters) or "none"
-        raise ValueError(f"The votes have no column {cluster!r} of clusters; they have {known}.")
+        raise ValueError(f"The votes have no clusters {cluster!r}; they have {known}.")
     m = len(votes.models)
     shape = (m, m, len(WINNERS))
     cell = np.ravel_multi_index((votes.model_a, votes.model_b, votes.winner), shape) if len(votes) else np.zeros(0, int)
@@ -141,7 +147,7 @@ def _find_counted(ties: str, both_bad: str) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, eq=False)
 class _Bundles:
-    """Votes that go together: those of a rater, or each vote alone. U kinds of bundles, ``limit`` (U,) of each.
+    """Votes that are removed together: those of a rater, or each vote alone. U kinds, ``limit`` (U,) bundles of each.
 
     A bundle of kind ``bundle[e]`` holds ``votes[e]`` votes in the cell ``cell[e]`` of the flat table (M, M, 4).
     """
@@ -155,23 +161,23 @@ class _Bundles:
     limit: Indices
 
     def without(self, removed: Indices) -> Counts:
-        """The votes that are left when ``removed`` (U,) bundles are gone."""
+        """The votes that remain without ``removed`` (U,) bundles."""
         m = len(self.models)
         left = self.votes * (self.limit - removed)[self.bundle]
         table = np.bincount(self.cell, left, m * m * len(WINNERS)).astype(np.float64).reshape(m, m, len(WINNERS))
-        return Counts(self.models, table, table)  # the squares, wrong for weights, say nothing about θ
+        return Counts(self.models, table, table)  # the squares are wrong for weights, but θ does not depend on them
 
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """``theta`` (M,), NaN but for the models ``rated`` (R,), and the ``hessian`` (R, R) of those."""
+    """``theta`` (M,), NaN for all but the models ``rated`` (R,), and the ``hessian`` (R, R) of those."""
 
     theta: Array
     rated: Indices
     hessian: Array
 
     def find_lead(self, pair: tuple[int, int]) -> float:
-        """Of the first model over the second; NaN when one is not rated."""
+        """Lead of the first model over the second, in log-odds; NaN if one is not rated."""
         return float(self.theta[pair[0]] - self.theta[pair[1]])
 
     def is_swapped(self, pair: tuple[int, int]) -> bool:
@@ -179,7 +185,7 @@ class _Fit:
 
 
 def _fit(bundles: _Bundles, removed: Indices, near: _Fit | None = None) -> _Fit:
-    """Bradley-Terry, of the largest group that the votes left put on one scale; ``near`` is a fit to start from."""
+    """Bradley-Terry fit of the largest group that the remaining votes put on one scale, starting from ``near``."""
     counts, treatments = bundles.without(removed), {"ties": bundles.ties, "both_bad": bundles.both_bad}
     rated = np.array(find_components(counts, **treatments).rated, dtype=np.intp)
     theta = np.full(len(bundles.models), np.nan)
@@ -193,9 +199,9 @@ def _fit(bundles: _Bundles, removed: Indices, near: _Fit | None = None) -> _Fit:
 
 
 def _find_falls(bundles: _Bundles, fit: _Fit, pair: tuple[int, int]) -> Array:
-    """(U,): how much of the lead goes with each bundle, to first order: (e_above - e_below)ᵀ H⁻¹ Σ (e_a - e_b) (y - p).
+    """(U,): fall of the lead without each bundle, to first order: (e_above - e_below)ᵀ H⁻¹ Σ (e_a - e_b) (y - p).
 
-    Zero where a vote is between models that ``fit`` does not rate.
+    Votes on models that ``fit`` does not rate count as zero.
     """
     contrast, pull = np.zeros(len(fit.theta)), np.full(len(fit.theta), np.nan)
     contrast[list(pair)] = 1.0, -1.0
@@ -207,9 +213,9 @@ def _find_falls(bundles: _Bundles, fit: _Fit, pair: tuple[int, int]) -> Array:
 
 
 def _line_up(falls: Array, room: Indices, lead: float, most: int) -> Indices:
-    """Bundles, most influential first and each as often as it has ``room``, until their falls exceed ``lead``.
+    """Bundles, most influential first and each up to ``room`` times, until their falls exceed ``lead``.
 
-    At most ``most`` of them; all that make the lead fall, where that is not enough.
+    At most ``most`` of them. If that is not enough, all that make the lead fall.
     """
     order = np.flatnonzero((falls > 0.0) & (room > 0))
     if len(order) > most:
@@ -222,14 +228,15 @@ def _line_up(falls: Array, room: Indices, lead: float, most: int) -> Indices:
 
 
 def _take(bundles: _Bundles, line: Indices) -> Indices:
-    """(U,): how often each bundle is in the line."""
+    """(U,): the number of times that each bundle is in the line."""
     return np.bincount(line, minlength=len(bundles.limit)).astype(np.intp)
 
 
 def _walk(bundles: _Bundles, pair: tuple[int, int], fit: _Fit, most: int) -> tuple[Indices, _Fit] | None:
     """A line of at most ``most`` bundles whose removal swaps the pair, and the fit without them.
 
-    Where taking them would leave a model of the pair without a rating, fewer are taken, and the one that does it stays.
+    If their removal would leave a model of the pair without a rating, fewer are removed, and the bundle that causes it
+    stays.
     """
     line, closed = np.zeros(0, dtype=np.intp), np.zeros(len(bundles.limit), dtype=bool)
     while not fit.is_swapped(pair):
@@ -248,7 +255,7 @@ def _walk(bundles: _Bundles, pair: tuple[int, int], fit: _Fit, most: int) -> tup
 
 
 def _shorten(bundles: _Bundles, pair: tuple[int, int], line: Indices, fit: _Fit) -> tuple[Indices, _Fit]:
-    """The shortest start of ``line`` that bisection finds to swap the pair, and the fit without it."""
+    """The shortest start of ``line`` whose removal swaps the pair, by bisection, and the fit without it."""
     low, high = 0, len(line)
     while high - low > 1:
         middle = (low + high) // 2
@@ -261,7 +268,7 @@ def _shorten(bundles: _Bundles, pair: tuple[int, int], line: Indices, fit: _Fit)
 
 
 def _search(bundles: _Bundles, pair: tuple[int, int], whole: _Fit, most: int) -> tuple[Indices, _Fit] | None:
-    """As _walk, shortened, and lined up anew by the influences at the swap for as long as fewer bundles do."""
+    """As _walk, shortened, and repeated with the influences at the swap for as long as that needs fewer bundles."""
     falls, reach = _find_falls(bundles, whole, pair), _REACH * most
     if len(_line_up(falls, bundles.limit, whole.find_lead(pair), reach + 1)) > reach:
         return None
@@ -280,7 +287,7 @@ def _search(bundles: _Bundles, pair: tuple[int, int], whole: _Fit, most: int) ->
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """``removed`` (U,) bundles, none when nothing was found; the leads before and after are log-odds."""
+    """``removed`` (U,) bundles, all zero if nothing was found; the leads before and after are log-odds."""
 
     pair: tuple[int, int]
     before: float
@@ -304,7 +311,7 @@ def _find(bundles: _Bundles, pair: tuple[Hashable, Hashable] | None) -> _Found:
 
 def _fit_whole(bundles: _Bundles) -> _Fit:
     if len(bundles.models) < 2:
-        raise ValueError(f"A rating compares at least 2 models, got {len(bundles.models)}.")
+        raise ValueError(f"Ratings need at least 2 models, got {len(bundles.models)}.")
     none = np.zeros_like(bundles.limit)
     components = find_components(bundles.without(none), ties=bundles.ties, both_bad=bundles.both_bad)
     if components.unrated:
@@ -314,15 +321,15 @@ def _fit_whole(bundles: _Bundles) -> _Fit:
 
 def _find_pair(models: tuple[Hashable, ...], whole: _Fit, pair: tuple[Hashable, Hashable]) -> tuple[int, int]:
     if len(pair) != 2 or pair[0] == pair[1] or not set(pair) <= set(models):
-        raise ValueError(f"A pair is two of the models {', '.join(map(str, models))}; got {pair!r}.")
+        raise ValueError(f"A pair must be two of the models {', '.join(map(str, models))}; got {pair!r}.")
     above, below = models.index(pair[0]), models.index(pair[1])
     if whole.is_swapped((above, below)):
-        raise ValueError(f"{pair[1]} is before {pair[0]} already: name the pair the other way round.")
+        raise ValueError(f"{pair[1]} is already before {pair[0]}. Give the pair in the other order.")
     return above, below
 
 
 def _find_challengers(bundles: _Bundles, whole: _Fit) -> list[tuple[int, int]]:
-    """The leader with every other model, those first whose lead is fewest times the largest fall by one bundle."""
+    """The leader with every other model, in the order of the lead over the largest fall by one bundle."""
     leader = int(np.argmax(whole.theta))
     pairs = [(leader, k) for k in range(len(bundles.models)) if k != leader]
     largest = [max(_find_falls(bundles, whole, pair).max(), _LEAD) for pair in pairs]

@@ -1,4 +1,4 @@
-"""Ratings that take new votes without a refit, and say how far they may be from one.
+"""Live ratings, which take new votes without a refit and bound their distance from one.
 
 A vote moves the ratings by its influence, one Newton step with the Hessian H of the last refit:
 θ += H⁻¹ (e_a - e_b) (y - p), p = σ(θ_a - θ_b) (Pregibon 1981, "Logistic regression diagnostics": one-step estimates).
@@ -28,9 +28,9 @@ _DROPPED: Final = -1.0
 class LiveRatings:
     """Bradley-Terry ratings of ``counts`` that follow new votes.
 
-    ``ties``, ``both_bad`` and ``scale`` are those of fit_bradley_terry, and so are the errors: DisconnectedModelsError when the
-    counts do not rate every model. Votes that are added cannot undo that. The models are fixed: one that is new needs
-    new LiveRatings, from counts that hold its votes. For one writer: nothing here is locked.
+    ``ties``, ``both_bad`` and ``scale`` are those of fit_bradley_terry, and so are the errors: DisconnectedModelsError
+    if the counts do not rate every model. The models are fixed; to add one, build new LiveRatings from counts that
+    hold its votes. Not thread-safe.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class LiveRatings:
         self._added = np.zeros(counts.table.shape, dtype=np.int64)
         self._theta = fit.theta
         self._inverse = np.ascontiguousarray(fit.covariance / fit.scale.unit**2)
-        scale.place(self.models, self._theta, self._inverse)  # an unknown anchor is told at the door
+        scale.place(self.models, self._theta, self._inverse)  # raises for an unknown anchor
         self._add_vote, self._add_votes = live.add_vote, live.add_votes
 
     @property
@@ -66,7 +66,7 @@ class LiveRatings:
 
     @property
     def values(self) -> Array:
-        """(M,): the ratings now, in points."""
+        """(M,): the current ratings, in points."""
         values, _ = self.scale.place(self.models, self._theta, self._inverse)
         return values
 
@@ -76,10 +76,10 @@ class LiveRatings:
         return self._fitted + Counts(self.models, self._added.copy())
 
     def add(self, model_a: int | Codes, model_b: int | Codes, winner: int | Codes) -> None:
-        """Take one vote, or N in their order: codes into ``models`` and WINNERS, as whole numbers or arrays (N,).
+        """Add one vote, or N votes in their order: codes into ``models`` and WINNERS, as whole numbers or arrays (N,).
 
         A dropped outcome is counted and moves nothing. Raises ValueError for codes out of range, a model that meets
-        itself, or arrays that do not fit together; then no vote is taken.
+        itself, or arrays of different lengths; then no vote is added.
         """
         if isinstance(winner, np.ndarray):
             columns = [np.asarray(column) for column in (model_a, model_b, winner)]
@@ -95,7 +95,7 @@ class LiveRatings:
             a, b, k = operator.index(model_a), operator.index(model_b), operator.index(winner)
         except TypeError as error:
             raise ValueError(
-                f"Codes are whole numbers, or three arrays; got {model_a!r}, {model_b!r}, {winner!r}."
+                f"Codes must be whole numbers or three arrays; got {model_a!r}, {model_b!r}, {winner!r}."
             ) from error
         m = len(self.models)
         if not (0 <= a < m and 0 <= b < m and 0 <= k < len(WINNERS) and a != b):
@@ -107,7 +107,7 @@ class LiveRatings:
         shapes, kinds = {codes.shape for codes in columns}, {codes.dtype.kind for codes in columns}
         if len(shapes) != 1 or winner.ndim != 1 or not kinds <= set("iu"):
             got = ", ".join(f"{codes.shape} of {codes.dtype}" for codes in columns)
-            raise ValueError(f"Votes are three arrays (N,) of whole numbers, got {got}.")
+            raise ValueError(f"Votes must be three arrays (N,) of whole numbers, got {got}.")
         m = len(self.models)
         bad = model_a == model_b
         for codes, limit in zip(columns, (m, m, len(WINNERS)), strict=True):
@@ -119,32 +119,32 @@ class LiveRatings:
 
     def _refuse(self, row: int, a: int, b: int, k: int) -> None:
         if not 0 <= k < len(WINNERS):
-            raise ValueError(f"Row {row}: winner is {k}; known are 0 to {len(WINNERS) - 1} ({', '.join(WINNERS)}).")
+            raise ValueError(f"Row {row}: winner is {k}; expected 0 to {len(WINNERS) - 1} ({', '.join(WINNERS)}).")
         if a == b:
             raise ValueError(f"Row {row}: model {a} meets itself.")
         raise ValueError(
-            f"Row {row}: models {a} and {b}; known are 0 to {len(self.models) - 1}. "
-            "A new model needs new LiveRatings, from counts that hold its votes."
+            f"Row {row}: models {a} and {b}; expected 0 to {len(self.models) - 1}. "
+            "To add a model, build new LiveRatings from counts that hold its votes."
         )
 
     def drift(self) -> float:
-        """Upper bound, in points, on how far any value is from what refit would give now; infinite: refit.
+        """Upper bound, in points, on the distance of any value from a refit; infinite if it is too far for a bound.
 
-        With F the negative log-likelihood of all votes, g and H its gradient and Hessian at the live θ, and d the way
-        from there to its minimum, let C = H⁻¹ (θ has mean zero), λ² = gᵀ C g, x² = dᵀ H d, r the largest |d_i - d_j|
-        and c² the largest (e_i - e_j)ᵀ C (e_i - e_j) over pairs that met: r <= c x. The logistic has |σ''| <= σ', so
-        that along d each pair's curvature stays within exp(-rt) and exp(rt) times its first (Bach 2010,
-        "Self-concordant analysis for logistic regression", proposition 1). Integrated from t = 0 to 1:
+        Let F be the negative log-likelihood of all votes, g and H its gradient and Hessian at the live θ, and d the
+        step from there to its minimum. Let C = H⁻¹ (θ has mean zero), λ² = gᵀ C g, x² = dᵀ H d, r the largest
+        |d_i - d_j| and c² the largest (e_i - e_j)ᵀ C (e_i - e_j) over pairs that met: r <= c x. The logistic has
+        |σ''| <= σ', so that along d each pair's curvature stays between exp(-rt) and exp(rt) times its first (Bach
+        2010, "Self-concordant analysis for logistic regression", proposition 1). Integrated from t = 0 to 1:
         λ x >= -gᵀ d >= x² (1 - exp(-r)) / r >= x (1 - exp(-cx)) / c, hence x <= -log(1 - cλ) / c if cλ < 1, and
         -g = K d with |K - H| <= ρ H, ρ = (exp(r) - 1 - r) / r, hence d is within ρ x of the Newton step s = -C g in the
-        norm of H. So |d_i| <= |s_i| + sqrt(C_ii) ρ x, and |d_i| <= sqrt(C_ii) x. Exact but for rounding; O(M³).
+        norm of H. So |d_i| <= |s_i| + sqrt(C_ii) ρ x, and |d_i| <= sqrt(C_ii) x. Exact up to rounding; O(M³).
         """
         won, drawn = _fold(self.counts, self.ties, self.both_bad)
         p, meetings = _predict(self._theta), won + won.T + drawn
         slope = _find_slope(won, drawn, p)
         try:
             inverse = _find_inverse(meetings * p * (1.0 - p))
-        except np.linalg.LinAlgError:  # so far off that the votes have no curvature here
+        except np.linalg.LinAlgError:  # so far from the maximum that the likelihood has no curvature here
             return math.inf
         step = inverse @ slope
         decrement = math.sqrt(abs(float(slope @ step)))
@@ -159,7 +159,7 @@ class LiveRatings:
         return float(np.minimum(np.abs(steps - self.scale.center) + reach * rho, reach).max())
 
     def refit(self) -> Ratings:
-        """The ratings of all votes, exactly as fit_bradley_terry gives them; live from here on. O(M³), warm-started."""
+        """Refit to all votes, and return the ratings that fit_bradley_terry gives. O(M³), from the live θ."""
         counts = self.counts
         won, drawn = _fold(counts, self.ties, self.both_bad)
         theta, iterations = self._converge(counts, won, drawn)
@@ -186,7 +186,7 @@ class LiveRatings:
         )
 
     def _converge(self, counts: Counts, won: Array, drawn: Array) -> tuple[Array, int]:
-        """θ (M,) of the maximum, by steps with the old Hessian: after few votes each brings several digits."""
+        """θ (M,) of the maximum, by steps with the old Hessian: after few new votes each gains several digits."""
         theta = self.theta
         for iteration in range(1, 21):
             step = self._inverse @ _find_slope(won, drawn, _predict(theta))
@@ -199,7 +199,7 @@ class LiveRatings:
 
 
 def _fold(counts: Counts, ties: str, both_bad: str) -> tuple[Array, Array]:
-    """(M, M) twice: votes that the row's model won against the column's, and undecided votes that count."""
+    """Two tables (M, M): votes that the row's model won against the column's, and undecided votes that count."""
     drawn = np.zeros((len(counts.models),) * 2)
     for treatment, outcome in ((ties, TIE), (both_bad, BOTH_BAD)):
         if treatment == "half":
@@ -224,7 +224,7 @@ def _laplacian(weights: Array) -> Array:
 
 
 def _find_inverse(weights: Array) -> Array:
-    """(M, M): inverse of the Laplacian of ``weights``, for θ with mean zero. As fitting.invert, in half the time."""
+    """(M, M): inverse of the Laplacian of ``weights``, for θ with mean zero. Twice as fast as fitting.invert."""
     from scipy.linalg import lapack
 
     held = hold_sum(_laplacian(weights), len(weights))
@@ -233,5 +233,5 @@ def _find_inverse(weights: Array) -> Array:
         raise np.linalg.LinAlgError("The Hessian is singular.")
     inverse, _ = lapack.dpotri(factor, overwrite_c=True)
     inverse = np.triu(inverse) + np.triu(inverse, 1).T
-    # What hold_sum gave to the sum of θ is the same in every element.
+    # The term that hold_sum added for the sum of θ is the same in every element.
     return np.ascontiguousarray(inverse - inverse.mean())

@@ -1,4 +1,4 @@
-"""The four answers a vote can have, and what a method makes of the undecided ones."""
+"""Outcomes of a vote, and the two treatments of undecided votes."""
 
 from typing import Final, Literal, get_args
 
@@ -7,7 +7,7 @@ Winner = Literal["model_a", "model_b", "tie", "both_bad"]
 WINNERS: Final[tuple[Winner, ...]] = get_args(Winner)
 MODEL_A, MODEL_B, TIE, BOTH_BAD = range(len(WINNERS))
 
-# What a fit makes of an undecided vote: half a win for each side, or nothing.
+# How a fit treats an undecided vote: as half a win for each side, or not at all.
 Treatment = Literal["half", "drop"]
 
 
@@ -15,4 +15,4 @@ def check_treatment(**treatments: str) -> None:
     """Raise ValueError for a treatment that is neither "half" nor "drop", naming the argument."""
     for name, treatment in treatments.items():
         if treatment not in get_args(Treatment):
-            raise ValueError(f"{name} is {' or '.join(map(repr, get_args(Treatment)))}, got {treatment!r}.")
+            raise ValueError(f"{name} must be {' or '.join(map(repr, get_args(Treatment)))}, got {treatment!r}.")

@@ -1,4 +1,4 @@
-"""How many more votes, and on which matchups, until an interval is as narrow as wanted."""
+"""Planning of votes: how many more, and on which matchups, bring an interval to a given width."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Mapping
@@ -15,23 +15,22 @@ from evaluation.ratings.ratings import Ratings, quantile
 
 Array = NDArray[np.float64]
 
-# A batch is this share of the votes planned so far, so that a million votes are planned in some hundred steps.
+# A batch is this share of the votes planned so far, so that a million votes take a few hundred steps.
 BATCH = 0.02
 MOST_VOTES = 10**9
 
 
 class UnreachableWidthError(ValueError):
-    """No number of votes on the permitted models, or no sensible one, makes the interval as narrow as wanted."""
+    """No number of votes up to a billion on the permitted models brings the interval to the width."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """``matchups``: the votes to cast on each two models, most first; empty when the width is reached already.
+    """``matchups``: the votes to cast on each pair of models, most first; empty if the width is already reached.
 
-    Widths are ci_high - ci_low in points, at level ``confidence``: ``width`` is the wanted one, ``width_now`` that of
-    the target (the widest of all models when neither ``model`` nor ``pair`` is named), ``expected_width`` the same
-    after the plan, ``expected_widths`` (M,) those of all ``models``. ``design_effect``: see
-    find_design_effect.
+    Widths are ci_high - ci_low in points, at level ``confidence``: ``width`` is the requested one, ``width_now`` the
+    current one of ``model`` or ``pair`` (the widest of all models if neither is given), ``expected_width`` the same
+    after the plan, and ``expected_widths`` (M,) those of all ``models``. ``design_effect``: see find_design_effect.
     """
 
     models: tuple[Hashable, ...]
@@ -61,24 +60,29 @@ def plan_votes(
     pair: tuple[Hashable, Hashable] | None = None,
     weights: Mapping[Hashable, float] | None = None,
 ) -> Plan:
-    """The fewest further votes, about, that bring an interval to ``width`` points from end to end.
+    """Approximately the fewest further votes that bring an interval to ``width`` points from end to end.
 
-    The interval is that of ``model``, as published; or that of the difference of a ``pair`` (b, a); or, with neither,
-    that of every model. ``counts`` are the votes that ``ratings`` were fitted to. ``weights`` (default 1) make a
-    model's matchups more or less wanted; a model with weight 0 is asked about no more.
+    A greedy optimal design (Fedorov 1972, "Theory of optimal experiments") in growing batches: each batch goes to the
+    matchups that are expected to reduce the variance most. It starts from the published covariance, which includes
+    clusters and ties. A vote counts as 1 / find_design_effect of the information p (1 - p), which assumes that future
+    votes depend on each other as the votes so far do. The plan relies on the current ratings: plan again as votes come
+    in.
 
-    A greedy optimal design (Fedorov 1972, "Theory of optimal experiments") in growing batches: each goes to the
-    matchups that are expected to reduce the target's variance most. It starts from the published covariance, so that
-    clusters and ties are in it, and a vote counts as 1 / find_design_effect of the information p (1 - p): it is taken
-    for granted that the votes to come depend on each other as those so far do. The plan trusts today's ratings too:
-    plan anew as votes come in.
+    Args:
+        ratings: The current ratings.
+        counts: The votes that ``ratings`` were fitted to.
+        width: The requested width, in points.
+        model: Plan for the interval of this model. With neither ``model`` nor ``pair``, plan for every model.
+        pair: Plan for the interval of the difference of this pair (b, a).
+        weights: How much votes on each model are preferred (default 1). A model of weight 0 gets no more votes.
 
-    Raises ValueError for a width that is not above 0, unknown models, both targets at once, weights below 0 or for
-    fewer than two models, and counts of other models; UnreachableWidthError when models of weight 0 keep the interval wide,
-    or it would take more than a billion votes.
+    Raises:
+        UnreachableWidthError: Models of weight 0 keep the interval wide, or it would take more than a billion votes.
+        ValueError: A width that is not above 0, an unknown model, both ``model`` and ``pair``, weights below 0 or for
+            fewer than two models, or counts of other models.
     """
     if not 0 < width < inf:
-        raise ValueError(f"A width is in points, above 0 and finite; got {width}.")
+        raise ValueError(f"The width must be above 0 and finite, in points; got {width}.")
     contrasts, wanted = _aim(ratings, model, pair), _weigh(ratings, weights or {})
     margin = 2.0 * quantile(ratings.confidence, ratings.degrees_of_freedom) * ratings.scale.unit
     limit = (width / margin) ** 2
@@ -105,14 +109,16 @@ def plan_votes(
 
 
 def find_design_effect(ratings: Ratings, counts: Counts) -> float:
-    """How many votes like these are worth as much as one vote that is independent of all others and decided.
+    """The number of votes like these that are worth one independent, decided vote.
 
-    Rao & Scott 1981, "The analysis of categorical data from complex sample surveys": the mean of the eigenvalues of
-    (published covariance × information), the latter p (1 - p) for each vote of ``counts``, undecided and dropped ones
-    too. 1 for independent votes without ties; more with clusters, less where ties count as half a win.
+    It is the mean of the eigenvalues of (published covariance × information), where the information is p (1 - p) for
+    each vote of ``counts``, including undecided and dropped ones. It is 1 for independent votes without ties, more with
+    clusters, less if ties count as half a win. Raises ValueError for counts of other models.
+
+    Source: Rao & Scott 1981, "The analysis of categorical data from complex sample surveys".
     """
     if counts.models != ratings.models:
-        raise ValueError("The counts name other models than the ratings, or another order.")
+        raise ValueError("The counts and the ratings must have the same models in the same order.")
     met = counts.meetings * find_information(ratings.theta)
     laplacian = np.diag(met.sum(axis=1)) - met
     return float((laplacian * ratings.covariance).sum() / ratings.scale.unit**2 / (len(met) - 1))
@@ -128,7 +134,7 @@ def _allocate(
         reduction = predict_reduction(covariance, information, contrasts[above]) * preference
         chosen = _choose_apart(reduction)
         if not chosen or sum(votes.values()) > MOST_VOTES:
-            raise UnreachableWidthError(f"The wanted width takes more than {MOST_VOTES:,} votes.")
+            raise UnreachableWidthError(f"This width takes more than {MOST_VOTES:,} votes. Choose a larger one.")
         cast = partial(_cast, covariance, information, chosen)
         batch = max(len(chosen), int(BATCH * sum(votes.values())))
         if _widest(contrasts, cast(batch)) <= limit:
@@ -145,21 +151,21 @@ def _shorten(contrasts: Array, cast: Callable[[int], Array], batch: int, limit: 
 
 
 def _cast(covariance: Array, information: Array, matchups: list[tuple[int, int]], n_votes: int) -> Array:
-    """The covariance after ``n_votes``, dealt out over the matchups."""
+    """The covariance after ``n_votes``, spread equally over the matchups."""
     for (i, j), n in _deal(matchups, n_votes):
         covariance = update_covariance(covariance, i, j, float(information[i, j]), n)
     return covariance
 
 
 def _deal(matchups: list[tuple[int, int]], n_votes: int) -> list[tuple[tuple[int, int], int]]:
-    """Each matchup with its equal share of the votes, those that are over to the first; none with no vote."""
+    """Each matchup with its equal share of the votes, leaving out those with none. The first ones get the remainder."""
     each, over = divmod(n_votes, len(matchups))
     shares = ((matchup, each + (k < over)) for k, matchup in enumerate(matchups))
     return [(matchup, n) for matchup, n in shares if n]
 
 
 def _choose_apart(reduction: Array) -> list[tuple[int, int]]:
-    """The best matchup, and others at least half as good, as long as no model is in two of them."""
+    """The best matchup, and others at least half as good, with no model in two of them."""
     left = reduction.copy()
     enough = reduction.max() / 2.0
     chosen: list[tuple[int, int]] = []
@@ -171,16 +177,16 @@ def _choose_apart(reduction: Array) -> list[tuple[int, int]]:
 
 
 def _aim(ratings: Ratings, model: Hashable | None, pair: tuple[Hashable, Hashable] | None) -> Array:
-    """(K, M): the contrasts whose intervals shall be narrow."""
+    """(K, M): the contrasts to plan for."""
     identity = np.eye(len(ratings.models))
     if model is not None and pair is not None:
-        raise ValueError("Name a model or a pair of models, not both.")
+        raise ValueError("Give a model or a pair of models, not both.")
     if model is not None:
         return identity[[ratings.index(model)]]
     if pair is not None:
         b, a = (ratings.index(name) for name in pair)
         if a == b:
-            raise ValueError(f"A pair is two different models, got {pair[0]!r} twice.")
+            raise ValueError(f"A pair must be two different models, got {pair[0]!r} twice.")
         return identity[[b]] - identity[[a]]
     return identity
 
@@ -189,10 +195,10 @@ def _weigh(ratings: Ratings, weights: Mapping[Hashable, float]) -> Array:
     wanted = np.ones(len(ratings.models))
     for name, weight in weights.items():
         if not (isfinite(weight) and weight >= 0):
-            raise ValueError(f"The weight of {name!r} is {weight}; a weight is finite and 0 or more.")
+            raise ValueError(f"The weight of {name!r} is {weight}; weights must be finite and 0 or more.")
         wanted[ratings.index(name)] = weight
     if (wanted > 0).sum() < 2:
-        raise ValueError("A matchup needs at least 2 models with a weight above 0.")
+        raise ValueError("At least 2 models must have a weight above 0.")
     return wanted
 
 
@@ -205,8 +211,8 @@ def _check_reachable(contrasts: Array, covariance: Array, wanted: Array, width: 
     remaining = margin * _widest(contrasts, covariance) ** 0.5
     if remaining >= width:
         raise UnreachableWidthError(
-            f"Without votes on the models of weight 0 the interval stays {remaining:.4g} points wide or more; "
-            f"wanted was {width:g}."
+            f"Without votes on the models of weight 0 the interval stays at least {remaining:.4g} points wide, above "
+            f"the requested {width:g}. Give those models a weight, or choose a larger width."
         )
 
 

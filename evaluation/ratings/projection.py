@@ -1,19 +1,19 @@
-"""Where one of our models would stand on a public board that does not have it.
+"""Projection of one of our models to a public board that does not rate it.
 
 Model: the public board and ours share K baselines, and ``published_k - ours_k = shift + disagreement_k + error_k``.
 The disagreements (other prompts, other raters) are independent and normal with variance τ², the errors have the known
-covariance ``diag(published standard errors²) + our covariance``. Two things follow from it:
+covariance ``diag(published standard errors²) + our covariance``. Two results follow:
 
 - given τ, the best linear prediction of the new model's difference from the K observed ones ("ordinary kriging":
-  Cressie 1993, Statistics for Spatial Data, section 3.2). It weighs baselines by their precision and uses that the new
-  model's error is correlated with theirs. The choice of an anchor does not change it, as it would a weighted mean;
-- τ has a confidence distribution. Cochran's statistic Q(τ²) = rᵀV(τ²)⁻¹r of the centered differences is χ² with K-1
-  degrees of freedom at the true τ², whatever the known covariance (Viechtbauer 2007, Statistics in Medicine 26:37).
+  Cressie 1993, Statistics for Spatial Data, section 3.2). It weights baselines by their precision and uses the
+  correlation of the new model's error with theirs. Unlike a weighted mean, it does not depend on the anchor;
+- a confidence distribution of τ. Cochran's statistic Q(τ²) = rᵀV(τ²)⁻¹r of the centered differences is χ² with K-1
+  degrees of freedom at the true τ², for any known covariance (Viechtbauer 2007, Statistics in Medicine 26:37).
 
 The interval is that of the predictions averaged over the confidence distribution of τ (Nagashima, Noma & Furukawa 2019,
 Statistical Methods in Medical Research 28:1689), by quadrature. Without known errors it is exactly Student's t with K-1
 degrees of freedom; the more of the scatter the known errors explain, the narrower it gets. With few baselines it is
-wide, because τ is hardly known: between exact ratings, 12.7 standard errors to each side from two, 4.3 from three.
+wide, because τ is poorly known: for exact ratings, 12.7 standard errors to each side with two, 4.3 with three.
 """
 
 import math
@@ -29,13 +29,15 @@ from evaluation.ratings.scales import Scale
 
 Array = NDArray[np.float64]
 
-# A variance this far below the largest is rounding, and an interval no narrower than EXACT points.
-ROUNDING, EXACT = 1e-12, 1e-9
+# A variance below this part of the largest is a rounding error.
+ROUNDING = 1e-12
+# The smallest standard error used, in points.
+EXACT = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class PublishedBoard:
-    """A leaderboard as printed: ``values`` (P,) in points, 400 for odds of 10 to 1, and ``standard_errors`` (P,).
+    """A published leaderboard: ``values`` (P,) in points, 400 for odds of 10 to 1, and ``standard_errors`` (P,).
 
     A standard error of 0 is an exact rating. Raises ValueError for wrong shapes, numbers that are not finite, negative
     errors, and models that are named twice.
@@ -48,24 +50,26 @@ class PublishedBoard:
     def __post_init__(self) -> None:
         object.__setattr__(self, "models", tuple(self.models))
         if not self.models:
-            raise ValueError("A board has at least 1 model, got none.")
+            raise ValueError("A board needs at least 1 model, got none.")
         if twice := sorted({str(name) for name in self.models if self.models.count(name) > 1}):
-            raise ValueError(f"A board names each model once; twice or more: {', '.join(twice)}.")
+            raise ValueError(f"A board must name each model once; named more often: {', '.join(twice)}.")
         for name in ("values", "standard_errors"):
             object.__setattr__(self, name, self._column(name))
         if (self.standard_errors < 0).any():
             model = self.models[int((self.standard_errors < 0).argmax())]
-            raise ValueError(f"Standard errors are 0 or more, got {self.standard_errors.min()}, first for {model!r}.")
+            raise ValueError(
+                f"Standard errors must be 0 or more, got {self.standard_errors.min()}, first for {model!r}."
+            )
 
     def _column(self, name: str) -> Array:
         column = np.asarray(getattr(self, name))
         n = len(self.models)
         if column.shape != (n,) or column.dtype.kind not in "fiu":
-            raise ValueError(f"Wanted {n} numbers for {name}, got shape {column.shape} of {column.dtype}.")
+            raise ValueError(f"Expected {n} numbers for {name}, got shape {column.shape} of {column.dtype}.")
         finite = np.isfinite(column)
         if not finite.all():
             raise ValueError(
-                f"Wanted finite {name}, got {column[~finite][0]} for {self.models[int(finite.argmin())]!r}."
+                f"Expected finite {name}, got {column[~finite][0]} for {self.models[int(finite.argmin())]!r}."
             )
         return column.astype(np.float64)
 
@@ -73,20 +77,20 @@ class PublishedBoard:
     def of_intervals(
         cls, models: Sequence[str], values: ArrayLike, half_widths: ArrayLike, confidence: float = 0.95
     ) -> "PublishedBoard":
-        """A board from printed normal intervals ``values ± half_widths`` at level ``confidence``; all (P,)."""
+        """A board from published normal intervals ``values ± half_widths`` at level ``confidence``; all (P,)."""
         widths = np.asarray(half_widths)
         if widths.dtype.kind not in "fiu":
-            raise ValueError(f"Half-widths are numbers, got {widths.dtype}.")
+            raise ValueError(f"Half-widths must be numbers, got {widths.dtype}.")
         return cls(tuple(models), np.asarray(values), widths / quantile(confidence))
 
     def index(self, model: str) -> int:
-        """Position of a model; ValueError when the board does not have it."""
+        """Position of a model. Raises ValueError if the board does not have it."""
         if model not in self.models:
-            raise ValueError(f"{model!r} is not on the board; it has {', '.join(self.models)}.")
+            raise ValueError(f"{model!r} is not on the board, which has {', '.join(self.models)}.")
         return self.models.index(model)
 
     def without(self, model: str) -> "PublishedBoard":
-        """The board of the other models: project a model that it has, and compare."""
+        """The board without this model. Use it to project a model that the board has, and compare."""
         keep = np.arange(len(self.models)) != self.index(model)
         others = tuple(name for name in self.models if name != model)
         return PublishedBoard(others, self.values[keep], self.standard_errors[keep])
@@ -94,16 +98,17 @@ class PublishedBoard:
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """A model of ours on the public board's scale, in its points.
+    """One of our models on the public board's scale, in its points.
 
-    ``value`` = our rating + ``shift``; ``standard_error`` is that of the prediction if ``tau`` is what it is estimated
-    to be; ``ci_low`` and ``ci_high`` also carry that it is an estimate with ``degrees_of_freedom`` = ``n_shared`` - 1.
-    They are for the rating that the board would reach with many votes: an early one has an error of its own besides.
+    ``value`` = our rating + ``shift``; ``standard_error`` is that of the prediction, taking ``tau`` as known;
+    ``ci_low`` and ``ci_high`` also include the uncertainty of ``tau``, which has ``degrees_of_freedom`` =
+    ``n_shared`` - 1. They are for the rating that the board would reach with many votes. An early rating has an
+    additional error of its own.
 
-    ``rank`` is 1 + the number of published ratings above ``value``; ``rank_best`` and ``rank_worst`` hold
-    the rank with probability ``confidence`` or more; ``top[k - 1]`` (P + 1,) is the probability of rank k or better.
-    ``tau`` is the disagreement between the boards (standard deviation of one model, Paule-Mandel); ``residuals`` has,
-    by our name, each shared baseline's published rating minus (our rating + ``shift``).
+    ``rank`` is 1 + the number of published ratings above ``value``; ``rank_best`` to ``rank_worst`` covers the rank
+    with probability ``confidence`` or more; ``top[k - 1]`` (P + 1,) is the probability of rank k or better. ``tau`` is
+    the disagreement between the boards (standard deviation for one model, Paule-Mandel); ``residuals`` maps our name
+    of each shared baseline to its published rating minus (our rating + ``shift``).
     """
 
     model: Hashable
@@ -123,7 +128,7 @@ class Projection:
     confidence: float
 
     def describe(self) -> str:
-        """In words: "9th, between 7th and 12th", or only "9th" when no other rank is in the interval."""
+        """The rank in words: "9th, between 7th and 12th", or only "9th" if the interval has no other rank."""
         if self.rank_best == self.rank_worst:
             return _ordinal(self.rank)
         return f"{_ordinal(self.rank)}, between {_ordinal(self.rank_best)} and {_ordinal(self.rank_worst)}"
@@ -142,16 +147,17 @@ def project(
     """Place ``model`` on ``board`` through the baselines that both rate.
 
     ``shared`` maps our names to published ones; by default, models of the same name are the same. Ratings on another
-    scale are first brought to the board's points. Fit them as the board did (most count ties as half a win): another
-    treatment stretches the scale, and a model beyond all its baselines then lands too near to them, or too far.
+    scale are converted to the board's points. Fit them as the board did (most count ties as half a win): another
+    treatment stretches the scale, and a model stronger or weaker than all baselines is then projected too close to
+    them, or too far away.
 
-    The degrees of freedom of our ratings play no part: what a covariance understates is found as disagreement. The
-    published errors are taken as independent, of each other and of the projection: a baseline that decides the shift
-    makes the rank interval a little too wide, not too narrow. If all is exact and the boards agree to the point, the
-    interval has no width.
+    The degrees of freedom of our ratings are not used: if their covariance is too small, the estimated disagreement is
+    larger. The published errors are assumed independent, of each other and of the projection: if one baseline dominates
+    the shift, the rank interval is slightly too wide, not too narrow. If all ratings are exact and the boards agree
+    exactly, the interval has no width.
 
     Raises ValueError for fewer than 2 shared baselines (one gives the shift, but no disagreement), an unknown name, a
-    published model that is shared twice, a model that the board has already (see ``PublishedBoard.without``), ratings
+    published model that is shared twice, a model that the board already has (see ``PublishedBoard.without``), ratings
     that are not finite, and a covariance that is not positive semidefinite.
     """
     check_confidence(confidence)
@@ -170,7 +176,7 @@ def project(
     ci_low, ci_high = _mixture_quantiles(components, weights, np.array([tail, 1.0 - tail]))
     rank = 1 + int((board.values > value).sum())
     top = _rank_distribution(board, components, weights).cumsum().clip(max=1.0)
-    # Sums of probabilities end a rounding error away from 1.
+    # Sums of probabilities differ from 1 by rounding.
     best, worst = (1 + int((top < level - ROUNDING).sum()) for level in (tail, 1.0 - tail))
     return Projection(
         model=model,
@@ -197,17 +203,17 @@ def _pair(
     """Our name and published name of each baseline, checked."""
     ratings.index(model)
     if model in board.models or (shared is not None and model in shared):
-        raise ValueError(f"{model!r} is on the board already; take it off with board.without() to see where it lands.")
+        raise ValueError(f"{model!r} is already on the board. Project it to board.without({model!r}) instead.")
     if shared is None:
         pairs: dict[Hashable, str] = {name: str(name) for name in ratings.models if name in board.models}
     else:
         pairs = dict(shared)
     if len(set(pairs.values())) != len(pairs):
-        raise ValueError(f"Each published model is shared once, got {', '.join(map(str, pairs.values()))}.")
+        raise ValueError(f"Each published model must be shared once, got {', '.join(map(str, pairs.values()))}.")
     if len(pairs) < 2:
         raise ValueError(
             f"A projection needs at least 2 shared baselines, got {len(pairs)}: "
-            "one tells the shift between the boards, but not how far they disagree."
+            "one gives the shift between the boards, but not their disagreement."
         )
     return pairs
 
@@ -218,7 +224,7 @@ def _take(ratings: Ratings, chosen: list[int]) -> tuple[Array, Array]:
     m = len(ratings.models)
     if np.shape(ratings.values) != (m,) or np.shape(ratings.covariance) != (m, m):
         shapes = f"{np.shape(ratings.values)} and {np.shape(ratings.covariance)}"
-        raise ValueError(f"Ratings of {m} models have values ({m},) and a covariance ({m}, {m}), got {shapes}.")
+        raise ValueError(f"Ratings of {m} models need values ({m},) and a covariance ({m}, {m}), got {shapes}.")
     values = unit * ratings.values[chosen]
     covariance = unit**2 * ratings.covariance[np.ix_(chosen, chosen)]
     if not (np.isfinite(values).all() and np.isfinite(covariance).all()):
@@ -228,9 +234,9 @@ def _take(ratings: Ratings, chosen: list[int]) -> tuple[Array, Array]:
 
 @dataclass(frozen=True, eq=False)
 class _Contrasts:
-    """The K observed differences, their mean apart from K-1 contrasts whose errors are independent.
+    """The K observed differences, as their mean and K-1 contrasts whose errors are independent.
 
-    ``spread``, ``noise`` and ``pull`` (K-1,): each contrast, the known variance of it, and its covariance with the new
+    ``spread``, ``noise`` and ``pull`` (K-1,): each contrast, its known variance, and its covariance with the new
     model's difference from the mean; ``variance`` is the known variance of that difference.
     """
 
@@ -241,20 +247,20 @@ class _Contrasts:
     variance: float
 
     def cochran(self, tau2: Array) -> Array:
-        """Q(τ²), falling in τ²; shape of ``tau2``. It is 0 where both the spread and its variance are."""
+        """Q(τ²), falling in τ²; shape of ``tau2``. A contrast whose spread and variance are 0 adds 0."""
         total = self.noise + tau2[:, None]
         q: Array = np.divide(self.spread**2, total, out=np.zeros_like(total), where=total > 0).sum(axis=1)
         return q
 
     @property
     def agreement(self) -> float:
-        """Q(0): infinite when contrasts without any error are not zero."""
+        """Q(0): infinite if a contrast without error is not zero."""
         exact = self.noise == 0.0
         return math.inf if self.spread[exact].any() else float((self.spread[~exact] ** 2 / self.noise[~exact]).sum())
 
     def solve(self, q: Array) -> Array:
         """The τ² where Q(τ²) = q; 0 where Q(0) is not above q."""
-        # Q(τ²) <= Σ spread² / τ², so the root is not beyond this.
+        # Q(τ²) <= Σ spread² / τ² bounds the root.
         high = (self.spread**2).sum() / q
         root = _bisect(lambda tau2: -self.cochran(tau2), -q, np.zeros_like(q), high)
         return np.where(self.agreement > q, root, 0.0)
@@ -281,7 +287,7 @@ def _contrast(differences: Array, covariance: Array, published: Array) -> _Contr
     real = noise > ROUNDING * size
     if min(noise.min(), variance - float((pull[real] ** 2 / noise[real]).sum())) < -1e-6 * size:
         raise ValueError("The covariance is not positive semidefinite: some difference has a negative variance.")
-    # What has no variance has no covariance with anything.
+    # A contrast without variance has no covariance either.
     noise, pull = np.where(real, noise, 0.0), np.where(real, pull, 0.0)
     return _Contrasts(float(differences.mean()), basis.T @ differences, noise, pull, variance)
 
@@ -289,8 +295,8 @@ def _contrast(differences: Array, covariance: Array, published: Array) -> _Contr
 def _average(contrasts: _Contrasts, rating: float) -> tuple[tuple[Array, Array], Array]:
     """The prediction of ``rating`` on the board as a mixture of normals: (means, standard deviations), weights; (J,).
 
-    τ² = 0 has a weight of its own. The rest is Gauss-Legendre quadrature over the probability of χ² below Q(0), or
-    rather its cube root, which puts many nodes where τ² is large: there are the interval's ends.
+    τ² = 0 has a weight of its own. The rest is Gauss-Legendre quadrature over the cube root of the probability of χ²
+    below Q(0), which puts many nodes where τ² is large, at the ends of the interval.
     """
     from scipy.special import gammainc, gammaincinv
 
@@ -326,16 +332,16 @@ def _mixture_quantiles(components: tuple[Array, Array], weights: Array, levels: 
 
     means, errors = components
     own = means + ndtri(levels)[:, None] * errors
-    # The mixture's quantile lies between the smallest and the largest of its components'.
+    # The mixture's quantile lies between the smallest and the largest quantile of its components.
     return _bisect(lambda z: _mixture_cdf(components, weights, z), levels, own.min(axis=1), own.max(axis=1))
 
 
 def _rank_distribution(board: PublishedBoard, components: tuple[Array, Array], weights: Array) -> Array:
     """P(rank = 1), ..., P(rank = P + 1); shape (P + 1,).
 
-    Given the new rating z, the published models are above it independently: their number is Poisson-binomial, by the
-    recursion over models. It moves only near published ratings: z is cut there, and where the mixture is thick, and
-    each cell counts with the mixture's exact probability.
+    Given the new rating z, the published models are above it independently, so that their number is Poisson-binomial,
+    computed by recursion over the models. It changes only near published ratings: z is cut there and where the mixture
+    is dense, and each cell is weighted by the mixture's exact probability.
     """
     from scipy.special import ndtr
 
@@ -358,7 +364,7 @@ def _rank_distribution(board: PublishedBoard, components: tuple[Array, Array], w
 
 
 def _bisect(rising: Callable[[Array], Array], target: Array, low: Array, high: Array) -> Array:
-    """Where ``rising`` meets ``target``, each of many between its ``low`` and ``high``."""
+    """The points where ``rising`` reaches ``target``, each between its ``low`` and ``high``; all of one shape."""
     for _ in range(64):
         middle = (low + high) / 2.0
         below = rising(middle) < target

@@ -1,4 +1,4 @@
-"""Ranks with their uncertainty."""
+"""Ranks with their uncertainty: ranges, simultaneous sets, probabilities."""
 
 import math
 from collections.abc import Hashable
@@ -12,7 +12,7 @@ from evaluation.ratings.ratings import Ratings, check_confidence
 
 @dataclass(frozen=True, eq=False)
 class RankSets:
-    """``best`` and ``worst`` (M,): with probability ``confidence`` every model's true rank lies in its set at once."""
+    """``best`` and ``worst`` (M,): with probability ``confidence``, the true ranks of all models lie in their sets."""
 
     models: tuple[Hashable, ...]
     best: NDArray[np.int64]
@@ -40,7 +40,7 @@ class RankProbabilities:
     def top(self, k: int) -> NDArray[np.float64]:
         """(M,): probability that a model is among the first ``k``."""
         if not 1 <= k <= len(self.models):
-            raise ValueError(f"k is 1 to {len(self.models)}, got {k}.")
+            raise ValueError(f"k must be 1 to {len(self.models)}, got {k}.")
         probability: NDArray[np.float64] = self.at[:, :k].sum(axis=1)
         return probability
 
@@ -48,13 +48,14 @@ class RankProbabilities:
 def rank_ranges(
     ci_low: NDArray[np.float64], ci_high: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Best and worst rank of each model that its interval allows, as the public arenas print it. Shapes (M,).
+    """Best and worst rank (M,) that each model's interval allows, as the public arenas print them.
 
-    best = 1 + #{others wholly above}, worst = #{models, itself included, that are not wholly below}. Each interval is
-    right by itself, but nothing is promised about all ranks at once: that is ``find_rank_sets``.
+    best = 1 + #{models wholly above}, worst = #{models not wholly below, itself included}. Each range has its level
+    alone; for ranges that hold for all models at once use ``find_rank_sets``. Raises ValueError for intervals of
+    different shapes or with ci_low > ci_high.
     """
     if ci_low.ndim != 1 or ci_low.shape != ci_high.shape or not (ci_low <= ci_high).all():
-        raise ValueError(f"Wanted ci_low <= ci_high of one shape (M,), got {ci_low.shape} and {ci_high.shape}.")
+        raise ValueError(f"Expected ci_low <= ci_high of one shape (M,), got {ci_low.shape} and {ci_high.shape}.")
     best = 1 + (ci_low[None, :] > ci_high[:, None]).sum(axis=1)
     worst = (ci_high[None, :] >= ci_low[:, None]).sum(axis=1)
     return best.astype(np.int64), worst.astype(np.int64)
@@ -64,8 +65,9 @@ def find_rank_sets(ratings: Ratings, *, confidence: float = 0.95, draws: int = 2
     """Rank sets that hold for all models at once.
 
     Every difference of two ratings gets an interval, with one critical value for all: the quantile of the largest
-    studentised difference, from draws of the estimates' normal (or t) distribution. A model's set follows from who is
-    surely above and surely below (Mogstad, Romano, Shaikh & Wilhelm 2024, "Inference for ranks", section 3).
+    studentized difference, from draws of the estimates' normal (or t) distribution. A model's set follows from the
+    models that are significantly above and below it (Mogstad, Romano, Shaikh & Wilhelm 2024, "Inference for ranks",
+    section 3). Raises ValueError for a confidence out of range and fewer than 100 draws.
     """
     check_confidence(confidence)
     noise = _draw_noise(ratings, draws, seed)
@@ -80,10 +82,10 @@ def conclude_rank_sets(
     confidence: float,
     seed: int,
 ) -> RankSets:
-    """The rank sets of ``values`` (M,) with ``covariance`` (M, M), from ``noise`` (M, B): how draws deviate from them."""
+    """Rank sets of ``values`` (M,) with ``covariance`` (M, M), from the deviations ``noise`` (M, B) of draws."""
     variances = np.diag(covariance)
     errors = np.sqrt(np.maximum(variances[:, None] + variances[None, :] - 2.0 * covariance, 0.0))
-    # Two models that always move together differ by a known amount: no noise, and nothing to divide by.
+    # Two models that always move together differ by a known amount, with a standard error of zero.
     known = 1e-6 * errors.max(initial=0.0)
     inverse = np.divide(1.0, errors, where=errors > known, out=np.zeros_like(errors)).astype(np.float32)
     largest = find_largest_differences(noise, inverse)
@@ -105,9 +107,10 @@ def find_largest_differences(noise: NDArray[np.float32], inverse_errors: NDArray
 
 
 def find_rank_probabilities(ratings: Ratings, *, draws: int = 4000, seed: int = 0) -> RankProbabilities:
-    """Probability of each rank for each model: draws from the estimates' joint distribution (a flat prior's posterior).
+    """Probability of each rank for each model, from draws of the posterior of the ratings under a flat prior.
 
-    The error of a probability p from ``draws`` draws is sqrt(p (1 - p) / draws): 0.008 at most with 4,000.
+    The standard error of a probability p from ``draws`` draws is sqrt(p (1 - p) / draws): at most 0.008 with 4,000.
+    Raises ValueError for fewer than 100 draws.
     """
     sample = ratings.values[:, None] + _draw_noise(ratings, draws, seed)
     m = len(ratings.models)
@@ -119,7 +122,7 @@ def find_rank_probabilities(ratings: Ratings, *, draws: int = 4000, seed: int = 
 def _draw_noise(ratings: Ratings, draws: int, seed: int) -> NDArray[np.float32]:
     """(M, draws) deviations with the ratings' covariance; with few degrees of freedom, of a multivariate t."""
     if draws < 100:
-        raise ValueError(f"Wanted at least 100 draws, got {draws}.")
+        raise ValueError(f"Expected at least 100 draws, got {draws}.")
     values, vectors = np.linalg.eigh(ratings.covariance)
     rng = np.random.default_rng(seed)
     root = (vectors * np.sqrt(np.maximum(values, 0.0))).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What every fit returns: ratings with their full covariance, and what can be read from it."""
+"""Ratings with their full covariance, as every fit returns them, and the estimates that follow from them."""
 
 import math
 from collections.abc import Hashable, Mapping
@@ -15,7 +15,7 @@ from evaluation.ratings.scales import Scale
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval. ``p_value`` is two-sided, of the hypothesis that the true value is zero."""
+    """A number with its interval. ``p_value`` is two-sided, for the hypothesis that the true value is zero."""
 
     value: float
     standard_error: float
@@ -27,11 +27,11 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Ratings:
-    """Ratings on one scale.
+    """Ratings on one scale: ``values`` (M,) in points and their ``covariance`` (M, M).
 
-    ``values`` (M,) in points and ``covariance`` (M, M) of the values; intervals are at level ``confidence``, with
-    Student's t at ``degrees_of_freedom`` (infinite: normal). ``interval`` says where the covariance comes from.
-    ``coefficients`` holds what was fitted beside the ratings: "tie", "side", covariates by name.
+    Intervals are at level ``confidence``, by Student's t with ``degrees_of_freedom`` (infinite: normal). ``interval``
+    names the method of the covariance. ``coefficients`` are the other fitted parameters: "tie", "side", covariates by
+    name.
     """
 
     models: tuple[Hashable, ...]
@@ -72,22 +72,26 @@ class Ratings:
 
     @property
     def theta(self) -> NDArray[np.float64]:
-        """(M,): natural log-strengths with mean zero, whatever the scale."""
+        """(M,): natural log-strengths with mean zero."""
         theta: NDArray[np.float64] = (self.values - self.values.mean()) / self.scale.unit
         return theta
 
     def index(self, model: Hashable) -> int:
-        """Position of a model; ValueError when it is not rated here."""
+        """Position of a model. Raises ValueError if it is not rated."""
         if model not in self.models:
-            raise ValueError(f"{model!r} is not rated here; rated are {', '.join(map(str, self.models))}.")
+            raise ValueError(f"{model!r} is not among the rated models: {', '.join(map(str, self.models))}.")
         return self.models.index(model)
 
     def contrast(self, weights: Mapping[Hashable, float]) -> Estimate:
-        """The estimate of Σ weight × rating, in points. The weights sum to zero: the scale has no origin of its own."""
+        """The estimate of Σ weight × rating, in points.
+
+        Raises ValueError for an unknown model, and for weights that are not finite or do not sum to zero (the origin of
+        the scale is arbitrary).
+        """
         if not all(math.isfinite(weight) for weight in weights.values()):
-            raise ValueError(f"The weights of a contrast are finite, got {dict(weights)}.")
+            raise ValueError(f"The weights of a contrast must be finite, got {dict(weights)}.")
         if abs(math.fsum(weights.values())) > 1e-9 * max(map(abs, weights.values()), default=0.0):
-            raise ValueError(f"The weights of a contrast sum to 0, got {math.fsum(weights.values())}.")
+            raise ValueError(f"The weights of a contrast must sum to 0, got {math.fsum(weights.values())}.")
         vector = np.zeros(len(self.models))
         for model, weight in weights.items():
             vector[self.index(model)] = weight
@@ -104,7 +108,7 @@ class Ratings:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the fit was asked for, ready for JSON (an anchor that is no string or number must be named by hand)."""
+        """The arguments of the fit, ready for JSON if the anchor is."""
         return {
             "method": self.method,
             "ties": self.ties,
@@ -121,7 +125,7 @@ class Ratings:
 def check_confidence(confidence: float) -> None:
     """Raise ValueError unless 0 < confidence < 1."""
     if not 0 < confidence < 1:
-        raise ValueError(f"Wanted 0 < confidence < 1, got {confidence=}.")
+        raise ValueError(f"Expected 0 < confidence < 1, got {confidence=}.")
 
 
 def quantile(confidence: float, degrees_of_freedom: float = math.inf) -> float:
@@ -129,7 +133,7 @@ def quantile(confidence: float, degrees_of_freedom: float = math.inf) -> float:
     check_confidence(confidence)
     if math.isinf(degrees_of_freedom):
         return NormalDist().inv_cdf(0.5 + confidence / 2.0)
-    from scipy.special import stdtrit  # a tenth of a second: not for those who need no t
+    from scipy.special import stdtrit  # takes 0.1 s to import, and normal intervals do not need it
 
     return float(stdtrit(degrees_of_freedom, 0.5 + confidence / 2.0))
 
@@ -137,7 +141,7 @@ def quantile(confidence: float, degrees_of_freedom: float = math.inf) -> float:
 def estimate(
     value: float, standard_error: float, confidence: float = 0.95, degrees_of_freedom: float = math.inf
 ) -> Estimate:
-    """An Estimate from a value and its standard error. With no error at all, p is 0 (or 1 for a value of zero)."""
+    """An Estimate from a value and its standard error. If the error is zero, p is 0 (1 for a value of zero)."""
     margin = quantile(confidence, degrees_of_freedom) * standard_error
     if standard_error == 0.0:
         p_value = float(value == 0.0)

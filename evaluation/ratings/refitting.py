@@ -1,7 +1,7 @@
-"""Bradley-Terry fits of many resamples of the same votes at once.
+"""Refitting of many resamples of the same votes at once, by Bradley-Terry.
 
-Each is solved by chord-Newton steps from the full fit: Newton's, with the Hessian of the full fit for all. Arrays have
-the resample as their last axis, so that inner loops run along it.
+Each resample is solved by chord-Newton steps from the full fit: Newton steps that all use the Hessian of the full fit.
+Arrays have the resample as their last axis, so that inner loops run along it.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,10 @@ from evaluation.ratings.outcomes import BOTH_BAD, MODEL_A, MODEL_B, TIE, WINNERS
 
 Array = NDArray[np.float32]
 
-# Solved: what is left moves no contrast of ratings by more than this part of its standard error (by the Hessian).
+# A resample is solved if further steps move no contrast of ratings by more than this part of its standard error (by the
+# Hessian).
 TOLERANCE = 3e-4
-# Steps before a resample is fitted by itself.
+# Steps before a resample is fitted alone.
 MAX_STEPS = 50
 
 
@@ -29,8 +30,8 @@ MAX_STEPS = 50
 class Matchups:
     """P matchups at the full fit ``theta`` (M,): ``votes`` (P, 3) left won, right won, drawn; ``p`` (P,) P(left wins).
 
-    ``inverse`` (M, M) is the inverse Hessian there, with some value for the sum of θ: slopes always sum to zero.
-    ``tree`` (M - 1,) are matchups that join all models.
+    ``inverse`` (M, M) is the inverse Hessian, with an arbitrary value for the sum of θ: slopes always sum to zero.
+    ``tree`` (M - 1,) are the matchups of a spanning tree of the models.
     """
 
     theta: NDArray[np.float64]
@@ -65,9 +66,9 @@ def expand(counts: Counts, theta: NDArray[np.float64], *, ties: Treatment, both_
 
 
 def _span(weights: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Two ends (M - 1,) of each branch of the heaviest spanning tree of a graph (M, M) (Prim 1957).
+    """The two ends (M - 1,) of each branch of the heaviest spanning tree of a graph (M, M) (Prim 1957).
 
-    However the models are cut in two, the heaviest matchup between the two parts is a branch.
+    For every cut of the models in two parts, the heaviest matchup between the parts is a branch.
     """
     m = len(weights)
     joined, nearest, weight = np.arange(m) == 0, np.zeros(m, dtype=np.intp), weights[0]
@@ -81,7 +82,7 @@ def _span(weights: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.in
 
 
 def start_totals(matchups: Matchups, width: int) -> tuple[Array, Array]:
-    """Totals (P, B) as they were voted, and the slopes (M, B) of the likelihood at the full fit: zero."""
+    """Totals (P, B) of the votes as cast, and slopes (M, B) of the likelihood at the full fit, which are zero."""
     totals = np.repeat(matchups.votes.sum(axis=1, keepdims=True).astype(np.float32), width, axis=1)
     return totals, np.zeros((len(matchups.theta), width), dtype=np.float32)
 
@@ -91,12 +92,12 @@ def refit(
 ) -> NDArray[np.float64]:
     """(R, M): θ, up to its sum, of the R of B resamples that have a finite fit.
 
-    ``totals`` (P, B) votes of each matchup and ``slopes`` (M, B) of the likelihood at the full fit. ``find_votes(b)``
-    gives the votes (P, 3) of one resample: those that chord steps do not solve are fitted by themselves.
+    ``totals`` (P, B) are the votes of each matchup, ``slopes`` (M, B) those of the likelihood at the full fit.
+    Resamples that chord steps do not solve are fitted alone, from ``find_votes(b)`` (P, 3).
     """
     shifts, solved = take_chord_steps(matchups, totals, slopes)
-    # Where a branch has lost its votes the models may be in two pieces, between which there is no slope to follow.
-    # Sums of weights can miss zero by their rounding.
+    # If a branch of the tree has lost its votes, the models may be in two pieces, with no slope between them. Sums of
+    # weights can differ from zero by rounding.
     solved &= (totals[matchups.tree] > 1e-4 * matchups.votes[matchups.tree].sum(axis=1)[:, None]).all(axis=0)
     thetas = matchups.theta + shifts.T.astype(np.float64)
     for b in np.flatnonzero(~solved).tolist():
@@ -110,9 +111,9 @@ def refit(
 def take_chord_steps(matchups: Matchups, totals: Array, slopes: Array) -> tuple[Array, NDArray[np.bool_]]:
     """Shifts of θ (M, B) from the full fit, and which resamples (B,) are solved.
 
-    The size of a step is the root of g H⁻¹ g: no contrast moves by more, in standard errors (Cauchy & Schwarz). Where
-    sizes fall by a factor r a step, those to come add up to r / (1 - r) of the last. Where a group won everything the
-    k-th step has size 1 / k: that never passes for solved.
+    The size of a step is the root of g H⁻¹ g: no contrast moves by more standard errors than that (Cauchy & Schwarz).
+    If sizes fall by a factor r each step, the steps to come add up to r / (1 - r) times the last. If a group won
+    everything, the k-th step has size 1 / k, which never counts as solved.
     """
     from evaluation.ratings.kernels.resampling import subtract_expected
 
@@ -128,7 +129,7 @@ def take_chord_steps(matchups: Matchups, totals: Array, slopes: Array) -> tuple[
             break
         if 2 * left.sum() < len(active):
             active, size, totals, slopes = active[left], size[left], totals[:, left].copy(), slopes[:, left].copy()
-        # A resample that runs away is held, and fitted by itself later.
+        # Shifts are clipped for resamples that diverge. Those are fitted alone later.
         growth = np.expm1(shifts[:, active].clip(-40.0, 40.0))
         gradient, last = slopes.copy(), size
         subtract_expected(matchups.left, matchups.right, matchups.p, growth, totals, gradient)
@@ -136,7 +137,7 @@ def take_chord_steps(matchups: Matchups, totals: Array, slopes: Array) -> tuple[
 
 
 def _fit_alone(matchups: Matchups, votes: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """θ (M,) of one resample, or None when it has no finite fit."""
+    """θ (M,) of one resample, or None if it has no finite fit."""
     m = len(matchups.theta)
     table = np.zeros((m, m, len(WINNERS)))
     for outcome, column in zip((MODEL_A, MODEL_B, TIE), votes.T, strict=True):

@@ -1,7 +1,7 @@
-"""Paired comparisons as a logistic regression in which every vote brings numbers of its own.
+"""Logistic regression of paired comparisons with covariates for each vote.
 
 P(A wins) = 1 / (1 + exp(-η)), η = θ_a - θ_b + z · β (Cox 1958, "The regression analysis of binary sequences"), by
-maximum likelihood with Newton's method. Votes are read in blocks, so that nothing of their size is copied.
+maximum likelihood with Newton's method. Votes are read in blocks, so that the columns are never copied whole.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,18 +24,19 @@ Codes = NDArray[np.uint32]
 Blocks = tuple[slice, ...]
 Result = TypeVar("Result")
 
-# Votes that are worked on at once: few enough for the cache of one core.
+# Votes in a block: few enough for the cache of one core.
 BLOCK = 1 << 14
-# Pieces that are summed apart. The number does not follow that of the cores: it would change the last digits.
+# Pieces that are summed separately. Their number is fixed, because it affects the last digits of the sums.
 PIECES = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """The Q = M + F parameters are θ (M,) and β (F,), one for each of ``names``: "side" if ``side``, then the columns.
+    """Votes with covariates. The Q = M + F parameters are θ (M,) and β (F,), which ``names`` name.
 
-    ``columns`` (N,) are divided by ``scales`` (K,); ``peaks`` (F,) is the largest |z| of each of ``names``. ``counted``
-    (4,) is the weight of each outcome of WINNERS, 0 for those that are dropped. ``blocks`` are the rows that are read.
+    ``names`` are "side" if ``side``, then the names of the K ``columns`` (N,), which are divided by ``scales`` (K,).
+    ``peaks`` (F,) is the largest |z| of each. ``counted`` (4,) is the weight of each outcome of WINNERS, 0 for those
+    that are dropped. ``blocks`` are the rows that are read.
     """
 
     votes: Votes
@@ -48,13 +49,13 @@ class Design:
     blocks: Blocks
 
     def weigh(self, rows: slice) -> Array:
-        """(n,): how much each vote of ``rows`` counts."""
+        """(n,): the weight of each vote of ``rows``."""
         winner = self.votes.winner[rows]
         weight: Array = np.ones(len(winner)) if self.counted.all() else self.counted[winner]
         return weight if self.votes.weight is None else weight * self.votes.weight[rows]
 
     def read(self, rows: slice) -> tuple[Codes, Codes, Array, Array]:
-        """The votes of ``rows``: codes of A and of B (n,); ½ where A won, -½ where B did, else 0 (n,); z (F, n)."""
+        """The votes of ``rows``: codes of A and B (n,); ½ if A won, -½ if B won, else 0 (n,); z (F, n)."""
         winner = self.votes.winner[rows]
         z = np.empty((len(self.names), len(winner)))
         z[: self.side] = 1.0
@@ -72,14 +73,14 @@ class Design:
         return eta
 
     def sample(self, step: int) -> "Design":
-        """Every ``step``-th block."""
+        """The design with every ``step``-th block."""
         return replace(self, blocks=self.blocks[::step])
 
 
 class Sums(NamedTuple):
-    """Over all votes, at one x: the log-likelihood, its gradient (Q,), and minus its Hessian (Q, Q).
+    """Sums over all votes at one x: the log-likelihood, its gradient (Q,), and minus its Hessian (Q, Q).
 
-    ``squares`` (Q, Q) is Σ of the outer product of each vote's gradient with itself, None where it was not asked for.
+    ``squares`` (Q, Q) is the sum of the outer product of each vote's gradient with itself, None if not requested.
     """
 
     log_likelihood: float
@@ -89,7 +90,7 @@ class Sums(NamedTuple):
 
 
 class Optimum(NamedTuple):
-    """``x`` (Q,), with θ of mean zero; the Hessian there, with the prior, and with the sum of θ held; the squares."""
+    """``x`` (Q,), with θ of mean zero; its Hessian, with the prior and with the sum of θ held; the squares."""
 
     x: Array
     hessian: Array
@@ -100,14 +101,14 @@ class Optimum(NamedTuple):
 def lay_out(votes: Votes, columns: Mapping[str, NDArray[Any]], *, side: bool, ties: bool, both_bad: bool) -> Design:
     """The design of ``votes``; ``ties`` and ``both_bad`` say whether those votes count.
 
-    Raises ValueError for a column of another shape or kind, one with a value that is not finite (be it in a vote that
+    Raises ValueError for a column of another shape or type, one with a value that is not finite (even in a vote that
     does not count), and one that is zero in every vote that counts.
     """
     n = len(votes)
     for name, column in columns.items():
         if not isinstance(column, np.ndarray) or column.shape != (n,) or column.dtype.kind not in "fiu":
             got = f"shape {column.shape} of {column.dtype}" if isinstance(column, np.ndarray) else type(column).__name__
-            raise ValueError(f"The covariate {name!r} is an array of {n} numbers, got {got}.")
+            raise ValueError(f"The covariate {name!r} must be an array of {n} numbers, got {got}.")
     counted = np.ones(len(WINNERS))
     counted[TIE], counted[BOTH_BAD] = ties, both_bad
     blocks = tuple(slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
@@ -125,16 +126,16 @@ def lay_out(votes: Votes, columns: Mapping[str, NDArray[Any]], *, side: bool, ti
 def _check_scale(name: str, column: NDArray[Any], scale: float) -> None:
     if not np.isfinite(scale):
         row = int(np.isfinite(column).argmin())
-        what = "its numbers are too large to square" if np.isfinite(column[row]) else f"row {row} is {column[row]}"
-        raise ValueError(f"The covariate {name!r} needs finite numbers: {what}.")
+        reason = "its numbers are too large to square" if np.isfinite(column[row]) else f"row {row} is {column[row]}"
+        raise ValueError(f"The covariate {name!r} needs finite numbers: {reason}.")
     if scale == 0.0:
-        raise ValueError(f"The covariate {name!r} is 0 in every vote that counts: it has no scale and no effect.")
+        raise ValueError(f"The covariate {name!r} is 0 in every vote that counts. Leave it out.")
 
 
 def _measure(design: Design, blocks: Blocks) -> tuple[float, Array, Array]:
-    """Σ weight, Σ weight z² (K,) and the largest |z| (K,) of the columns as they came."""
+    """Σ weight, Σ weight z² (K,) and the largest |z| (K,) of the unscaled columns."""
     total, squares, peaks = 0.0, np.zeros(len(design.columns)), np.zeros(len(design.columns))
-    # What is not finite is found and named by the caller.
+    # The caller finds and names numbers that are not finite.
     with np.errstate(over="ignore", invalid="ignore"):
         for rows in blocks:
             weight = design.weigh(rows)
@@ -147,7 +148,7 @@ def _measure(design: Design, blocks: Blocks) -> tuple[float, Array, Array]:
 
 
 def _map(work: Callable[[Blocks], Result], blocks: Blocks) -> list[Result]:
-    """``work`` on each of PIECES runs of the blocks, in threads: numpy and scipy let others run while they work."""
+    """``work`` on each of PIECES runs of the blocks, in threads: the kernels release the interpreter's lock."""
     ends = np.linspace(0, len(blocks), min(PIECES, len(blocks)) + 1).astype(int).tolist()
     pieces = [blocks[start:stop] for start, stop in pairwise(ends)]
     if len(pieces) == 1:
@@ -157,7 +158,7 @@ def _map(work: Callable[[Blocks], Result], blocks: Blocks) -> list[Result]:
 
 
 def sum_votes(design: Design, x: Array, *, squares: bool = False) -> Sums:
-    """The sums at ``x`` (Q,); ``squares`` asks for the last of them."""
+    """The sums at ``x`` (Q,), with ``squares`` if requested."""
     found = _map(lambda blocks: _sum_blocks(design, x, blocks, squares), design.blocks)
     log_likelihood, pairs, inner = found[0]
     for more in found[1:]:
@@ -170,14 +171,14 @@ def sum_votes(design: Design, x: Array, *, squares: bool = False) -> Sums:
 
 
 def _assemble(pairs: Array, inner: Array) -> Array:
-    """(Q, Q) from Σ w by pair (M²,) and Σ w z (Q, F) in the parameters: for θ a weighted graph Laplacian."""
+    """(Q, Q) from Σ w by pair (M²,) and Σ w z (Q, F) in the parameters. The part of θ is a weighted graph Laplacian."""
     m = len(inner) - inner.shape[1]
     met = pairs.reshape(m, m) + pairs.reshape(m, m).T
     return np.block([[np.diag(met.sum(axis=1)) - met, inner[:m]], [inner[:m].T, inner[m:]]])
 
 
 def _sum_blocks(design: Design, x: Array, blocks: Blocks, squares: bool) -> tuple[float, Array, Array]:
-    """The log-likelihood, Σ v by pair (1 or 2, M²), and Σ of [v z, r, r² z] in the parameters (Q, F + 1 or 2 F + 1).
+    """The log-likelihood, Σ v (and Σ r²) by pair (1 or 2, M²), and Σ [v z, r, r² z] (Q, F + 1 or 2 F + 1).
 
     r is the residual y - p and v = p (1 - p), both times the weight of the vote.
     """
@@ -205,9 +206,9 @@ def climb(
 ) -> Optimum:
     """The maximum of the log-likelihood - ½ Σ precision (x - center)², from ``start``; all of these are (Q,).
 
-    It ends with a step that changes no η by more than ``tolerance``: the error that it leaves is of the order of its
-    square. The Hessian and the squares are those before that step. Raises ValueError for parameters that the votes
-    cannot tell apart, NoFiniteFitError for those that they put no finite value on.
+    The last step changes no η by more than ``tolerance``, so that the remaining error is of the order of its square.
+    The Hessian and the squares are those before that step. Raises ValueError for parameters that the votes cannot
+    separate, NoFiniteFitError for those without a finite value.
     """
     m = len(design.votes.models)
 
@@ -216,7 +217,7 @@ def climb(
 
     x, here, last = start, sum_votes(design, start), np.inf
     _check_rank(design, here.hessian + np.diag(precision))
-    # What the rounding of the likelihood hides, and the billionth part of one vote.
+    # A change too small to matter: the rounding of the likelihood, plus a billionth of one vote.
     nothing = abs(here.log_likelihood) * (1e-13 + 1e-9 / sum(rows.stop - rows.start for rows in design.blocks))
     for iteration in range(1, 101):
         gradient, hessian = here.gradient - precision * (x - center), hold_sum(here.hessian + np.diag(precision), m)
@@ -224,10 +225,10 @@ def climb(
         if not np.isfinite(step).all():
             break
         moved = float(np.ptp(step[:m]) + np.abs(step[m:]) @ design.peaks)
-        # A long step that brings nothing is one along a ridge that leads to infinity.
+        # A long step without a rise follows a ridge that leads to infinity.
         if moved > 0.1 and gradient @ step <= nothing:
             break
-        # Where rounding is all that moves it, a step is not shorter than the last.
+        # Once steps are rounding errors, they stop getting shorter.
         arrived = moved <= tolerance or last <= moved <= 1e-5
         if arrived and (here.squares is not None or not squares):
             x = x + step
@@ -239,24 +240,24 @@ def climb(
         x = x + step
     moving = [name for name, part in zip(design.names, step[m:] * design.peaks, strict=True) if not abs(part) <= 0.1]
     raise NoFiniteFitError(
-        f"The votes put no finite value on {' and '.join(map(repr, moving)) or 'the ratings'}: where it differs, the "
-        "winner can be foretold without error. Leave it out, or give the covariates a prior (prior_sd)."
+        f"The votes give no finite value to {' and '.join(map(repr, moving)) or 'the ratings'}, because it predicts "
+        "the winner without error. Leave it out, or give the covariates a prior (prior_sd)."
     )
 
 
 def _check_rank(design: Design, hessian: Array) -> None:
-    """Raise ValueError, with their names, for columns that are combinations of each other or of the models."""
+    """Raise ValueError, naming them, for columns that are combinations of each other or of the models."""
     m, f = len(design.votes.models), len(design.names)
     if not f:
         return
     held = hold_sum(hessian.copy(), m)
     size = np.sqrt(np.diag(held)[m:])
-    # What of each column the models leave unexplained.
+    # The part of each column that the models do not explain.
     own = held[m:, m:] - held[m:, :m] @ np.linalg.solve(held[:m, :m], held[:m, m:])
     values, vectors = np.linalg.eigh(own / np.outer(size, size))
     if values[0] < 1e-9:
         names = [name for name, part in zip(design.names, np.abs(vectors[:, 0]), strict=True) if part > 0.1]
         raise ValueError(
-            f"The votes cannot tell {' and '.join(map(repr, names))} apart from the models or from each other. "
+            f"The votes cannot separate {' and '.join(map(repr, names))} from the models or from each other. "
             "Leave one out, or give the covariates a prior (prior_sd)."
         )

@@ -1,4 +1,4 @@
-"""From log-strengths to the points that people read."""
+"""Scale of ratings: converts log-strengths to the points of a leaderboard."""
 
 import math
 from collections.abc import Hashable
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 class Scale:
     """``points = center + scale / ln(base) * (θ - θ_anchor)``; without an anchor, ``center`` is the mean of all models.
 
-    The defaults are the arenas': 400 points are odds of 10 to 1. Raises ValueError for a parameter out of range.
+    The defaults are those of the public arenas: 400 points are odds of 10 to 1. Raises ValueError for a parameter out
+    of range.
     """
 
     scale: float = 400.0
@@ -23,7 +24,7 @@ class Scale:
     def __post_init__(self) -> None:
         if not (0 < self.scale < math.inf and 1 < self.base < math.inf and math.isfinite(self.center)):
             raise ValueError(
-                f"Wanted scale > 0, base > 1 and a finite center; got {self.scale=}, {self.base=}, {self.center=}."
+                f"Expected scale > 0, base > 1 and a finite center; got {self.scale=}, {self.base=}, {self.center=}."
             )
 
     @property
@@ -36,7 +37,8 @@ class Scale:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Points (M,) and their covariance (M, M), both relative to the anchor; ``theta`` may have any offset.
 
-        An anchor has no uncertainty of its own: its row and column are zero, and the others carry it.
+        The anchor's row and column of the covariance are zero: the other models carry its uncertainty. Raises
+        ValueError for an anchor that is not among ``models``.
         """
         if self.anchor is None:
             shift, spread = theta.mean(), covariance - covariance.mean(axis=0)

@@ -1,13 +1,13 @@
-"""Does B beat A with probability above a threshold? A test that may be looked at after every vote.
+"""Sequential test of a preference: is B preferred to A with a probability above a threshold? May be read at every vote.
 
-The evidence is a gambler's wealth. A ticket on the next vote costs m and pays y: 1 when B wins, 0 when A wins, 1/2 for
-a tie. Staking the share u of a wealth of 1 on tickets, vote after vote, leaves
+The evidence is a gambler's wealth. A ticket on the next vote costs m and pays y: 1 if B wins, 0 if A wins, 1/2 for a
+tie. A wealth of 1, of which the share u is staked on tickets at every vote, becomes
 
     E_u = Π (1 - u + u y / m) = (1 + u (1 - m) / m)^wins (1 - u)^losses (1 + u (1/2 - m) / m)^ties.
 
 Proof that E is an e-process. If E[y | past] <= m at every vote, each factor is nonnegative with conditional mean at
 most 1, so E_u and every mixture E = Σ w_u E_u with Σ w_u = 1 are nonnegative supermartingales that start at 1.
-By Ville's inequality P(E >= 1/a at some vote) <= a: no independence, no limit theorem, no last vote is needed.
+By Ville's inequality P(E >= 1/a at some vote) <= a, without independence, a limit theorem or a fixed last vote.
 
 With stake u the alternative is q = m + u (1 - m): E_u is the likelihood ratio of q to m. The other direction swaps wins
 with losses and m with 1 - m. Each factor falls as m rises, so the m that are not rejected form an interval.
@@ -29,9 +29,9 @@ from evaluation.ratings.outcomes import Treatment, check_treatment
 
 Verdict = Literal["above", "below", "undecided"]
 
-# Stakes a factor of two apart have the wealth of a continuous mixture, give or take a third. They reach from the edge
-# that a billion votes can show to nearly everything. The weights are those of a Beta(1/2, 1), which makes the median
-# number of votes about 1.1 to 1.2 times that of a fixed test with power 0.8, for small and for large preferences.
+# Stakes a factor of two apart have the wealth of a continuous mixture to within a third. They range from the preference
+# that a billion votes can detect to nearly 1. The weights are those of a Beta(1/2, 1), which makes the median number of
+# votes about 1.1 to 1.2 times that of a fixed test with power 0.8, for small and for large preferences.
 _STAKES: Final = 1.0 / (1.0 + 2.0 ** np.arange(30, -7, -1))
 _WEIGHTS = np.sqrt(_STAKES) * (1.0 - _STAKES)
 _LOG_WEIGHTS: Final = np.log(_WEIGHTS / _WEIGHTS.sum())
@@ -39,13 +39,13 @@ _LOG_WEIGHTS: Final = np.log(_WEIGHTS / _WEIGHTS.sum())
 _WIN, _LOSS, _TIE = range(3)
 _SWAPPED = [_LOSS, _WIN, _TIE]
 _MOST_VOTES = 2**53
-# Cells of (sequence, vote) weighed at a time by ``watch``: their terms stay in the cache.
+# Cells of (sequence, vote) evaluated at a time by ``watch``: their terms stay in the cache.
 _BLOCK = 1 << 13
 
 
 @dataclass(frozen=True)
 class SequentialTest:
-    """The state of the test after these votes; ``wins`` are those of B, ``ties`` all that were given, counted or not.
+    """The state of the test after these votes; ``wins`` are those of B, ``ties`` include dropped ones.
 
     ``log_e_above`` is the natural log of the evidence against "at most ``threshold``", ``log_e_below`` against "at
     least"; a verdict needs log(2 / alpha). ``p_low`` to ``p_high`` is the always-valid interval of the preference
@@ -82,10 +82,10 @@ class SequentialTest:
 
 @dataclass(frozen=True, eq=False)
 class FirstVerdicts:
-    """When S watched sequences came to their first verdict.
+    """The first verdict of each of S sequences.
 
-    ``votes`` (S,): the number of the vote, counted from 1 and with the ties, or 0 for none; ``verdicts`` (S,): "above",
-    "below" or "undecided".
+    ``votes`` (S,): the number of the vote, counted from 1 and including ties, or 0 for none; ``verdicts`` (S,):
+    "above", "below" or "undecided".
     """
 
     threshold: float
@@ -107,18 +107,19 @@ def judge_preference(
     """Test whether B is preferred to A with probability above or below ``threshold``, from the counts so far.
 
     A tie counts as half a win, or with ``ties_as="drop"`` not at all: the probability is then that of B among decided
-    votes. However often and at whatever moments one looks, the probability that a wrong verdict is ever given is at
-    most ``alpha``, also where the truth is the threshold itself and both verdicts are wrong; away from it, at most
-    alpha / 2. So pass alpha = 0.1 for a one-sided gate at 5 %. The interval holds the truth at all times with
-    probability 1 - alpha or more; it is about one number, so the probability of a win must then stay the same.
+    votes. The test may be read at any time and any number of times: the probability of ever giving a wrong verdict is
+    at most ``alpha`` if the truth is the threshold itself, where both verdicts are wrong, and at most alpha / 2
+    elsewhere. So pass alpha = 0.1 for a one-sided gate at 5 %. The interval covers the truth at all times with
+    probability 1 - alpha or more, provided that the probability of a win does not change.
 
-    The verdict is that of the current counts: who watches stops at the first one. A verdict that later votes pull back
-    under the bar stands, and ``watch`` finds it. Without votes nothing is decided, and the interval is 0 to 1.
+    The verdict is that of the current counts. A test that is watched stops at its first verdict, which stands even if
+    later votes would reduce the evidence again; ``watch`` finds it. Without votes the verdict is "undecided" and the
+    interval 0 to 1.
 
-    Votes may depend on each other as long as each next vote, given all before it, is won with a mean of at most (for
-    "above"; at least, for "below") the threshold. Votes of one rater break this when raters differ from each other:
-    after some votes by an enthusiast, another by the same person is likely his. Then ask each rater once, or count one
-    vote a rater. The same holds for a prompt that is used again and again.
+    Votes may depend on each other as long as the mean of each vote, given all votes before it, is at most (for "above";
+    at least, for "below") the threshold. Several votes of one rater violate this if raters differ in taste: after some
+    votes for B by one rater, another vote for B by the same rater is more likely. Then ask each rater once, or count
+    one vote for each rater. The same holds for a prompt that is used repeatedly.
 
     Raises ValueError for counts that are not whole numbers from 0 to 2^53, a threshold outside [1e-9, 1 - 1e-9], an
     alpha outside (0, 1), or an unknown treatment.
@@ -137,10 +138,10 @@ def judge_preference(
 def watch(
     outcomes: ArrayLike, *, threshold: float = 0.5, alpha: float = 0.05, ties_as: Treatment = "half"
 ) -> FirstVerdicts:
-    """The first verdict of ``judge_preference`` when it is asked after every vote.
+    """The first verdict of ``judge_preference`` if it is read after every vote.
 
-    ``outcomes`` (n,) or (S, n): the votes in their order, 1 where B won, 0 where A won, 0.5 for a tie; a row is a
-    sequence of its own, and one dimension is a single row (S = 1). Raises ValueError for any other shape or value.
+    ``outcomes`` (n,) or (S, n): the votes in their order, 1 if B won, 0 if A won, 0.5 for a tie. Each row is a
+    sequence; one dimension is a single row (S = 1). Raises ValueError for any other shape or value.
     """
     _check_parameters(threshold, alpha, ties_as)
     votes = _check_outcomes(outcomes)
@@ -161,12 +162,12 @@ def watch(
 
 
 def _bar(alpha: float) -> float:
-    """What the log evidence must reach: each of the two directions has half of alpha."""
+    """The log evidence that a verdict needs: each of the two directions has half of alpha."""
     return math.log(2.0) - math.log(alpha)
 
 
 def _log_evidence(counts: NDArray[np.float64], odds: float) -> NDArray[np.float64]:
-    """(n,): ln E of wins, losses and ties (3, n), where a ticket of price m pays ``odds`` = (1 - m) / m on top."""
+    """(n,): ln E of wins, losses and ties (3, n), where a ticket of price m wins ``odds`` = (1 - m) / m."""
     bets = np.log1p(np.stack([_STAKES * odds, -_STAKES, _STAKES * (odds - 1.0) / 2.0], axis=1))
     terms = bets @ counts + _LOG_WEIGHTS[:, None]
     peak = terms.max(axis=0)
@@ -179,9 +180,9 @@ def _log_evidence(counts: NDArray[np.float64], odds: float) -> NDArray[np.float6
 def _log_evidence_of_leader(
     counts: NDArray[np.float64], threshold: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """(...): is B ahead of the threshold, and the log evidence that it is (or that it is not), for counts (3, ...).
+    """(...): whether B is ahead of the threshold, and the log evidence for that direction, for counts (3, ...).
 
-    The other direction needs no look: the log of a factor is concave in y, so E <= 1 for whoever is behind.
+    The other direction has no evidence: the log of a factor is concave in y, so that E <= 1 there.
     """
     ahead = counts[_WIN] + counts[_TIE] / 2.0 > threshold * counts.sum(axis=0)
     evidence = np.empty(ahead.shape)
@@ -193,7 +194,7 @@ def _log_evidence_of_leader(
 def _lowest(counts: NDArray[np.float64], bar: float) -> float:
     """The largest price m that the evidence of ``counts`` (3, 1) rejects, or 0 for none, by bisection on its log-odds.
 
-    The evidence falls as m rises and is at most 1 at the mean of the votes, so there is one crossing, below the mean.
+    The evidence falls as m rises and is at most 1 at the mean of the votes, so it crosses the bar once, below the mean.
     """
     rejected, accepted = 700.0, -50.0
     if _log_evidence(counts, math.exp(rejected)) < bar:
@@ -209,9 +210,9 @@ def _lowest(counts: NDArray[np.float64], bar: float) -> float:
 
 def _check_parameters(threshold: float, alpha: float, ties_as: str) -> None:
     if not 1e-9 <= threshold <= 1.0 - 1e-9:
-        raise ValueError(f"Wanted a threshold from 1e-9 to 1 - 1e-9, got {threshold}.")
+        raise ValueError(f"Expected a threshold from 1e-9 to 1 - 1e-9, got {threshold}.")
     if not 0.0 < alpha < 1.0:
-        raise ValueError(f"Wanted 0 < alpha < 1, got {alpha}.")
+        raise ValueError(f"Expected 0 < alpha < 1, got {alpha}.")
     check_treatment(ties_as=ties_as)
 
 
@@ -219,17 +220,17 @@ def _check_count(name: str, count: Any) -> int:
     try:
         whole = operator.index(count)
     except TypeError:
-        raise ValueError(f"The number of {name} is a whole number, got {count!r}.") from None
+        raise ValueError(f"The number of {name} must be a whole number, got {count!r}.") from None
     if not 0 <= whole <= _MOST_VOTES:
-        raise ValueError(f"The number of {name} is 0 to 2^53, got {whole}.")
+        raise ValueError(f"The number of {name} must be 0 to 2^53, got {whole}.")
     return whole
 
 
 def _check_outcomes(outcomes: ArrayLike) -> NDArray[Any]:
     votes = np.asarray(outcomes)
     if votes.ndim not in {1, 2} or votes.dtype.kind not in "fiub":
-        raise ValueError(f"Outcomes are numbers of shape (n,) or (S, n), got shape {votes.shape} of {votes.dtype}.")
+        raise ValueError(f"Outcomes must be numbers of shape (n,) or (S, n), got {votes.shape} of {votes.dtype}.")
     unknown = ~((votes == 0) | (votes == 0.5) | (votes == 1))
     if unknown.any():
-        raise ValueError(f"An outcome is 1 (B won), 0 (A won) or 0.5 (a tie), got {votes[unknown][0]}.")
+        raise ValueError(f"An outcome must be 1 (B won), 0 (A won) or 0.5 (a tie), got {votes[unknown][0]}.")
     return np.atleast_2d(votes)

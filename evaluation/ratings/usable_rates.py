@@ -1,10 +1,10 @@
-"""How often a model's image can be used at all: what a "both bad" says that a tie does not.
+"""Usable rates: how often a model's image is usable at all, estimated from "both bad" votes.
 
-Model: model i's image is usable with probability u_i, independently of the other's; a vote is "both bad" when neither
-is. So log P(both bad) = log(1 - u_i) + log(1 - u_j), a log-linear binomial model (Wacholder 1986), concave in
-log(1 - u). Each model also has Jeffreys' Beta(½, ½) prior on u, the weight of one vote: with it the rate is finite for
-a model that was never in a "both bad", and for a vote graph without odd cycles, where votes alone leave it open.
-Who wins among the usable ones is another question with other parameters: fit it with both_bad="drop".
+Model: model i's image is usable with probability u_i, independently of the other image; a vote is "both bad" if neither
+is usable. So log P(both bad) = log(1 - u_i) + log(1 - u_j), a log-linear binomial model (Wacholder 1986), concave in
+log(1 - u). Each model also has Jeffreys' Beta(½, ½) prior on u, the weight of one vote. The prior makes the rate finite
+for a model that was never in a "both bad", and unique for a vote graph without odd cycles. The strength among usable
+images has parameters of its own: fit it with both_bad="drop".
 """
 
 from collections.abc import Hashable
@@ -25,9 +25,9 @@ PRIOR = 0.5
 
 @dataclass(frozen=True, eq=False)
 class UsableRates:
-    """``values``, ``ci_low``, ``ci_high`` (M,): share of usable images, missing (NaN) where ``n_votes`` (M,) is zero.
+    """``values``, ``ci_low``, ``ci_high`` (M,): share of usable images, NaN for models without votes.
 
-    ``covariance`` (M, M) is that of the log-odds of the rates.
+    ``covariance`` (M, M) is that of the log-odds of the rates. ``n_votes`` (M,) counts the votes of each model.
     """
 
     models: tuple[Hashable, ...]
@@ -43,18 +43,18 @@ class UsableRates:
 def fit_usable_rates(counts: Counts, *, confidence: float = 0.95) -> UsableRates:
     """The usable rate of each model: the posterior's mode in log(1 - u), and a normal interval on the log-odds scale.
 
-    Votes are taken as independent. Raises ValueError without any vote.
+    Votes are assumed independent. Raises ValueError without votes, and for a confidence out of range.
     """
     check_confidence(confidence)
     if not counts.n_votes:
-        raise ValueError("A usable rate needs votes, got none.")
+        raise ValueError("Usable rates need votes, got none.")
     pairs = pair_up(counts, ties=True, both_bad=True)
     bad = counts.drawn(BOTH_BAD)[pairs.left, pairs.right].astype(np.float64)
     other = pairs.votes.sum(axis=0) - bad
     phi = _maximize(pairs, bad, other)
-    # Not the sandwich: where a model was never in a "both bad" it would find hardly any spread.
+    # Not the sandwich: for a model that was never in a "both bad" it would be far too small.
     covariance: Array = np.linalg.inv(_derive(pairs, bad, other, phi)[1]).astype(np.float64, copy=False)
-    # log-odds of u = log(1 - q) - log q with q = e^φ; its slope in φ is -1 / (1 - q).
+    # The log-odds of u are log(1 - q) - log q with q = e^φ; their slope in φ is -1 / (1 - q).
     slope = 1.0 / -np.expm1(phi)
     covariance = slope[:, None] * covariance * slope[None, :]
     logit = np.log(-np.expm1(phi)) - phi

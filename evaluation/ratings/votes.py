@@ -12,7 +12,7 @@ from evaluation.ratings.outcomes import WINNERS
 if TYPE_CHECKING:
     import pandas as pd
 
-# Votes that are compared at once: the answers stay in the cache.
+# Votes compared at a time: the results stay in the cache.
 BLOCK = 1 << 17
 
 
@@ -22,7 +22,7 @@ class Votes:
 
     ``weight`` (N,), finite and 0 or more, is how much a vote counts (default 1), or how many equal votes a row holds.
     ``clusters`` names columns (N,) of whole numbers: votes with the same number belong together ("rater", "prompt").
-    Raises ValueError that names the first bad value and its row.
+    Raises ValueError, naming the first bad value and its row.
     """
 
     models: tuple[Hashable, ...]
@@ -34,7 +34,7 @@ class Votes:
 
     def __post_init__(self) -> None:
         if len(set(self.models)) != len(self.models):
-            raise ValueError("Models must be named once each.")
+            raise ValueError("Each model must be named once.")
         m, n = len(self.models), len(self.winner)
         limits = {"model_a": m, "model_b": m, "winner": len(WINNERS)} | dict.fromkeys(self.clusters, None)
         for name, limit in limits.items():
@@ -47,10 +47,10 @@ class Votes:
         if self.weight is not None:
             weight = np.asarray(self.weight)
             if weight.shape != (n,) or weight.dtype.kind not in "fiu":
-                raise ValueError(f"Weights are {n} numbers, got shape {weight.shape} of {weight.dtype}.")
+                raise ValueError(f"Expected {n} weights, got shape {weight.shape} of {weight.dtype}.")
             bad = ~(np.isfinite(weight) & (weight >= 0))
             if bad.any():
-                raise ValueError(f"Row {bad.argmax()}: weight {weight[bad][0]}; a weight is finite and 0 or more.")
+                raise ValueError(f"Row {bad.argmax()}: weight {weight[bad][0]}; weights must be finite and 0 or more.")
 
     def __len__(self) -> int:
         return len(self.winner)
@@ -71,7 +71,7 @@ class Votes:
         )
 
     def merge(self) -> "Votes":
-        """The same votes with equal rows as one, which carries their weight: counts per cluster."""
+        """The same votes, with equal rows merged into one row that carries their total weight."""
         columns = [self.model_a, self.model_b, self.winner, *self.clusters.values()]
         rows = np.stack([column.astype(np.int64) for column in columns])
         rows, place = np.unique(rows, axis=1, return_inverse=True)
@@ -85,19 +85,19 @@ class Votes:
 def _check_codes(name: str, codes: NDArray[Any], n: int, limit: int | None) -> None:
     if not isinstance(codes, np.ndarray) or codes.shape != (n,) or codes.dtype.kind not in "iu":
         got = f"shape {codes.shape} of {codes.dtype}" if isinstance(codes, np.ndarray) else type(codes).__name__
-        raise ValueError(f"{name} is an array of {n} whole numbers, got {got}.")
+        raise ValueError(f"{name} must be an array of {n} whole numbers, got {got}.")
     if limit is None or not n:
         return
-    # Without a sign, a negative code is a very large one.
+    # Viewed as unsigned, a negative code is a very large one.
     if codes.view(f"u{codes.itemsize}").max() >= limit:
         row = int(((codes < 0) | (codes >= limit)).argmax())
-        raise ValueError(f"Row {row}: {name} is {codes[row]}; known are 0 to {limit - 1}.")
+        raise ValueError(f"Row {row}: {name} is {codes[row]}; expected 0 to {limit - 1}.")
 
 
 def code_frame(
     frame: "pd.DataFrame", models: Sequence[Hashable] | None = None, *, clusters: Sequence[str] = ()
 ) -> Votes:
-    """Votes from a DataFrame with columns model_a, model_b, winner, the cluster columns and perhaps weight.
+    """Votes from a DataFrame with columns model_a, model_b, winner, the cluster columns and, optionally, weight.
 
     Categoricals are read by their codes, anything else by its values. ``models`` names the models and their order
     (default: all that occur, sorted). Raises ValueError for a missing column or value, or an unknown model or winner.
@@ -115,9 +115,9 @@ def code_columns(
     *,
     weight: NDArray[np.float64] | None = None,
 ) -> Votes:
-    """Votes from columns that are each (codes, names): codes (N,) index the names, -1 is a missing value.
+    """Votes from columns of (codes, names): codes (N,) index the names, -1 is a missing value.
 
-    Columns beside model_a, model_b and winner are clusters: their codes are kept.
+    Columns other than model_a, model_b and winner are clusters. Their codes are kept.
     """
     if models is None:
         models = sort_names(name for side in ("model_a", "model_b") for name in _find_used(side, *columns[side]))
@@ -129,7 +129,7 @@ def code_columns(
 
 
 def sort_names(names: Iterable[Hashable]) -> list[Hashable]:
-    """Each name once, in order; names of several types are put by type first."""
+    """Each name once, sorted; names of different types are sorted by type first."""
     return sorted(set(names), key=lambda name: (type(name).__name__, name))
 
 
@@ -140,13 +140,13 @@ def _find_used(column: str, codes: NDArray[np.integer[Any]], names: Sequence[Has
 
 def _check_present(column: str, codes: NDArray[np.integer[Any]]) -> None:
     if len(codes) and codes.min() < 0:
-        raise ValueError(f"Row {(codes < 0).argmax()}: no {column}.")
+        raise ValueError(f"Row {(codes < 0).argmax()}: {column} is missing.")
 
 
 def recode(
     column: str, codes: NDArray[np.integer[Any]], names: Sequence[Hashable], known: Sequence[Hashable]
 ) -> NDArray[np.integer[Any]]:
-    """Codes into ``names`` as codes into ``known``; a name that is not known raises, with its first row."""
+    """Convert codes into ``names`` to codes into ``known``. Raises ValueError for an unknown name, with its row."""
     place = {name: k for k, name in enumerate(known)}
     table = np.array([place.get(name, -1) for name in names] + [-1], dtype=np.min_scalar_type(-max(len(known), 1)))
     _check_present(column, codes)
@@ -154,7 +154,7 @@ def recode(
     if len(coded) and coded.min() < 0:
         row = int((coded < 0).argmax())
         few = ", ".join(map(str, known[:12])) + (", ..." if len(known) > 12 else "")
-        raise ValueError(f"Row {row}: unknown {column} {names[int(codes[row])]!r}; known are {few}.")
+        raise ValueError(f"Row {row}: unknown {column} {names[int(codes[row])]!r}; expected one of {few}.")
     return coded
 
 

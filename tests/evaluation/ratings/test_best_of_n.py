@@ -193,7 +193,7 @@ def test_estimates_that_are_refused(values: Any, covariance: Any, message: str) 
     [
         ({"value": math.inf}, "finite value"),
         ({"standard_error": 0.0}, "standard error > 0"),
-        ({"n": 0}, "variants is 1 to"),
+        ({"n": 0}, "variants must be 1 to"),
         ({"n": 2.5}, "whole number, got 2.5"),
         ({"confidence": 1.0}, "confidence < 1"),
     ],
@@ -204,7 +204,8 @@ def test_shown_values_that_are_refused(arguments: dict[str, Any], message: str) 
 
 
 @pytest.mark.parametrize(
-    ("variants", "message"), [([], "one or more"), (["a", "a"], "once each"), (["x"], "not rated")]
+    ("variants", "message"),
+    [([], "one or more"), (["a", "a"], "named once each"), (["x"], "not among the rated")],
 )
 def test_variants_that_are_refused(variants: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -193,7 +193,7 @@ def test_cluster_draws_are_exact_fits(seed: int) -> None:
         ({"n": 39}, "at least 40 resamples, got 39"),
         ({"seed": -1}, "seed is a whole number"),
         ({"confidence": 1.0}, "0 < confidence < 1"),
-        ({"ties": "win"}, "ties is 'half' or 'drop'"),
+        ({"ties": "win"}, "ties must be 'half' or 'drop'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options: dict[str, object], complaint: str) -> None:
@@ -208,9 +208,9 @@ def test_votes_that_cannot_be_resampled_are_refused() -> None:
     with pytest.raises(DisconnectedModelsError):
         bootstrap_ratings(count_rows("abc", [("a", "b", "tie", 5)]))
     votes = spread_over_raters(counts, 1000, 1.0)
-    with pytest.raises(ValueError, match="No column 'prompt'; the clusters are rater"):
+    with pytest.raises(ValueError, match="no clusters 'prompt'; they have rater"):
         bootstrap_clusters(votes, "prompt")
-    with pytest.raises(ValueError, match="at least 2 of them, got 1 in 'rater'"):
+    with pytest.raises(ValueError, match="at least 2 clusters, got 1 in 'rater'"):
         bootstrap_clusters(votes, "rater")
-    with pytest.raises(ValueError, match=r"level of 0\.99 needs at least 100 resamples, got 40"):
+    with pytest.raises(ValueError, match=r"Level 0\.99 needs at least 100 resamples, got 40"):
         bootstrap_ratings(counts, n=40).rank_sets(0.99)

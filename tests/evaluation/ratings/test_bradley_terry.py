@@ -122,7 +122,7 @@ def test_scale_base_center_and_confidence_are_options() -> None:
     assert fit.values == pytest.approx([np.log(3) / 2, -np.log(3) / 2])
     assert (fit.ci_high - fit.values) / np.sqrt(np.diag(fit.covariance)) == pytest.approx([0.67449] * 2, abs=1e-5)
     for wrong in ({"scale": 0.0}, {"base": 1.0}, {"center": np.nan}):
-        with pytest.raises(ValueError, match="Wanted"):
+        with pytest.raises(ValueError, match="Expected"):
             Scale(**wrong)
     with pytest.raises(ValueError, match="confidence"):
         fit_bradley_terry(counts, confidence=1.0)

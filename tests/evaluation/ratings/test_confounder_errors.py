@@ -23,7 +23,7 @@ WRONG = {
     "'x' needs finite numbers: row 299 is -inf": lambda x: np.where(ROWS == 299, -np.inf, x),
     "too large to square": lambda x: x * 1e200,
     "'x' is 0 in every vote that counts": lambda x: x * 0.0,
-    "'x' is an array of 300 numbers, got shape \\(299,\\)": lambda x: x[1:],
+    "'x' must be an array of 300 numbers, got shape \\(299,\\)": lambda x: x[1:],
     "got shape \\(300, 1\\)": lambda x: x[:, None],
     "got list": lambda x: x.tolist(),
     "got shape \\(300,\\) of bool": lambda x: x > 0,
@@ -48,12 +48,12 @@ def test_a_column_must_count_somewhere_and_be_finite_everywhere() -> None:
 
 def test_what_the_votes_cannot_tell_apart_is_named() -> None:
     (votes, x), cost = flip_coins(3), np.array([0.3, 2.0, 7.0])
-    with pytest.raises(ValueError, match="tell 'x' and 'z' apart"):
+    with pytest.raises(ValueError, match="separate 'x' and 'z'"):
         fit_controlled(votes, {"x": x, "y": x[::-1], "z": -2.0 * x})
-    with pytest.raises(ValueError, match="tell 'side' and 'ones' apart"):
+    with pytest.raises(ValueError, match="separate 'side' and 'ones'"):
         fit_controlled(votes, {"ones": np.ones(300), "x": x})
     of_model = {"x": x, "cost": (cost[votes.model_a] - cost[votes.model_b]).astype(np.float32)}
-    with pytest.raises(ValueError, match="tell 'cost' apart from the models"):
+    with pytest.raises(ValueError, match="separate 'cost' from the models"):
         fit_controlled(votes, of_model)
     # A prior decides what the votes leave open.
     twice = fit_controlled(votes, {"x": x, "z": x}, prior_sd=1.0).coefficients
@@ -84,19 +84,19 @@ def test_wrong_parameters_are_refused() -> None:
     one = Votes(votes.models, votes.model_a, votes.model_b, votes.winner, clusters={"rater": np.zeros(300, dtype=int)})
     four, none = Votes((0, 1, 2, 3), votes.model_a, votes.model_b, votes.winner), np.zeros(0, dtype=int)
     wrong: dict[str, dict[str, object]] = {
-        "interval is": {"interval": "bootstrap"},
-        "ties is": {"ties": "model"},
-        "prior_sd is a finite number above 0": {"prior_sd": 0.0},
+        "interval must be": {"interval": "bootstrap"},
+        "ties must be": {"ties": "model"},
+        "prior_sd must be a finite number above 0": {"prior_sd": 0.0},
         "got nan": {"prior_sd": np.nan},
         "confidence": {"confidence": 1.0},
-        "no column of clusters": {"clustered": True},
+        "have no clusters": {"clustered": True},
     }
     for message, parameter in wrong.items():
         with pytest.raises(ValueError, match=message):
             fit_controlled(votes, {"x": x}, **parameter)
     with pytest.raises(ValueError, match="at least 2 clusters"):
         fit_controlled(one, {"x": x}, clustered=True)
-    with pytest.raises(ValueError, match="'side' is taken"):
+    with pytest.raises(ValueError, match="cannot be named 'side'"):
         fit_controlled(votes, {"side": x})
     with pytest.raises(ValueError, match="at least 2 models"):
         fit_controlled(Votes(("a",), none, none, none))

@@ -10,9 +10,9 @@ from tests.strategies import tables
     ("row", "complaint"),
     [
         (("a", "x", "tie", 1), "Row 1: unknown model 'x'"),
-        (("a", "b", "draw", 1), "Row 1: unknown winner 'draw'; known are model_a, model_b, tie, both_bad"),
+        (("a", "b", "draw", 1), "Row 1: unknown winner 'draw'; expected one of model_a, model_b, tie, both_bad"),
         (("a", "b", "tie", -1), "Row 1: -1 votes"),
-        (("a", "b", "tie", 1.5), "Row 1: 1.5 votes; a count is a whole number"),
+        (("a", "b", "tie", 1.5), "Row 1: 1.5 votes; a count must be a whole number"),
         (("a", "b", "tie", float("nan")), "Row 1: nan votes"),
     ],
 )
@@ -37,7 +37,7 @@ def test_a_table_of_another_shape_or_kind_is_refused(table: np.ndarray) -> None:
 
 
 def test_models_are_named_once() -> None:
-    with pytest.raises(ValueError, match="once each"):
+    with pytest.raises(ValueError, match="must be named once"):
         Counts(("a", "a"), np.zeros((2, 2, 4), int))
 
 

@@ -139,7 +139,7 @@ def test_an_anchor_shifts_all_values() -> None:
     [
         ({"k": 0}, "finite k above 0"),
         ({"k": float("nan")}, "finite k above 0"),
-        ({"ties": "win"}, "ties is 'half' or 'drop'"),
+        ({"ties": "win"}, "ties must be 'half' or 'drop'"),
         ({"scale": Scale(anchor="x")}, "anchor 'x' is not among the models: a, b, c, d"),
         ({"scale": Scale(anchor="d")}, "anchor 'd' has no votes"),
         ({"ties": "drop"}, "none among 1"),

@@ -94,7 +94,7 @@ def test_the_inverse_hessian_and_the_sandwich_agree_when_the_model_is_right() ->
     counts = Counts(tuple("abcde"), table)
     sandwich, hessian = (fit_bradley_terry(counts, interval=kind) for kind in ("sandwich", "inverse_hessian"))
     assert sandwich.covariance == pytest.approx(hessian.covariance, rel=0.02, abs=0.02)
-    with pytest.raises(ValueError, match="interval is 'sandwich' or 'inverse_hessian', got 'bootstrap'"):
+    with pytest.raises(ValueError, match="interval must be 'sandwich' or 'inverse_hessian', got 'bootstrap'"):
         fit_bradley_terry(counts, interval="bootstrap")
 
 
@@ -122,13 +122,13 @@ def test_votes_that_weigh_nothing_are_no_votes() -> None:
 def test_clusters_are_those_of_the_counted_votes() -> None:
     counts = count_rows("ab", [("a", "b", "model_a", 3), ("a", "b", "model_b", 2)])
     votes = expand(counts)
-    with pytest.raises(ValueError, match="other votes than the counts: 5 of them, against 10"):
+    with pytest.raises(ValueError, match="different votes: 5 in the clusters, 10 in the counts"):
         fit_bradley_terry(counts + counts, clusters=votes)
-    with pytest.raises(ValueError, match="other models"):
+    with pytest.raises(ValueError, match="same models in the same order"):
         fit_bradley_terry(count_rows("ba", [("a", "b", "tie", 5)]), clusters=votes)
     with pytest.raises(ValueError, match="at least 2 clusters, got 1 in 'rater'"):
         fit_bradley_terry(counts, clusters=expand(counts, {"rater": np.zeros(5, int)}))
-    with pytest.raises(ValueError, match="no column"):
+    with pytest.raises(ValueError, match="have no clusters"):
         fit_bradley_terry(counts, clusters=Votes(votes.models, votes.model_a, votes.model_b, votes.winner))
 
 
@@ -144,7 +144,7 @@ def test_differences_and_contrasts_use_the_whole_covariance() -> None:
     for wrong, complaint in [
         ({"a": 1.0}, "sum to 0"),
         ({"a": np.nan, "b": 1.0}, "finite"),
-        ({"a": 1.0, "z": -1.0}, "'z' is not rated here"),
+        ({"a": 1.0, "z": -1.0}, "'z' is not among the rated models"),
     ]:
         with pytest.raises(ValueError, match=complaint):
             fit.contrast(wrong)

@@ -172,14 +172,14 @@ def test_counts_not_on_one_scale_and_unknown_parameters_are_refused() -> None:
         LiveRatings(count_rows("ab", [("a", "b", "tie", 5)]), ties="drop")
     with pytest.raises(ValueError, match="anchor 'z' is not among"):
         LiveRatings(count_rows("abc", CIRCLE), scale=Scale(anchor="z"))
-    with pytest.raises(ValueError, match="both_bad is"):
+    with pytest.raises(ValueError, match="both_bad must be"):
         LiveRatings(count_rows("abc", CIRCLE), both_bad="maybe")
 
 
 @pytest.mark.parametrize(
     ("vote", "message"),
     [
-        ((0, 3, 0), "models 0 and 3; known are 0 to 2. A new model needs new LiveRatings"),
+        ((0, 3, 0), "models 0 and 3; expected 0 to 2. To add a model, build new LiveRatings"),
         ((-1, 2, 0), "models -1 and 2"),
         ((1, 1, 0), "model 1 meets itself"),
         ((0, 1, 4), "winner is 4"),

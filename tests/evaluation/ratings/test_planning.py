@@ -163,7 +163,7 @@ def test_models_without_weight_are_not_asked() -> None:
     assert any("c" in matchup for matchup in plan_votes(ratings, counts, width=50.0, model="b").matchups)
     assert not any("c" in matchup for matchup in plan.matchups)
     assert plan.weights == {"c": 0.0, "d": 2.0}
-    with pytest.raises(UnreachableWidthError, match=r"stays .* points wide or more; wanted was 20"):
+    with pytest.raises(UnreachableWidthError, match=r"stays at least .* points wide, above the requested 20"):
         plan_votes(ratings, counts, width=20.0, model="c", weights={"c": 0.0})
 
 
@@ -174,14 +174,14 @@ def test_models_without_weight_are_not_asked() -> None:
         ({"width": math.nan}, "above 0"),
         ({"width": math.inf}, "above 0"),
         ({"width": 1e-7}, "1,000,000,000 votes"),
-        ({"width": 9.0, "model": "z"}, "not rated here"),
-        ({"width": 9.0, "pair": ("a", "z")}, "not rated here"),
+        ({"width": 9.0, "model": "z"}, "not among the rated models"),
+        ({"width": 9.0, "pair": ("a", "z")}, "not among the rated models"),
         ({"width": 9.0, "pair": ("a", "a")}, "twice"),
         ({"width": 9.0, "model": "a", "pair": ("a", "b")}, "not both"),
         ({"width": 9.0, "weights": {"a": -1.0}}, "0 or more"),
         ({"width": 9.0, "weights": {"a": math.nan}}, "0 or more"),
-        ({"width": 9.0, "weights": {"z": 1.0}}, "not rated here"),
-        ({"width": 9.0, "weights": dict.fromkeys("abcdefg", 0.0)}, "at least 2"),
+        ({"width": 9.0, "weights": {"z": 1.0}}, "not among the rated models"),
+        ({"width": 9.0, "weights": dict.fromkeys("abcdefg", 0.0)}, "At least 2"),
     ],
 )
 def test_bad_input_is_refused(arguments: dict, message: str) -> None:
@@ -192,5 +192,5 @@ def test_bad_input_is_refused(arguments: dict, message: str) -> None:
 
 def test_counts_of_other_models_are_refused() -> None:
     _, _, counts = start(1)
-    with pytest.raises(ValueError, match="other models"):
+    with pytest.raises(ValueError, match="same models in the same order"):
         plan_votes(fit_bradley_terry(counts), counts.select(range(7, -1, -1)), width=9.0)

@@ -159,14 +159,14 @@ def test_printed_intervals_and_names_of_our_own() -> None:
     assert board.standard_errors == pytest.approx([1.0, 0.0])
     ours = rate(["a", "b", "new"], [1000, 1100, 1050], np.zeros((3, 3)))
     assert list(project(ours, "new", board, shared={"b": "B", "a": "A"}).residuals) == ["b", "a"]
-    with pytest.raises(ValueError, match="Half-widths are numbers"):
+    with pytest.raises(ValueError, match="Half-widths must be numbers"):
         PublishedBoard.of_intervals(["a"], [1.0], ["±4"])
 
 
 def test_a_board_is_checked() -> None:
     for models, values, errors, message in [
         ([], [], [], "at least 1 model"),
-        (["a", "a"], [1, 2], [1, 1], "names each model once.*: a"),
+        (["a", "a"], [1, 2], [1, 1], "must name each model once.*: a"),
         (["a", "b"], [1, 2, 3], [1, 1], r"2 numbers for values, got shape \(3,\)"),
         (["a", "b"], ["1", "2"], [1, 1], "2 numbers for values"),
         (["a", "b"], [1, math.nan], [1, 1], "finite values, got nan for 'b'"),
@@ -180,12 +180,12 @@ def test_a_board_is_checked() -> None:
 def test_what_cannot_be_projected_is_said() -> None:
     ours = rate(["a", "b", "new"], [1000, 1100, 1050], np.eye(3))
     for model, board, more, message in [
-        ("nobody", EXACT, {}, "'nobody' is not rated here"),
-        ("a", EXACT, {}, "'a' is on the board already"),
+        ("nobody", EXACT, {}, "'nobody' is not among the rated models"),
+        ("a", EXACT, {}, "'a' is already on the board"),
         ("new", EXACT.without("a"), {}, "at least 2 shared baselines, got 1"),
-        ("new", EXACT, {"shared": {"a": "a", "b": "a"}}, "shared once, got a, a"),
-        ("new", EXACT, {"shared": {"a": "a", "z": "d"}}, "'z' is not rated here"),
-        ("new", EXACT, {"shared": {"a": "a", "b": "d"}}, "'d' is not on the board; it has a, b, c"),
+        ("new", EXACT, {"shared": {"a": "a", "b": "a"}}, "must be shared once, got a, a"),
+        ("new", EXACT, {"shared": {"a": "a", "z": "d"}}, "'z' is not among the rated models"),
+        ("new", EXACT, {"shared": {"a": "a", "b": "d"}}, "'d' is not on the board, which has a, b, c"),
         ("new", EXACT, {"confidence": 95}, "confidence=95"),
     ]:
         with pytest.raises(ValueError, match=message):

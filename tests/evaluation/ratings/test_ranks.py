@@ -103,8 +103,8 @@ def test_rank_sets_hold_all_ranks_at_once() -> None:
 @pytest.mark.parametrize(("call", "complaint"), [
     (lambda r: find_rank_sets(r, confidence=0.0), "confidence"),
     (lambda r: find_rank_sets(r, draws=10), "at least 100 draws"),
-    (lambda r: find_rank_probabilities(r).top(0), "k is 1 to 2"),
-    (lambda r: find_rank_probabilities(r).top(3), "k is 1 to 2"),
+    (lambda r: find_rank_probabilities(r).top(0), "k must be 1 to 2"),
+    (lambda r: find_rank_probabilities(r).top(3), "k must be 1 to 2"),
 ])  # fmt: skip
 def test_parameters_are_checked(call, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):

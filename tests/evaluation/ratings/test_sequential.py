@@ -171,13 +171,13 @@ def test_false_alarms_with_votes_that_depend_on_the_past() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"wins": -1}, "number of wins is 0 to"),
-        ({"losses": 2.0}, "number of losses is a whole number, got 2.0"),
-        ({"ties": 2**60}, "number of ties is 0 to"),
+        ({"wins": -1}, "number of wins must be 0 to"),
+        ({"losses": 2.0}, "number of losses must be a whole number, got 2.0"),
+        ({"ties": 2**60}, "number of ties must be 0 to"),
         ({"threshold": 1.0}, "threshold from 1e-9"),
         ({"threshold": math.nan}, "threshold from 1e-9"),
         ({"alpha": 0.0}, "alpha < 1, got 0.0"),
-        ({"ties_as": "win"}, "ties_as is 'half' or 'drop', got 'win'"),
+        ({"ties_as": "win"}, "ties_as must be 'half' or 'drop', got 'win'"),
     ],
 )
 def test_counts_that_are_refused(arguments: dict[str, Any], message: str) -> None:
@@ -191,7 +191,7 @@ def test_counts_that_are_refused(arguments: dict[str, Any], message: str) -> Non
         ([1.0, math.nan], "got nan"),
         ([1, 2], "got 2"),
         (["model_a"], "shape"),
-        (np.zeros((2, 2, 2)), r"shape \(2, 2, 2\)"),
+        (np.zeros((2, 2, 2)), r"got \(2, 2, 2\)"),
         (1.0, "shape"),
     ],
 )

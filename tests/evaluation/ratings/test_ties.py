@@ -117,7 +117,7 @@ def test_dropping_ties_is_fitting_the_rest() -> None:
     assert fit.values[0] - fit.values[1] == pytest.approx(np.log(3))
     only_ties = fit_bradley_terry(count_rows("ab", rows), both_bad="drop", scale=NATURAL)
     assert only_ties.values[0] - only_ties.values[1] == pytest.approx(np.log(55 / 35))
-    with pytest.raises(ValueError, match="both_bad is 'half' or 'drop', got 'loss'"):
+    with pytest.raises(ValueError, match="both_bad must be 'half' or 'drop', got 'loss'"):
         fit_bradley_terry(count_rows("ab", rows), both_bad="loss")
 
 

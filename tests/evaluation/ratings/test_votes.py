@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.ratings.arrow import code_arrow, count_parquet, code_parquet
+from evaluation.ratings.arrow import code_arrow, code_parquet, count_parquet
 from evaluation.ratings.counts import Counts, count_rows, count_votes
 from evaluation.ratings.outcomes import WINNERS
 from evaluation.ratings.votes import Votes, code_frame
@@ -114,10 +114,10 @@ def test_a_selection_keeps_the_votes_between_its_models() -> None:
 @pytest.mark.parametrize(
     ("column", "value", "complaint"),
     [
-        ("model_a", "dog", "Row 1: unknown model_a 'dog'; known are ant, bee, cat"),
-        ("winner", "draw", "Row 1: unknown winner 'draw'; known are model_a, model_b, tie, both_bad"),
-        ("winner", None, "Row 1: no winner"),
-        ("model_b", None, "Row 1: no model_b"),
+        ("model_a", "dog", "Row 1: unknown model_a 'dog'; expected one of ant, bee, cat"),
+        ("winner", "draw", "Row 1: unknown winner 'draw'; expected one of model_a, model_b, tie, both_bad"),
+        ("winner", None, "Row 1: winner is missing"),
+        ("model_b", None, "Row 1: model_b is missing"),
         ("model_b", "ant", "Row 1: 'ant' meets itself"),
     ],
 )
@@ -150,18 +150,18 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"model_a": np.array([0, 3])}, "Row 1: model_a is 3; known are 0 to 2"),
+        ({"model_a": np.array([0, 3])}, "Row 1: model_a is 3; expected 0 to 2"),
         ({"model_a": np.array([0, -1])}, "Row 1: model_a is -1"),
-        ({"model_a": np.array([0.0, 1.0])}, "model_a is an array of 2 whole numbers, got shape .2,. of float64"),
+        ({"model_a": np.array([0.0, 1.0])}, "model_a must be an array of 2 whole numbers, got shape .2,. of float64"),
         ({"model_b": np.array([1])}, r"got shape \(1,\)"),
         ({"model_b": [1, 2]}, "got list"),
         ({"winner": np.array([0, 4])}, "Row 1: winner is 4"),
         ({"model_b": np.array([1, 1])}, "Row 1: 'bee' meets itself"),
         ({"weight": np.array([1.0, np.nan])}, "Row 1: weight nan"),
         ({"weight": np.array([-1.0, 1.0])}, "Row 0: weight -1.0"),
-        ({"weight": np.array([1.0])}, "Weights are 2 numbers"),
-        ({"clusters": {"rater": np.array(["u", "v"])}}, "rater is an array of 2 whole numbers"),
-        ({"models": ("ant", "ant", "cat")}, "once each"),
+        ({"weight": np.array([1.0])}, "Expected 2 weights"),
+        ({"clusters": {"rater": np.array(["u", "v"])}}, "rater must be an array of 2 whole numbers"),
+        ({"models": ("ant", "ant", "cat")}, "must be named once"),
     ],
 )
 def test_arrays_are_checked_at_the_door(change: dict[str, object], complaint: str) -> None:

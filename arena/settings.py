@@ -15,6 +15,7 @@ from django.utils.functional import SimpleLazyObject
 from environs import FileAwareEnv
 
 from arena.state_folder import SqliteConnection, read_secret_key
+from generators.adapters.registry import ADAPTERS, find_declaration
 from generators.providers.redaction import redact_line
 
 env = FileAwareEnv(strip_whitespace=True)
@@ -130,17 +131,8 @@ else:
 # How many machines run workers. More than one needs a database and a broker that they all reach.
 WORKER_HOSTS = env.int("PARAGONE_WORKER_HOSTS", 1)
 
-# Providers of images outside, by the name of their adapter. A model of one of these costs money: it needs a price, keeps
-# to budgets and the provider's rate limit, and is called by workers of the queue "api".
-PROVIDER_KEYS = {
-    "openai": env.str("PARAGONE_OPENAI_KEY", ""),
-    "azure": env.str("PARAGONE_AZURE_KEY", ""),
-    "mai": env.str("PARAGONE_MAI_KEY", ""),
-    "xai": env.str("PARAGONE_XAI_KEY", ""),
-    "gemini": env.str("PARAGONE_GEMINI_KEY", ""),
-    "flux": env.str("PARAGONE_FLUX_KEY", ""),
-    "stability": env.str("PARAGONE_STABILITY_KEY", ""),
-}
+# Keys of the providers by adapter. Each adapter declares the environment variable of its key.
+PROVIDER_KEYS = {name: env.str(variable, "") for name in ADAPTERS if (variable := find_declaration(name).key)}
 # Where all workers keep to one rate limit. Empty: in the database.
 REDIS_URL = env.str("PARAGONE_REDIS_URL", CELERY_BROKER_URL if CELERY_BROKER_URL.startswith("redis") else "")
 # The folder of networks that no package brings: clip/NAME, dinov2/NAME, detector/NAME in the Hugging Face layout.

@@ -1,7 +1,6 @@
-"""System checks of the models in the database: what would otherwise fail at the first drawing.
+"""System checks of the models in the database: problems that would otherwise show when the first image is drawn.
 
-Their ids are listed in docs/settings.md and never change meaning. A retired model draws nothing, so nothing is wrong
-with it.
+docs/settings.md lists their ids, which never change meaning. Retired models are not checked, because they draw nothing.
 """
 
 from collections import defaultdict
@@ -15,14 +14,13 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from generators.adapters.base import AdapterError
-from generators.adapters.registry import validate_settings
+from generators.adapters.registry import find_declaration, is_provider, validate_settings
 from generators.models import ImageModel, Price
-from generators.providers.circuit_breaker import is_provider
 
 
 @register(Tags.models)
 def check_models(**kwargs: Any) -> list[CheckMessage]:
-    """Nothing where there is no database yet: other checks, and the first query, say so."""
+    """Check every model that can draw. Without a database there is nothing to check; other checks report that."""
     prices = Price.objects.filter(model=OuterRef("pk"), valid_from__lte=timezone.now().date())
     drawing = ImageModel.objects.exclude(adapter="").exclude(lifecycle=ImageModel.Lifecycle.RETIRED)
     try:
@@ -31,13 +29,13 @@ def check_models(**kwargs: Any) -> list[CheckMessage]:
         return []
     from_providers = [model for model in priced if is_provider(model.adapter)]
     return [
-        *_find_faulty_settings(priced),
-        *_find_missing_keys(from_providers),
-        *_find_missing_prices([model.slug for model in from_providers if not model.has_price]),
+        *_check_settings(priced),
+        *_check_keys(from_providers),
+        *_check_prices([model.slug for model in from_providers if not model.has_price]),
     ]
 
 
-def _find_faulty_settings(models: Sequence[ImageModel]) -> list[CheckMessage]:
+def _check_settings(models: Sequence[ImageModel]) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for model in models:
         try:
@@ -46,21 +44,21 @@ def _find_faulty_settings(models: Sequence[ImageModel]) -> list[CheckMessage]:
             found.append(
                 Error(
                     f"Model {model.slug} cannot draw: {error.message}",
-                    hint="Mend it in the file that declares it, and run paragone sync_models.",
+                    hint="Correct it in the file that declares it, and run paragone sync_models.",
                     id="generators.E001",
                 )
             )
     return found
 
 
-def _find_missing_keys(models: Sequence[ImageModel]) -> list[CheckMessage]:
+def _check_keys(models: Sequence[ImageModel]) -> list[CheckMessage]:
     without_key: defaultdict[str, list[str]] = defaultdict(list)
     for model in models:
-        if not settings.PROVIDER_KEYS[model.adapter]:
-            without_key[f"PARAGONE_{model.adapter.upper()}_KEY"].append(model.slug)
+        if not settings.PROVIDER_KEYS.get(model.adapter):
+            without_key[find_declaration(model.adapter).key].append(model.slug)
     return [
         Warning(
-            f"{variable} is not set, so nothing can be drawn with: {', '.join(slugs)}.",
+            f"{variable} is not set, so these models cannot draw: {', '.join(slugs)}.",
             hint=f"Set {variable}, or {variable}_FILE to a file that holds it, or retire the models.",
             id="generators.W001",
         )
@@ -68,12 +66,12 @@ def _find_missing_keys(models: Sequence[ImageModel]) -> list[CheckMessage]:
     ]
 
 
-def _find_missing_prices(slugs: list[str]) -> list[CheckMessage]:
+def _check_prices(slugs: list[str]) -> list[CheckMessage]:
     if not slugs:
         return []
     return [
         Warning(
-            f"No price holds today, so nothing is drawn with: {', '.join(slugs)}.",
+            f"These models have no price for today, so they do not draw: {', '.join(slugs)}.",
             hint="Declare a price (0 if it costs nothing) and run paragone sync_models.",
             id="generators.W002",
         )

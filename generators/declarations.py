@@ -5,10 +5,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from pydantic import (
+    AfterValidator,
     Field,
     JsonValue,
     PlainSerializer,
@@ -20,10 +20,17 @@ from pydantic import (
 )
 
 from generators.adapters.base import AdapterError
-from generators.adapters.registry import ADAPTERS, find_capabilities, validate_settings
+from generators.adapters.registry import (
+    ADAPTERS,
+    find_capabilities,
+    find_declaration,
+    is_provider,
+    list_price_units,
+    list_providers,
+    validate_settings,
+)
 from generators.input_files.fields import Declaration, Dollars, Line, Slug
 from generators.models import Budget, Charge, ImageModel, Price, Provider
-from generators.providers.circuit_breaker import is_provider
 
 
 def format_amount(amount: Decimal) -> str:
@@ -34,19 +41,16 @@ def format_amount(amount: Decimal) -> str:
 UnitPrice = Annotated[
     Decimal, Field(ge=0, max_digits=20, decimal_places=12), PlainSerializer(format_amount, return_type=str)
 ]
-# What adapters report as billed. By another name a price would never count.
-Unit = Literal[
-    "image",
-    "megapixel",
-    "credit",
-    "usd_tick",
-    "input_token",
-    "input_text_token",
-    "input_image_token",
-    "output_token",
-    "output_text_token",
-    "thought_token",
-]
+
+
+def _check_unit(unit: str) -> str:
+    if unit not in (known := list_price_units()):
+        raise ValueError(f"no adapter bills by {unit!r}. Known: {', '.join(known)}")
+    return unit
+
+
+# A unit that some adapter declares: a price by any other would never be charged.
+Unit = Annotated[str, AfterValidator(_check_unit)]
 Capability = Literal["text_to_image", "image_edit", "mask", "seed", "batch"]
 
 
@@ -125,6 +129,10 @@ class ModelDeclaration(Declaration):
         retired = info.data.get("lifecycle") == ImageModel.Lifecycle.RETIRED
         if not declared and not retired and is_provider(info.data.get("adapter", "")):
             raise ValueError("A model drawn by a provider needs a price: declare one, of 0 if it costs nothing")
+        if is_provider(info.data.get("adapter", "")):
+            billed = find_declaration(info.data["adapter"]).units
+            if never := sorted({unit for price in declared for unit in price.units} - set(billed)):
+                raise ValueError(f"This adapter never bills by {', '.join(never)}. It bills by: {', '.join(billed)}")
         return declared
 
     @model_validator(mode="after")
@@ -142,7 +150,7 @@ class ProviderDeclaration(Declaration):
     @classmethod
     def _expect_a_provider(cls, slug: str) -> str:
         if not is_provider(slug):
-            raise ValueError(f"There is no provider {slug!r}. Known: {', '.join(sorted(settings.PROVIDER_KEYS))}")
+            raise ValueError(f"There is no provider {slug!r}. Known: {', '.join(sorted(list_providers()))}")
         return slug
 
 

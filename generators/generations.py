@@ -25,8 +25,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from generators.adapters.registry import is_provider
 from generators.models import Budget, Generation, GenerationQuerySet, ImageModel, Prompt
-from generators.providers import circuit_breaker
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +81,7 @@ def dispatch(generations: Iterable[Generation]) -> None:
     hints = [
         (
             (generation.pk, generation.attempts),
-            "api" if circuit_breaker.is_provider(generation.model.adapter) else "gpu",
+            "api" if is_provider(generation.model.adapter) else "gpu",
         )
         for generation in generations
     ]

@@ -1,20 +1,26 @@
-"""The gpt-image models as Azure OpenAI serves them: a deployment of one's own, and the key in a header of its own."""
+"""Azure OpenAI: the gpt-image models at a deployment of one's own."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from generators.adapters.base import Capabilities, GenerationRequest
-from generators.adapters.openai_api.gpt_image import GPT_IMAGE, GptImageSettings, describe_gpt_image_call
+from generators.adapters.base import AdapterDeclaration, Capabilities, GenerationRequest
+from generators.adapters.openai_api.gpt_image import (
+    GPT_IMAGE,
+    GPT_IMAGE_SOURCES,
+    GPT_IMAGE_UNITS,
+    GptImageSettings,
+    describe_gpt_image_call,
+)
 from generators.adapters.openai_api.images import Call, ImagesGenerator
-from generators.adapters.provider_http import Address, reveal_key
+from generators.adapters.provider_http import Address, read_key
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
 
 class AzureSettings(GptImageSettings):
-    """``endpoint`` is the resource (https://NAME.openai.azure.com), ``deployment`` what the model is called there."""
+    """``endpoint`` is the resource (https://NAME.openai.azure.com), ``deployment`` the model's name there."""
 
     endpoint: Address
     deployment: str = Field(pattern=r"^[\w.-]+$")
@@ -22,6 +28,13 @@ class AzureSettings(GptImageSettings):
 
 
 class AzureGenerator(ImagesGenerator):
+    declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
+        extra="providers",
+        key="PARAGONE_AZURE_KEY",
+        paid=True,
+        units=GPT_IMAGE_UNITS,
+        sources=GPT_IMAGE_SOURCES,
+    )
     Settings: ClassVar[type[AzureSettings]] = AzureSettings
 
     @staticmethod
@@ -39,7 +52,7 @@ class AzureGenerator(ImagesGenerator):
         )
 
     def _authorize(self) -> dict[str, str]:
-        return {"api-key": reveal_key(self.key)}
+        return {"api-key": read_key(self.key)}
 
     def _describe_call(self, request: GenerationRequest, n: int) -> Call:
         return describe_gpt_image_call(self.settings, request, n)

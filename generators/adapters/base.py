@@ -1,10 +1,10 @@
-"""What every adapter is given and gives back. Free of Django, so that it can be used in a notebook.
+"""The contract of adapters: requests, answers, outcomes, declarations. Free of Django, so that a notebook can use it.
 
-An adapter answers each request with a ``GeneratedImage`` (the outcome "ok") or with the one exception there is::
+An adapter answers each request with a ``GeneratedImage`` (the outcome "ok") or with the only exception::
 
     AdapterError        outcome, message, stage, code, retry_after, billed, reported
 
-The outcome says whose fault it was and whether another try could help; the worker reads only that.
+The worker decides from the outcome alone whether to try again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,10 +19,10 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 class Outcome(StrEnum):
     """Why there is no image. None of these is ever a loss in the arena or a zero in a metric."""
 
-    REFUSED = "refused"  # the provider's safety system said no
+    REFUSED = "refused"  # by the provider's safety system
     RATE_LIMITED = "rate_limited"
-    QUOTA = "quota"  # the account has no money or no right left
-    INVALID = "invalid"  # the request can never succeed as it stands
+    QUOTA = "quota"  # the account has no credit left, or reached its spending limit
+    INVALID = "invalid"  # the same request would fail again
     TRANSIENT = "transient"
     TIMEOUT = "timeout"
 
@@ -31,22 +31,22 @@ class Outcome(StrEnum):
         return self in {Outcome.RATE_LIMITED, Outcome.TRANSIENT, Outcome.TIMEOUT}
 
 
-# The code of an INVALID answer to a key that the provider does not know: true of every request, not of this one.
+# The code of an INVALID outcome if the provider rejects the key: every request would fail, not only this one.
 AUTHENTICATION = "authentication"
 
-# What a provider charges by: "image", "megapixel", "credit", "input_token", "output_token", ... and how many of it.
+# Quantities by price unit: {"image": 1, "output_token": 4160}. The adapter's declaration lists the units.
 Billed = Mapping[str, float]
 
 
 class AdapterError(Exception):
-    """The adapter made no image.
+    """The adapter has no image for a request.
 
-    - ``stage``: of a refusal, what was refused: the "prompt", or the "image" that had been drawn
-    - ``code``: the provider's own word for it
-    - ``retry_after``: seconds, where the provider named them
-    - ``billed``: what the provider charges all the same, {} for nothing. None: nobody can know, because the request went
-      out and no whole answer came back. A paid call that ended so is never made again.
-    - ``reported``: what else the provider said (request id, ...), as JSON can hold it
+    - ``stage``: what a refusal is about: the "prompt", or the "image" drawn from it
+    - ``code``: the provider's error code
+    - ``retry_after``: seconds to wait, if the provider named them
+    - ``billed``: what the provider charges nevertheless; {} for nothing. None if it is unknown, because the request was
+      sent and no complete answer arrived. The worker never repeats such a call if it is paid.
+    - ``reported``: other facts from the provider (request id, ...), as JSON values
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class AdapterError(Exception):
 class GenerationRequest:
     """One image to draw, or to make from ``sources`` (encoded images). Sizes are in pixels.
 
-    Requests that differ in nothing but the seed are variants of one prompt. ``mask`` is an encoded image of the first
-    source's size: white where it may change, black where it stays.
+    Requests that differ only in the seed are variants of one prompt. ``mask`` is an encoded image of the first
+    source's size: white where the source may change, black where it stays.
     """
 
     prompt: str
@@ -88,10 +88,10 @@ class GenerationRequest:
 
 @dataclass(frozen=True)
 class GeneratedImage:
-    """An encoded image exactly as the model made it, and what the provider reported with it.
+    """An encoded image, exactly as the model returned it, with what the provider reported.
 
-    ``billed`` is this image's share of what the call is charged by. In ``reported``, as JSON can hold it, these names
-    have one meaning everywhere: ``request_id``, ``revised_prompt``, ``seconds`` (the provider's own measure), and
+    ``billed`` is this image's share of the call's price units. ``reported`` holds JSON values; these names mean the
+    same for every adapter: ``request_id``, ``revised_prompt``, ``seconds`` (measured by the provider), and
     ``parameters`` (what the image was made with, as far as it is known).
     """
 
@@ -105,50 +105,84 @@ Answer = GeneratedImage | AdapterError
 
 
 class AdapterSettings(BaseModel):
-    """Base of every adapter's settings: an unknown key is an error, never ignored."""
+    """Base of every adapter's settings. An unknown setting is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    # How and where a model is asked, not what it draws: these may change while there are images of it.
+    # Settings that say how and where a model is called. They may change while the model has images.
     operational: ClassVar[frozenset[str]] = frozenset(
         {"base_url", "endpoint", "hosts", "image_hosts", "timeout", "device", "max_batch"}
     )
 
 
 @dataclass(frozen=True)
-class Capabilities:
-    """What a model can do with the settings it has."""
+class SourceRules:
+    """What a source image of an edit may be."""
 
-    max_sources: int = 0  # images that an edit may start from; 0: no edits
+    media_types: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp")
+    max_bytes: int | None = None  # None: the provider documents no limit
+
+
+@dataclass(frozen=True)
+class AdapterDeclaration:
+    """The facts about an adapter that hold for all its models. Settings, checks, prices, docs and tests read them here.
+
+    - ``extra``: the extra that installs what the adapter imports ("workers"); "" if the base install has it
+    - ``key``: the environment variable with the provider's key ("PARAGONE_OPENAI_KEY"); "" for no key
+    - ``paid``: whether a call costs money. The adapter is then a provider: its models need a price, and its calls are
+      subject to budgets, the rate limit and the circuit breaker.
+    - ``units``: the price units that ``billed`` may hold
+
+    Raises ValueError for a paid adapter without a key or units.
+    """
+
+    extra: str = ""
+    key: str = ""
+    paid: bool = False
+    units: tuple[str, ...] = ()
+    sources: SourceRules = SourceRules()
+
+    def __post_init__(self) -> None:
+        if self.paid and not (self.key and self.units):
+            raise ValueError("A paid adapter declares its key's environment variable and its price units.")
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What one model can do with its settings."""
+
+    max_sources: int = 0  # source images of one edit; 0: no edits
     masks: bool = False
-    seeded: bool = True  # whether the seed decides the image, or only counts variants
+    seeded: bool = True  # whether the seed decides the image; otherwise it only numbers the variants
     max_batch: int = 1  # requests in one call of generate()
-    mixes_prompts: bool = False  # whether these may differ in prompt and sources, or only in seed
-    holds_weights: bool = False  # whether it fills memory between drawings, so that few can be kept ready
+    mixes_prompts: bool = False  # whether the requests of a batch may differ in more than the seed
+    holds_weights: bool = False  # whether it keeps weights in memory, so that few models can stay loaded
 
 
 class Generator(Protocol):
-    """What an adapter implements. It is built once per worker and model, and used for many images.
+    """What an adapter implements. A worker builds it once per model and uses it for many images.
 
-    Building it is cheap and touches no network: what is heavy is loaded at the first use.
+    Building it is cheap and opens no connection: it loads weights and client packages at the first call.
     """
 
+    declaration: ClassVar[AdapterDeclaration]
     Settings: ClassVar[type[AdapterSettings]]
 
     def __init__(self, settings: Any, key: SecretStr) -> None:
-        """``key`` is the provider's secret, empty for what is drawn here. It is in no settings and no message."""
+        """``key`` is the provider's secret, empty for a local adapter. It never appears in settings or messages."""
         ...
 
     @staticmethod
     def capabilities(settings: Any) -> Capabilities: ...
 
     def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Answer]:
-        """An answer for each request, in order. An AdapterError that is raised is the answer to all of them.
+        """Return one answer per request, in order. A raised AdapterError is the answer to all of them.
 
-        The requests have one size and are at most ``max_batch``; without ``mixes_prompts`` they are variants of one.
+        The requests have one size, and there are at most ``max_batch``. Unless ``mixes_prompts``, they are variants of
+        one prompt.
         """
         ...
 
     def close(self) -> None:
-        """Give memory and connections back. Nothing is asked of it afterwards."""
+        """Free memory and close connections. The generator is not used afterwards."""
         ...

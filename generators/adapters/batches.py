@@ -28,7 +28,7 @@ def draw_in_batches(requests: Sequence[GenerationRequest], largest: int, draw: D
             answers += draw(batch)
             continue
         except Exception as error:
-            fault = fault_of_drawing(error)
+            fault = make_drawing_error(error)
         # Only here, with the error gone, are its tensors free.
         if fault.code == "out_of_memory":
             free_memory()
@@ -40,7 +40,7 @@ def draw_in_batches(requests: Sequence[GenerationRequest], largest: int, draw: D
     return answers, largest
 
 
-def fault_of_drawing(error: Exception) -> AdapterError:
+def make_drawing_error(error: Exception) -> AdapterError:
     """What an exception of a library of neural networks means."""
     if isinstance(error, AdapterError):
         return error

@@ -1,6 +1,6 @@
-"""FLUX by Black Forest Labs: a task is asked for, its polling address is asked until it ends, its image is fetched.
+"""FLUX by Black Forest Labs: submits a task, polls it until it ends, downloads its image.
 
-Only the first of these costs anything, so only it is never made twice.
+Only the submission is paid, so only that is never repeated.
 """
 
 import base64
@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field
 
 from generators.adapters import provider_http
 from generators.adapters.base import (
+    AdapterDeclaration,
     AdapterError,
     AdapterSettings,
     Billed,
@@ -22,13 +23,14 @@ from generators.adapters.base import (
     GeneratedImage,
     GenerationRequest,
     Outcome,
+    SourceRules,
 )
 from generators.adapters.one_call import OneCallGenerator
 from generators.adapters.sizes import fit_size, nearest_ratio
 
 MEGAPIXEL = 1_000_000
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
-# The provider takes any ratio from 21:9 to 9:21; these are the ones that images come in.
+# The provider takes any ratio from 21:9 to 9:21; these are the common ones.
 RATIOS = ("1:1", "5:4", "4:5", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16", "21:9", "9:21")
 REFUSALS: Mapping[str, Literal["prompt", "image"]] = {"Request Moderated": "prompt", "Content Moderated": "image"}
 FAILURES = {"Error", "Failed"}
@@ -36,10 +38,10 @@ FAILURES = {"Error", "Failed"}
 
 @dataclass(frozen=True)
 class Family:
-    """What the provider's schema says of models that are asked alike."""
+    """Limits of the models that share one request schema, as the provider documents them."""
 
     max_sources: int
-    step: int = 0  # pixels that both sides are multiples of; 0: asked by aspect ratio
+    step: int = 0  # both sides are multiples of this many pixels; 0: the request names an aspect ratio
     shortest: int = 0
     longest: int = 0
     area: int = 0
@@ -65,6 +67,7 @@ MODELS: Mapping[str, Family] = {
 
 
 def check_model(model: str) -> str:
+    """Return the model's name. Raises ValueError for an unknown one."""
     if model not in MODELS:
         raise ValueError(f"there is no FLUX model {model!r}; known: {', '.join(MODELS)}")
     return model
@@ -73,17 +76,24 @@ def check_model(model: str) -> str:
 class FluxSettings(AdapterSettings):
     model: Annotated[str, AfterValidator(check_model)] = "flux-2-pro"
     base_url: provider_http.Address = "https://api.bfl.ai"
-    # Where a task may be polled, which tells the key, and where its image may lie.
+    # Hosts that may be polled (the request carries the key) and that images may be downloaded from.
     hosts: tuple[str, ...] = ("*.bfl.ai",)
     safety_tolerance: int = Field(2, ge=0, le=6, description="0 is the strictest")
-    # None: as the model does by itself, which differs between them.
+    # None: the model's default, which differs between models.
     prompt_upsampling: bool | None = None
-    timeout: float = Field(180, ge=1, lt=500, description="seconds from asking to the finished image's address")
+    timeout: float = Field(180, ge=1, lt=500, description="seconds from the submission to the finished image's address")
 
 
 class FluxGenerator(OneCallGenerator):
-    """Draws with one of the provider's models, or edits with those that take images."""
+    """Draws with one of the provider's models, and edits with those that take images."""
 
+    declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
+        extra="providers",
+        key="PARAGONE_FLUX_KEY",
+        paid=True,
+        units=("image", "megapixel", "credit"),
+        sources=SourceRules(max_bytes=20_000_000),
+    )
     Settings: ClassVar[type[FluxSettings]] = FluxSettings
 
     @staticmethod
@@ -93,7 +103,7 @@ class FluxGenerator(OneCallGenerator):
     def _draw(self, request: GenerationRequest) -> GeneratedImage:
         deadline = time.monotonic() + self.settings.timeout
         parameters = self._choose_parameters(request)
-        headers = {"x-key": provider_http.reveal_key(self.key), "Accept": "application/json"}
+        headers = {"x-key": provider_http.read_key(self.key), "Accept": "application/json"}
         task = self._submit(headers, parameters | self._encode_sources(request))
         end = self._await_end(headers, task, deadline)
         asked = {"model": self.settings.model} | {name: parameters[name] for name in parameters if name != "prompt"}
@@ -123,13 +133,7 @@ class FluxGenerator(OneCallGenerator):
         return parameters | {"width": width, "height": height}
 
     def _encode_sources(self, request: GenerationRequest) -> dict[str, str]:
-        most = MODELS[self.settings.model].max_sources
-        if request.mask is not None or len(request.sources) > most:
-            text = f"{self.settings.model} edits at most {most} images and takes no mask."
-            raise AdapterError(Outcome.INVALID, text, code="sources")
-        for source in request.sources:
-            provider_http.media_type_of_source(source)
-        names = ("input_image", *(f"input_image_{number}" for number in range(2, most + 1)))
+        names = ("input_image", *(f"input_image_{number}" for number in range(2, len(request.sources) + 1)))
         return {name: base64.b64encode(source).decode() for name, source in zip(names, request.sources, strict=False)}
 
     def _submit(self, headers: Mapping[str, str], body: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,18 +141,18 @@ class FluxGenerator(OneCallGenerator):
         try:
             response = self.http.post(url, headers=headers, json=body)
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
-            raise provider_http.fault_of_transport(error) from error
+            raise provider_http.make_transport_error(error) from error
         if not response.is_success:
-            raise provider_http.fault_of_status(response.status_code, response.headers, self._read_words(response))
+            raise provider_http.make_status_error(response.status_code, response.headers, self._read_words(response))
         task = _read_object(response)
         if not isinstance(task.get("polling_url"), str):
-            raise provider_http.fault_of_body("it names no polling_url.")
+            raise provider_http.make_body_error("it has no polling_url.")
         return task
 
     def _await_end(self, headers: Mapping[str, str], task: Mapping[str, Any], deadline: float) -> dict[str, Any]:
-        """The task's last answer: it is ready, refused or failed. Asking is free, so whatever may pass is asked again.
+        """Poll the task until it is ready, refused or failed. Polls are free, so temporary errors are retried.
 
-        Raises AdapterError with an unknown end where it does not come to one in time.
+        Raises AdapterError (``billed`` None) if the task does not end in time.
         """
         url, pause, last = task["polling_url"], FIRST_PAUSE, "nothing"
         provider_http.check_host(url, self.settings.hosts, billed=None)
@@ -164,43 +168,44 @@ class FluxGenerator(OneCallGenerator):
                 last, wait = type(error).__name__, pause
             time.sleep(min(wait, max(0.0, deadline - time.monotonic())))
             pause = min(LONGEST_PAUSE, pause * 1.5)
-        text = f"No end after {self.settings.timeout:g} seconds; the last that was heard: {last[:100]}."
+        text = f"The task did not end within {self.settings.timeout:g} s. Its last status: {last[:100]}."
         raise AdapterError(Outcome.TIMEOUT, text, billed=None, reported=_name_request(task))
 
     def _read_poll(self, response: httpx2.Response) -> dict[str, Any]:
-        """The answer, or one with the fault as its status where another try may do. An AdapterError where not."""
+        """The task's state, or one whose status is an error worth retrying. Raises AdapterError for other errors."""
         status = response.status_code
-        if response.is_success or status == 404:  # a task that is not found yet answers with its status, too
+        if response.is_success or status == 404:  # a new task may not be found yet; the body says so
             try:
                 return _read_object(response)
             except AdapterError:
                 return {"status": f"HTTP {status}, no JSON"}
         if status >= 500 or status in provider_http.PASSING:
             return {"status": f"HTTP {status}"}
-        fault = provider_http.fault_of_status(status, response.headers, self._read_words(response))
-        # The task was accepted; that nobody tells us of its end does not undo it.
-        raise AdapterError(fault.outcome, fault.message, code=fault.code, billed=None)
+        error = provider_http.make_status_error(status, response.headers, self._read_words(response))
+        # The task was accepted, so it may be billed although its end is unknown.
+        raise AdapterError(error.outcome, error.message, code=error.code, billed=None)
 
     def _read_end(self, answer: Mapping[str, Any], asked: dict[str, Any], request: GenerationRequest) -> GeneratedImage:
         status, reported = str(answer["status"]), _name_request(answer)
-        # The provider names what a task costs when it takes it, and does not say that a refusal takes that back.
+        # The provider names the cost when it accepts the task, and documents no refund for a refusal.
         cost: Billed = {"credit": float(answer["cost"])} if _is_number(answer.get("cost")) else {}
         if stage := REFUSALS.get(status):
             text = f"The provider refused: {status}."
             raise AdapterError(Outcome.REFUSED, text, stage=stage, code=status, billed=cost, reported=reported)
         if status in FAILURES:
-            text = f"The provider's task failed: {provider_http.hide_key(str(answer.get('details') or status), self.key)[:500]}"
+            details = provider_http.hide_key(str(answer.get("details") or status), self.key)
+            text = f"The provider's task failed: {details[:500]}"
             raise AdapterError(Outcome.TRANSIENT, text, code=status, reported=reported)
         result = answer.get("result")
         if not isinstance(result, dict) or not isinstance(result.get("sample"), str):
-            raise provider_http.fault_of_body("the task is ready but names no image.")
+            raise provider_http.make_body_error("the task is ready but has no image.")
         charged: dict[str, float] = {"image": 1, **cost}
         if "width" in asked:
             charged["megapixel"] = asked["width"] * asked["height"] / MEGAPIXEL
         data = provider_http.fetch_image(self.http, result["sample"], hosts=self.settings.hosts, billed=charged)
         found = provider_http.identify_image(data)
         if found is None:
-            text = "The provider's image is no PNG, JPEG or WebP."
+            text = "The provider's image is not a PNG, JPEG or WebP."
             raise AdapterError(Outcome.TRANSIENT, text, code="no_image", billed=charged, reported=reported)
         media_type, width, height = found
         charged["megapixel"] = width * height / MEGAPIXEL
@@ -218,9 +223,9 @@ def _read_object(response: httpx2.Response) -> dict[str, Any]:
     try:
         body = response.json()
     except ValueError as error:
-        raise provider_http.fault_of_body("it is not JSON.") from error
+        raise provider_http.make_body_error("it is not JSON.") from error
     if not isinstance(body, dict):
-        raise provider_http.fault_of_body("it is not a JSON object.")
+        raise provider_http.make_body_error("it is not a JSON object.")
     return body
 
 
@@ -233,7 +238,7 @@ def _name_request(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_report(result: Mapping[str, Any], asked: dict[str, Any], request: GenerationRequest) -> dict[str, Any]:
-    """What the provider says of a finished image: the seed it used, the prompt that it made of ours, its own time."""
+    """What the provider reports of a finished image: its seed, the revised prompt, the seconds it took."""
     report: dict[str, Any] = {"parameters": asked | ({"seed": result["seed"]} if "seed" in result else {})}
     revised = result.get("prompt")
     if isinstance(revised, str) and revised not in {"", request.prompt}:

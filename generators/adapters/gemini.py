@@ -1,6 +1,6 @@
-"""Gemini's image models, over the google-genai SDK. An edit is the same call with images beside the words.
+"""Gemini's image models, called through the google-genai SDK. An edit is the same call with images before the text.
 
-A refusal comes as a success (HTTP 200) whose candidate ended for a reason, or with no candidate at all.
+A refusal is a successful response (HTTP 200) without a candidate, or whose candidate ends without an image.
 """
 
 from functools import cached_property
@@ -12,6 +12,7 @@ from pydantic import Field
 from generators.adapters import provider_http
 from generators.adapters.base import (
     AUTHENTICATION,
+    AdapterDeclaration,
     AdapterError,
     AdapterSettings,
     Billed,
@@ -21,7 +22,9 @@ from generators.adapters.base import (
     Outcome,
 )
 from generators.adapters.one_call import OneCallGenerator
+from generators.adapters.packages import make_import_error
 from generators.adapters.sizes import nearest_ratio
+from generators.adapters.sources import identify_media_type
 
 if TYPE_CHECKING:
     from google.genai import Client
@@ -29,9 +32,9 @@ if TYPE_CHECKING:
     from google.genai.types import Content, GenerateContentConfig, GenerateContentResponse, Part
 
 RATIOS = ("1:1", "5:4", "4:5", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16", "21:9")
-SEEDS = 2**31  # the wire's seed is an int32
+SEEDS = 2**31  # the API's seed is an int32
 NO_IMAGE = "NO_IMAGE"
-# The ends that are the provider's or the model's decision; any other without an image may pass.
+# Finish reasons that are a decision of the provider or the model. Any other may not recur.
 REFUSALS = {
     "SAFETY",
     "PROHIBITED_CONTENT",
@@ -49,20 +52,26 @@ REFUSALS = {
 class GeminiSettings(AdapterSettings):
     model: str = Field("gemini-2.5-flash-image", pattern=r"^[a-z0-9.-]+$")
     base_url: provider_http.Address = "https://generativelanguage.googleapis.com"
-    # None: the model's own. gemini-2.5-flash-image has no other.
+    # None: the model's default, the only size of gemini-2.5-flash-image.
     image_size: Literal["512", "1K", "2K", "4K"] | None = None
     timeout: float = Field(180, ge=1, lt=600, description="seconds to wait for an answer")
 
 
 class GeminiGenerator(OneCallGenerator):
-    """Draws, or edits, with one call for each image."""
+    """Draws and edits, with one call per image."""
 
+    declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
+        extra="providers",
+        key="PARAGONE_GEMINI_KEY",
+        paid=True,
+        units=("image", "input_token", "output_token", "thought_token"),
+    )
     Settings: ClassVar[type[GeminiSettings]] = GeminiSettings
 
     @staticmethod
     def capabilities(settings: GeminiSettings) -> Capabilities:
-        # The provider names 14 reference images for the third generation, and 3 that the one before makes good use of.
-        # A seed is passed on, but the provider promises no more than its best effort.
+        # The provider documents 14 source images for the third generation and recommends at most 3 for the second.
+        # The seed is passed on, but the provider does not promise the same image.
         return Capabilities(max_sources=3 if settings.model.startswith("gemini-2.") else 14, seeded=False)
 
     def _draw(self, request: GenerationRequest) -> GeneratedImage:
@@ -76,27 +85,26 @@ class GeminiGenerator(OneCallGenerator):
     def _ask(
         self, client: "Client", config: "GenerateContentConfig", content: "Content"
     ) -> "GenerateContentResponse | AdapterError":
-        # The error is handed back, not raised here: the SDK's own, which quotes the provider, would be a part of it.
+        # The error is returned, not raised here: its context would be the SDK's error, which quotes the provider.
         from google.genai import errors
 
         try:
             return client.models.generate_content(model=self.settings.model, contents=content, config=config)
         except errors.APIError as error:
-            return self._read_fault(error)
+            return self._read_error(error)
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
-            return provider_http.fault_of_transport(error)
-        except ValueError:  # the SDK's word, and pydantic's, for a body that is not what it should be
-            return provider_http.fault_of_body("it is not what the provider's SDK expects.")
+            return provider_http.make_transport_error(error)
+        except ValueError:  # raised by the SDK and by pydantic for an unexpected body
+            return provider_http.make_body_error("the provider's SDK does not accept it.")
 
     @cached_property
     def _client(self) -> "Client":
-        key = provider_http.reveal_key(self.key)
+        key = provider_http.read_key(self.key)
         try:
             from google import genai
         except ImportError as error:
-            text = "The adapter gemini needs the package google-genai: pip install 'paragone[workers]'"
-            raise AdapterError(Outcome.INVALID, text, code="package") from error
-        # Without retry_options the SDK asks once. What is set here is not looked up in the environment.
+            raise make_import_error(error, self.declaration.extra) from error
+        # Without retry_options the SDK sends one request. Options set here are not read from the environment.
         options = genai.types.HttpOptions(
             base_url=self.settings.base_url,
             api_version="v1beta",
@@ -113,7 +121,7 @@ class GeminiGenerator(OneCallGenerator):
             response_modalities=["TEXT", "IMAGE"],
             image_config=types.ImageConfig(aspect_ratio=ratio, image_size=self.settings.image_size),
             seed=request.seed % SEEDS,
-            # Both of these would make further calls, each of them paid.
+            # Both would make further paid calls.
             automatic_continuation=False,
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         )
@@ -121,31 +129,26 @@ class GeminiGenerator(OneCallGenerator):
     def _write_content(self, request: GenerationRequest) -> "Content":
         from google.genai import types
 
-        most = self.capabilities(self.settings).max_sources
-        if request.mask is not None or len(request.sources) > most:
-            text = f"{self.settings.model} edits at most {most} images and takes no mask."
-            raise AdapterError(Outcome.INVALID, text, code="sources")
         images = [
-            types.Part.from_bytes(data=source, mime_type=provider_http.media_type_of_source(source))
-            for source in request.sources
+            types.Part.from_bytes(data=source, mime_type=identify_media_type(source)) for source in request.sources
         ]
         return types.Content(role="user", parts=[*images, types.Part.from_text(text=request.prompt)])
 
-    def _read_fault(self, error: "APIError") -> AdapterError:
+    def _read_error(self, error: "APIError") -> AdapterError:
         words = provider_http.hide_key(error.message if isinstance(error.message, str) else "", self.key)
         status = provider_http.hide_key(error.status if isinstance(error.status, str) else "", self.key)
         headers = getattr(error.response, "headers", None) or {}
         details = _read_details(error.details)
         if any(detail.get("reason") == "API_KEY_INVALID" for detail in details):
-            return provider_http.fault_of_status(401, headers, "")
-        fault = provider_http.fault_of_status(error.code, headers, words, code=status)
-        if fault.code == AUTHENTICATION and "billing" not in words.lower():
-            return fault
-        fault.retry_after = next(filter(None, map(_read_delay, details)), fault.retry_after)
-        # Who has to wait is told how long. Who is told of billing alone has to pay.
-        if error.code in {400, 403, 429} and "billing" in words.lower() and fault.retry_after is None:
+            return provider_http.make_status_error(401, headers, "")
+        read = provider_http.make_status_error(error.code, headers, words, code=status)
+        if read.code == AUTHENTICATION and "billing" not in words.lower():
+            return read
+        read.retry_after = next(filter(None, map(_read_delay, details)), read.retry_after)
+        # A rate limit names the wait. A message about billing without one means that the account has to be topped up.
+        if error.code in {400, 403, 429} and "billing" in words.lower() and read.retry_after is None:
             return AdapterError(Outcome.QUOTA, f"HTTP {error.code}: {words[:500]}", code=status)
-        return fault
+        return read
 
     def _read_answer(self, response: "GenerateContentResponse", config: "GenerateContentConfig") -> GeneratedImage:
         billed, reported = _read_usage(response), self._read_report(response, config)
@@ -157,13 +160,13 @@ class GeminiGenerator(OneCallGenerator):
             if part.inline_data and part.inline_data.data:
                 found = provider_http.identify_image(part.inline_data.data)
                 if found is None:
-                    raise provider_http.fault_of_body("the image is no PNG, JPEG or WebP.")
+                    raise provider_http.make_body_error("the image is not a PNG, JPEG or WebP.")
                 return GeneratedImage(part.inline_data.data, found[0], reported, {"image": 1, **billed})
         candidate = response.candidates[0] if response.candidates else None
         reason = candidate.finish_reason.value if candidate and candidate.finish_reason else "no candidate"
         if reason == "STOP" and reported.get("text"):
-            reason = NO_IMAGE  # the model answered with words, which is a refusal in all but name
-        text = f"There is no image: {reason}. {reported.get('text', '')[:500]}".strip()
+            reason = NO_IMAGE  # text instead of an image is a refusal
+        text = f"The response has no image: {reason}. {reported.get('text', '')[:500]}".strip()
         if reason in REFUSALS:
             raise AdapterError(Outcome.REFUSED, text, stage="image", code=reason, billed=billed, reported=reported)
         raise AdapterError(Outcome.TRANSIENT, text, code=reason, billed=billed, reported=reported)
@@ -188,7 +191,7 @@ class GeminiGenerator(OneCallGenerator):
 
 
 def _list_parts(response: "GenerateContentResponse") -> list["Part"]:
-    """What the first candidate holds, without the drafts that it thought aloud."""
+    """The parts of the first candidate, without its thoughts."""
     content = response.candidates[0].content if response.candidates else None
     return [part for part in (content and content.parts) or [] if not part.thought]
 
@@ -200,7 +203,7 @@ def _read_usage(response: "GenerateContentResponse") -> Billed:
     counts = {
         "input_token": usage.prompt_token_count,
         "output_token": usage.candidates_token_count,
-        "thought_token": usage.thoughts_token_count,  # priced as words, where an image's tokens are not
+        "thought_token": usage.thoughts_token_count,  # priced as text, unlike the tokens of an image
     }
     return {name: count for name, count in counts.items() if count}
 
@@ -212,7 +215,7 @@ def _read_details(body: object) -> list[dict[str, Any]]:
 
 
 def _read_delay(detail: dict[str, Any]) -> float | None:
-    """Seconds of a RetryInfo, which says "34s" or "1.5s"."""
+    """Seconds of a RetryInfo, given as "34s" or "1.5s"."""
     try:
         return max(0.0, float(str(detail.get("retryDelay", "")).removesuffix("s")))
     except ValueError:

@@ -1,19 +1,20 @@
-"""Microsoft's MAI-Image models on a Foundry resource. One image a call; an edit starts from one and keeps its shape."""
+"""Microsoft's MAI-Image models on a Foundry resource. A call makes one image; an edit has one source."""
 
 from math import sqrt
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from generators.adapters.base import Capabilities, GenerationRequest
+from generators.adapters.base import AdapterDeclaration, Capabilities, GenerationRequest
+from generators.adapters.openai_api.answers import TOKEN_UNITS
 from generators.adapters.openai_api.images import EDIT, GENERATE, Call, ImagesGenerator, ImagesSettings, attach_image
-from generators.adapters.provider_http import Address, reveal_key
+from generators.adapters.provider_http import Address, read_key
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
 SHORTEST_EDGE = 768
-# The documented limits differ a little between models; none is below this.
+# The documented limits differ between models; this is the lowest.
 MOST_PIXELS = 1024 * 1024
 
 
@@ -26,6 +27,12 @@ class MaiSettings(ImagesSettings):
 
 
 class MaiGenerator(ImagesGenerator):
+    declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
+        extra="providers",
+        key="PARAGONE_MAI_KEY",
+        paid=True,
+        units=("image", *TOKEN_UNITS),
+    )
     Settings: ClassVar[type[MaiSettings]] = MaiSettings
 
     @staticmethod
@@ -42,7 +49,7 @@ class MaiGenerator(ImagesGenerator):
         )
 
     def _authorize(self) -> dict[str, str]:
-        return {"api-key": reveal_key(self.key)}
+        return {"api-key": read_key(self.key)}
 
     def _describe_call(self, request: GenerationRequest, n: int) -> Call:
         body: dict[str, Any] = {"model": self.settings.model, "prompt": request.prompt}
@@ -53,7 +60,7 @@ class MaiGenerator(ImagesGenerator):
 
 
 def fit_size(width: int, height: int) -> tuple[int, int]:
-    """The wanted size in pixels, scaled into the models' limits; a shape too long for them loses length."""
+    """The wanted size in pixels, scaled into the models' limits. An aspect ratio beyond them is shortened."""
     scale = min(max(1.0, SHORTEST_EDGE / min(width, height)), sqrt(MOST_PIXELS / (width * height)))
     shorter = max(SHORTEST_EDGE, int(min(width, height) * scale))
     longer = max(shorter, min(int(max(width, height) * scale), MOST_PIXELS // shorter))

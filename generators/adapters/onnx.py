@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import Field, SecretStr
 
 from generators.adapters.base import (
+    AdapterDeclaration,
     AdapterError,
     AdapterSettings,
     Answer,
@@ -25,9 +26,10 @@ from generators.adapters.base import (
     GenerationRequest,
     Outcome,
 )
-from generators.adapters.batches import draw_in_batches, fault_of_drawing, free_memory
+from generators.adapters.batches import draw_in_batches, free_memory, make_drawing_error
 from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
 from generators.adapters.memory import peak_resident_bytes
+from generators.adapters.packages import make_import_error
 from generators.adapters.png import encode_png
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ class OnnxSettings(AdapterSettings):
 class OnnxGenerator:
     """Draws from text."""
 
+    declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(extra="workers")
     Settings: ClassVar[type[OnnxSettings]] = OnnxSettings
 
     def __init__(self, settings: OnnxSettings, key: SecretStr) -> None:
@@ -178,10 +181,9 @@ def _load(path: str) -> _Export:
         with silence_diffusers_logging():
             export = _Export(folder)
     except ImportError as error:
-        text = f"The adapter onnx needs the Python package {error.name}. Install paragone[workers]."
-        raise AdapterError(Outcome.INVALID, text) from error
+        raise make_import_error(error, OnnxGenerator.declaration.extra) from error
     except Exception as error:
-        fault = fault_of_drawing(error)
+        fault = make_drawing_error(error)
         text = f"{path} could not be loaded as an ONNX export: {fault.message}"
         raise AdapterError(fault.outcome, text, code=fault.code) from error
     log.info("%s loaded in %.1f s, with %s", path, time.monotonic() - started, ", ".join(export.providers))

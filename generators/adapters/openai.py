@@ -1,9 +1,15 @@
-"""OpenAI's gpt-image models, and servers that speak the same API. They take no seed."""
+"""OpenAI: the gpt-image models, also on other servers with the same API. They take no seed."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from generators.adapters.base import Capabilities, GenerationRequest
-from generators.adapters.openai_api.gpt_image import GPT_IMAGE, GptImageSettings, describe_gpt_image_call
+from generators.adapters.base import AdapterDeclaration, Capabilities, GenerationRequest
+from generators.adapters.openai_api.gpt_image import (
+    GPT_IMAGE,
+    GPT_IMAGE_SOURCES,
+    GPT_IMAGE_UNITS,
+    GptImageSettings,
+    describe_gpt_image_call,
+)
 from generators.adapters.openai_api.images import Call, ImagesGenerator
 from generators.adapters.provider_http import Address
 
@@ -16,6 +22,13 @@ class OpenAISettings(GptImageSettings):
 
 
 class OpenAIGenerator(ImagesGenerator):
+    declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
+        extra="providers",
+        key="PARAGONE_OPENAI_KEY",
+        paid=True,
+        units=GPT_IMAGE_UNITS,
+        sources=GPT_IMAGE_SOURCES,
+    )
     Settings: ClassVar[type[OpenAISettings]] = OpenAISettings
 
     @staticmethod

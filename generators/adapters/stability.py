@@ -1,7 +1,7 @@
-"""Stability AI's v2beta service: one multipart request, the image's bytes as the answer.
+"""Stability AI's v2beta API: one multipart request, answered with the image's bytes.
 
-Each model is one address, so that no row of a leaderboard mixes two networks: the provider's inpainting is a service of
-its own, whatever model drew the image, and is therefore a model here.
+Each model is one endpoint, so that no leaderboard row mixes two networks. The provider's inpainting endpoint names no
+model, so it is a model of its own here.
 """
 
 from collections.abc import Mapping
@@ -12,19 +12,22 @@ from pydantic import Field
 
 from generators.adapters import provider_http
 from generators.adapters.base import (
+    AdapterDeclaration,
     AdapterError,
     AdapterSettings,
     Capabilities,
     GeneratedImage,
     GenerationRequest,
     Outcome,
+    SourceRules,
 )
 from generators.adapters.one_call import OneCallGenerator
 from generators.adapters.sizes import nearest_ratio
+from generators.adapters.sources import identify_media_type
 
 Model = Literal["core", "ultra", "sd3.5-large", "sd3.5-large-turbo", "sd3.5-medium", "inpaint"]
 RATIOS = ("1:1", "5:4", "4:5", "3:2", "2:3", "16:9", "9:16", "21:9", "9:21")
-# Zero asks the provider for a seed of its own choice, so seeds are counted from one.
+# Seed 0 means a random seed to the provider, so seeds are counted from 1.
 SEEDS = 4_294_967_294
 MODERATION = "content_moderation"
 FILTERED = "CONTENT_FILTERED"
@@ -33,13 +36,21 @@ FILTERED = "CONTENT_FILTERED"
 class StabilitySettings(AdapterSettings):
     model: Model = "ultra"
     base_url: provider_http.Address = "https://api.stability.ai"
-    strength: float = Field(0.6, ge=0, le=1, description="of an edit: 0 keeps the source, 1 forgets it")
+    strength: float = Field(0.6, ge=0, le=1, description="of an edit: 0 keeps the source, 1 ignores it")
     timeout: float = Field(180, ge=1, lt=600, description="seconds to wait for an answer")
 
 
 class StabilityGenerator(OneCallGenerator):
-    """Draws with one of the provider's models; ultra and sd3.5 also start from an image, inpaint fills a masked one."""
+    """Draws with one of the provider's models. ultra and sd3.5 also edit an image; inpaint fills what a mask marks."""
 
+    declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
+        extra="providers",
+        key="PARAGONE_STABILITY_KEY",
+        paid=True,
+        units=("image",),
+        # The limit of a whole request.
+        sources=SourceRules(max_bytes=10_000_000),
+    )
     Settings: ClassVar[type[StabilitySettings]] = StabilitySettings
 
     @staticmethod
@@ -47,29 +58,21 @@ class StabilityGenerator(OneCallGenerator):
         return Capabilities(max_sources=0 if settings.model == "core" else 1, masks=settings.model == "inpaint")
 
     def _draw(self, request: GenerationRequest) -> GeneratedImage:
-        self._check_sources(request)
+        if self.settings.model == "inpaint" and request.mask is None:
+            text = "Model inpaint only edits: it needs an image and a mask."
+            raise AdapterError(Outcome.INVALID, text, code="mask")
         parameters = self._choose_parameters(request)
         parts: dict[str, Any] = {
             name: (None, str(value)) for name, value in {"prompt": request.prompt, **parameters}.items()
         }
         for source in request.sources:
-            parts["image"] = ("image", source, provider_http.media_type_of_source(source))
+            parts["image"] = ("image", source, identify_media_type(source))
         if request.mask is not None:
-            parts["mask"] = ("mask", request.mask, provider_http.media_type_of_source(request.mask))
+            parts["mask"] = ("mask", request.mask, identify_media_type(request.mask))
         response = self._post(parts)
         if not response.is_success:
-            raise self._read_fault(response)
+            raise self._read_error(response)
         return self._read_image(response, {**parameters, "model": self.settings.model})
-
-    def _check_sources(self, request: GenerationRequest) -> None:
-        able, masked = self.capabilities(self.settings), request.mask is not None
-        if len(request.sources) > able.max_sources or (masked and not able.masks):
-            text = f"Model {self.settings.model} takes {able.max_sources} images to edit and no mask."
-        elif self.settings.model == "inpaint" and not (request.sources and masked):
-            text = "Model inpaint only edits: it needs an image and a mask."
-        else:
-            return
-        raise AdapterError(Outcome.INVALID, text, code="sources")
 
     def _choose_parameters(self, request: GenerationRequest) -> dict[str, str | int | float]:
         model, is_edit = self.settings.model, bool(request.sources)
@@ -78,7 +81,7 @@ class StabilityGenerator(OneCallGenerator):
             parameters |= {"model": model, "mode": "image-to-image" if is_edit else "text-to-image"}
         if is_edit and model != "inpaint":
             parameters["strength"] = self.settings.strength
-        # An image that is started from, or filled, brings its own shape; only ultra is told one all the same.
+        # An edit keeps the aspect ratio of its source; only ultra takes one nevertheless.
         if not is_edit or model == "ultra":
             parameters["aspect_ratio"] = nearest_ratio(request.width, request.height, RATIOS)
         return parameters
@@ -88,13 +91,13 @@ class StabilityGenerator(OneCallGenerator):
             "edit/inpaint" if self.settings.model == "inpaint" else f"generate/{self.settings.model.partition('.')[0]}"
         )
         url = f"{self.settings.base_url}/v2beta/stable-image/{path}"
-        headers = {"Authorization": f"Bearer {provider_http.reveal_key(self.key)}", "Accept": "image/*"}
+        headers = {"Authorization": f"Bearer {provider_http.read_key(self.key)}", "Accept": "image/*"}
         try:
             return self.http.post(url, headers=headers, files=parts)
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
-            raise provider_http.fault_of_transport(error) from error
+            raise provider_http.make_transport_error(error) from error
 
-    def _read_fault(self, response: httpx2.Response) -> AdapterError:
+    def _read_error(self, response: httpx2.Response) -> AdapterError:
         try:
             body = response.json()
         except ValueError:
@@ -109,7 +112,7 @@ class StabilityGenerator(OneCallGenerator):
             reported = {"request_id": request_id} if request_id else {}
             text = f"The provider refused: {words[:500] or name}"
             return AdapterError(Outcome.REFUSED, text, stage="prompt", code=name, reported=reported)
-        return provider_http.fault_of_status(
+        return provider_http.make_status_error(
             response.status_code,
             response.headers,
             words,
@@ -124,12 +127,12 @@ class StabilityGenerator(OneCallGenerator):
         if (seed := response.headers.get("seed", "")).isdecimal():
             reported["parameters"]["seed"] = int(seed)
         if response.headers.get("finish-reason") == FILTERED:
-            # The provider charges what it finished, and it finished this one: what came is the image, blurred.
+            # Finished images are charged, and this one is finished: the response holds it blurred.
             text = "The provider refused: the image was filtered."
             raise AdapterError(
                 Outcome.REFUSED, text, stage="image", code=FILTERED, billed={"image": 1}, reported=reported
             )
         found = provider_http.identify_image(response.content)
         if found is None:
-            raise provider_http.fault_of_body("it is no PNG, JPEG or WebP.")
+            raise provider_http.make_body_error("it is not a PNG, JPEG or WebP.")
         return GeneratedImage(response.content, found[0], reported, {"image": 1})

@@ -1,14 +1,16 @@
-"""xAI's Grok Imagine models: a shape and a resolution instead of a size, edits as JSON, moderation for each image."""
+"""xAI: the Grok Imagine models. Requests name an aspect ratio and a resolution; edits are JSON."""
 
 import base64
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from generators.adapters.base import Capabilities, GenerationRequest
+from generators.adapters.base import AdapterDeclaration, Capabilities, GenerationRequest
+from generators.adapters.openai_api.answers import TOKEN_UNITS
 from generators.adapters.openai_api.images import EDIT, GENERATE, Call, ImagesGenerator, ImagesSettings
-from generators.adapters.provider_http import Address, media_type_of_source
+from generators.adapters.provider_http import Address
 from generators.adapters.sizes import nearest_ratio
+from generators.adapters.sources import identify_media_type
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -21,12 +23,18 @@ class XaiSettings(ImagesSettings):
     model: str = Field(min_length=1)
     resolution: Literal["1k", "2k"] = "1k"
     quality: Literal["low", "medium"] | None = None
-    # An address dies within minutes; the bytes themselves do not.
+    # "url": an address that expires within minutes, fetched at once.
     response_format: Literal["b64_json", "url"] = "b64_json"
     image_hosts: tuple[str, ...] = ("*.x.ai",)
 
 
 class XaiGenerator(ImagesGenerator):
+    declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
+        extra="providers",
+        key="PARAGONE_XAI_KEY",
+        paid=True,
+        units=("image", "usd_tick", *TOKEN_UNITS),
+    )
     Settings: ClassVar[type[XaiSettings]] = XaiSettings
     media_type = "image/jpeg"
 
@@ -44,7 +52,7 @@ class XaiGenerator(ImagesGenerator):
         body |= self.settings.model_dump(include={"resolution", "quality", "response_format"}, exclude_none=True)
         images = [_make_image_url(source) for source in request.sources]
         if len(images) == 1:
-            # The image keeps the shape of its only source.
+            # The image keeps the aspect ratio of its only source.
             return Call(EDIT, {**body, "image": images[0]})
         body["aspect_ratio"] = nearest_ratio(request.width, request.height, RATIOS)
         return Call(EDIT, {**body, "images": images}) if images else Call(GENERATE, body)
@@ -52,4 +60,4 @@ class XaiGenerator(ImagesGenerator):
 
 def _make_image_url(source: bytes) -> dict[str, str]:
     encoded = base64.b64encode(source).decode()
-    return {"type": "image_url", "url": f"data:{media_type_of_source(source)};base64,{encoded}"}
+    return {"type": "image_url", "url": f"data:{identify_media_type(source)};base64,{encoded}"}

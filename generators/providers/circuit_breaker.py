@@ -7,7 +7,6 @@ then one call tries. It is open at once when the account has no money left or th
 from collections.abc import Iterable
 from datetime import timedelta
 
-from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
@@ -20,11 +19,6 @@ BREAK_AFTER = 5
 SHORTEST_BREAK, LONGEST_BREAK = 30.0, 900.0
 # What nobody but the operator can mend is looked at again this rarely.
 ACCOUNT_BREAK = 300.0
-
-
-def is_provider(adapter: str) -> bool:
-    """Whether models of this adapter are drawn by a provider, for money."""
-    return adapter in settings.PROVIDER_KEYS
 
 
 def find_wait(slug: str) -> float:

@@ -6,10 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
+from generators.adapters.registry import list_providers
 from generators.models import Budget, Charge, Generation, ImageModel, Price, Provider
 from generators.providers.circuit_breaker import BREAK_AFTER
 
@@ -48,7 +48,7 @@ def read_providers() -> list[ProviderStatus]:
     waiting = _count_images(["model__adapter", "status"])
     known = {provider.slug: provider for provider in Provider.objects.all()}
     used = set(known) | {adapter for adapter, _ in waiting}
-    used |= set(ImageModel.objects.filter(adapter__in=settings.PROVIDER_KEYS).values_list("adapter", flat=True))
+    used |= set(ImageModel.objects.filter(adapter__in=list_providers()).values_list("adapter", flat=True))
     standings = []
     for slug in sorted(used):
         provider = known.get(slug) or Provider(slug=slug)
@@ -74,7 +74,7 @@ def read_model_spending() -> list[ModelSpending]:
     prices: dict[int, Price] = {}
     for price in Price.objects.filter(valid_from__lte=today).order_by("valid_from"):
         prices[price.model_id] = price
-    paid = ImageModel.objects.filter(Q(adapter__in=settings.PROVIDER_KEYS) | Q(charges__isnull=False))
+    paid = ImageModel.objects.filter(Q(adapter__in=list_providers()) | Q(charges__isnull=False))
     spent = paid.annotate(
         spent=Sum("charges__amount"), n_unknown=Count("charges", filter=Q(charges__state=Charge.State.UNKNOWN))
     )
@@ -96,5 +96,5 @@ def read_failures(limit: int = 20) -> list[dict[str, Any]]:
 
 
 def _count_images(by: list[str]) -> Counter[tuple[Any, ...]]:
-    rows = Generation.objects.filter(model__adapter__in=settings.PROVIDER_KEYS).values_list(*by).annotate(n=Count("pk"))
+    rows = Generation.objects.filter(model__adapter__in=list_providers()).values_list(*by).annotate(n=Count("pk"))
     return Counter({tuple(key): n for *key, n in rows})

@@ -10,7 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from generators.adapters.base import AdapterError
-from generators.adapters.registry import find_capabilities
+from generators.adapters.registry import find_capabilities, is_provider
 from generators.models import Generation, GenerationQuerySet
 from generators.providers import circuit_breaker
 
@@ -24,7 +24,7 @@ TURNS_WAITED = 5
 def put_off_if_paused(generation: Generation) -> bool:
     """Whether the provider is not to be called now. The row then waits, and no attempt was made."""
     adapter = generation.model.adapter
-    wait = circuit_breaker.find_wait(adapter) if circuit_breaker.is_provider(adapter) else 0.0
+    wait = circuit_breaker.find_wait(adapter) if is_provider(adapter) else 0.0
     for _ in range(TURNS_WAITED):
         if 0 < wait <= settings.SWEEP_SECONDS:
             # The row would not be back sooner.

@@ -13,6 +13,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from generators.adapters.base import AdapterError, Answer, Billed, GeneratedImage, GenerationRequest, Outcome
+from generators.adapters.registry import is_provider
 from generators.generations import ANSWER_LOST, BUDGET, PERHAPS_PAID
 from generators.images import originals
 from generators.images.decoding import UnusableImageError
@@ -59,13 +60,13 @@ def produce(generation_id: int, attempts: int | None = None) -> None:
         connection.close_if_unusable_or_obsolete()
     for generation, answer, stored in zip(batch, answers, store_answers(answers), strict=True):
         _settle_answer(generation, answer, stored, seconds)
-    if circuit_breaker.is_provider(first.model.adapter):
+    if is_provider(first.model.adapter):
         circuit_breaker.note_answers(first.model.adapter, answers)
 
 
 def _reserve(generation: Generation) -> bool:
     """Set aside what the call may cost; False when it must not be made, and then the row has ended."""
-    if not circuit_breaker.is_provider(generation.model.adapter):
+    if not is_provider(generation.model.adapter):
         return True
     try:
         reserve_charge(generation)
@@ -192,7 +193,7 @@ def _settle_error(generation: Generation, error: AdapterError) -> None:
     }
     if error.reported:
         facts["reported"] = dict(error.reported)
-    may_have_cost = circuit_breaker.is_provider(generation.model.adapter) and error.billed != {}
+    may_have_cost = is_provider(generation.model.adapter) and error.billed != {}
     if error.outcome is Outcome.RATE_LIMITED:
         failures, again = generation.failures, generation.attempts < RATE_LIMITED_ATTEMPTS
     else:

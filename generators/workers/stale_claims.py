@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
+from generators.adapters.registry import list_providers
 from generators.generations import ANSWER_LOST, PERHAPS_PAID, WORKER_LOST, dispatch
 from generators.models import Charge, Generation, GenerationQuerySet
 from generators.providers.charges import settle_charge
@@ -47,7 +48,7 @@ def _find_undispatched(now: datetime) -> GenerationQuerySet:
     send its message again at each turn would pile up messages by the million. Only where rows wait and nobody has taken
     one for a while, messages are lost, or there is no worker.
     """
-    providers = Q(model__adapter__in=settings.PROVIDER_KEYS)
+    providers = Q(model__adapter__in=list_providers())
     recently = Generation.objects.filter(claimed_at__gt=now - timedelta(seconds=settings.REDISPATCH_SECONDS))
     lost = Q(pk__in=[])
     for queue in (providers, ~providers):

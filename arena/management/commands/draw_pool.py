@@ -6,9 +6,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from arena.battles.pools import count_missing, fill_pool, watch_pool
 from arena.models import Board
+from generators.adapters.registry import is_provider
 from generators.models import ImageModel
 from generators.providers.charges import estimate_cost, spent_on
-from generators.providers.circuit_breaker import is_provider
 
 
 class Command(BaseCommand):

@@ -17,7 +17,16 @@ import numpy as np
 from PIL import Image, ImageOps
 from pydantic import SecretStr
 
-from generators.adapters.base import AdapterError, Answer, Capabilities, GeneratedImage, GenerationRequest, Outcome
+from generators.adapters.base import (
+    AdapterDeclaration,
+    AdapterError,
+    Answer,
+    Capabilities,
+    GeneratedImage,
+    GenerationRequest,
+    Outcome,
+    SourceRules,
+)
 from generators.adapters.batches import draw_in_batches
 from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
 from generators.adapters.diffusers.pipelines import Pipelines, Task, find_default, find_multiple, find_task
@@ -28,6 +37,9 @@ from generators.adapters.png import encode_png
 class DiffusersGenerator:
     """Draws from text, edits an image, and paints inside a mask."""
 
+    declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
+        extra="workers", sources=SourceRules(("image/png", "image/jpeg", "image/webp", "image/avif"))
+    )
     Settings: ClassVar[type[DiffusersSettings]] = DiffusersSettings
 
     def __init__(self, settings: DiffusersSettings, key: SecretStr) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from generators.adapters.base import AdapterError, GenerationRequest, Outcome
-from generators.adapters.batches import fault_of_drawing, free_memory
+from generators.adapters.batches import free_memory, make_drawing_error
 from generators.adapters.diffusers.diffusers_logging import silence_diffusers_logging
 from generators.adapters.diffusers.settings import DiffusersSettings
 from generators.adapters.memory import peak_resident_bytes
+from generators.adapters.packages import make_import_error
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +57,9 @@ class Pipelines:
         except AdapterError:
             raise
         except ImportError as error:
-            name = error.name or str(error)
-            text = f"This model needs a Python package that is not here: {name}. Install paragone[workers]."
-            raise AdapterError(Outcome.INVALID, text) from error
+            raise make_import_error(error, extra="workers") from error
         except Exception as error:
-            fault = fault_of_drawing(error)
+            fault = make_drawing_error(error)
             text = f"{settings.path} could not be loaded as a diffusers pipeline: {fault.message}"
             raise AdapterError(fault.outcome, text, code=fault.code) from error
         seconds = time.monotonic() - started

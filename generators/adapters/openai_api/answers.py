@@ -1,4 +1,4 @@
-"""What comes back from the providers that speak OpenAI's image API, success or not, as answers and their bills."""
+"""Responses of OpenAI's image API, successful or not, turned into answers with their billed units."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -18,10 +18,12 @@ REFUSED_CODES = {
     "ResponsibleAIPolicyViolation",
 }
 QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
-# xAI has one code for much: which it is stands in the sentence beside it.
+# xAI uses one code for several errors; only the message tells them apart.
 REFUSED_WORDS = ("content moderation", "usage guidelines")
 QUOTA_WORDS = ("any credits", "available credits", "spending limit")
 LONGEST_CODE = 100
+# What ``count_usage`` can find in any of these APIs' responses, beside images.
+TOKEN_UNITS = ("input_text_token", "input_image_token", "input_token", "output_text_token", "output_token")
 
 
 class _Picture(BaseModel):
@@ -36,7 +38,7 @@ class _Reply(BaseModel):
     data: list[_Picture] | None = None
     block_reason: str | None = None
     usage: Any = None
-    # What a setting that was left to the provider came to.
+    # The provider's choice for settings that the request left out.
     size: str | None = None
     quality: str | None = None
     background: str | None = None
@@ -51,14 +53,14 @@ def read_answers(
     media_type: str,
     fetch: Callable[[str, Billed], bytes],
 ) -> list[Answer]:
-    """The ``n`` answers in a success. ``fetch`` gets the bytes behind an image's address.
+    """The ``n`` answers in a successful response. ``fetch(url, billed)`` downloads an image given by its address.
 
-    Raises AdapterError (transient, end unknown) for a body that cannot be read.
+    Raises AdapterError (transient, ``billed`` None) for a body that cannot be read.
     """
     try:
         reply = _Reply.model_validate_json(response.content)
     except ValidationError:
-        raise provider_http.fault_of_body("it is not the JSON of images.") from None
+        raise provider_http.make_body_error("it is not a JSON list of images.") from None
     pictures = (reply.data or [])[:n]
     chosen = reply.model_dump(include={"size", "quality", "background", "output_format"}, exclude_none=True)
     known = dict(parameters) | chosen
@@ -77,7 +79,7 @@ def read_answers(
         drawn_as = picture.mime_type or (f"image/{known['output_format']}" if "output_format" in known else media_type)
         revised = {"revised_prompt": picture.revised_prompt} if picture.revised_prompt else {}
         answers.append(GeneratedImage(data, drawn_as, shared | revised, bill))
-    missing = f"The provider sent {len(pictures)} of {n} images."
+    missing = f"The provider returned {len(pictures)} of {n} images."
     answers += [AdapterError(Outcome.TRANSIENT, missing, reported=shared) for _ in range(n - len(pictures))]
     return answers
 
@@ -88,7 +90,7 @@ def _read_picture(
     if picture.respect_moderation is False:
         raise AdapterError(
             Outcome.REFUSED,
-            "The provider's safety system held the image back.",
+            "The provider's safety system withheld the image.",
             stage="image",
             code="respect_moderation",
             billed=bill,
@@ -98,11 +100,11 @@ def _read_picture(
         return provider_http.decode_base64(picture.b64_json)
     if picture.url:
         return fetch(picture.url, bill)
-    raise provider_http.fault_of_body("an image has neither bytes nor an address.")
+    raise provider_http.make_body_error("an image has neither data nor an address.")
 
 
 def _answer_nothing(reply: _Reply, bill: Billed, reported: Mapping[str, Any]) -> AdapterError:
-    """A success without any image: refused, if the provider says so; charged for, if it reports a use."""
+    """A successful response without images: a refusal if it names a reason, and billed if it reports usage."""
     if reply.block_reason:
         return AdapterError(
             Outcome.REFUSED,
@@ -112,15 +114,15 @@ def _answer_nothing(reply: _Reply, bill: Billed, reported: Mapping[str, Any]) ->
             billed=bill,
             reported=reported,
         )
-    return AdapterError(Outcome.TRANSIENT, "The provider sent no image.", billed=bill or None, reported=reported)
+    return AdapterError(Outcome.TRANSIENT, "The provider returned no image.", billed=bill or None, reported=reported)
 
 
-def read_faults(response: httpx2.Response, n: int, *, secret: SecretStr) -> list[AdapterError]:
-    """The ``n`` answers in a refusal, which may be charged. Raises AdapterError for everything else that failed."""
+def read_errors(response: httpx2.Response, n: int, *, secret: SecretStr) -> list[AdapterError]:
+    """The ``n`` answers in a refusal, which may be billed. Raises AdapterError for any other failed response."""
     if response.is_redirect:
         raise AdapterError(
             Outcome.INVALID,
-            f"The provider's server sends us on to {_find_target(response)}, and a paid request follows no redirect."
+            f"The provider's server redirects to {_find_target(response)}, and a paid request follows no redirect."
             " Set the final address.",
             code="redirect",
         )
@@ -133,7 +135,7 @@ def read_faults(response: httpx2.Response, n: int, *, secret: SecretStr) -> list
     if response.status_code in {400, 403, 422} and (code in REFUSED_CODES or _holds(words, REFUSED_WORDS)):
         usage = count_usage(body.get("usage"))
         bills = share_bill(usage | ({"image": n} if usage else {}), n)
-        # A 403 names the key that it was asked with.
+        # The message of a 403 may repeat the key.
         said = f": {words[:500]}" if words and response.status_code != 403 else "."
         return [
             AdapterError(
@@ -147,15 +149,15 @@ def read_faults(response: httpx2.Response, n: int, *, secret: SecretStr) -> list
             for bill in bills
         ]
     if response.status_code < 500 and (code in QUOTA_CODES or _holds(words, QUOTA_WORDS)):
-        text = f"The account has nothing left to spend (HTTP {response.status_code}). Top it up, or raise its limit."
+        text = f"The account has no credit left (HTTP {response.status_code}). Top it up, or raise its spending limit."
         raise AdapterError(Outcome.QUOTA, text, code=code, reported=_report(response))
-    raise provider_http.fault_of_status(
+    raise provider_http.make_status_error(
         response.status_code, response.headers, words, code=code, request_id=_find_request_id(response)
     )
 
 
 def count_usage(usage: object) -> dict[str, int]:
-    """What a call used, by what providers charge for; only what is not nothing."""
+    """The price units that a response's ``usage`` reports, without zeros."""
     if not isinstance(usage, dict):
         return {}
     asked, drawn = usage.get("input_tokens_details"), usage.get("output_tokens_details")
@@ -166,14 +168,14 @@ def count_usage(usage: object) -> dict[str, int]:
         "input_token": 0 if isinstance(asked, dict) else _count(usage, "input_tokens"),
         "output_text_token": written,
         "output_token": max(0, _count(usage, "output_tokens") - written),
-        # xAI says what it charged: 10,000,000,000 of these are a US dollar.
+        # xAI reports its charge: 10,000,000,000 ticks are 1 US dollar.
         "usd_tick": _count(usage, "cost_in_usd_ticks"),
     }
     return {unit: count for unit, count in counts.items() if count}
 
 
 def share_bill(counts: Mapping[str, int], n: int) -> list[dict[str, int]]:
-    """``n`` shares in whole numbers that sum to ``counts`` exactly."""
+    """Split ``counts`` into ``n`` shares of whole numbers that sum to it exactly."""
     return [{unit: count * (i + 1) // n - count * i // n for unit, count in counts.items()} for i in range(n)]
 
 
@@ -186,7 +188,7 @@ def _find_target(response: httpx2.Response) -> str:
     try:
         return response.url.join(response.headers.get("location", "")).host
     except httpx2.InvalidURL:
-        return "an address that is none"
+        return "an invalid address"
 
 
 def _read_body(response: httpx2.Response, secret: SecretStr) -> dict[str, Any]:
@@ -198,7 +200,7 @@ def _read_body(response: httpx2.Response, secret: SecretStr) -> dict[str, Any]:
 
 
 def _find_error(body: dict[str, Any]) -> dict[str, Any]:
-    """OpenAI and Azure nest an object; xAI has a sentence, and the code beside it."""
+    """The error object of OpenAI and Azure, or xAI's message and code in the same shape."""
     error = body.get("error", body)
     return error if isinstance(error, dict) else {"code": body.get("code"), "message": error}
 

@@ -1,4 +1,4 @@
-"""The gpt-image models, which OpenAI and Azure serve: what they are asked, in which sizes, with which masks."""
+"""The gpt-image models of OpenAI and Azure: request bodies, sizes, masks."""
 
 from io import BytesIO
 from math import sqrt
@@ -7,11 +7,12 @@ from typing import Any, Literal
 from PIL import Image
 from pydantic import Field
 
-from generators.adapters.base import AdapterError, Capabilities, GenerationRequest, Outcome
+from generators.adapters.base import AdapterError, Capabilities, GenerationRequest, Outcome, SourceRules
+from generators.adapters.openai_api.answers import TOKEN_UNITS
 from generators.adapters.openai_api.images import EDIT, GENERATE, Call, ImagesSettings, attach_image
 from generators.adapters.sizes import nearest_size
 
-# Models of the first generation draw in these sizes; the others take any that is legal.
+# Models of the first generation draw in fixed sizes; the others take any size within the limits below.
 FIXED_SIZE_MODELS = ("gpt-image-1", "chatgpt-image")
 FIXED_SIZES = ((1024, 1024), (1536, 1024), (1024, 1536))
 STEP = 16
@@ -20,10 +21,12 @@ FEWEST_PIXELS, MOST_PIXELS = 655_360, 3840 * 2160
 MOST_ELONGATED = 3.0
 
 GPT_IMAGE = Capabilities(max_sources=16, masks=True, seeded=False, max_batch=10)
+GPT_IMAGE_UNITS = ("image", *TOKEN_UNITS)
+GPT_IMAGE_SOURCES = SourceRules(max_bytes=50_000_000)
 
 
 class GptImageSettings(ImagesSettings):
-    """``model`` is the provider's name of it, and decides which sizes it is asked for."""
+    """``model`` is the provider's name for it, and decides which sizes it can draw."""
 
     model: str = Field(min_length=1)
     quality: Literal["auto", "low", "medium", "high", "xhigh", "max"] | None = None
@@ -35,7 +38,7 @@ class GptImageSettings(ImagesSettings):
 
 
 def describe_gpt_image_call(settings: GptImageSettings, request: GenerationRequest, n: int) -> Call:
-    """JSON to draw, a form to edit; moderation is a setting of the one only, fidelity to the source of the other."""
+    """A JSON request to draw, a form to edit. Only drawing takes ``moderation``, only editing ``input_fidelity``."""
     width, height = choose_size(settings.model, request.width, request.height)
     wanted = {"quality", "background", "output_format", "output_compression"}
     wanted.add("input_fidelity" if request.sources else "moderation")
@@ -51,7 +54,7 @@ def describe_gpt_image_call(settings: GptImageSettings, request: GenerationReque
 
 
 def choose_size(model: str, width: int, height: int) -> tuple[int, int]:
-    """The size in pixels that ``model`` can draw, nearest in shape, then in area, to what is wanted."""
+    """The size in pixels that ``model`` can draw, nearest to the wanted one in aspect ratio, then in area."""
     if model.startswith(FIXED_SIZE_MODELS):
         return nearest_size(width, height, FIXED_SIZES)
     ratio = min(max(width / height, 1 / MOST_ELONGATED), MOST_ELONGATED)
@@ -74,12 +77,17 @@ def _is_legal(width: int, height: int) -> bool:
 
 
 def make_alpha_mask(mask: bytes) -> bytes:
-    """Our mask (white: may change) as these models want it: a PNG that is transparent where it may change."""
+    """Convert a mask (white: may change) to the PNG that these models take: transparent where the source may change.
+
+    Raises AdapterError (invalid) for a mask that is not an image.
+    """
     try:
         with Image.open(BytesIO(mask)) as opened:
             kept = opened.convert("L").point(lambda level: 0 if level >= 128 else 255)
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise AdapterError(Outcome.INVALID, "The mask cannot be read as an image.") from error
+        raise AdapterError(
+            Outcome.INVALID, "The mask cannot be read as an image. Make it a PNG, JPEG or WebP."
+        ) from error
     converted = Image.new("RGBA", kept.size)
     converted.putalpha(kept)
     buffer = BytesIO()

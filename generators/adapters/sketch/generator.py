@@ -17,7 +17,15 @@ from typing import Any, ClassVar
 from PIL import Image
 from pydantic import SecretStr
 
-from generators.adapters.base import AdapterError, Capabilities, GeneratedImage, GenerationRequest, Outcome
+from generators.adapters.base import (
+    AdapterDeclaration,
+    AdapterError,
+    Capabilities,
+    GeneratedImage,
+    GenerationRequest,
+    Outcome,
+    SourceRules,
+)
 from generators.adapters.sketch.abstract import draw_abstract
 from generators.adapters.sketch.additions import add_things
 from generators.adapters.sketch.drawing import draw_plan, enlarge
@@ -38,6 +46,9 @@ LARGEST_SIDE = 2048
 class SketchGenerator:
     """Draws what it understands of a prompt."""
 
+    declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
+        sources=SourceRules(("image/png", "image/jpeg", "image/webp", "image/avif"))
+    )
     Settings: ClassVar[type[SketchSettings]] = SketchSettings
 
     def __init__(self, settings: SketchSettings, key: SecretStr) -> None:

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from generators.adapters.base import AdapterError, Answer, GeneratedImage, GenerationRequest, Outcome
-from generators.adapters.batches import draw_in_batches, fault_of_drawing
+from generators.adapters.batches import draw_in_batches, make_drawing_error
 
 
 def ask(count: int) -> list[GenerationRequest]:
@@ -79,5 +79,5 @@ def test_another_fault_answers_its_own_batch_alone() -> None:
     ],
 )
 def test_what_libraries_raise_has_an_outcome(error: Exception, outcome: Outcome, code: str) -> None:
-    fault = fault_of_drawing(error)
+    fault = make_drawing_error(error)
     assert (fault.outcome, fault.code) == (outcome, code)

@@ -62,21 +62,21 @@ def test_a_status_says_whose_fault_it_was_and_whether_it_may_have_cost_something
 ) -> None:
     httpserver.expect_request("/").respond_with_data("the \n provider's\twords", status)
     response = client.post(httpserver.url_for("/"))
-    error = provider_http.fault_of_status(status, response.headers, response.text, code="code", request_id="1")
+    error = provider_http.make_status_error(status, response.headers, response.text, code="code", request_id="1")
     assert (error.outcome, error.billed, error.code) == (outcome, billed, "code")
     assert (error.message, error.reported) == (f"HTTP {status}: the provider's words", {"request_id": "1"})
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_key_that_is_not_accepted_is_told_without_the_providers_words(status: int) -> None:
-    error = provider_http.fault_of_status(status, {}, "no such key: abc", code="bad_key")
+    error = provider_http.make_status_error(status, {}, "no such key: abc", code="bad_key")
     assert (error.outcome, error.code, error.billed) == (Outcome.INVALID, AUTHENTICATION, {})
     assert "abc" not in error.message
 
 
 def test_long_words_are_cut_and_none_are_said_to_be_none() -> None:
-    assert len(provider_http.fault_of_status(500, {}, "x" * 10_000).message) < 600
-    assert provider_http.fault_of_status(500, {}, " \n ").message == "HTTP 500: no explanation"
+    assert len(provider_http.make_status_error(500, {}, "x" * 10_000).message) < 600
+    assert provider_http.make_status_error(500, {}, " \n ").message == "HTTP 500: no explanation"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_long_words_are_cut_and_none_are_said_to_be_none() -> None:
     ],
 )
 def test_a_redirect_is_invalid_and_names_no_more_than_the_host(location: str, named: str) -> None:
-    error = provider_http.fault_of_status(308, {"location": location}, "")
+    error = provider_http.make_status_error(308, {"location": location}, "")
     assert (error.outcome, error.code, error.billed) == (Outcome.INVALID, "redirect", {})
     assert named in error.message
     assert not any(secret in error.message for secret in ("word", "token", "/moved"))
@@ -131,14 +131,14 @@ def test_a_connection_that_ends_without_an_answer_may_have_cost_something(
         pytest.raises(httpx2.TransportError) as caught,
     ):
         client.post(url, content=b"words")
-    error = provider_http.fault_of_transport(caught.value)
+    error = provider_http.make_transport_error(caught.value)
     assert (error.outcome, error.billed) == (outcome, None)
 
 
 def test_a_server_that_is_not_there_cost_nothing(client: httpx2.Client) -> None:
     with pytest.raises(httpx2.ConnectError) as caught:
         client.post(f"http://localhost:{closed_port()}")
-    error = provider_http.fault_of_transport(caught.value)
+    error = provider_http.make_transport_error(caught.value)
     assert (error.outcome, error.billed) == (Outcome.TRANSIENT, {})
 
 
@@ -151,20 +151,20 @@ def test_a_request_that_cannot_be_made_is_invalid_and_cost_nothing(
 ) -> None:
     with pytest.raises((httpx2.TransportError, httpx2.InvalidURL)) as caught:
         client.post(url or httpserver.url_for("/"), headers=headers)
-    error = provider_http.fault_of_transport(caught.value)
+    error = provider_http.make_transport_error(caught.value)
     assert (error.outcome, error.billed) == (Outcome.INVALID, {})
     assert not httpserver.log
 
 
 @pytest.mark.parametrize(("key", "value"), [("abc-1", "abc-1"), (" abc-1\n", "abc-1")])
 def test_a_key_is_read_as_a_header_holds_it(key: str, value: str) -> None:
-    assert provider_http.reveal_key(SecretStr(key)) == value
+    assert provider_http.read_key(SecretStr(key)) == value
 
 
 @pytest.mark.parametrize("key", ["", " \n", "a\nb", "two keys", "schlüssel", "a\x00b"])
 def test_what_cannot_be_a_key_is_refused_unread(key: str) -> None:
     with pytest.raises(AdapterError) as caught:
-        provider_http.reveal_key(SecretStr(key))
+        provider_http.read_key(SecretStr(key))
     assert (caught.value.outcome, caught.value.code) == (Outcome.INVALID, AUTHENTICATION)
     assert key.strip() == "" or key not in caught.value.message
 
@@ -183,9 +183,9 @@ def test_an_image_is_identified_by_its_bytes() -> None:
 
 
 def test_a_source_that_is_no_image_is_invalid() -> None:
-    assert provider_http.media_type_of_source(paint(format="JPEG")) == "image/jpeg"
+    assert provider_http.identify_media_type(paint(format="JPEG")) == "image/jpeg"
     with pytest.raises(AdapterError) as caught:
-        provider_http.media_type_of_source(b"words")
+        provider_http.identify_media_type(b"words")
     assert (caught.value.outcome, caught.value.billed) == (Outcome.INVALID, {})
 
 

@@ -2,6 +2,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import current_app
@@ -17,7 +18,7 @@ from generators.adapters.registry import ADAPTERS
 from generators.workers import generator_cache
 from tests import builders
 from tests.clock import Clock
-from tests.fake_adapters import Draw, Script, ScriptedGenerator
+from tests.fake_adapters import PAID, SCRIPTED_KEY, Draw, Script, ScriptedGenerator
 from tests.latch import Latch
 from tests.processes import Children, RedisServer
 from tests.settings import REQUIRE_SERVICES
@@ -127,3 +128,10 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
         monkeypatch.setattr(ScriptedGenerator, "script", staticmethod(draw), raising=False)
 
     return set_script
+
+
+@pytest.fixture
+def scripted_provider(script: Script, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the adapter "scripted" a provider: its calls are paid, and its key is set."""
+    monkeypatch.setattr(ScriptedGenerator, "declaration", PAID)
+    settings.PROVIDER_KEYS = {"scripted": SCRIPTED_KEY}

@@ -8,11 +8,26 @@ from typing import ClassVar
 from PIL import Image
 from pydantic import SecretStr
 
-from generators.adapters.base import AdapterSettings, Answer, Capabilities, GeneratedImage, GenerationRequest
+from generators.adapters.base import (
+    AdapterDeclaration,
+    AdapterSettings,
+    Answer,
+    Capabilities,
+    GeneratedImage,
+    GenerationRequest,
+)
 from tests.latch import Latch
 
 Draw = Callable[[GenerationRequest], GeneratedImage]
 Script = Callable[[Draw], None]
+
+# What "scripted" declares, and its key, in tests with the fixture ``scripted_provider``.
+PAID = AdapterDeclaration(
+    key="PARAGONE_SCRIPTED_KEY",
+    paid=True,
+    units=("image", "megapixel", "credit", "input_token", "output_token"),
+)
+SCRIPTED_KEY = "sk-very-secret"
 
 
 def paint(shade: int, width: int = 16, height: int = 16) -> bytes:
@@ -27,6 +42,7 @@ class SlowSettings(AdapterSettings):
 
 
 class SlowGenerator:
+    declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration()
     Settings: ClassVar[type[AdapterSettings]] = SlowSettings
 
     def __init__(self, settings: SlowSettings, key: SecretStr) -> None:
@@ -48,6 +64,7 @@ class SlowGenerator:
 class ScriptedGenerator:
     """Draws with the function that the test has set as ``script``."""
 
+    declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration()
     Settings: ClassVar[type[AdapterSettings]] = AdapterSettings
     script: ClassVar[Draw]
     capable: ClassVar[Capabilities] = Capabilities()

@@ -5,19 +5,16 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import get_args
 
 from django.core.management import get_commands
 from django.utils.module_loading import import_string
 
-from arena.settings import PROVIDER_KEYS
 from evaluation.extractors.registry import EXTRACTORS
 from evaluation.metrics.registry import METRICS, find_metric
 from evaluation.suites.gate import Rule
 from evaluation.suites.suite import Suite
 from generators.adapters.base import Outcome
-from generators.adapters.registry import ADAPTERS
-from generators.declarations import Unit
+from generators.adapters.registry import ADAPTERS, find_declaration, list_price_units, list_providers
 from tests.generators.adapters.openai_servers import MAKERS as OPENAI_LIKE
 from tests.generators.adapters.provider_servers import MAKERS
 
@@ -33,6 +30,7 @@ def first_cells(page: str) -> set[str]:
 def test_every_setting_is_in_the_docs() -> None:
     read = set(re.findall(r'env\.\w+\(\s*"(PARAGONE_\w+)"', (ROOT / "arena" / "settings.py").read_text()))
     assert len(read) > 15
+    read |= {find_declaration(name).key for name in list_providers()}
     assert {name for name in first_cells(DOCS["settings"]) if name.startswith("PARAGONE_")} == read
 
 
@@ -51,7 +49,7 @@ def test_every_check_is_in_the_docs() -> None:
 
 
 def test_every_unit_that_has_a_price_is_in_the_docs() -> None:
-    assert [unit for unit in get_args(Unit) if f"`{unit}`" not in DOCS["commands"]] == []
+    assert [unit for unit in list_price_units() if f"`{unit}`" not in DOCS["commands"]] == []
 
 
 def test_every_command_is_in_the_docs() -> None:
@@ -65,7 +63,7 @@ def test_every_adapter_its_settings_and_the_outcomes_are_in_the_docs() -> None:
     assert len(settings) > 30
     assert first_cells(DOCS["adapters"]) == set(ADAPTERS) | set(Outcome) | settings
     rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", DOCS["adapters"], re.MULTILINE)
-    providers, here = set(PROVIDER_KEYS), {"diffusers", "onnx"}
+    providers, here = set(list_providers()), {"diffusers", "onnx"}
     for adapter in providers | here:
         for setting in of_adapters[adapter]:
             owners = [of for name, of in rows if name == setting]
@@ -75,9 +73,9 @@ def test_every_adapter_its_settings_and_the_outcomes_are_in_the_docs() -> None:
 
 
 def test_every_provider_outside_is_paid_for_named_and_tested() -> None:
-    assert set(PROVIDER_KEYS) == set(ADAPTERS) - {"sketch", "diffusers", "onnx"}
-    assert set(re.findall(r"`(\w+)`", DOCS["providers"].split("\n\n")[1])) == set(PROVIDER_KEYS)
-    assert {m.name for m in MAKERS} | {m.adapter for m in OPENAI_LIKE} == set(PROVIDER_KEYS)
+    assert set(list_providers()) == set(ADAPTERS) - {"sketch", "diffusers", "onnx"}
+    assert set(re.findall(r"`(\w+)`", DOCS["providers"].split("\n\n")[1])) == set(list_providers())
+    assert {m.name for m in MAKERS} | {m.adapter for m in OPENAI_LIKE} == set(list_providers())
 
 
 def test_every_adapter_has_a_model_to_copy_from_and_tests() -> None:

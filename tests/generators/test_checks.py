@@ -61,7 +61,7 @@ def test_a_provider_without_a_key_is_found_once(paid: ImageModel, settings) -> N
     ((name, message),) = found()
     assert (name, message) == (
         "generators.W001",
-        "PARAGONE_OPENAI_KEY is not set, so nothing can be drawn with: other, paid.",
+        "PARAGONE_OPENAI_KEY is not set, so these models cannot draw: other, paid.",
     )
 
 
@@ -69,7 +69,7 @@ def test_a_provider_without_a_key_is_found_once(paid: ImageModel, settings) -> N
 def test_a_model_that_no_price_holds_for_today_is_found(paid: ImageModel, days: int | None) -> None:
     if days is not None:
         give_price(paid, days)
-    assert found() == [("generators.W002", "No price holds today, so nothing is drawn with: paid.")]
+    assert found() == [("generators.W002", "These models have no price for today, so they do not draw: paid.")]
 
 
 def test_a_retired_model_may_be_as_it_is(db: None) -> None:

@@ -18,10 +18,10 @@ from generators.models import Budget, Generation, Price, Provider
 from generators.providers.circuit_breaker import note_answers
 from generators.workers.drawing import produce
 from tests import builders
-from tests.fake_adapters import Script, paint
+from tests.fake_adapters import SCRIPTED_KEY, Script, paint
 from tests.generations import make_generation, return_or_raise
 
-SECRET = "sk-very-secret"
+SECRET = SCRIPTED_KEY
 
 
 @pytest.fixture
@@ -31,9 +31,8 @@ def operator(client: Client, db: None) -> Client:
 
 
 @pytest.fixture
-def spent(script: Script, settings: Any) -> Generation:
+def spent(script: Script, scripted_provider: None) -> Generation:
     """A paid image; beside it a refused one and one without a whole answer."""
-    settings.PROVIDER_KEYS = {"scripted": SECRET, "idle": ""}
     model = builders.make_model(adapter="scripted", name="Paid Model", budget="5")
     Price.objects.create(model=model, valid_from="2026-01-01", units={"image": "0.25"}, estimate="0.5")
     Provider.objects.create(slug="scripted", requests_per_minute=600, burst=100)

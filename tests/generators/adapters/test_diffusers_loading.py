@@ -119,7 +119,7 @@ def test_a_missing_package_is_named(tiny: Path, monkeypatch: pytest.MonkeyPatch)
     error = load({"path": str(tiny)})
     assert error.outcome is Outcome.INVALID
     assert "transformers" in error.message
-    assert "Install paragone[workers]" in error.message
+    assert "pip install 'paragone[workers]'" in error.message
 
 
 def test_a_hub_id_that_is_not_in_the_cache_is_invalid_and_nothing_is_asked_of_the_hub(hub: HTTPServer) -> None:

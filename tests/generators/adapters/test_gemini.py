@@ -203,4 +203,4 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("google.genai")
     error = fail(build(GEMINI, "http://localhost:1"), REQUEST)
     assert error.outcome == Outcome.INVALID
-    assert "pip install 'paragone[workers]'" in error.message
+    assert "pip install 'paragone[providers]'" in error.message

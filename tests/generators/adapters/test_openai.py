@@ -116,7 +116,7 @@ class TestGenerate:
         assert isinstance(second, GeneratedImage)
         assert isinstance(third, AdapterError)
         assert (third.outcome, third.billed) == (Outcome.TRANSIENT, {})
-        assert third.message == "The provider sent 2 of 3 images."
+        assert third.message == "The provider returned 2 of 3 images."
         assert first.billed["output_token"] + second.billed["output_token"] == 999
 
     def test_more_images_than_asked_are_dropped(self, httpserver: HTTPServer) -> None:

@@ -337,7 +337,7 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(AdapterError, match=r"pip install 'paragone\[workers\]'") as caught:
+    with pytest.raises(AdapterError, match=r"pip install 'paragone\[providers\]'") as caught:
         provider.ask("http://127.0.0.1:9", variants())
     assert caught.value.outcome is Outcome.INVALID
 
@@ -369,7 +369,7 @@ class TestWhatTheModelCannotDo:
     def test_a_source_that_is_no_image_is_refused_before_anything_is_paid(
         self, httpserver: HTTPServer, provider: Provider, generator: Generator
     ) -> None:
-        with pytest.raises(AdapterError, match="is no PNG, JPEG or WebP") as caught:
+        with pytest.raises(AdapterError, match="is not a PNG, JPEG or WebP") as caught:
             generator.generate(variants(sources=(b"words",)))
         assert caught.value.outcome is Outcome.INVALID
         assert httpserver.log == []

@@ -83,8 +83,8 @@ def test_long_words_are_cut_and_none_are_said_to_be_none() -> None:
     ("location", "named"),
     [
         ("https://user:word@evil.example/a?token=1", "evil.example"),
-        ("/moved", "of its own"),
-        ("http://localhost:port", "is none"),
+        ("/moved", "another path"),
+        ("http://localhost:port", "an invalid address"),
     ],
 )
 def test_a_redirect_is_invalid_and_names_no_more_than_the_host(location: str, named: str) -> None:
@@ -182,13 +182,6 @@ def test_an_image_is_identified_by_its_bytes() -> None:
         assert provider_http.identify_image(data) is None
 
 
-def test_a_source_that_is_no_image_is_invalid() -> None:
-    assert provider_http.identify_media_type(paint(format="JPEG")) == "image/jpeg"
-    with pytest.raises(AdapterError) as caught:
-        provider_http.identify_media_type(b"words")
-    assert (caught.value.outcome, caught.value.billed) == (Outcome.INVALID, {})
-
-
 def test_base64_is_decoded_or_its_end_is_unknown() -> None:
     assert provider_http.decode_base64("UE5H") == b"PNG"
     for text in ("PNG!", "UE5", None, 3, "ümlaut"):
@@ -265,13 +258,13 @@ def test_a_redirect_to_nowhere_is_invalid(client: httpx2.Client) -> None:
     with listen(lambda connection: connection.sendall(head)) as url:
         error = fetch(client, url)
     assert error.outcome == Outcome.INVALID
-    assert "none" in error.message
+    assert "invalid address" in error.message
 
 
 def test_a_redirect_in_circles_comes_to_an_end(httpserver: HTTPServer, client: httpx2.Client) -> None:
     error = fetch(client, answer(httpserver, Response("", 302, headers={"Location": "/image.png"})))
     assert (error.outcome, len(httpserver.log)) == (Outcome.INVALID, provider_http.FETCHES)
-    assert "circles" in error.message
+    assert "redirects too often" in error.message
 
 
 @pytest.mark.parametrize("announced", [True, False])

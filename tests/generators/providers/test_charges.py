@@ -11,7 +11,14 @@ from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 from structlog.stdlib import ProcessorFormatter
 
-from generators.adapters.base import AdapterError, Capabilities, GeneratedImage, GenerationRequest, Outcome
+from generators.adapters.base import (
+    AdapterDeclaration,
+    AdapterError,
+    Capabilities,
+    GeneratedImage,
+    GenerationRequest,
+    Outcome,
+)
 from generators.generations import retry_generations
 from generators.images import originals
 from generators.models import Budget, Charge, Generation, ImageModel, Price, Provider
@@ -29,9 +36,7 @@ Status = Generation.Status
 State = Charge.State
 
 
-@pytest.fixture(autouse=True)
-def _scripted_costs_money(settings: Any) -> None:
-    settings.PROVIDER_KEYS = {"scripted": "sk-very-secret"}
+pytestmark = pytest.mark.usefixtures("scripted_provider")
 
 
 def make_paid_model(units: dict[str, str] | None = None, estimate: str = "0.10", **fields: Any) -> ImageModel:
@@ -83,8 +88,8 @@ def test_the_price_is_that_of_the_day_and_the_next_one_is_not_there_yet(script: 
 
 
 @pytest.mark.django_db
-def test_what_is_drawn_here_costs_nothing(script: Script, settings: Any) -> None:
-    settings.PROVIDER_KEYS = {}
+def test_what_is_drawn_here_costs_nothing(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ScriptedGenerator, "declaration", AdapterDeclaration())
     script(draw_one())
     produce((generation := make_generation()).pk)
     assert status_of(generation) == Status.OK

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -36,8 +35,7 @@ def provider(db: None) -> Provider:
 
 
 @pytest.fixture
-def paid_model(provider: Provider, settings: Any) -> ImageModel:
-    settings.PROVIDER_KEYS = {"scripted": "key"}
+def paid_model(provider: Provider, scripted_provider: None) -> ImageModel:
     model = builders.make_model(adapter="scripted")
     Price.objects.create(model=model, valid_from="2026-01-01", units={"image": "1"}, estimate=1)
     return model

@@ -106,8 +106,7 @@ def test_what_waits_behind_others_is_not_sent_again_while_workers_take_rows() ->
 
 
 @pytest.mark.django_db
-def test_each_queue_is_judged_by_its_own_workers(settings: Any) -> None:
-    settings.PROVIDER_KEYS = {"openai": ""}
+def test_each_queue_is_judged_by_its_own_workers() -> None:
     now = timezone.now()
     told = {"sent_at": now - timedelta(minutes=2), "due_at": now - timedelta(minutes=1)}
     at_a_provider = make_generation(model=builders.make_model(adapter="openai"), **told)

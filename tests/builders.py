@@ -1,4 +1,4 @@
-"""What tests need to stand on: models that draw, prompts, boards, battles."""
+"""Builders of the rows that tests need: models, prompts, boards, battles and votes."""
 
 import itertools
 import uuid
@@ -53,7 +53,7 @@ def make_board(*, n_models: int = 3, n_prompts: int = 4, drawn: bool = False, **
 
 
 def make_edit_board(*, n_prompts: int = 3, n_sources: int = 1, drawn: bool = False, **fields: object) -> Board:
-    """A board whose prompts say how to change a drawing, each another one."""
+    """A board of edits, each prompt with its own source images."""
     board = make_board(n_prompts=0, task=Board.Task.IMAGE_EDIT, **fields)
     prompt_set = make_prompt_set(n_prompts)
     size = board.canvas_width, board.canvas_height
@@ -70,7 +70,7 @@ def make_edit_board(*, n_prompts: int = 3, n_sources: int = 1, drawn: bool = Fal
 
 
 def draw(board: Board) -> None:
-    """Fill the board's pool as a worker would, in this process."""
+    """Draw the board's pool in this process, as a worker would."""
     for generation in fill_pool(board):
         drawing.produce(generation.pk)
 
@@ -87,7 +87,7 @@ def make_vote(board: Board, winner: str = "model_a", key: uuid.UUID | None = Non
 def make_rater_battle(
     board: Board, text: str = "a red boat under two moons", key: uuid.UUID | None = None, *, drawn: bool = True
 ) -> Battle:
-    """A battle on a prompt that a rater typed, on a board that takes them."""
+    """A battle on a custom prompt, on a board that accepts them."""
     battle = open_rater_battle(board, key or uuid.uuid4(), text)
     if drawn:
         for generation in (battle.generation_a, battle.generation_b):

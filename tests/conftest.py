@@ -23,15 +23,15 @@ from tests.latch import Latch
 from tests.processes import Children, RedisServer
 from tests.settings import REQUIRE_SERVICES
 
-# Hypothesis measures by the clock, and a busy machine is no reason to fail.
+# A busy machine must not fail a test, so Hypothesis has no time limits.
 hypothesis_settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("tests")
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
-def lack(what: str) -> None:
-    """A required service that is missing fails; elsewhere its tests skip, saying so."""
+def report_missing(what: str) -> None:
+    """Fail if services are required, else skip the test."""
     if REQUIRE_SERVICES:
         pytest.fail(f"{what}: required by PARAGONE_REQUIRE_SERVICES", pytrace=False)
     pytest.skip(what)
@@ -40,16 +40,16 @@ def lack(what: str) -> None:
 @pytest.fixture(autouse=True)
 def _required_services(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("postgres") and connection.vendor != "postgresql":
-        lack("these tests do not run on PostgreSQL")
+        report_missing("the tests do not run on PostgreSQL")
     if request.node.get_closest_marker("redis") and not shutil.which("redis-server"):
-        lack("redis-server is not installed")
+        report_missing("redis-server is not installed")
     if request.node.get_closest_marker("browser") and not shutil.which("chromium"):
-        lack("chromium is not installed")
+        report_missing("chromium is not installed")
 
 
 @pytest.fixture(autouse=True)
 def _own_media(settings, tmp_path: Path) -> Iterator[None]:
-    """Gives each test its own images, and keeps nothing in this process that belongs to another test's rows."""
+    """Each test has its own media folder, and no cache outlives it."""
     settings.MEDIA_ROOT = tmp_path / "media"
     for cached in (matchup_counts.read_matchup_counts, opening._weigh):
         cached.cache_clear()
@@ -59,7 +59,7 @@ def _own_media(settings, tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Stops the time of this process, for ``timezone.now`` and ``time.sleep``. The test moves it on."""
+    """A stopped clock behind ``timezone.now`` and ``time.sleep``, which the test advances."""
     clock = Clock()
     monkeypatch.setattr(timezone, "now", clock.read)
     monkeypatch.setattr(time, "sleep", clock.sleep)
@@ -69,19 +69,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
-        pytest.skip(f"the shared data is not at {SHARED_DATA}")
+        pytest.skip(f"there is no shared data at {SHARED_DATA}")
     return SHARED_DATA
 
 
 @pytest.fixture
 def board(db: None) -> Board:
-    """Three models, four prompts, every image drawn."""
+    """A board with three models, four prompts and all images."""
     return builders.make_board(n_models=3, n_prompts=4, drawn=True)
 
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis of the test's own, on a free port, that keeps nothing."""
+    """A Redis for this test alone, on a free port, without persistence."""
     with RedisServer(tmp_path) as server:
         yield server
 
@@ -93,8 +93,8 @@ def redis_url(redis: RedisServer) -> str:
 
 @pytest.fixture
 def sends_to_redis(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let this process, too, send its messages to the test's Redis."""
-    # celery reads this variable at every new connection, before its settings.
+    """Make this process send its messages to the Redis of the test."""
+    # Celery reads this variable at every new connection, before its settings.
     monkeypatch.setenv("CELERY_BROKER_URL", redis.url)
     monkeypatch.setattr(current_app, "_pool", None)
     monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
@@ -105,7 +105,7 @@ def sends_to_redis(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 @pytest.fixture
 def children(transactional_db: None, tmp_path: Path) -> Iterator[Children]:
-    """Starts workers and sites that share this test's database and images, and ends them before those go."""
+    """Starts workers and sites on the database and media folder of the test. They end before both are removed."""
     children = Children(tmp_path)
     yield children
     children.end()
@@ -113,14 +113,14 @@ def children(transactional_db: None, tmp_path: Path) -> Iterator[Children]:
 
 @pytest.fixture
 def latch(tmp_path: Path) -> Latch:
-    """Where this test holds the drawings of the adapter "slow"."""
+    """The latch at which drawings of the adapter "slow" wait."""
     (tmp_path / "latch").mkdir()
     return Latch(tmp_path / "latch")
 
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
-    """Sets what the adapter "scripted" does in this process."""
+    """Sets the function that the adapter "scripted" calls in this process."""
     monkeypatch.setitem(ADAPTERS, "scripted", "tests.fake_adapters.ScriptedGenerator")
     monkeypatch.setattr(ScriptedGenerator, "calls", [])
 

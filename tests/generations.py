@@ -1,4 +1,4 @@
-"""Generations under test: asked for, watched and counted."""
+"""Generations under test: created, reloaded and awaited."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,14 +16,14 @@ from tests.processes import wait_until
 
 
 def request_slow_generations(latch: Latch, n: int = 1) -> list[Generation]:
-    """Generations of a model that begins to draw when a worker takes them and ends when the latch opens."""
+    """Request generations of the adapter "slow", whose drawing waits until the latch opens."""
     model = builders.make_model(adapter="slow", settings={"folder": str(latch.folder)})
     prompt = builders.make_prompt_set(1).prompts.get()
     return request_generations([(model, prompt, seed) for seed in range(n)], width=16, height=16)
 
 
 def make_generation(**fields: Any) -> Generation:
-    """A generation of the scripted adapter, waiting to be drawn; nobody is told of it."""
+    """A pending generation of the adapter "scripted". No message is sent for it."""
     defaults = {
         "model": builders.make_model(adapter="scripted"),
         "prompt": builders.make_prompt_set(1).prompts.get(),
@@ -35,7 +35,7 @@ def make_generation(**fields: Any) -> Generation:
 
 
 def return_or_raise(end: Any) -> GeneratedImage:
-    """What a script ends with."""
+    """End a script: raise ``end`` if it is an exception, else return it."""
     if isinstance(end, BaseException):
         raise end
     return end
@@ -51,11 +51,11 @@ def status_of(generation: Generation) -> str:
 
 def wait_for_ok(*wanted: Generation) -> None:
     pks = [generation.pk for generation in wanted]
-    wait_until(lambda: Generation.objects.ready().filter(pk__in=pks).count() == len(pks), "all are drawn")
+    wait_until(lambda: Generation.objects.ready().filter(pk__in=pks).count() == len(pks), "all generations are drawn")
 
 
 def after_every_claim() -> datetime:
-    """A time for the sweeper to believe in, when each claim made so far has run out."""
+    """A time, to pass to ``sweep``, at which every claim made so far has expired."""
     return timezone.now() + timedelta(seconds=settings.CLAIM_SECONDS + 1)
 
 

@@ -1,4 +1,4 @@
-"""Real brokers, workers, sites and browsers for the tests of faults. What a test starts, it also ends."""
+"""Processes of a test: real brokers, workers and sites, a plain browser, and waiting for them."""
 
 import http.client
 import os
@@ -88,7 +88,7 @@ def listens(port: int) -> bool:
 
 
 class Child:
-    """A process with a session of its own, so that whatever it starts can be ended with it."""
+    """A process in its own session, so that its children end with it."""
 
     def __init__(self, command: Sequence[str], log: Path, environment: dict[str, str] | None = None) -> None:
         self.command, self.log, self.environment = command, log, environment
@@ -108,7 +108,7 @@ class Child:
         self.ended = False
 
     def kill(self) -> None:
-        """SIGKILL to all of it at once, as when the power goes."""
+        """Send SIGKILL to the process and all its children, as in a power cut."""
         if not self.ended:
             self.signal(signal.SIGKILL)
             self.process.wait()
@@ -121,15 +121,15 @@ class Child:
             pass
 
     def wait_for_log(self, text: str) -> None:
-        def said() -> bool:
+        def is_logged() -> bool:
             assert self.process.poll() is None, f"ended with {self.process.returncode}: {self.log.read_text()[-2000:]}"
             return text in self.log.read_text(errors="replace")
 
-        wait_until(said, f"{text!r} in {self.log}")
+        wait_until(is_logged, f"{text!r} in {self.log}")
 
 
 class RedisServer:
-    """A Redis that keeps nothing: whoever stops it loses every message. It comes back on the same port."""
+    """A Redis without persistence: stopping it loses all messages. It restarts on the same port."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -158,7 +158,7 @@ class RedisServer:
             self.child = None
 
     def pause(self) -> None:
-        """From here on it takes connections and answers nothing."""
+        """Accept connections but answer nothing, until ``resume``."""
         assert self.child
         self.child.signal(signal.SIGSTOP)
 
@@ -175,7 +175,7 @@ class RedisServer:
 
 
 def test_database_url() -> str:
-    """Where another process finds the database of the running test."""
+    """The URL of the running test's database, for another process."""
     name = connection.settings_dict["NAME"]
     if connection.vendor == "sqlite":
         return f"sqlite:///{name}"
@@ -200,21 +200,21 @@ def child_environment(**changes: str) -> dict[str, str]:
 
 
 class Children:
-    """Starts workers and sites in the background of one test and ends them with it."""
+    """The workers and sites of one test, which end with it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.started: list[Child] = []
 
     def start_worker(self, broker_url: str, *, concurrency: int = 1, **environment: str) -> Child:
-        """A worker with this many drawing processes, which knows the adapters of the tests too."""
+        """Start a worker with ``concurrency`` processes, which also knows the fake adapters."""
         name = f"worker{len(self.started)}"
         pool = ["--pool", "prefork", "--concurrency", str(concurrency), "--queues", QUEUES]
-        lone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+        alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         celery = [sys.executable, "-m", "celery", "-A", "tests.worker_app", "worker", "--loglevel", "INFO"]
         return self._start(
             name,
-            [*celery, "--hostname", f"{name}@test", *pool, *lone],
+            [*celery, "--hostname", f"{name}@test", *pool, *alone],
             child_environment(PARAGONE_BROKER_URL=broker_url, **environment),
         )
 
@@ -252,7 +252,7 @@ class Site:
     def crash(self) -> None:
         self.child.kill()
         # The process that listened is a child of the one just waited for.
-        wait_until(lambda: not listens(self.port), "nobody listens any more")
+        wait_until(lambda: not listens(self.port), "the port is free")
 
     def start_again(self) -> None:
         self.child.start()
@@ -280,30 +280,30 @@ class Page:
 
     def _find(self, pattern: str) -> str:
         found = re.search(pattern, self.text)
-        assert found, f"no {pattern} in the answer {self.status}: {self.text[:2000]}"
+        assert found, f"no {pattern} in the response {self.status}: {self.text[:2000]}"
         return found[1]
 
 
 class Browser:
-    """As much of a browser as a plain form needs: it keeps cookies and follows nothing."""
+    """A minimal browser for plain forms: it keeps cookies and follows no redirects."""
 
     def __init__(self, port: int, cookies: Iterable[tuple[str, str]] = ()) -> None:
         self.port, self.cookies = port, dict(cookies)
 
     def copy(self) -> "Browser":
-        """Another tab, with the cookies as they are now."""
+        """Another tab with the present cookies."""
         return Browser(self.port, self.cookies.items())
 
     def get(self, path: str) -> Page:
-        return self._ask("GET", path, None, {})
+        return self._send("GET", path, None, {})
 
     def vote(self, page: Page, winner: str, *, htmx: bool = False) -> Page:
-        """Press a button of a battle's page."""
+        """Submit the vote form of a battle page."""
         body = urlencode({"csrfmiddlewaretoken": page.csrf_token, "winner": winner})
         headers = {"Content-Type": "application/x-www-form-urlencoded"} | ({"HX-Request": "true"} if htmx else {})
-        return self._ask("POST", page.vote_path, body, headers)
+        return self._send("POST", page.vote_path, body, headers)
 
-    def _ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Page:
+    def _send(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Page:
         link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())

@@ -9,14 +9,14 @@ from evaluation.ratings.counts import Counts
 
 @st.composite
 def tables(draw: st.DrawFn, max_models: int = 5, max_count: int = 20) -> Counts:
-    """Tables of 1 to ``max_models`` models, sparse and dense, some of them in pieces."""
+    """Tables of counts of 1 to ``max_models`` models, sparse and dense, some disconnected."""
     m = draw(st.integers(1, max_models))
     table = draw(arrays(np.int64, (m, m, 4), elements=st.integers(0, max_count), fill=st.just(0)))
     table[np.arange(m), np.arange(m)] = 0
     return Counts(tuple(range(m)), table)
 
 
-# Prompts as people write them, and as nobody would.
+# Words of prompts, in any order.
 WORDS = st.sampled_from(
     [
         *("a", "two", "12", "the", "no", "red", "small", "and", "it", "“HI”", "'x'", ",", ".", "sea", "night"),

@@ -1,4 +1,4 @@
-"""What the import contracts cannot see: the house's fixed top, imports at run time, the size of files."""
+"""Architecture beyond the import contracts: empty top packages, imports at run time, the size of files."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ def modules_after(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_the_three_packages_import_nothing_by_themselves() -> None:
+def test_the_three_packages_have_an_empty_init() -> None:
     for package in ("arena", "evaluation", "generators"):
         assert (ROOT / package / "__init__.py").read_text() == ""
 
@@ -27,13 +27,13 @@ def test_ratings_and_adapters_work_in_a_notebook_without_settings() -> None:
     assert not loaded & {"django", "celery", *HEAVY}
 
 
-def test_the_site_starts_without_what_only_workers_and_charts_need() -> None:
+def test_the_site_starts_without_the_libraries_of_workers_and_charts() -> None:
     loaded = modules_after("import arena.wsgi, arena.urls")
     assert "django" in loaded
     assert not loaded & {*HEAVY, "plotly", "pandas", "pyarrow", "numba", "llvmlite"}
 
 
-def test_torch_has_one_pinned_version_and_nothing_needs_torchvision() -> None:
+def test_torch_is_pinned_and_nothing_needs_torchvision() -> None:
     pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     assert "torch==2.13.0" in pins
     assert all("==" in pin for pin in pins)

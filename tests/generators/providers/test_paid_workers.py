@@ -36,7 +36,7 @@ pytestmark = [
 
 
 class ImagesServer:
-    """OpenAI's images endpoint: draws, keeps a bill, and fails as often as it is told to."""
+    """OpenAI's images endpoint. It draws, counts what it bills, and fails three times in ten if ``fails``."""
 
     def __init__(self, server: HTTPServer, *, fails: bool = False) -> None:
         self.server, self.fails = server, fails
@@ -50,20 +50,20 @@ class ImagesServer:
         with self.lock:
             self.calls[asked["prompt"]] += 1
             number = sum(self.calls.values())
-            fault = self.fault(number) if self.fails else None
-            if fault is None:
+            failure = self.find_failure(number) if self.fails else None
+            if failure is None:
                 self.billed += asked.get("n", 1)
-        if fault:
-            status, code, headers = fault
-            body = {"error": {"message": f"fault {code}", "type": "error", "code": code, "param": None}}
+        if failure:
+            status, code, headers = failure
+            body = {"error": {"message": f"failure {code}", "type": "error", "code": code, "param": None}}
             return Response(json.dumps(body), status, headers, content_type="application/json")
         images = [paint(number + i) for i in range(asked.get("n", 1))]
         body = {"created": 0, "data": [{"b64_json": base64.b64encode(image).decode()} for image in images]}
         return Response(json.dumps(body), content_type="application/json")
 
     @staticmethod
-    def fault(number: int) -> tuple[int, str, dict[str, str]] | None:
-        """Three of ten: a plain failure, a limit, and a refusal."""
+    def find_failure(number: int) -> tuple[int, str, dict[str, str]] | None:
+        """Three of ten calls fail: a server error, a rate limit and a refusal."""
         return {
             3: (500, "server_error", {}),
             6: (429, "rate_limit_exceeded", {"retry-after": "0.1"}),
@@ -96,26 +96,26 @@ def test_a_worker_killed_at_any_point_loses_no_image_and_pays_for_none_twice(
     paid, free = make_openai_model(provider), builders.make_model(adapter="sketch")
     prompt = builders.make_prompt_set(1).prompts.get()
     costly, cheap = request_generations([(model, prompt, 0) for model in (paid, free)], width=96, height=96)
-    hold = f"{point} {latch.folder}"
-    worker = children.start_worker(redis.url, concurrency=2, PARAGONE_OPENAI_KEY="sk-test", PARAGONE_TEST_PAUSE=hold)
-    wait_until(lambda: len(latch.arrivals()) == 2, "both drawings are held")
+    pause = f"{point} {latch.folder}"
+    worker = children.start_worker(redis.url, concurrency=2, PARAGONE_OPENAI_KEY="sk-test", PARAGONE_TEST_PAUSE=pause)
+    wait_until(lambda: len(latch.arrivals()) == 2, "both drawings are paused")
     worker.kill()
-    n_calls = {"taken": 0, "claimed": 0, "reserved": 0, "answered": 1, "stored": 1}[point]
+    n_calls = {"received": 0, "claimed": 0, "reserved": 0, "answered": 1, "stored": 1}[point]
     assert sum(provider.calls.values()) == n_calls
-    expected = Status.PENDING if point == "taken" else Status.RUNNING
+    expected = Status.PENDING if point == "received" else Status.RUNNING
     assert (status_of(costly), status_of(cheap)) == (expected, expected)
 
     sweep(after_every_claim())
     children.start_worker(redis.url, concurrency=2, PARAGONE_OPENAI_KEY="sk-test")
     wait_until(lambda: status_of(cheap) == Status.OK, "the free one is drawn")
-    if point in {"taken", "claimed"}:
+    if point in {"received", "claimed"}:
         wait_until(lambda: status_of(costly) == Status.OK, "the paid one is drawn")
         assert sum(provider.calls.values()) == 1
     else:
         row = reload(costly)
         assert (row.status, row.reason) == (Status.FAILED, "answer_lost")
         with Redis(port=redis.port) as broker:
-            wait_until(lambda: broker.llen("api") == 0, "the broker has nothing left to say")
+            wait_until(lambda: broker.llen("api") == 0, "all messages are handled")
         assert sum(provider.calls.values()) == n_calls, "the call was not made again"
         charge = Charge.objects.get(generation=costly)
         assert (charge.state, charge.amount) == (Charge.State.UNKNOWN, PRICE)
@@ -125,7 +125,9 @@ def test_a_worker_killed_at_any_point_loses_no_image_and_pays_for_none_twice(
     assert kept <= {file.name for file in stored_originals()}
 
 
-def test_two_workers_at_one_claim_make_one_call(children: Children, redis: RedisServer, provider: ImagesServer) -> None:
+def test_two_workers_with_twenty_copies_of_a_message_make_one_call(
+    children: Children, redis: RedisServer, provider: ImagesServer
+) -> None:
     (generation,) = request_generations(
         [(make_openai_model(provider), builders.make_prompt_set(1).prompts.get(), 0)], width=96, height=96
     )
@@ -139,7 +141,7 @@ def test_two_workers_at_one_claim_make_one_call(children: Children, redis: Redis
     assert sum(provider.calls.values()) == reload(generation).attempts == 1
 
 
-def test_two_hundred_drawings_of_a_provider_that_fails_three_times_in_ten_all_end_and_the_sum_is_exact(
+def test_with_three_failures_in_ten_calls_all_drawings_end_and_the_charges_are_exact(
     children: Children, redis: RedisServer, provider: ImagesServer
 ) -> None:
     provider.fails = True
@@ -154,7 +156,7 @@ def test_two_hundred_drawings_of_a_provider_that_fails_three_times_in_ten_all_en
     rows = Generation.objects.filter(pk__in=[generation.pk for generation in wanted])
 
     def all_ended() -> bool:
-        # Nobody waits here as long as the providers of real images are left alone.
+        # Do not wait as long as between calls to a real provider.
         if not broker.llen("api"):
             rows.filter(status=Status.PENDING).update(due_at=timezone.now())
             sweep()

@@ -1,4 +1,4 @@
-"""Places at which a drawing in a worker can be held: between any two steps that change something."""
+"""Pause points: the steps of a drawing before which a worker can be stopped, one between any two state changes."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -8,23 +8,26 @@ from typing import Any
 from generators.workers import drawing
 from tests.latch import Latch
 
-# The step of generators.workers.drawing that comes next at each point.
+# By point, the step of generators.workers.drawing that comes next.
 PAUSE_POINTS = {
-    "taken": "claim_rows",  # the message was received, nothing is claimed
-    "claimed": "claim_batch",  # claimed, no charge is reserved
-    "reserved": "ask_adapter",  # the charge is reserved, the adapter is not called yet
+    "received": "claim_rows",  # the message is received, nothing is claimed
+    "claimed": "claim_batch",  # the row is claimed, no charge is reserved
+    "reserved": "ask_adapter",  # the charge is reserved, the adapter is not called
     "answered": "store_answers",  # the adapter has answered, nothing is stored
     "stored": "settle_image",  # the original is stored, the row does not say so
 }
 
 
-def hold(point: str, folder: Path) -> None:
-    def wait_at(function: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(function)
-        def held(*args: Any) -> Any:
+def pause_at(point: str, folder: Path) -> None:
+    """Make this process wait for the latch in ``folder`` before the step after ``point``."""
+
+    def pause_before(step: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(step)
+        def paused(*args: Any) -> Any:
             Latch(folder).wait()
-            return function(*args)
+            return step(*args)
 
-        return held
+        return paused
 
-    setattr(drawing, PAUSE_POINTS[point], wait_at(getattr(drawing, PAUSE_POINTS[point])))
+    name = PAUSE_POINTS[point]
+    setattr(drawing, name, pause_before(getattr(drawing, name)))

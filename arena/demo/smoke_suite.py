@@ -10,7 +10,7 @@ from django.conf import settings
 
 from arena.demo.processes import Child, DemoError
 from evaluation.models import Run
-from evaluation.reports.build import make_report
+from evaluation.runs.reports import make_report
 from evaluation.reports.html import to_html
 from evaluation.runs import lifecycle
 from evaluation.suites.suite import load_suite

@@ -1,59 +1,51 @@
-"""Figures of the leaderboard: inline bars for the table and plotly figures for the page."""
+"""Charts of a leaderboard: interval bars in the table, and plotly figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from arena.models import Rating
+from evaluation.reports.interval_bar import Axis, IntervalBar, make_interval_bar
 from generators.models import ImageModel
 
-# Okabe & Ito's colours that can be told apart by the colour-blind, without vermilion: that one is the in-house model's.
+# Okabe & Ito's palette for the colour-blind, without vermilion, which is the in-house model's.
 PALETTE = ("#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a6a53", "#6a51a3")
 IN_HOUSE = "#d1401f"
 
 
 def color_of(model: ImageModel) -> str:
-    """A model's one colour, the same in every chart and for ever."""
+    """The model's colour, the same in every chart."""
     return IN_HOUSE if model.in_house else PALETTE[model.pk % len(PALETTE)]
 
 
 @dataclass(frozen=True)
-class Axis:
-    """The common axis of the table's interval bars, in rating points."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class IntervalBar:
-    """A row of the table: where its interval lies on the common axis, in percent of the axis."""
+class RatingRow:
+    """A row of the table: a rating with its interval bar."""
 
     rating: Rating
-    left: float
-    middle: float
-    width: float
+    bar: IntervalBar | None
     color: str
 
 
-def interval_bars(ratings: Sequence[Rating]) -> tuple[Axis | None, list[IntervalBar]]:
-    """The axis that holds every interval, and each rating's bar on it."""
-    intervals = [(r, r.value, r.ci_low, r.ci_high) for r in ratings]
+def list_rating_rows(ratings: Sequence[Rating]) -> tuple[Axis | None, list[RatingRow]]:
+    """The rows of the ratings that have an interval, and the one axis of their bars, in rating points."""
     known = [
-        (r, v, low, high) for r, v, low, high in intervals if v is not None and low is not None and high is not None
+        (rating, rating.value, rating.ci_low, rating.ci_high)
+        for rating in ratings
+        if rating.value is not None and rating.ci_low is not None and rating.ci_high is not None
     ]
     if not known:
         return None, []
-    axis = Axis(min(low for _, _, low, _ in known), max(high for *_, high in known))
-    percent = 100.0 / ((axis.high - axis.low) or 1.0)
+    low, high = min(low for _, _, low, _ in known), max(high for *_, high in known)
+    axis = Axis(low, high if high > low else low + 1.0)
     return axis, [
-        IntervalBar(r, percent * (low - axis.low), percent * (v - axis.low), percent * (high - low), color_of(r.model))
-        for r, v, low, high in known
+        RatingRow(rating, make_interval_bar(*numbers, axis=axis, write="{:.0f}".format), color_of(rating.model))
+        for rating, *numbers in known
     ]
 
 
 def interval_plot(ratings: Sequence[Rating]) -> str:
     """Plotly figure (JSON) of each rating with its interval, best at the top; the page adds its colours."""
-    # Imported here because it takes longer than everything else that the web process needs.
+    # Imported here because it takes longer to load than the rest of the web process.
     import plotly.graph_objects as go
 
     shown = list(reversed(ratings))

@@ -1,20 +1,19 @@
-"""A report as JUnit XML: one test case for each rule of the gate.
+"""JUnit XML of a run report: one test case for each rule of the gate.
 
-A failed rule is a ``failure`` and an inconclusive one an ``error``: GitLab, Jenkins and GitHub's reporters all show an
-error as red, and a skipped test as if nothing were wrong. Metrics without a rule are properties of the suite and no
-test cases: they promise nothing, so they can neither pass nor fail. Where no rule was judged one case is an error, for
-a file without test cases looks green.
+A failed rule is a ``failure`` and an inconclusive one an ``error``: GitLab, Jenkins and GitHub's reporters show errors
+in red, but skipped tests as if nothing were wrong. Metrics without a rule are properties of the suite, not test cases.
+If no rule was judged, the file holds one error, because a file without test cases looks green.
 """
 
 import re
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from evaluation.number_format import with_unit, write_number
+from evaluation.number_format import write_interval, write_value
 from evaluation.reports.report import RunReport, find_seconds
 from evaluation.results import MetricOutcome, RuleVerdict
 
-# What XML 1.0 has no way to write, not even escaped.
+# Characters that XML 1.0 cannot hold, even escaped.
 FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 TAGS: Final = {"fail": "failure", "inconclusive": "error"}
@@ -46,7 +45,7 @@ def _list_cases(report: RunReport) -> tuple[RuleVerdict, ...]:
     if report.verdict and report.verdict.rules:
         return report.verdict.rules
     reason = f"The run is {report.status} and has no verdict." if not report.verdict else "The suite has no rules."
-    return (RuleVerdict(rule="the gate has rules", label="gate", outcome="inconclusive", reason=reason),)
+    return (RuleVerdict(rule="the suite has a verdict", label="gate", outcome="inconclusive", reason=reason),)
 
 
 def _add_case(suite: ET.Element, rule: RuleVerdict, classname: str) -> None:
@@ -61,7 +60,7 @@ def _add_case(suite: ET.Element, rule: RuleVerdict, classname: str) -> None:
 
 def _list_properties(report: RunReport) -> list[tuple[str, str]]:
     baseline = report.baseline
-    facts = [
+    about = [
         ("run", report.run),
         ("model", f"{report.model.slug} {report.model.revision}".strip()),
         ("baseline", f"{baseline.slug} {baseline.revision}".strip() if baseline else ""),
@@ -69,17 +68,18 @@ def _list_properties(report: RunReport) -> list[tuple[str, str]]:
         ("verdict", report.verdict.outcome if report.verdict else ""),
     ]
     metrics = [(f"metric.{outcome.label}", _write(outcome)) for outcome in report.outcomes]
-    return [(name, value) for name, value in facts if value] + metrics
+    return [(name, value) for name, value in about if value] + metrics
 
 
 def _write(outcome: MetricOutcome) -> str:
     counts = f"{outcome.n_scored} scored, {outcome.n_unscored} unscored"
     if outcome.value is None:
         return f"unscored: {outcome.reason} ({counts})"
-    value = with_unit(write_number(outcome.value), outcome.unit)
+    value = write_value(outcome.value, outcome.unit)
     if outcome.ci_low is None or outcome.ci_high is None:
         return f"{value} ({counts})"
-    return f"{value}, interval {write_number(outcome.ci_low)} to {write_number(outcome.ci_high)} ({counts})"
+    interval = write_interval(outcome.ci_low, outcome.ci_high, outcome.unit)
+    return f"{value}, {100 * outcome.confidence:g} % interval {interval} ({counts})"
 
 
 def _clean(text: str) -> str:

@@ -1,31 +1,31 @@
-"""A report as a comment on a pull request: GitHub's Markdown, fewer than 60 lines whatever the suite."""
+"""Markdown report: a comment on a pull request in GitHub's dialect, under 60 lines for any suite."""
 
 import re
 import unicodedata
 from typing import Final
 
-from evaluation.number_format import with_unit, write_number, write_signed
+from evaluation.number_format import write_difference, write_difference_interval, write_interval, write_value
 from evaluation.reports.report import RunReport, SampleReport, find_worst, rank_outcomes, rank_rules
 from evaluation.results import MetricOutcome, RuleVerdict
 
 SIGNS: Final = {"pass": "✅ PASS", "fail": "❌ FAIL", "inconclusive": "⚠️ INCONCLUSIVE"}
-MOST_RULES, MOST_METRICS, MOST_WORST, MOST_WARNINGS = 12, 16, 5, 3
-LONGEST = 160
+MAX_RULES, MAX_METRICS, MAX_WORST, MAX_WARNINGS = 12, 16, 5, 3
+MAX_TEXT = 160
 
 
 def to_markdown(report: RunReport) -> str:
-    """The verdict, the rules (failed first), the metrics and the five worst samples. What is left out is counted."""
+    """The verdict, the rules (failed first), the metrics and the five worst samples. Omitted rows are counted."""
     sections = [_head(report), _list_rules(report), _list_metrics(report), _list_worst(report), _list_warnings(report)]
     foot = f"Run {escape(report.run)} · suite digest {escape(report.suite.digest[:12])}"
     return "\n\n".join("\n".join(lines) for lines in [*sections, [f"<sub>{foot}</sub>"]] if lines) + "\n"
 
 
-def escape(text: str, longest: int = LONGEST) -> str:
-    """Any text as one harmless line: no markup, no mention of a user or an issue, no link, no turned direction."""
+def escape(text: str, longest: int = MAX_TEXT) -> str:
+    """The text as one line without markup, mentions, references, links or changes of direction."""
     visible = "".join(c for c in " ".join(text.split()) if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co"})
     cut = visible if len(visible) <= longest else f"{visible[: longest - 1].rstrip()}…"
     marked = re.sub(r"[\\`*_{}\[\]<>#!|~&@$^]", lambda found: f"&#{ord(found[0])};", cut)
-    # Hosts make mentions, references, links and emoji of "@name", "#1", "www." and ":x" after decoding entities.
+    # GitHub makes mentions, references, links and emoji of "@name", "#1", "www." and ":x" after decoding entities.
     return re.sub(r"(&#64;|&#35;|:(?=\S)|(?i:www)(?=\.))", r"\1&#8203;", marked)
 
 
@@ -36,11 +36,11 @@ def _head(report: RunReport) -> list[str]:
         f" Baseline: {_name(report.baseline.name, report.baseline.revision)}." if report.baseline else " No baseline."
     )
     drawn = f"{report.n_drawn:,} of {report.n_samples:,} samples drawn"
-    lost = f", {report.n_refused:,} refused, {report.n_failed:,} failed"
-    spent = "" if report.usd is None else f", US$ {report.usd:,.2f}"
+    not_drawn = f", {report.n_refused:,} refused, {report.n_failed:,} failed"
+    spent = "" if report.usd is None else f", ${report.usd:,.2f}"
     commit = f" Commit {escape(report.commit, 60)}." if report.commit else ""
     state = "" if report.status == "done" else f" The run is {escape(report.status)}."
-    return [title, "", f"{drawn}{lost}{spent}.{against}{commit}{state}"]
+    return [title, "", f"{drawn}{not_drawn}{spent}.{against}{commit}{state}"]
 
 
 def _name(name: str, revision: str) -> str:
@@ -50,15 +50,15 @@ def _name(name: str, revision: str) -> str:
 def _list_rules(report: RunReport) -> list[str]:
     rules = rank_rules(report)
     if not rules:
-        return ["No rule was judged, so nothing is promised."]
+        return ["No rule was judged."]
     rows = [
-        f"| {SIGNS[rule.outcome]} | {escape(rule.rule)} | {escape(rule.reason, 240)}{_more(rule)} |"
-        for rule in rules[:MOST_RULES]
+        f"| {SIGNS[rule.outcome]} | {escape(rule.rule)} | {escape(rule.reason, 240)}{_write_needed(rule)} |"
+        for rule in rules[:MAX_RULES]
     ]
-    return ["| Verdict | Rule | Why |", "|---|---|---|", *rows, *_count_rest(len(rules) - MOST_RULES, "rule")]
+    return ["| Verdict | Rule | Why |", "|---|---|---|", *rows, *_count_rest(len(rules) - MAX_RULES, "rule")]
 
 
-def _more(rule: RuleVerdict) -> str:
+def _write_needed(rule: RuleVerdict) -> str:
     return "" if rule.samples_needed is None else f" **{rule.samples_needed:,} more samples** would decide it."
 
 
@@ -68,23 +68,23 @@ def _list_metrics(report: RunReport) -> list[str]:
     rows = [
         f"| {escape(outcome.title, 60)} | {_write_value(outcome)} | {_write_interval(outcome)} "
         f"| {_write_difference(outcome)} | {outcome.n_scored:,} / {outcome.n_unscored:,} |"
-        for outcome in report.outcomes[:MOST_METRICS]
+        for outcome in report.outcomes[:MAX_METRICS]
     ]
     head = ["| Metric | Value | Interval | Against the baseline | Scored / unscored |", "|---|---:|---:|---:|---:|"]
-    return [*head, *rows, *_count_rest(len(report.outcomes) - MOST_METRICS, "metric")]
+    return [*head, *rows, *_count_rest(len(report.outcomes) - MAX_METRICS, "metric")]
 
 
 def _write_value(outcome: MetricOutcome) -> str:
     if outcome.value is None:
         return f"unscored: {escape(outcome.reason, 120)}"
     arrow = {True: " ↑", False: " ↓", None: ""}[outcome.higher_is_better]
-    return f"**{escape(with_unit(write_number(outcome.value), outcome.unit))}**{arrow}"
+    return f"**{escape(write_value(outcome.value, outcome.unit))}**{arrow}"
 
 
 def _write_interval(outcome: MetricOutcome) -> str:
     if outcome.ci_low is None or outcome.ci_high is None:
         return "–"
-    return f"{write_number(outcome.ci_low)} to {write_number(outcome.ci_high)}"
+    return escape(write_interval(outcome.ci_low, outcome.ci_high, outcome.unit))
 
 
 def _write_difference(outcome: MetricOutcome) -> str:
@@ -94,16 +94,17 @@ def _write_difference(outcome: MetricOutcome) -> str:
     if found.difference is None:
         return escape(found.reason, 120)
     if found.ci_low is None or found.ci_high is None:
-        return write_signed(found.difference)
-    return f"{write_signed(found.difference)} ({write_signed(found.ci_low)} to {write_signed(found.ci_high)})"
+        return escape(write_difference(found.difference, outcome.unit))
+    interval = write_difference_interval(found.ci_low, found.ci_high, outcome.unit)
+    return escape(f"{write_difference(found.difference, outcome.unit)} ({interval})")
 
 
 def _list_worst(report: RunReport) -> list[str]:
-    outcome, worst = _find_telling(report)
+    outcome, worst = _choose_worst(report)
     if outcome is None:
         return []
     rows = [
-        f"| {escape(sample.prompt)} | {sample.seed} | {_write_score(sample, outcome.label)} "
+        f"| {escape(sample.prompt)} | {sample.seed} | {_write_score(sample, outcome)} "
         f"| {escape(sample.scores[outcome.label].note)} |"
         for sample in worst
     ]
@@ -116,25 +117,25 @@ def _list_worst(report: RunReport) -> list[str]:
     ]
 
 
-def _find_telling(report: RunReport) -> tuple[MetricOutcome | None, list[SampleReport]]:
-    """The metric whose worst samples say most: of the gravest rule that knows single samples, else the first."""
+def _choose_worst(report: RunReport) -> tuple[MetricOutcome | None, list[SampleReport]]:
+    """The worst samples of the metric with the most severe verdict that has scores of samples."""
     for outcome in rank_outcomes(report):
-        if worst := find_worst(report, outcome, MOST_WORST):
+        if worst := find_worst(report, outcome, MAX_WORST):
             return outcome, worst
     return None, []
 
 
-def _write_score(sample: SampleReport, label: str) -> str:
-    value = sample.scores[label].value
-    return "–" if value is None else write_number(value)
+def _write_score(sample: SampleReport, outcome: MetricOutcome) -> str:
+    value = sample.scores[outcome.label].value
+    return "–" if value is None else escape(write_value(value, outcome.unit))
 
 
 def _list_warnings(report: RunReport) -> list[str]:
-    kept = [f"- {escape(warning, 240)}" for warning in report.warnings[:MOST_WARNINGS]]
-    rest = len(report.warnings) - MOST_WARNINGS
+    kept = [f"- {escape(warning, 240)}" for warning in report.warnings[:MAX_WARNINGS]]
+    rest = len(report.warnings) - MAX_WARNINGS
     return [*kept, *([f"- and {rest} more warnings"] if rest > 0 else [])]
 
 
 def _count_rest(n: int, noun: str) -> list[str]:
-    """A table's last row."""
+    """The last row of a table, which counts the rows left out."""
     return [f"| … | and {n} more {noun}{'s' if n > 1 else ''}: see the HTML report | |"] if n > 0 else []

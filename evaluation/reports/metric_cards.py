@@ -1,31 +1,40 @@
-"""A metric on the HTML report: its number, the charts of it, and everything that the number depends on."""
+"""Metric cards of an HTML report: a metric's value, its charts, and everything that the value depends on."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from evaluation.number_format import with_unit, write_number, write_signed
-from evaluation.reports.charts import GroupBars, IntervalBar, draw_groups, draw_interval
+from evaluation.number_format import (
+    write_difference,
+    write_difference_interval,
+    write_interval,
+    write_limit,
+    write_signed,
+    write_value,
+)
+from evaluation.reports.group_charts import GroupBars, draw_groups
+from evaluation.reports.interval_bar import Bound, IntervalBar, Reference, make_interval_bar
 from evaluation.reports.report import SEVERITY, RunReport
 from evaluation.results import Comparison, MetricOutcome
-from evaluation.suites.gate import Demand, list_demands
+from evaluation.suites.gate import Requirement, list_requirements
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric against the baseline. ``sense``: better, worse, or unclear where the interval does not tell."""
+    """Difference from the baseline. ``direction``: better, worse, or unclear if the interval contains 0."""
 
     text: str
     interval: str
-    sense: str
-    words: str
+    direction: str
+    phrase: str
     bar: IntervalBar | None
 
 
 @dataclass(frozen=True)
-class Card:
-    """``state`` is the gravest verdict of the rules on the metric, "" where none is."""
+class MetricCard:
+    """``state`` is the most severe verdict of the rules on the metric, "" without a rule."""
 
     outcome: MetricOutcome
     state: str
@@ -37,67 +46,89 @@ class Card:
     difference: Difference | None
     groups: list[GroupBars]
     reasons: list[tuple[str, int]]
-    facts: str
+    identity: str
 
 
-def make_card(report: RunReport, outcome: MetricOutcome) -> Card:
+def make_metric_card(report: RunReport, outcome: MetricOutcome) -> MetricCard:
     """The card of one of the report's metrics."""
-    demands = [d for rule in report.policy if rule.metric == outcome.label for d in list_demands(rule, report.outcomes)]
-    baseline = outcome.comparison.baseline if outcome.comparison else None
-    return Card(
+    rules = [rule for rule in report.policy if rule.metric == outcome.label]
+    requirements = [requirement for rule in rules for requirement in list_requirements(rule, report.outcomes)]
+    baseline, write = (
+        outcome.comparison.baseline if outcome.comparison else None,
+        partial(write_value, unit=outcome.unit),
+    )
+    return MetricCard(
         outcome=outcome,
         state=find_state(report, outcome.label),
-        value="–" if outcome.value is None else write_number(outcome.value),
+        value="–" if outcome.value is None else write(outcome.value),
         direction={True: "higher is better", False: "lower is better", None: ""}[outcome.higher_is_better],
-        interval=_write_interval(outcome.ci_low, outcome.ci_high),
+        interval=_write_interval(outcome),
         confidence=f"{100 * outcome.confidence:g} %",
-        bar=draw_interval(
+        bar=make_interval_bar(
             outcome.value,
             outcome.ci_low,
             outcome.ci_high,
-            None if baseline is None else (baseline, f"baseline {write_number(baseline)}"),
-            [demand for demand in demands if demand.of == "value"],
+            reference=None if baseline is None else Reference(baseline, f"baseline {write(baseline)}", "diamond"),
+            bounds=[
+                _make_bound(requirement, write_limit(requirement.bound, outcome.unit))
+                for requirement in requirements
+                if requirement.of == "value"
+            ],
+            write=write,
         ),
-        difference=_compare(outcome, demands) if outcome.comparison else None,
+        difference=_compare(outcome, requirements) if outcome.comparison else None,
         groups=draw_groups(outcome),
         reasons=sorted(outcome.reasons.items(), key=lambda reason: (-reason[1], reason[0])),
-        facts=write_json(outcome.identity),
+        identity=write_json(outcome.identity),
     )
 
 
 def find_state(report: RunReport, label: str) -> str:
-    """The gravest verdict of the rules on a metric, "" where there is none."""
+    """The most severe verdict of the rules on a metric, "" without a rule."""
     found = {rule.outcome for rule in report.verdict.rules if rule.label == label} if report.verdict else set()
     return next((outcome for outcome in SEVERITY if outcome in found), "")
 
 
 def write_json(content: Mapping[str, Any]) -> str:
-    """For people to read; what JSON cannot hold is written as Python does."""
+    """Indented JSON for people; values that JSON has no type for are written as Python prints them."""
     return json.dumps(content, indent=2, ensure_ascii=False, default=str)
 
 
-def _compare(outcome: MetricOutcome, demands: Sequence[Demand]) -> Difference | None:
-    found = outcome.comparison
+def _make_bound(requirement: Requirement, limit: str) -> Bound:
+    label = f"{'at least' if requirement.at_least else 'at most'} {limit}"
+    return Bound(requirement.bound, requirement.at_least, label)
+
+
+def _compare(outcome: MetricOutcome, requirements: Sequence[Requirement]) -> Difference | None:
+    found, unit = outcome.comparison, outcome.unit
     if found is None or found.difference is None:
         return None
-    sense = _find_sense(found, outcome.higher_is_better)
-    words = {"better": "better than", "worse": "worse than", "unclear": "no clear difference from", "": "against"}
+    direction = _find_direction(found, outcome.higher_is_better)
+    phrases = {"better": "better than", "worse": "worse than", "unclear": "no clear difference from", "": "against"}
+    interval = ""
+    if found.ci_low is not None and found.ci_high is not None:
+        interval = write_difference_interval(found.ci_low, found.ci_high, unit)
     return Difference(
-        text=with_unit(write_signed(found.difference), outcome.unit),
-        interval="" if found.ci_low is None or found.ci_high is None else _write_ends(found.ci_low, found.ci_high),
-        sense=sense,
-        words=words[sense],
-        bar=draw_interval(
+        text=write_difference(found.difference, unit),
+        interval=interval,
+        direction=direction,
+        phrase=phrases[direction],
+        bar=make_interval_bar(
             found.difference,
             found.ci_low,
             found.ci_high,
-            (0.0, "0 is no difference"),
-            [demand for demand in demands if demand.of == "difference"],
+            reference=Reference(0.0, "0 is no difference", "line"),
+            bounds=[
+                _make_bound(requirement, write_signed(requirement.bound, unit))
+                for requirement in requirements
+                if requirement.of == "difference"
+            ],
+            write=partial(write_signed, unit=unit),
         ),
     )
 
 
-def _find_sense(found: Comparison, higher_is_better: bool | None) -> str:
+def _find_direction(found: Comparison, higher_is_better: bool | None) -> str:
     if found.ci_low is None or found.ci_high is None or higher_is_better is None:
         return ""
     if found.ci_low <= 0.0 <= found.ci_high:
@@ -105,9 +136,7 @@ def _find_sense(found: Comparison, higher_is_better: bool | None) -> str:
     return "better" if (found.ci_low > 0.0) == higher_is_better else "worse"
 
 
-def _write_ends(low: float, high: float) -> str:
-    return f"{write_signed(low)} to {write_signed(high)}"
-
-
-def _write_interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{write_number(low)} to {write_number(high)}"
+def _write_interval(outcome: MetricOutcome) -> str:
+    if outcome.ci_low is None or outcome.ci_high is None:
+        return ""
+    return write_interval(outcome.ci_low, outcome.ci_high, outcome.unit)

@@ -1,4 +1,4 @@
-"""What is said of a finished run: plain values that every report is rendered from, and their JSON."""
+"""Run report: the plain values that the HTML, JSON, Markdown and JUnit reports are rendered from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ SCHEMA_VERSION: Final[Literal[1]] = 1
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedSuite:
-    """Of a suite: ``digest`` is of all that decides what is drawn, measured and demanded."""
+    """The suite. ``digest`` covers everything that decides which images are drawn, and how they are judged."""
 
     name: str
     version: str
@@ -26,7 +26,7 @@ class ReportedSuite:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedModel:
-    """Of a model: ``run`` is the key of the run that measured it."""
+    """A model; ``run`` is the key of the run that measured it."""
 
     slug: str
     name: str
@@ -36,7 +36,7 @@ class ReportedModel:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleScore:
-    """What a metric says of one sample: a value, or in ``error`` why there is none."""
+    """A metric's value for one sample, or in ``error`` the reason why it has none."""
 
     value: float | None
     note: str = ""
@@ -45,7 +45,7 @@ class SampleScore:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadLine:
-    """A line of text as it was read from an image. ``box``: its corners (x, y), in pixels of the original."""
+    """A line of text read from an image. ``box``: its corners (x, y), in pixels of the original."""
 
     text: str
     box: tuple[tuple[float, float], ...]
@@ -54,7 +54,7 @@ class ReadLine:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundObject:
-    """What a detector saw. ``box``: left, top, right, bottom, in pixels of the original."""
+    """An object found by a detector. ``box``: left, top, right, bottom, in pixels of the original."""
 
     label: str
     box: tuple[float, float, float, float]
@@ -64,9 +64,9 @@ class FoundObject:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleReport:
-    """One sample. ``image`` is the sha256 of the original, "" where there is none: ``reason`` says why.
+    """One sample. ``image`` is the sha256 of the original; if it is "", ``reason`` says why there is no image.
 
-    ``scores`` are by the label of the metric; a metric on prompts has its value with each sample of the prompt.
+    ``scores`` are by the metric's label; a metric on prompts repeats its value for each sample of the prompt.
     """
 
     prompt_key: str
@@ -85,13 +85,13 @@ class SampleReport:
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """A run, whole: what it was asked, what it found, what the gate made of it.
+    """A run with its samples, metrics and verdict.
 
-    ``policy`` are the rules that ``verdict`` is about. Times are ISO 8601; ``usd`` is None where nobody knows. Mappings
-    that hold anything (``spec``, an outcome's ``identity``) hold what JSON can.
+    ``policy`` holds the rules behind ``verdict``. Times are ISO 8601; ``usd`` is None if the cost is unknown. ``spec``
+    and the ``identity`` of an outcome hold JSON values.
     """
 
-    # Of all that is nested here, too: no unknown key, and numbers that are none by their names.
+    # Also applies to nested values: unknown keys are errors, and NaN and infinities are written as strings.
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid", ser_json_inf_nan="strings", json_schema_serialization_defaults_required=True
     )
@@ -119,7 +119,7 @@ class RunReport:
 
 
 def find_seconds(report: RunReport) -> float | None:
-    """How long the run took, None where its times do not say."""
+    """Duration of the run in seconds, None if a time is missing."""
     try:
         return (datetime.fromisoformat(report.finished) - datetime.fromisoformat(report.started)).total_seconds()
     except (ValueError, TypeError):
@@ -127,21 +127,21 @@ def find_seconds(report: RunReport) -> float | None:
 
 
 def rank_rules(report: RunReport) -> list[RuleVerdict]:
-    """The rules that failed first, then the undecided, then those that passed."""
+    """Rules by severity: failed, inconclusive, passed."""
     return sorted(report.verdict.rules, key=lambda rule: SEVERITY.index(rule.outcome)) if report.verdict else []
 
 
 def rank_outcomes(report: RunReport) -> list[MetricOutcome]:
-    """The metrics whose rules fail first, then the undecided, the passed, and those without a rule."""
-    gravity = {rule.label: SEVERITY.index(rule.outcome) for rule in reversed(rank_rules(report))}
-    return sorted(report.outcomes, key=lambda outcome: gravity.get(outcome.label, len(SEVERITY)))
+    """Metrics by the severity of their rules: failed, inconclusive, passed, without a rule."""
+    severity = {rule.label: SEVERITY.index(rule.outcome) for rule in reversed(rank_rules(report))}
+    return sorted(report.outcomes, key=lambda outcome: severity.get(outcome.label, len(SEVERITY)))
 
 
 def find_worst(report: RunReport, outcome: MetricOutcome, n: int) -> list[SampleReport]:
-    """The ``n`` samples with the worst values of a metric, worst first, one for each prompt.
+    """The ``n`` samples with the worst values of a metric, worst first, at most one for each prompt.
 
-    Empty where no sample has a value or neither direction is better. Samples as good as the best are left out, unless
-    all are alike.
+    Empty if no sample has a value or the metric has no better direction. Samples with the best value are left out
+    unless all values are equal.
     """
     if outcome.higher_is_better is None:
         return []

@@ -34,7 +34,7 @@ def leaderboard(request: HttpRequest, slug: str) -> HttpResponse:
     board = get_object_or_404(Board, slug=slug)
     newest = Leaderboard.objects.newest(board)
     rows = _rows(newest) if newest else []
-    axis, rated = charts.interval_bars(rows)
+    axis, rated = charts.list_rating_rows(rows)
     context = {
         "board": board,
         "leaderboard": newest,

@@ -11,13 +11,13 @@ from django.views.decorators.http import require_safe
 
 from arena.views.access import for_operators
 from evaluation.models import Run
-from evaluation.reports.build import make_report
 from evaluation.reports.html import to_html
 from evaluation.reports.json import to_json
 from evaluation.reports.junit import to_junit
 from evaluation.reports.markdown import to_markdown
 from evaluation.reports.report import RunReport
 from evaluation.runs.lifecycle import describe_progress
+from evaluation.runs.reports import make_report
 from generators.images import originals
 
 PAGE = 50

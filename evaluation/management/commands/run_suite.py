@@ -8,13 +8,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from evaluation.management.progress import ProgressLine
 from evaluation.models import Run
-from evaluation.reports.build import make_report
 from evaluation.reports.html import to_html
 from evaluation.reports.json import to_json
 from evaluation.reports.junit import to_junit
 from evaluation.reports.markdown import to_markdown
 from evaluation.runs import lifecycle
 from evaluation.runs.lifecycle import RunError
+from evaluation.runs.reports import make_report
 from evaluation.suites.gate import EXIT_CODES
 from evaluation.suites.suite import load_suite
 from generators.images import originals

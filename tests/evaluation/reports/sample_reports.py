@@ -1,4 +1,4 @@
-"""Reports for tests, and the images in them."""
+"""Sample reports for tests, and their images."""
 
 import io
 from dataclasses import replace
@@ -18,19 +18,19 @@ from evaluation.reports.report import (
 from evaluation.results import Comparison, MetricOutcome
 from evaluation.suites.gate import Rule, judge
 
-# What prompts and names may hold, and what no renderer may be broken by.
+# A text that breaks careless renderers.
 HOSTILE = (
     "<script>alert(1)</script> | `x` \"q\" 'q' & ]]> {{ 1 }} {% x %} @all #1 www.x.it \u202eabc\x00\x1b 🦊 שלום\n# no"
 )
 
 
 def make_outcome(**changes: Any) -> MetricOutcome:
-    """A text metric with a baseline; better than it, and sure of it."""
+    """A text metric, clearly better than its baseline."""
     fields: dict[str, Any] = {
         "label": "text-sentence-accuracy",
         "name": "text-sentence-accuracy",
         "title": "Text: sentence accuracy",
-        "unit": "",
+        "unit": "share",
         "higher_is_better": True,
         "min_samples": 30,
         "source": "AnyText (Tuo et al. 2023), section 5.1",
@@ -49,7 +49,7 @@ def make_outcome(**changes: Any) -> MetricOutcome:
 
 
 def make_sample(**changes: Any) -> SampleReport:
-    """A sign that was read wrongly."""
+    """A sign with a spelling mistake."""
     fields: dict[str, Any] = {
         "prompt_key": "sale",
         "prompt": "A shop window with a sign that says “SUMMER SALE”",
@@ -67,13 +67,14 @@ def make_sample(**changes: Any) -> SampleReport:
 
 
 def make_report(**changes: Any) -> RunReport:
-    """A finished run with a baseline, three samples, and one rule of each verdict; the verdict is the gate's."""
+    """A finished run with a baseline, three samples and a rule of each verdict, judged by the gate."""
     outcomes = (
         make_outcome(),
         make_outcome(
             label="fid",
             name="fid",
             title="FID",
+            unit="",
             higher_is_better=False,
             value=14.0,
             ci_low=12.0,
@@ -116,7 +117,7 @@ def make_report(**changes: Any) -> RunReport:
 
 
 def make_hostile_report() -> RunReport:
-    """A report of which every text is hostile."""
+    """A report in which every text is hostile."""
     long = HOSTILE * 100
     score = SampleScore(value=0.0, note=long)
     sample = make_sample(
@@ -157,7 +158,7 @@ def make_hostile_report() -> RunReport:
 
 
 def read_image(digest: str) -> bytes:
-    """A PNG of 96 × 64 pixels, each digest another colour."""
+    """A PNG of 96 × 64 pixels in the colour of the digest."""
     out = io.BytesIO()
     Image.new("RGB", (96, 64), f"#{digest[:6]}").save(out, "PNG")
     return out.getvalue()

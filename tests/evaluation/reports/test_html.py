@@ -1,4 +1,4 @@
-"""The HTML report: one file that asks for nothing, shows every number, and survives whatever it is about."""
+"""HTML report: one file that loads nothing, shows every number, and escapes every text."""
 
 import base64
 import io
@@ -12,11 +12,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from evaluation.reports.charts import draw_groups, draw_interval
+from evaluation.reports.group_charts import draw_groups
 from evaluation.reports.html import to_html
-from evaluation.reports.pictures import Album, Picture
 from evaluation.reports.report import ReadLine, RunReport, SampleScore
-from evaluation.suites.gate import Rule, list_demands
+from evaluation.reports.thumbnail_set import Picture, ThumbnailSet
 from tests.evaluation.reports.sample_reports import (
     make_hostile_report,
     make_outcome,
@@ -29,7 +28,7 @@ VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
 class Page(HTMLParser):
-    """Reads a page, and insists that what it opens it closes."""
+    """A parsed page. Fails if an element is not closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -55,7 +54,7 @@ class Page(HTMLParser):
         self.texts.append(data)
 
     def having(self, tag: str, **attributes: str) -> list[dict[str, str]]:
-        """The attributes of the elements of this name and class."""
+        """The attributes of the elements with this name and these attribute values."""
         return [
             found
             for name, found in self.elements
@@ -76,25 +75,25 @@ def spread_samples(n: int) -> RunReport:
     return make_report(samples=samples, n_samples=n, n_drawn=n, n_refused=0)
 
 
-# What is on it
+# Contents
 
 
-def test_the_page_tells_the_verdict_the_numbers_and_what_they_are() -> None:
+def test_the_page_shows_the_verdict_and_the_numbers_with_their_definitions() -> None:
     text = render(make_report()).text
     assert "Fail Fresco 2" in text
     assert "compared with Fresco 1 step-40000" in text
     assert "Of 4 rules: 1 failed, 1 inconclusive, 2 passed." in text
-    assert "The value is 3 s, from 120 samples: above 2 s." in text
+    assert "3 s from 120 samples: above the limit of 2 s." in text
     assert "630 more samples would decide it." in text
-    assert "0.84 0.79 to 0.88" in text
-    assert "+0.06 better than the baseline +0.02 to +0.1" in text
+    assert "84 % 79 to 88 %" in text
+    assert "+6 percentage points better than the baseline +2 to +10" in text
     assert "Not compared: the reference sets differ" in text
     assert "bootstrap over prompts, 1,000 resamples, 95 %" in text
     assert f'"sha256": "{"ab" * 32}"' in text
     assert "refused A shop window" in text
     assert "the provider's filter" in text
     assert "2 of 3 1 refused" in text
-    assert "US$ 0.08 US$ 0.0400 an image" in text
+    assert "$0.08 $0.04 per image" in text
     assert '"confidence": 0.95' in text
 
 
@@ -111,7 +110,7 @@ def test_an_unscored_metric_says_why() -> None:
     assert page.having("article", class_="unscored")
 
 
-def test_the_worst_samples_carry_what_was_read_and_seen() -> None:
+def test_the_worst_samples_show_the_text_read_and_the_objects_detected() -> None:
     page = render(make_report())
     (line,) = page.having("polygon", class_="text")
     assert line["points"] == "10.0,20.0 90.0,20.0 90.0,40.0 10.0,40.0"
@@ -130,8 +129,8 @@ def test_every_picture_is_in_the_file_once_and_small() -> None:
     images = page.having("image")
     assert len(images) == 2
     assert {image["id"] for image in images} == {use["href"][1:] for use in page.having("use")}
-    assert (images[0]["width"], images[0]["height"]) == ("96", "64")  # boxes are in pixels of the original
-    large = Album(lambda _: encode(Image.new("RGB", (3000, 1500), "red"))).add("x", 256)
+    assert (images[0]["width"], images[0]["height"]) == ("96", "64")  # boxes are in the original's pixels
+    large = ThumbnailSet(lambda _: encode(Image.new("RGB", (3000, 1500), "red"))).add("x", 256)
     assert isinstance(large, Picture)
     small = Image.open(io.BytesIO(base64.b64decode(large.uri.removeprefix("data:image/webp;base64,"))))
     assert (small.size, (large.width, large.height)) == ((256, 128), (3000, 1500))
@@ -146,13 +145,13 @@ def encode(image: Image.Image, kind: str = "PNG") -> bytes:
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK"])
 def test_images_of_every_mode_are_shown(mode: str) -> None:
     data = encode(Image.new(mode, (40, 30)), "JPEG" if mode == "CMYK" else "PNG")
-    assert isinstance(Album(lambda _: data).add("x", 256), Picture)
+    assert isinstance(ThumbnailSet(lambda _: data).add("x", 256), Picture)
 
 
-def test_of_many_images_some_are_shown_and_the_others_counted() -> None:
+def test_at_most_120_images_are_shown_and_the_others_counted() -> None:
     page = render(spread_samples(300))
-    assert len(page.having("figure", class_="tile")) == 120
-    assert "120 of them, spread evenly over the run; 180 more are not shown." in page.text
+    assert len(page.having("figure", class_="thumbnail")) == 120
+    assert "120 images, spread evenly over the run; 180 more are not shown." in page.text
     assert len(page.having("image")) <= 124
 
 
@@ -164,7 +163,7 @@ def test_of_many_images_some_are_shown_and_the_others_counted() -> None:
         (read_image("aa" * 32)[:60], "cut off"),
     ],
 )
-def test_an_image_that_cannot_be_read_is_said_and_the_rest_is_shown(data, reason) -> None:
+def test_an_unreadable_image_is_reported_and_the_others_are_shown(data, reason) -> None:
     def read(digest: str) -> bytes:
         if digest.startswith("aa"):
             if isinstance(data, Exception):
@@ -179,28 +178,6 @@ def test_an_image_that_cannot_be_read_is_said_and_the_rest_is_shown(data, reason
 
 
 # Charts
-
-
-def test_the_bar_of_an_interval_is_to_scale() -> None:
-    outcome = make_outcome(value=0.5, ci_low=0.4, ci_high=0.8)
-    demands = list_demands(Rule(metric=outcome.label, at_least=0.3, at_most=0.9), [outcome])
-    bar = draw_interval(0.5, 0.4, 0.8, (0.6, "baseline 0.6"), demands)
-    assert bar is not None
-    # The axis spans 0.3 to 0.9 and a tenth of that at either end: 0.24 to 0.96.
-    assert (bar.low, bar.high) == ("0.24", "0.96")
-    assert (bar.value, bar.left, bar.width, bar.reference) == ("36.11%", "22.22%", "55.56%", "50.00%")
-    low, high = bar.bounds
-    assert (low.at, low.wrong_left, low.wrong_width) == ("8.33%", "0.00%", "8.33%")
-    assert (high.at, high.wrong_left, high.wrong_width) == ("91.67%", "91.67%", "8.33%")
-
-
-def test_a_bar_needs_finite_numbers_and_something_beside_the_value() -> None:
-    assert draw_interval(None, 0, 1, None, []) is None
-    assert draw_interval(0.5, None, None, None, []) is None
-    assert draw_interval(0.5, 0.1, float("nan"), None, []) is None
-    point = draw_interval(2.0, 2.0, 2.0, None, [])
-    assert point is not None
-    assert (point.value, point.width) == ("50.00%", "0.00%")
 
 
 def test_groups_are_drawn_on_one_axis_the_worst_first() -> None:
@@ -218,11 +195,11 @@ def test_groups_are_drawn_on_one_axis_the_worst_first() -> None:
     assert (len(many.bars), many.n_hidden) == (12, 8)
 
 
-# One file, whatever is in it
+# One safe file
 
 
 @pytest.mark.parametrize("report", [make_report(), make_hostile_report()])
-def test_the_page_asks_for_nothing_and_runs_nothing(report: RunReport) -> None:
+def test_the_page_loads_nothing_and_runs_nothing(report: RunReport) -> None:
     page = render(report)
     (policy,) = (meta["content"] for meta in page.having("meta") if meta.get("http-equiv"))
     assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
@@ -234,7 +211,7 @@ def test_the_page_asks_for_nothing_and_runs_nothing(report: RunReport) -> None:
     assert not re.search(r"url\((?!#)|@import", to_html(report, read_image))
 
 
-def test_hostile_texts_are_shown_as_texts() -> None:
+def test_hostile_texts_are_escaped() -> None:
     text = to_html(make_hostile_report(), read_image)
     page = Page(text)
     assert "<script>alert(1)</script>" in page.text
@@ -285,7 +262,7 @@ def test_the_page_fits_a_desk_and_a_phone_without_a_complaint(chromium: Browser,
 
 @pytest.mark.browser
 def test_a_box_is_drawn_where_the_text_was_read(chromium: Browser, tmp_path: Path) -> None:
-    """A picture of which the left half is blue, and a box around that half: its right side lies on the edge."""
+    """The left half of the picture is blue; the box around it ends at its edge."""
     image = Image.new("RGB", (800, 400), "white")
     image.paste("blue", (0, 0, 400, 400))
     box = ((0.0, 0.0), (400.0, 0.0), (400.0, 400.0), (0.0, 400.0))
@@ -296,7 +273,7 @@ def test_a_box_is_drawn_where_the_text_was_read(chromium: Browser, tmp_path: Pat
     file.write_text(to_html(make_report(samples=(sample,)), lambda _: encode(image)), encoding="utf-8")
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
     page.goto(file.as_uri())
-    page.add_style_tag(content="polygon.mark { stroke: none !important; fill: red !important; }")
+    page.add_style_tag(content="polygon.annotation { stroke: none !important; fill: red !important; }")
     picture = page.locator("#worst .picture").first
     shown = Image.open(io.BytesIO(picture.screenshot())).convert("RGB")
     middle = [shown.getpixel((x, shown.height // 2)) for x in range(4, shown.width - 4)]

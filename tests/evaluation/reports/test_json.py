@@ -1,4 +1,4 @@
-"""The JSON of a report: read back it is equal, it keeps to its published schema, and anything else is refused."""
+"""JSON report: it can be read back, conforms to the published schema, and anything else is rejected."""
 
 import json
 import math
@@ -34,7 +34,7 @@ OUTCOMES = st.builds(
 
 
 def find_faults(content: Any, schema: dict[str, Any] = SCHEMA, place: str = "report") -> list[str]:
-    """What of ``content`` does not keep to a JSON Schema, of which this reads the keywords that ours uses."""
+    """Violations of a JSON Schema in ``content``, for the keywords that our schema uses."""
     if "$ref" in schema:
         return find_faults(content, SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")], place)
     if "anyOf" in schema:
@@ -47,7 +47,7 @@ def find_faults(content: Any, schema: dict[str, Any] = SCHEMA, place: str = "rep
     kind = schema.get("type")
     if kind in kinds:
         fits = isinstance(content, kinds[kind]) and (kind == "boolean" or not isinstance(content, bool))
-        return [] if fits else [f"{place} is {content!r}, no {kind}"]
+        return [] if fits else [f"{place} is {content!r}, not a {kind}"]
     if kind == "array":
         if not isinstance(content, list) or not schema.get("minItems", 0) <= len(content) <= schema.get(
             "maxItems", math.inf
@@ -75,12 +75,12 @@ def find_faults_of_object(content: Any, schema: dict[str, Any], place: str) -> l
     return faults
 
 
-def test_the_schema_in_the_docs_is_that_of_the_code() -> None:
+def test_the_documented_schema_is_up_to_date() -> None:
     assert make_schema() == SCHEMA
 
 
 @pytest.mark.parametrize("report", [make_report(), make_hostile_report(), make_report(verdict=None, usd=None)])
-def test_a_report_read_back_is_equal_and_keeps_to_the_schema(report) -> None:
+def test_a_report_can_be_read_back_and_conforms_to_the_schema(report) -> None:
     text = to_json(report)
     assert from_json(text) == report
     assert find_faults(json.loads(text)) == []
@@ -94,7 +94,7 @@ def test_any_numbers_and_texts_survive(outcomes) -> None:
     assert find_faults(json.loads(text)) == []
 
 
-def test_a_number_that_is_none_is_written_by_its_name() -> None:
+def test_nan_and_infinities_are_written_as_strings() -> None:
     report = make_report(outcomes=(make_outcome(value=math.nan, ci_low=-math.inf),), verdict=None)
     found = json.loads(to_json(report), parse_constant=pytest.fail)["outcomes"][0]
     assert (found["value"], found["ci_low"]) == ("NaN", "-Infinity")
@@ -104,7 +104,7 @@ def test_a_number_that_is_none_is_written_by_its_name() -> None:
     assert math.isnan(again.value)
 
 
-def test_the_validator_finds_what_is_wrong() -> None:
+def test_the_validator_finds_violations() -> None:
     content = json.loads(to_json(make_report()))
     content["outcomes"][0]["value"] = "high"
     content["samples"][0]["surprise"] = 1
@@ -120,21 +120,21 @@ def test_the_validator_finds_what_is_wrong() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no run report: JSONDecodeError"),
-        ("[]", "no run report: TypeError"),
-        ("{}", "no run report: KeyError: 'schema_version'"),
-        ('{"schema_version": 2}', "schema version 2; wanted 1"),
-        ('{"schema_version": 1}', "no run report: run: Field required"),
-        (to_json(make_report()).replace('"usd"', '"eur"'), "no run report: eur: Unexpected"),
+        ("", "not a run report: JSONDecodeError"),
+        ("[]", "not a run report: TypeError"),
+        ("{}", "not a run report: KeyError: 'schema_version'"),
+        ('{"schema_version": 2}', "schema version 2; this version reads 1"),
+        ('{"schema_version": 1}', "not a run report: run: Field required"),
+        (to_json(make_report()).replace('"usd"', '"eur"'), "not a run report: eur: Unexpected"),
         (to_json(make_report()).replace('"n_prompts"', '"n_props"'), "outcomes.0.comparison.n_props: Unexpected"),
     ],
 )
-def test_what_is_no_report_is_refused(text: str, message: str) -> None:
+def test_other_json_is_rejected(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         from_json(text)
 
 
-# What all renderers ask of a report
+# Order of rules, metrics and samples
 
 
 def score_samples(*values: float | None) -> tuple:
@@ -154,12 +154,12 @@ def test_the_worst_samples_are_those_with_the_worst_values() -> None:
     assert find_worst(report, make_outcome(label="fid"), 5) == []
 
 
-def test_where_all_samples_are_alike_none_is_better_than_the_worst() -> None:
+def test_if_all_values_are_equal_all_samples_are_worst() -> None:
     report = make_report(samples=score_samples(0.0, 0.0))
     assert len(find_worst(report, make_outcome(), 5)) == 2
 
 
-def test_a_prompt_is_among_the_worst_once() -> None:
+def test_the_worst_samples_hold_each_prompt_once() -> None:
     samples = tuple(replace(sample, prompt_key="same") for sample in score_samples(0.1, 0.2, 0.3))
     (worst,) = find_worst(make_report(samples=samples), make_outcome(), 5)
     assert worst.scores["text-sentence-accuracy"].value == 0.1
@@ -173,7 +173,7 @@ def test_the_metrics_whose_rules_fail_come_first() -> None:
     assert rank_outcomes(replace(report, verdict=None)) == list(report.outcomes)
 
 
-def test_a_run_took_the_time_between_its_ends() -> None:
+def test_the_duration_is_the_time_between_start_and_finish() -> None:
     assert find_seconds(make_report()) == 125.0
     assert find_seconds(make_report(finished="")) is None
     assert find_seconds(make_report(finished="yesterday", verdict=Verdict(outcome="fail", rules=()))) is None

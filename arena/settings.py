@@ -1,4 +1,4 @@
-"""The one settings module. Every setting is read here, typed, from the environment; docs/settings.md lists them.
+"""The settings, each read from an environment variable with its type; docs/settings.md lists them.
 
 ``PARAGONE_X_FILE`` may name a file that holds the value of ``PARAGONE_X`` (for secrets).
 """
@@ -20,7 +20,7 @@ from generators.providers.redaction import redact_line
 
 env = FileAwareEnv(strip_whitespace=True)
 
-# Rating is many small matrix steps. On cores that others use too, threads that wait for each other make 10 ms a second.
+# A rating is many small matrix operations: with several BLAS threads on shared cores, a 10 ms fit can take a second.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -29,7 +29,7 @@ DEBUG = False
 
 
 def _find_state_folder() -> Path:
-    """``var`` beside manage.py in a checkout; elsewhere the user's state folder of the XDG specification."""
+    """``var`` beside manage.py in a checkout; otherwise in the user's state folder, as the XDG specification has it."""
     if (BASE_DIR / "manage.py").exists() and (BASE_DIR / "pyproject.toml").exists():
         return BASE_DIR / "var"
     return Path(env.str("XDG_STATE_HOME", "") or Path.home() / ".local" / "state") / "paragone"
@@ -38,20 +38,20 @@ def _find_state_folder() -> Path:
 # Nothing is created when this module is imported: each file and folder is made at its first use.
 VAR = Path(env.str("PARAGONE_VAR", "") or _find_state_folder()).resolve()
 MEDIA_ROOT = env.path("PARAGONE_MEDIA_ROOT", VAR / "media").resolve()
-# Folders with suites/, prompts/ and other TOML files that commands find by name: one's own, then the shipped ones.
+# Folders with suites/, prompts/ and other TOML files that commands find by name: the user's, then the shipped one.
 FIXTURES: list[Path] = [
     *(folder.resolve() for folder in env.list("PARAGONE_FIXTURES", [], subcast=Path)),
     (BASE_DIR / "arena" / "fixtures").resolve(),
 ]
 
-# In production a missing key stays empty: Django then refuses to sign, and check arena.E001 says why.
+# In production a missing key stays empty: Django then refuses to sign, and check arena.E001 names the reason.
 SECRET_KEY = env.str("PARAGONE_SECRET_KEY", "") or (
     "" if PRODUCTION else SimpleLazyObject(lambda: read_secret_key(VAR / "secret_key"))
 )
 
 # People and their browsers
 
-# True: anyone who has the address may compare and read leaderboards. False: they sign in first.
+# True: anyone with the address may vote and read leaderboards. False: people sign in first.
 PUBLIC = env.bool("PARAGONE_PUBLIC", not PRODUCTION)
 ALLOWED_HOSTS = env.list("PARAGONE_ALLOWED_HOSTS", [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("PARAGONE_TRUSTED_ORIGINS", [])
@@ -72,8 +72,8 @@ CSRF_FAILURE_VIEW = "arena.views.errors.csrf_failure"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
-# The two style elements that plotly 7.1 makes, by their content: an empty one that it fills by script, and its map
-# library's. A browser test fails when another version brings others.
+# Digests of the two style elements that plotly 7.1 adds: an empty one that it fills by script, and one of its map
+# library. A browser test fails if another version adds others.
 PLOTLY_STYLES = [
     "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
     "'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='",
@@ -101,8 +101,8 @@ SAFETY_MODEL = env.str("PARAGONE_SAFETY_MODEL", "")
 DATABASE_URL = env.str("PARAGONE_DATABASE_URL", f"sqlite:///{VAR / 'paragone.sqlite3'}")
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True)}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # WAL lets pages be read while the worker writes; IMMEDIATE makes a writer wait for its turn at BEGIN
-    # instead of failing half-way through.
+    # With WAL, pages can be read while the worker writes. With IMMEDIATE, a writer waits at BEGIN instead of failing
+    # in the middle of a transaction.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -121,33 +121,33 @@ if CELERY_BROKER_URL == EMBEDDED_BROKER:
         "polling_interval": 0.05,
     }
 else:
-    # Redis gives a message to a second worker when the first has held it this long: longer than any drawing.
+    # After this time Redis gives the message to a second worker: it must be longer than any task.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "visibility_timeout": 4 * 3600,
-        # A page that asks for drawings waits for a broker that does not answer twice as long as this.
+        # If the broker does not answer, a page that requests images waits twice this long.
         "socket_connect_timeout": 1,
         "socket_timeout": 1,
     }
-# How many machines run workers. More than one needs a database and a broker that they all reach.
+# Number of machines that run workers. More than one needs a database and a broker that all of them can reach.
 WORKER_HOSTS = env.int("PARAGONE_WORKER_HOSTS", 1)
 
 # Keys of the providers by adapter. Each adapter declares the environment variable of its key.
 PROVIDER_KEYS = {name: env.str(variable, "") for name in ADAPTERS if (variable := find_declaration(name).key)}
-# Where all workers keep to one rate limit. Empty: in the database.
+# Redis for the rate limits that all workers share. Empty: the database holds them.
 REDIS_URL = env.str("PARAGONE_REDIS_URL", CELERY_BROKER_URL if CELERY_BROKER_URL.startswith("redis") else "")
-# The folder of networks that no package brings: clip/NAME, dinov2/NAME, detector/NAME in the Hugging Face layout.
+# Folder of networks that no package contains: clip/NAME, dinov2/NAME, detector/NAME in the Hugging Face layout.
 WEIGHTS = env.path("PARAGONE_WEIGHTS", VAR / "weights").resolve()
-# Local models that one worker process keeps ready to draw.
+# Number of local models that a worker process keeps in memory.
 CACHED_GENERATORS = env.int("PARAGONE_CACHED_GENERATORS", 1)
 
-# A worker's claim on a generation, and what the sweeper does when the claim, or the message, is overdue.
+# A worker's claim on a generation, and the sweeper that releases expired claims and sends lost messages again.
 CLAIM_SECONDS = env.int("PARAGONE_CLAIM_SECONDS", 600)
 REDISPATCH_SECONDS = env.int("PARAGONE_REDISPATCH_SECONDS", 60)
 MAX_ATTEMPTS = env.int("PARAGONE_MAX_ATTEMPTS", 3)
 SWEEP_SECONDS = env.int("PARAGONE_SWEEP_SECONDS", 5)
-RATE_SECONDS = env.int("PARAGONE_RATE_SECONDS", 20)
-# A worker's claim on the scoring of a run, which it renews while it goes on.
-SCORE_SECONDS = env.int("PARAGONE_SCORE_SECONDS", 600)
+RATING_SECONDS = env.int("PARAGONE_RATING_SECONDS", 20)
+# A worker's claim on the scoring of a run, which it renews while it works.
+SCORING_CLAIM_SECONDS = env.int("PARAGONE_SCORING_CLAIM_SECONDS", 600)
 
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
@@ -161,13 +161,13 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    # A tick that nobody took within its own period is not worth catching up with.
+    # A tick that no worker took within its period is dropped: the next one does the same.
     "sweep": {"task": "generators.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
     "advance_runs": {"task": "evaluation.advance", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
-    "rate_boards": {"task": "arena.rate_boards", "schedule": RATE_SECONDS, "options": {"expires": RATE_SECONDS}},
+    "rate_boards": {"task": "arena.rate_boards", "schedule": RATING_SECONDS, "options": {"expires": RATING_SECONDS}},
 }
 if SAFETY_MODEL:
-    # A rater waits for it.
+    # A rater waits for this check.
     CELERY_BEAT_SCHEDULE["check_images"] = {"task": "arena.check_images", "schedule": 2, "options": {"expires": 2}}
 
 # The application
@@ -226,7 +226,7 @@ STATIC_URL = "/static/"
 _STATIC_ROOT = env.str("PARAGONE_STATIC_ROOT", str(VAR / "static") if PRODUCTION else "")
 STATIC_ROOT = Path(_STATIC_ROOT).resolve() if _STATIC_ROOT else None
 WHITENOISE_USE_FINDERS = not PRODUCTION
-# The chart library comes with its Python package; found without importing it, which is slow.
+# The chart library is in its Python package, which is found without the slow import.
 STATICFILES_DIRS = [("plotly", Path(str(find_spec("plotly").origin)).parent / "package_data")]  # type: ignore[union-attr]
 STORAGES: dict[str, dict[str, object]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -239,18 +239,20 @@ STORAGES: dict[str, dict[str, object]] = {
 
 
 def _describe_bucket(name: str) -> dict[str, object]:
-    """Where originals lie when a bucket is named; otherwise they lie in the media folder."""
+    """The storage of originals in a bucket. Without a bucket they are in the media folder."""
     if find_spec("storages") is None or find_spec("boto3") is None:
-        raise ImproperlyConfigured("PARAGONE_S3_BUCKET is set, which needs django-storages: install paragone[s3].")
+        raise ImproperlyConfigured(
+            "PARAGONE_S3_BUCKET needs django-storages, which is not installed. Run: pip install 'paragone[s3]'"
+        )
     from botocore.config import Config
 
     endpoint = env.str("PARAGONE_S3_ENDPOINT", "")
     config = Config(
-        # A page waits for the bucket: twice this long and no longer.
+        # A page waits for the bucket, at most twice this long.
         connect_timeout=3,
         read_timeout=20,
         retries={"total_max_attempts": 2, "mode": "standard"},
-        # What every S3-compatible server knows. Originals carry a digest of their own.
+        # Every S3-compatible server supports these. Originals have a digest of their own.
         signature_version="s3v4",
         s3={"addressing_style": "path" if endpoint else "auto"},
         request_checksum_calculation="when_required",
@@ -262,7 +264,7 @@ def _describe_bucket(name: str) -> dict[str, object]:
             "bucket_name": name,
             "endpoint_url": endpoint or None,
             "location": env.str("PARAGONE_S3_PREFIX", "originals"),
-            # Without keys, boto3 looks in its usual places: a role of the machine, ...
+            # Without keys, boto3 looks in its usual places, such as the role of the machine.
             "access_key": env.str("PARAGONE_S3_ACCESS_KEY", "") or None,
             "secret_key": env.str("PARAGONE_S3_SECRET_KEY", "") or None,
             "client_config": config,
@@ -273,13 +275,13 @@ def _describe_bucket(name: str) -> dict[str, object]:
 if S3_BUCKET := env.str("PARAGONE_S3_BUCKET", ""):
     STORAGES["originals"] = _describe_bucket(S3_BUCKET)
 
-# Logs: one event a line with its request id, coloured text for people or JSON for machines
+# Logs: one event a line with its request id, as text or as JSON
 
 LOG_FORMAT = env.str("PARAGONE_LOG_FORMAT", "json" if PRODUCTION else "console")
 LOG_LEVEL = env.str("PARAGONE_LOG_LEVEL", "INFO")
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = BEHIND_PROXY
-DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # raters are anonymous, in the logs too
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # raters are anonymous in the logs too
 _EVENT_FIELDS: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,

@@ -61,7 +61,7 @@ def explain_failure(output: str) -> str:
 def _find_package(output: str) -> str:
     named = re.findall(r"(?:No matching distribution found for|satisfies the requirement) ([^\s(]+)", output)
     collected = re.findall(r"^ *(?:Collecting|Obtaining) (\S+)", output, re.MULTILINE)
-    return [*(named or collected), "A package"][-2 if named or collected else -1]
+    return str((named or collected or ["A package"])[-1])
 
 
 def _find_index(output: str) -> str:

@@ -206,7 +206,7 @@ def score(run_id: int) -> None:
 
 def _claim(run_id: int) -> Run | None:
     now = timezone.now()
-    until = now + timedelta(seconds=settings.SCORE_SECONDS)
+    until = now + timedelta(seconds=settings.SCORING_CLAIM_SECONDS)
     free = Run.objects.filter(pk=run_id, status=Status.SCORING, claimed_at=None)
     if not free.update(claimed_at=now, attempts=F("attempts") + 1, due_at=until, progress={}):
         return None
@@ -228,7 +228,7 @@ class _Teller:
         if stage == self.stage and done < total and now < self.told_at + TELL_SECONDS:
             return
         self.stage, self.told_at = stage, now
-        until = timezone.now() + timedelta(seconds=settings.SCORE_SECONDS)
+        until = timezone.now() + timedelta(seconds=settings.SCORING_CLAIM_SECONDS)
         if not _settle(self.run, due_at=until, progress={"stage": stage, "done": done, "total": total}):
             raise _ClaimLostError
 

@@ -1,4 +1,4 @@
-"""The winner's curse: coverage by simulation, the defining equations by scipy, and the cases without an answer."""
+"""Best-of-N correction: coverage by simulation, the defining equations by scipy, and refused input."""
 
 import math
 from typing import Any
@@ -37,7 +37,7 @@ def simulate(means: np.ndarray, covariance: np.ndarray, reps: int) -> list[tuple
 @pytest.mark.parametrize("n", [2, 5, 20])
 @pytest.mark.parametrize("gap", [0.0, 20.0])
 def test_coverage_and_median(n: int, gap: float) -> None:
-    """Correlated errors of unequal size: the corrected answer is right where the naive one is not."""
+    """Correlated errors of unequal size: the corrected interval covers the truth, the naive one does not."""
     sizes = 10 * np.linspace(0.7, 1.3, n)
     covariance = 0.2 * np.outer(sizes, sizes) + 0.8 * np.diag(sizes**2)
     results = simulate(np.linspace(0, gap, n), covariance, 2000)
@@ -53,8 +53,8 @@ def test_coverage_and_median(n: int, gap: float) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(POINTS, min_size=2, max_size=6, unique=True), st.integers(0, 100), st.floats(0.5, 0.99))
-def test_the_equations_of_the_paper(values: list[float], seed: int, confidence: float) -> None:
-    """Estimate and ends are the quantiles that scipy's truncated normal says they are, with bounds found by moving."""
+def test_the_equations_of_the_paper_hold(values: list[float], seed: int, confidence: float) -> None:
+    """Estimate and ends are the quantiles of scipy's truncated normal, with bounds found numerically."""
     estimates, covariance = np.array(values), random_covariance(len(values), seed)
     result = correct_best(values, covariance, confidence=confidence)
     s = int(estimates.argmax())
@@ -72,14 +72,14 @@ def test_the_equations_of_the_paper(values: list[float], seed: int, confidence: 
     for truth, probability in ((result.value, 0.5), (result.ci_low, 1 - tail), (result.ci_high, tail)):
         low, high = max(lower, truth - reach), min(upper, truth + reach)
         found = truncnorm.cdf(values[s], (low - truth) / sigma, (high - truth) / sigma, loc=truth, scale=sigma)
-        # Where the root sits at the very edge of the range the distribution function is as steep as a wall.
+        # If the root is at the edge of the range, the distribution function is extremely steep there.
         assert found == pytest.approx(probability, abs=1e-5) or abs(abs(truth - values[s]) - reach) < 1e-6 * sigma
     assert values[s] - reach <= result.ci_low <= result.value <= result.ci_high <= values[s] + reach
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(POINTS, min_size=2, max_size=5, unique=True), st.integers(0, 100), POINTS, st.floats(0.1, 10))
-def test_units_and_order_do_not_matter(values: list[float], seed: int, shift: float, scale: float) -> None:
+def test_units_and_order_change_nothing(values: list[float], seed: int, shift: float, scale: float) -> None:
     covariance = random_covariance(len(values), seed)
     one = correct_best(values, covariance)
     other = correct_best(np.array(values)[::-1] * scale + shift, covariance[::-1, ::-1] * scale**2)
@@ -99,7 +99,7 @@ def test_a_single_variant_keeps_its_interval(df: float) -> None:
     assert (unseen.value, unseen.ci_low, unseen.ci_high) == (3.0, unseen.naive_low, unseen.naive_high)
 
 
-def test_variants_are_the_part_of_the_table_that_is_named() -> None:
+def test_variants_are_selected_by_name() -> None:
     covariance = random_covariance(4, 1)
     ratings = rate("abcd", [1000.0, 1040.0, 1090.0, 1030.0], covariance)
     found = correct_variants(ratings, ["d", "b"])
@@ -107,7 +107,7 @@ def test_variants_are_the_part_of_the_table_that_is_named() -> None:
     assert (found.selected, found.n) == (1, 2)
 
 
-def test_a_far_winner_is_left_alone_and_a_near_one_is_not() -> None:
+def test_a_clear_winner_is_unchanged_and_a_narrow_one_is_corrected() -> None:
     far = correct_best([1000.0, 0.0, 0.0], np.eye(3))
     assert far.value == pytest.approx(1000.0, abs=1e-9)
     assert (far.ci_low, far.ci_high) == (
@@ -124,14 +124,14 @@ def test_an_exact_tie_gets_the_projection_interval() -> None:
     assert (tie.ci_low, tie.ci_high) == (pytest.approx(5 - width), pytest.approx(5 + width))
 
 
-def test_singular_covariances() -> None:
+def test_singular_covariances_are_accepted() -> None:
     same = correct_best([5.0, 5.0], np.full((2, 2), 4.0))
     assert (same.method, same.value) == ("hybrid", pytest.approx(5.0))
     rounded = correct_best([5.0, 5.0], [[4.0, 4.0 - 1e-12], [4.0 - 1e-12, 4.0]])
     assert (rounded.method, rounded.value) == ("hybrid", pytest.approx(5.0))
     moved_alike = correct_best([5.0, 3.0], np.full((2, 2), 4.0))
     assert moved_alike.value == pytest.approx(5.0)
-    # The runner-up moves twice as far with the same luck: had there been more of it, it would have won.
+    # The runner-up moves twice as far with the same error: a larger error would have made it win.
     double = correct_best([5.0, 4.0], [[1.0, 2.0], [2.0, 4.0]])
     assert double.value > 5.0
     anchored = correct_best([5.0, 4.0], [[0.0, 0.0], [0.0, 9.0]])
@@ -141,8 +141,8 @@ def test_singular_covariances() -> None:
 
 @pytest.mark.parametrize("n", [2, 5, 20])
 @pytest.mark.parametrize("gap", [0.0, 1.5])
-def test_unseen_variants(n: int, gap: float) -> None:
-    """Each end fails at most as often as stated, and the value does not flatter on average."""
+def test_unseen_variants_are_corrected_for_the_worst_case(n: int, gap: float) -> None:
+    """Each end fails at most as often as stated, and the value is not too high on average."""
     rng = np.random.default_rng(6)
     means = np.linspace(0, gap, n)
     draws = rng.normal(size=(40_000, n)) + means
@@ -162,7 +162,7 @@ def test_unseen_variants(n: int, gap: float) -> None:
     ("n", "known"),
     [(2, 1 / math.sqrt(math.pi)), (3, 1.5 / math.sqrt(math.pi)), (27, None), (10**6, None), (10**9, None)],
 )
-def test_the_expected_maximum(n: int, known: float | None) -> None:
+def test_the_expected_maximum_agrees_with_quadrature(n: int, known: float | None) -> None:
     def integrand(z: float) -> float:
         return float(-math.expm1(n * norm.logcdf(z)) - math.exp(n * norm.logcdf(-z)))
 

@@ -1,4 +1,4 @@
-"""The bootstrap against exact refits, the sandwich, and what must hold of it."""
+"""The bootstrap against exact refits, the sandwich, and its properties."""
 
 import os
 
@@ -19,7 +19,7 @@ from tests.strategies import tables
 
 
 def simulate(n_models: int, n_votes: int, seed: int = 0, spread: float = 1.0) -> Counts:
-    """Models that meet unequally often; one vote in seven is a tie, and as many are both bad."""
+    """Models that meet unequally often; one vote in seven is a tie, one in seven both bad."""
     rng = np.random.default_rng(seed)
     theta, share = rng.normal(0, spread, n_models), 1 / rng.permutation(np.arange(1, n_models + 1))
     met = np.outer(share, share) * (1 - np.eye(n_models))
@@ -30,7 +30,7 @@ def simulate(n_models: int, n_votes: int, seed: int = 0, spread: float = 1.0) ->
 
 
 def resample(counts: Counts, b: int, seed: int = 0) -> Counts:
-    """Resample b of bootstrap_ratings, drawn again by itself: all undecided votes as ties."""
+    """Resample b of bootstrap_ratings, drawn alone, with all undecided votes as ties."""
     m = len(counts.models)
     left, right = np.nonzero(np.triu(counts.meetings))
     votes = np.stack([counts.wins, counts.wins.T, counts.drawn(2) + counts.drawn(3)], axis=2)[left, right]
@@ -68,7 +68,7 @@ def test_few_votes_are_fitted_exactly_or_counted_as_unrated(counts: Counts, seed
 
 
 def test_resamples_far_from_the_full_fit_are_exact_or_unrated() -> None:
-    # Three losses in 400: a resample has none (and no finite rating), or so many that the first step goes far too far.
+    # Three losses in 403: a resample has none (and no finite rating), or so many that the first step overshoots.
     counts = count_rows("abc", [("a", "b", "model_a", 400), ("a", "b", "model_b", 3), ("b", "c", "tie", 60)])
     drawn = bootstrap_ratings(counts, n=400)
     exact = [resample(counts, b) for b in range(400)]
@@ -78,11 +78,11 @@ def test_resamples_far_from_the_full_fit_are_exact_or_unrated() -> None:
     assert drawn.draws == pytest.approx(np.array([fit_bradley_terry(c).values for c in rated]), abs=0.5)
 
 
-def test_many_draws_spread_as_the_sandwich_says() -> None:
+def test_many_draws_have_the_covariance_of_the_sandwich() -> None:
     counts = simulate(30, 300_000)
     drawn, ratings = bootstrap_ratings(counts, n=4000), fit_bradley_terry(counts)
     errors, bias = drawn.draws.std(axis=0), drawn.draws.mean(axis=0) - drawn.values
-    # A standard deviation from 4,000 draws is right to 1 / sqrt(8,000), 1.1 %: 4.5 of those.
+    # A standard deviation from 4,000 draws has a standard error of 1 / sqrt(8,000), 1.1 %: 4.5 of those.
     assert abs(errors / ratings.standard_errors - 1).max() < 0.05
     assert (abs(bias) / ratings.standard_errors).max() < 4.5 / np.sqrt(4000) + 0.02
     scaled = np.corrcoef(drawn.draws, rowvar=False) - ratings.covariance / np.outer(*[ratings.standard_errors] * 2)
@@ -101,7 +101,7 @@ def test_a_seed_gives_the_same_draws_on_any_number_of_threads(monkeypatch: pytes
     assert not (bootstrap_ratings(counts, n=300, seed=8).draws == first.draws).any()
 
 
-def test_rank_sets_are_those_of_the_normal_draws_where_there_are_many_votes() -> None:
+def test_with_many_votes_rank_sets_are_those_of_normal_draws() -> None:
     counts = simulate(25, 30_000, spread=0.6)
     ratings = fit_bradley_terry(counts)
     ours, normal = bootstrap_ratings(counts, n=4000).rank_sets(0.9), find_rank_sets(ratings, confidence=0.9, draws=4000)
@@ -135,7 +135,7 @@ def test_rank_sets_hold_for_all_models_at_once() -> None:
         sets = bootstrap_ratings(Counts(tuple(range(8)), table), n=200, seed=seed).rank_sets(0.9)
         truth = np.arange(8, 0, -1)
         held += ((sets.best <= truth) & (truth <= sets.worst)).all()
-    assert held >= 174  # 180 expected at least, with a standard deviation of 4
+    assert held >= 174  # at least 180 expected, with a standard deviation of 4
 
 
 def test_known_differences_have_no_spread() -> None:
@@ -146,7 +146,7 @@ def test_known_differences_have_no_spread() -> None:
     assert (sets.best.tolist(), sets.worst.tolist(), sets.critical_value) == ([1, 1], [2, 2], 0.0)
 
 
-def test_options_are_those_of_the_fit() -> None:
+def test_options_have_the_effect_they_have_in_a_fit() -> None:
     counts = simulate(6, 5000)
     scale = Scale(center=978, anchor=3)
     drawn = bootstrap_ratings(counts, n=400, both_bad="drop", ties="drop", scale=scale, confidence=0.9)
@@ -165,7 +165,7 @@ def spread_over_raters(counts: Counts, votes_per_rater: int, times: float) -> Vo
     return Votes(counts.models, a[order], b[order], winner[order], np.full(len(a), times), raters)
 
 
-def test_clusters_of_one_vote_are_votes_and_copied_votes_say_nothing_new() -> None:
+def test_clusters_of_one_vote_are_votes_and_copied_votes_add_no_information() -> None:
     counts = simulate(6, 4000)
     errors = bootstrap_ratings(counts, n=2000).draws.std(axis=0)
     for votes in (spread_over_raters(counts, 1, 1.0), spread_over_raters(counts, 1, 9.0)):
@@ -188,7 +188,7 @@ def test_cluster_draws_are_exact_fits(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "message"),
     [
         ({"n": 39}, "at least 40 resamples, got 39"),
         ({"seed": -1}, "seed is a whole number"),
@@ -196,8 +196,8 @@ def test_cluster_draws_are_exact_fits(seed: int) -> None:
         ({"ties": "win"}, "ties must be 'half' or 'drop'"),
     ],
 )
-def test_what_makes_no_sense_is_refused(options: dict[str, object], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+def test_invalid_options_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         bootstrap_ratings(simulate(4, 1000), **options)
 
 

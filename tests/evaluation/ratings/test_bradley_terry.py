@@ -1,4 +1,4 @@
-"""Bradley-Terry against outside oracles, properties, and the cases without an answer."""
+"""Bradley-Terry against other implementations, properties, and votes without a finite fit."""
 
 import csv
 from collections import Counter
@@ -24,7 +24,7 @@ def rateable(counts: Counts) -> bool:
 
 
 def direct_optimum(counts: Counts) -> np.ndarray:
-    """θ by a general-purpose optimizer on the loss as the arenas print it."""
+    """θ by a general-purpose optimizer, on the loss that the arenas document."""
     wins = counts.table[:, :, 0] + counts.table[:, :, 1].T + (counts.table[:, :, 2:].sum(2)) / 2
     wins = wins + counts.table[:, :, 2:].sum(2).T / 2
 
@@ -36,7 +36,7 @@ def direct_optimum(counts: Counts) -> np.ndarray:
         return -(wins - (wins + wins.T) * p).sum(axis=1)
 
     near = minimize(loss, np.zeros(len(wins)), jac=slope, method="BFGS", options={"gtol": 1e-9}).x
-    # The loss is flat to rounding before its slope is zero: the last digits come from the slope, with the first held.
+    # The loss is flat to rounding before its slope is zero, so a root of the slope, with the first θ held, refines it.
     found = root(lambda rest: slope(np.append(near[0], rest))[1:], near[1:], tol=1e-14)
     theta = np.append(near[0], found.x)
     return theta - theta.mean()
@@ -49,7 +49,7 @@ def read_genai_arena(shared_data: Path) -> Counts:
     return count_rows(models, [(*vote, n) for vote, n in votes.items()])
 
 
-def test_the_published_table_of_genai_arena(shared_data: Path) -> None:
+def test_the_published_table_of_genai_arena_is_reproduced(shared_data: Path) -> None:
     fit = fit_bradley_terry(read_genai_arena(shared_data))
     with (shared_data / "votes" / "genai_arena_t2i_golden.csv").open() as file:
         golden = {row["model"]: row for row in csv.DictReader(file) if row["subset"] == "anony"}
@@ -88,7 +88,7 @@ def test_evalica_agrees(shared_data: Path, name: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(tables(max_models=5, max_count=30), st.data())
-def test_names_order_and_sides_do_not_matter(counts: Counts, data: st.DataObject) -> None:
+def test_names_order_and_sides_change_nothing(counts: Counts, data: st.DataObject) -> None:
     assume(rateable(counts))
     fit = fit_bradley_terry(counts)
     order = data.draw(st.permutations(range(len(counts.models))))
@@ -116,7 +116,7 @@ def test_two_models_have_the_textbook_answer() -> None:
     assert difference == pytest.approx((400 / np.log(10)) ** 2 / (40 * 0.75 * 0.25))
 
 
-def test_scale_base_center_and_confidence_are_options() -> None:
+def test_scale_base_center_and_confidence_can_be_set() -> None:
     counts = count_rows("ab", [("a", "b", "model_a", 30), ("a", "b", "model_b", 10)])
     fit = fit_bradley_terry(counts, scale=Scale(1.0, np.e, 0.0), confidence=0.5)
     assert fit.values == pytest.approx([np.log(3) / 2, -np.log(3) / 2])
@@ -128,8 +128,8 @@ def test_scale_base_center_and_confidence_are_options() -> None:
         fit_bradley_terry(counts, confidence=1.0)
 
 
-def test_intervals_cover_what_they_say() -> None:
-    """400 simulated arenas of 6 models and 600 votes: 95 % intervals hold the truth in 93 to 97 %."""
+def test_intervals_cover_the_truth() -> None:
+    """400 simulated arenas of 6 models and 600 votes: 95 % intervals cover the truth in 93 to 97 %."""
     rng = np.random.default_rng(2026)
     theta = np.linspace(-0.8, 0.8, 6)
     left, right = np.triu_indices(6, 1)
@@ -177,7 +177,7 @@ def test_extreme_odds_still_converge() -> None:
     assert fit.values[0] - fit.values[2] == pytest.approx(2 * 400 * 9, rel=1e-6)
 
 
-def test_every_winner_is_counted_as_what_it_is() -> None:
+def test_every_winner_is_counted_for_its_side() -> None:
     rows = [("a", "b", winner, n + 1) for n, winner in enumerate(WINNERS)]
     counts = count_rows("ab", rows)
     assert counts.table[0, 1].tolist() == [1, 2, 3, 4]

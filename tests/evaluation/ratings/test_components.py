@@ -1,4 +1,4 @@
-"""Which models the votes put on one scale, and why not the others."""
+"""Components: the models that the votes put on one scale, and why the others are not."""
 
 from hypothesis import given, settings
 
@@ -19,7 +19,7 @@ def test_a_draw_connects_both_ways() -> None:
         assert find_components(count_rows("ab", [("a", "b", winner, 1)])).rated == (0, 1)
 
 
-def test_every_reason_is_told_apart() -> None:
+def test_every_reason_is_reported() -> None:
     rows = [*AROUND, ("d", "a", "model_a", 2), ("b", "e", "model_a", 2), ("f", "g", "tie", 1)]
     components = find_components(count_rows("abcdefgh", rows))
     assert components.rated == (0, 1, 2)
@@ -32,7 +32,7 @@ def test_every_reason_is_told_apart() -> None:
     }
 
 
-def test_no_votes_and_no_models_rate_nobody() -> None:
+def test_without_votes_or_models_no_model_is_rated() -> None:
     assert find_components(count_rows("", [])).rated == ()
     assert find_components(count_rows("ab", [])).unrated == dict.fromkeys((0, 1), Unrated.NO_VOTES)
     only_wins = find_components(count_rows("ab", [("a", "b", "model_a", 5)]))

@@ -1,4 +1,4 @@
-"""What confounder control refuses, and how it says so."""
+"""Errors of confounder control."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ ROWS = np.arange(300)
 
 
 def flip_coins(seed: int, outcomes: int = 2) -> tuple[Votes, np.ndarray]:
-    """300 votes between 3 equal models, and a covariate that says nothing."""
+    """300 votes between 3 equal models, and an uninformative covariate."""
     rng = np.random.default_rng(seed)
     a = rng.integers(0, 3, 300)
     return Votes((0, 1, 2), a, (a + rng.integers(1, 3, 300)) % 3, rng.integers(0, outcomes, 300)), rng.normal(size=300)
@@ -31,7 +31,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("message", WRONG)
-def test_a_column_that_cannot_be_read_is_named(message: str) -> None:
+def test_an_invalid_column_is_named(message: str) -> None:
     votes, x = flip_coins(1)
     with pytest.raises(ValueError, match=message):
         fit_controlled(votes, {"y": x[::-1], "x": WRONG[message](x)})
@@ -46,7 +46,7 @@ def test_a_column_must_count_somewhere_and_be_finite_everywhere() -> None:
         fit_controlled(votes, {"x": np.where(tie, np.inf, x)}, ties="drop")
 
 
-def test_what_the_votes_cannot_tell_apart_is_named() -> None:
+def test_columns_that_the_votes_cannot_separate_are_named() -> None:
     (votes, x), cost = flip_coins(3), np.array([0.3, 2.0, 7.0])
     with pytest.raises(ValueError, match="separate 'x' and 'z'"):
         fit_controlled(votes, {"x": x, "y": x[::-1], "z": -2.0 * x})
@@ -55,18 +55,18 @@ def test_what_the_votes_cannot_tell_apart_is_named() -> None:
     of_model = {"x": x, "cost": (cost[votes.model_a] - cost[votes.model_b]).astype(np.float32)}
     with pytest.raises(ValueError, match="separate 'cost' from the models"):
         fit_controlled(votes, of_model)
-    # A prior decides what the votes leave open.
+    # A prior determines what the votes do not.
     twice = fit_controlled(votes, {"x": x, "z": x}, prior_sd=1.0).coefficients
     assert twice["x"].value == pytest.approx(twice["z"].value, abs=1e-9)
     assert fit_controlled(votes, of_model, prior_sd=1.0).coefficients["cost"].standard_error < 1.0
 
 
-def test_a_covariate_or_a_side_that_foretells_the_winner_has_no_finite_estimate() -> None:
+def test_a_covariate_or_side_that_predicts_every_winner_has_no_finite_estimate() -> None:
     votes, x = flip_coins(4)
     hint = np.where(votes.winner == 0, 1.0, -1.0)
     separating = {
         "always": np.abs(x) * hint,
-        "where it differs": hint * (ROWS % 7 == 0),
+        "if not zero": hint * (ROWS % 7 == 0),
         "once": hint * (ROWS == 5),
     }
     for column in separating.values():

@@ -39,7 +39,7 @@ def pick(votes: Votes, rows: np.ndarray, **changes: object) -> Votes:
 
 
 def regress(votes: Votes, columns: Columns, prior_sd: float = np.inf) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """θ (mean zero), side and γ; their inverse Hessian; and the gradient of each vote: dense, by scipy."""
+    """A dense regression by scipy: θ (mean zero), side and γ; their inverse Hessian; the gradient of each vote."""
     n, m = len(votes), len(votes.models)
     x = np.zeros((n, m + 1 + len(columns)))
     x[np.arange(n), votes.model_a], x[np.arange(n), votes.model_b], x[:, m] = 1.0, -1.0, 1.0
@@ -89,7 +89,7 @@ def test_clusters_are_those_of_a_dense_regression(names: tuple[str, ...]) -> Non
     clusters = {name: rng.integers(0, size, 500) for name, size in {"rater": 20, "prompt": 60}.items() if name in names}
     votes = pick(votes, np.arange(500), clusters=clusters)
     _, inverse, gradients = regress(votes, columns)
-    # Every pair of votes that share a rater, or a prompt: at most once.
+    # Every pair of votes that share a rater or a prompt, counted once.
     together = np.any([codes[:, None] == codes for codes in clusters.values()], axis=0)
     covariance = 20 / 19 * inverse @ gradients.T @ together @ gradients @ inverse
     fit = fit_controlled(votes, columns, clustered=True)
@@ -115,7 +115,7 @@ def test_without_covariates_it_is_bradley_terry(side: bool, clustered: bool) -> 
 
 
 def swap(votes: Votes, columns: Columns, rows: np.ndarray) -> tuple[Votes, Columns]:
-    """The same votes, with A and B changed over where ``rows`` is true."""
+    """The same votes, with A and B swapped where ``rows`` is true."""
     a, b = np.where(rows, [votes.model_b, votes.model_a], [votes.model_a, votes.model_b])
     winner = np.where(rows, np.array([1, 0, 2, 3])[votes.winner], votes.winner)
     return Votes(votes.models, a, b, winner), {name: np.where(rows, -z, z) for name, z in columns.items()}
@@ -123,9 +123,9 @@ def swap(votes: Votes, columns: Columns, rows: np.ndarray) -> tuple[Votes, Colum
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 6), st.sampled_from([None, 0.1]))
-def test_which_image_was_a_does_not_matter(seed: int, m: int, prior_sd: float | None) -> None:
+def test_swapping_the_sides_changes_nothing(seed: int, m: int, prior_sd: float | None) -> None:
     votes, columns = simulate(seed, 120 * m, np.linspace(-0.5, 0.5, m), {"x": 0.4, "y": 0.0}, side=0.5, undecided=0.2)
-    # A mean that centring would take away.
+    # A mean that centering would remove.
     columns["x"] += 1.0
     every, some = np.ones(120 * m, dtype=bool), np.random.default_rng(seed).random(120 * m) < 0.5
     for side, rows in ((True, every), (False, every), (False, some)):
@@ -138,8 +138,8 @@ def test_which_image_was_a_does_not_matter(seed: int, m: int, prior_sd: float | 
             assert turned.coefficients[name].value == pytest.approx(sign * coefficient.value, abs=1e-12)
 
 
-def test_an_effect_comes_back_whole() -> None:
-    """A prior on the mean of the likelihood gave 0.046 for 0.25."""
+def test_a_simulated_effect_is_recovered() -> None:
+    """The prior is on the sum of the log-likelihood: on its mean, it would shrink 0.25 to 0.046."""
     votes, columns = simulate(4, 50_000, np.linspace(-0.8, 0.8, 8), {"sharpness": 0.25}, side=0.1)
     for prior_sd in (None, 1.0):
         fit = fit_controlled(votes, {"sharpness": 40.0 * columns["sharpness"]}, prior_sd=prior_sd)
@@ -150,7 +150,7 @@ def test_an_effect_comes_back_whole() -> None:
     assert fit.parameters["scales"] == {"sharpness": pytest.approx(40.0, rel=0.02)}
 
 
-def test_a_model_that_draws_larger_images_is_not_better_for_it() -> None:
+def test_larger_images_do_not_raise_an_adjusted_rating() -> None:
     """Three equal models. One draws images twice as large as the others' on average, and raters like them large."""
     rng, n = np.random.default_rng(5), 20_000
     a = rng.integers(0, 3, n)
@@ -164,8 +164,8 @@ def test_a_model_that_draws_larger_images_is_not_better_for_it() -> None:
     assert fair.coefficients["size"].value / fair.scales["size"] == pytest.approx(0.6, abs=0.05)
 
 
-def test_intervals_cover_what_they_say() -> None:
-    """200 arenas of 5 models and 500 votes: 95 % intervals hold the truth in 92 to 98 %."""
+def test_intervals_cover_the_truth() -> None:
+    """200 arenas of 5 models and 500 votes: 95 % intervals cover the truth in 92 to 98 %."""
     theta, covered = np.linspace(-0.6, 0.6, 5), []
     for seed in range(200):
         votes, columns = simulate(seed, 500, theta, {"x": 0.3}, side=0.1)
@@ -177,7 +177,7 @@ def test_intervals_cover_what_they_say() -> None:
     assert np.all(np.abs(np.mean(covered, axis=0) - 0.95) < 0.03)
 
 
-def test_the_prior_weighs_on_the_sum() -> None:
+def test_the_prior_is_on_the_sum_of_the_likelihood() -> None:
     votes, columns = simulate(6, 2000, np.linspace(-0.5, 0.5, 4), {"x": 0.5})
     pulls = []
     for copies in (1, 2, 4):
@@ -208,7 +208,7 @@ def test_a_weight_of_two_is_the_same_vote_twice() -> None:
 
 @pytest.mark.parametrize("copies", [4, 60])
 def test_blocks_samples_and_kinds_of_number_change_nothing(copies: int) -> None:
-    """9,000 votes copied: some blocks, or so many votes that a sample is fitted first."""
+    """9,000 votes copied: several blocks, or so many votes that a sample is fitted first."""
     votes, columns = simulate(8, 9000, np.linspace(-0.5, 0.5, 4), {"x": 0.5, "y": 0.1}, side=0.1, undecided=0.3)
     votes = pick(votes, np.arange(9000), weight=np.arange(9000) % 3)
     columns = {name: np.round(100 * z) for name, z in columns.items()}

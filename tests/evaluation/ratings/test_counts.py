@@ -7,7 +7,7 @@ from tests.strategies import tables
 
 
 @pytest.mark.parametrize(
-    ("row", "complaint"),
+    ("row", "message"),
     [
         (("a", "x", "tie", 1), "Row 1: unknown model 'x'"),
         (("a", "b", "draw", 1), "Row 1: unknown winner 'draw'; expected one of model_a, model_b, tie, both_bad"),
@@ -16,8 +16,8 @@ from tests.strategies import tables
         (("a", "b", "tie", float("nan")), "Row 1: nan votes"),
     ],
 )
-def test_an_unknown_value_names_its_row(row: tuple[str, str, str, int], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+def test_an_unknown_value_names_its_row(row: tuple[str, str, str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         count_rows("ab", [("a", "b", "tie", 1), row])
 
 
@@ -43,12 +43,12 @@ def test_models_are_named_once() -> None:
 
 @settings(max_examples=50)
 @given(tables())
-def test_tables_add_as_votes_do(counts: Counts) -> None:
+def test_adding_tables_is_counting_all_votes(counts: Counts) -> None:
     assert (counts + counts).n_votes == 2 * counts.n_votes
     assert counts.meetings.sum() == 2 * counts.n_votes
     assert (counts.wins + counts.wins.T + counts.drawn(2) + counts.drawn(3) == counts.meetings).all()
 
 
-def test_only_tables_of_the_same_models_add() -> None:
+def test_only_tables_of_the_same_models_can_be_added() -> None:
     with pytest.raises(ValueError, match="same models"):
         count_rows("ab", []) + count_rows("ba", [])

@@ -1,4 +1,4 @@
-"""Online Elo against published values, another implementation, and what must hold of it."""
+"""Online Elo against published values, another implementation, and its properties."""
 
 import csv
 from pathlib import Path
@@ -24,7 +24,7 @@ def make_votes(rows: list[tuple[int, int, int, float]], models: tuple[str, ...] 
 
 
 def read_csv(file: Path, models: tuple[str, ...], *, anonymous: bool = False) -> Votes:
-    """In time order where there is a time; the one vote of a model against itself is left out."""
+    """Votes in the order of their time stamps, if any, without the one vote of a model against itself."""
     names = {"left": "model_a", "right": "model_b"}
     with file.open() as lines:
         rows = list(csv.DictReader(lines))
@@ -51,7 +51,7 @@ MANY = st.lists(ROWS, min_size=1, max_size=40).filter(lambda rows: any(row[3] fo
 
 @pytest.mark.parametrize("board", ["genai_arena_t2i", "genai_arena_edit"])
 @pytest.mark.parametrize("subset", ["anony", "full"])
-def test_the_arenas_published_values_come_out(shared_data: Path, board: str, subset: str) -> None:
+def test_the_published_values_of_genai_arena_are_reproduced(shared_data: Path, board: str, subset: str) -> None:
     golden = read_golden(shared_data / "votes" / f"{board}_golden.csv", "published_online_elo_k4", subset=subset)
     votes = read_csv(shared_data / "votes" / f"{board}.csv", tuple(golden), anonymous=subset == "anony")
     elo = run_elo(votes, k=4)
@@ -60,7 +60,7 @@ def test_the_arenas_published_values_come_out(shared_data: Path, board: str, sub
 
 
 @pytest.mark.parametrize("name", ["food", "simple"])
-def test_evalicas_golden_values_come_out(shared_data: Path, name: str) -> None:
+def test_the_golden_values_of_evalica_are_reproduced(shared_data: Path, name: str) -> None:
     golden = read_golden(shared_data / "votes" / f"{name}_golden.csv", "score", algorithm="elo")
     votes = read_csv(shared_data / "votes" / f"{name}.csv", tuple(golden))
     np.testing.assert_allclose(run_elo(votes).values, list(golden.values()), rtol=0, atol=1e-9)
@@ -68,7 +68,7 @@ def test_evalicas_golden_values_come_out(shared_data: Path, name: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(MANY, st.sampled_from([1.0, 4.0, 32.0]))
-def test_as_evalica_where_votes_are_not_weighted(rows: list[tuple[int, int, int, float]], k: float) -> None:
+def test_evalica_agrees_on_unweighted_votes(rows: list[tuple[int, int, int, float]], k: float) -> None:
     votes = make_votes([(a, b, winner, 1.0) for a, b, winner, _ in rows])
     outcomes = [evalica.Winner.X, evalica.Winner.Y, evalica.Winner.Draw, evalica.Winner.Draw]
     theirs = evalica.elo(
@@ -80,7 +80,7 @@ def test_as_evalica_where_votes_are_not_weighted(rows: list[tuple[int, int, int,
 
 @settings(max_examples=60, deadline=None)
 @given(MANY, st.sampled_from([4.0, 32.0]))
-def test_as_the_formula_says_for_weighted_votes(rows: list[tuple[int, int, int, float]], k: float) -> None:
+def test_weighted_votes_follow_the_formula(rows: list[tuple[int, int, int, float]], k: float) -> None:
     expected = np.full(4, 1000.0)
     for a, b, winner, weight in rows:
         move = k * weight * ((1.0, 0.0, 0.5, 0.5)[winner] - expit((expected[a] - expected[b]) * np.log(10) / 400))
@@ -91,7 +91,7 @@ def test_as_the_formula_says_for_weighted_votes(rows: list[tuple[int, int, int, 
 
 @settings(max_examples=60, deadline=None)
 @given(MANY)
-def test_points_only_change_hands(rows: list[tuple[int, int, int, float]]) -> None:
+def test_the_sum_of_all_ratings_is_constant(rows: list[tuple[int, int, int, float]]) -> None:
     elo = run_elo(make_votes(rows), k=16, scale=Scale(center=1500))
     assert elo.values.mean() == pytest.approx(1500, abs=1e-9)
     met = {model for a, b, _, weight in rows if weight for model in (a, b)}
@@ -100,7 +100,7 @@ def test_points_only_change_hands(rows: list[tuple[int, int, int, float]]) -> No
 
 @settings(max_examples=60, deadline=None)
 @given(MANY)
-def test_a_vote_without_weight_or_of_a_dropped_kind_moves_nothing(rows: list[tuple[int, int, int, float]]) -> None:
+def test_votes_of_weight_zero_and_dropped_votes_move_nothing(rows: list[tuple[int, int, int, float]]) -> None:
     kept = [row for row in rows if row[3] > 0 and row[2] != WINNERS.index("both_bad")]
     if not kept:
         with pytest.raises(ValueError, match="votes that count"):
@@ -112,7 +112,7 @@ def test_a_vote_without_weight_or_of_a_dropped_kind_moves_nothing(rows: list[tup
 
 
 def test_one_weighted_vote_by_hand() -> None:
-    # Level models: the winner of a vote of weight 3 gains 3 k (1 - 1/2).
+    # Equal models: the winner of a vote of weight 3 gains 3 k (1 - 1/2).
     assert run_elo(make_votes([(0, 1, 0, 3.0)]), k=10).values.tolist() == [1015.0, 985.0, 1000.0, 1000.0]
     # Then b, 30 points behind on a scale of 200 and base 2, wins: it gains k / (1 + 2^(-30/200)).
     votes = make_votes([(0, 1, 0, 3.0), (0, 1, 1, 1.0)])
@@ -135,7 +135,7 @@ def test_an_anchor_shifts_all_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "message"),
     [
         ({"k": 0}, "finite k above 0"),
         ({"k": float("nan")}, "finite k above 0"),
@@ -146,8 +146,8 @@ def test_an_anchor_shifts_all_values() -> None:
         ({"k": 1e308, "scale": Scale(scale=1e-300)}, "overflowed"),
     ],
 )
-def test_what_makes_no_sense_is_refused(options: dict[str, object], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+def test_invalid_options_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         run_elo(make_votes([(0, 1, 2, 1.0)]), **options)
 
 
@@ -159,7 +159,7 @@ def simulate(n: int) -> Votes:
     return Votes(MODELS, model_a, model_b, np.where(rng.random(n) < p, 0, 1))
 
 
-def test_orders_are_averaged_out() -> None:
+def test_the_mean_over_orders_does_not_depend_on_the_order() -> None:
     votes = simulate(2000)
     backwards = Votes(MODELS, votes.model_a[::-1], votes.model_b[::-1], votes.winner[::-1])
     once = abs(run_elo(votes).values - run_elo(backwards).values).max()
@@ -170,8 +170,8 @@ def test_orders_are_averaged_out() -> None:
     assert (elo.values < elo.ci_high).all()
 
 
-def test_the_interval_of_orders_leaves_sampling_error_out_and_resampling_holds_it() -> None:
-    few = simulate(60)  # so few that the order matters little, and chance much
+def test_only_resampling_adds_sampling_error_to_the_interval() -> None:
+    few = simulate(60)  # so few that sampling error is larger than the effect of the order
     orders, resampled = bootstrap_elo(few), bootstrap_elo(few, resample=True)
     assert (orders.ci_high - orders.ci_low).max() < 4
     assert (resampled.ci_high - resampled.ci_low).min() > 10

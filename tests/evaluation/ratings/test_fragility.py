@@ -1,4 +1,4 @@
-"""Fragility against brute force, against the exact answer for two models, and against refits from outside."""
+"""Fragility against brute force, the exact answer for two models, and separate refits."""
 
 import csv
 import itertools
@@ -23,7 +23,7 @@ from tests.strategies import tables
 
 
 def find_lead(counts: Counts, above: object, below: object, **treatment: str) -> float:
-    """In points, NaN when a model has no rating on the scale of most votes."""
+    """The lead in points, NaN if a model has no rating in the largest group."""
     part = counts.select(find_components(counts, **treatment).rated)
     if not {above, below} <= set(part.models):
         return math.nan
@@ -39,7 +39,7 @@ def is_overtaken(counts: Counts, leader: object) -> bool:
 
 
 def join(counts: Counts, **treatment: str) -> Counts:
-    """The same counts, with a circle of wins where they do not rate everyone."""
+    """The same counts, with a circle of wins added if they do not rate every model."""
     if not find_components(counts, **treatment).unrated:
         return counts
     circle = np.zeros_like(counts.table)
@@ -53,7 +53,7 @@ def remove_rows(counts: Counts, rows: tuple) -> Counts:
 
 
 def fewest_votes(counts: Counts, most: int) -> int | None:
-    """By trying every removal of up to ``most`` votes."""
+    """The smallest removal, by trying all of up to ``most`` votes."""
     leader = counts.models[int(np.argmax(fit_bradley_terry(counts).values))]
     votes = np.repeat(np.arange(counts.table.size), counts.table.ravel()).tolist()
     for n in range(1, most + 1):
@@ -76,7 +76,7 @@ def draw_small_tables(n: int) -> Iterator[Counts]:
             yield counts
 
 
-def test_small_tables_against_every_possible_removal() -> None:
+def test_small_tables_agree_with_every_possible_removal() -> None:
     n_equal = n_found = 0
     for counts in draw_small_tables(60):
         fragility = find_fragile_votes(counts)
@@ -107,7 +107,7 @@ def keep_raters(votes: Votes, without: tuple[int, ...]) -> Counts:
     return count_votes(Votes(votes.models, votes.model_a[keep], votes.model_b[keep], votes.winner[keep]))
 
 
-def test_raters_against_every_possible_removal() -> None:
+def test_raters_agree_with_every_possible_removal() -> None:
     sizes: Counter[bool] = Counter()
     for seed in range(40):
         votes = draw_raters(seed)
@@ -143,7 +143,7 @@ def test_two_models_have_an_exact_answer(wins_a: int, wins_b: int, ties: int, bo
     assume(not find_components(counts).unrated)
     fragility = find_fragile_votes(counts)
     more, fewer, drawn = max(wins_a, wins_b), min(wins_a, wins_b), ties + both_bad
-    # The leader must keep one win less than the challenger, and that must still be a rating.
+    # The leader must end with one win less than the challenger, and both must keep a finite rating.
     if fewer == 0 or (fewer == 1 and drawn == 0):
         assert fragility.n_removed is fragility.after is fragility.share is None
         assert not fragility.verified
@@ -157,7 +157,7 @@ def test_two_models_have_an_exact_answer(wins_a: int, wins_b: int, ties: int, bo
 
 @settings(max_examples=40, deadline=None)
 @given(tables(max_models=5, max_count=40), st.sampled_from(["half", "drop"]), st.sampled_from(["half", "drop"]))
-def test_a_set_that_is_found_does_what_it_says(counts: Counts, ties: str, both_bad: str) -> None:
+def test_removing_the_set_found_swaps_the_pair(counts: Counts, ties: str, both_bad: str) -> None:
     treatment = {"ties": ties, "both_bad": both_bad}
     assume(len(counts.models) > 1)
     counts = join(counts, **treatment)
@@ -173,7 +173,7 @@ def test_a_set_that_is_found_does_what_it_says(counts: Counts, ties: str, both_b
         assert lead < 0
 
 
-def test_human_votes_on_six_models(shared_data: Path) -> None:
+def test_human_votes_on_six_models_are_fragile(shared_data: Path) -> None:
     with (shared_data / "votes" / "genai_arena_t2i.csv").open() as file:
         votes = Counter((r["model_a"], r["model_b"], r["winner"]) for r in csv.DictReader(file) if r["anony"] == "True")
     models = sorted({name for a, b, _ in votes for name in (a, b)})
@@ -193,12 +193,12 @@ def test_raters_with_one_vote_each_are_votes() -> None:
     assert by_rater.after == pytest.approx(by_vote.after)
 
 
-def test_a_busy_rater_is_named_and_weights_are_votes() -> None:
+def test_an_active_rater_is_named_and_weights_count_as_votes() -> None:
     a, b = np.zeros(30, int), np.ones(30, int)
     winner = np.array([0] * 12 + [0, 1] * 9)
     rater = np.array([7] * 12 + [*range(100, 118)])
     fragility = find_fragile_raters(Votes(("x", "y"), a, b, winner, None, {"person": rater}), "person")
-    # Without rater 7 the two are even: one more has to go.
+    # Without rater 7 the two are equal, so one more rater is removed.
     assert fragility.n_removed == 2
     assert 7 in fragility.removed
     assert fragility.describe() == "Removing 2 of 19 persons (11 %) puts y before x."
@@ -211,18 +211,18 @@ def test_a_busy_rater_is_named_and_weights_are_votes() -> None:
     assert weighted.before == pytest.approx(400.0 * math.log10(20 / 9))
 
 
-def test_what_is_said() -> None:
+def test_the_result_is_described_in_a_sentence() -> None:
     counts = count_rows("ab", [("a", "b", "model_a", 6215), ("b", "a", "model_a", 6185)])
     fragility = find_fragile_votes(counts, scale=Scale(scale=100.0))
     assert fragility.describe() == "Removing 31 of 12,400 votes (0.25 %) puts b before a."
     assert fragility.removed == (("a", "b", "model_a", 31),)
     assert fragility.before == pytest.approx(100.0 * math.log10(6215 / 6185))
-    # Dropped votes are not counted, nor removed.
+    # Dropped votes are neither counted nor removed.
     more = count_rows("ab", [("a", "b", "model_a", 7), ("b", "a", "model_a", 4), ("a", "b", "both_bad", 50)])
     assert find_fragile_votes(more, both_bad="drop").describe() == "Removing 4 of 11 votes (36 %) puts b before a."
 
 
-def test_what_cannot_be_asked() -> None:
+def test_invalid_input_is_refused() -> None:
     counts = count_rows("abc", [("a", "b", "model_a", 5), ("b", "a", "model_a", 3), ("c", "b", "tie", 2)])
     for pair in (("a", "a"), ("a", "z"), ("a", "b", "c")):
         with pytest.raises(ValueError, match="A pair must be two of the models a, b, c"):

@@ -1,4 +1,4 @@
-"""What a vote is expected to tell, against inverted matrices, a general-purpose optimizer and simulation."""
+"""Information of a vote against inverted matrices, a general-purpose optimizer and simulation."""
 
 import math
 
@@ -63,7 +63,7 @@ def test_the_update_is_the_inverted_information(state: tuple, n_votes: float, da
 
 
 @given(states(), st.integers(1, 50))
-def test_votes_add_up(state: tuple, n_votes: int) -> None:
+def test_several_votes_are_the_same_as_one_at_a_time(state: tuple, n_votes: int) -> None:
     covariance, information = state
     at_once, one_by_one = update_covariance(covariance, 0, 1, information[0, 1], n_votes), covariance
     for _ in range(n_votes):
@@ -81,7 +81,7 @@ def test_the_origin_of_the_scale_changes_nothing(state: tuple) -> None:
     assert predict_reduction(anchored, information, np.eye(m)[[m - 1]]) == pytest.approx(expected, rel=1e-8, abs=1e-15)
 
 
-def test_endless_votes_make_a_difference_known_and_more_change_nothing() -> None:
+def test_infinitely_many_votes_make_a_difference_known() -> None:
     covariance = np.eye(3) - 1.0 / 3.0
     known = update_covariance(covariance, 0, 1, 0.25, math.inf)
     assert known[0, 0] - 2.0 * known[0, 1] + known[1, 1] == pytest.approx(0.0, abs=1e-15)
@@ -90,7 +90,7 @@ def test_endless_votes_make_a_difference_known_and_more_change_nothing() -> None
     assert (update_covariance(covariance, 0, 1, 0.25, 0) == covariance).all()
 
 
-def test_a_vote_on_equal_models_golden() -> None:
+def test_a_vote_on_equal_models_by_hand() -> None:
     """Two models, difference of variance 4: a vote of information 1/4 halves it."""
     covariance = np.array([[1.0, -1.0], [-1.0, 1.0]])
     information = find_information(np.zeros(2))
@@ -125,7 +125,7 @@ def test_the_posterior_is_the_optimum_with_the_stated_prior() -> None:
     assert posterior.prior_sd == 0.8
 
 
-def test_unbeaten_unknown_and_apart_models_have_finite_strengths() -> None:
+def test_unbeaten_unrated_and_disconnected_models_have_finite_strengths() -> None:
     wins = np.zeros((5, 5))
     wins[0, 1], wins[3, 4] = 50.0, 1.0
     posterior = approximate_posterior(wins)
@@ -134,7 +134,7 @@ def test_unbeaten_unknown_and_apart_models_have_finite_strengths() -> None:
     assert posterior.covariance[2, 2] == posterior.covariance.diagonal().max()
 
 
-def test_with_many_votes_the_prior_is_forgotten() -> None:
+def test_with_many_votes_the_prior_has_no_effect() -> None:
     rng = np.random.default_rng(5)
     table = np.zeros((6, 6, 4), dtype=np.int64)
     table[:, :, :2] = rng.integers(1000, 5000, (6, 6, 2)) * (1 - np.eye(6, dtype=np.int64))[:, :, None]
@@ -145,8 +145,8 @@ def test_with_many_votes_the_prior_is_forgotten() -> None:
     assert posterior.covariance == pytest.approx(fit.covariance / fit.scale.unit**2, rel=1e-3)
 
 
-def test_the_predicted_fall_is_what_votes_bring_on_average() -> None:
-    """Direct simulation: a hundred votes on one matchup, a hundred times, and the fitted variance afterwards."""
+def test_the_predicted_reduction_is_the_average_one() -> None:
+    """Simulated: a hundred votes on one matchup, a hundred times, and the fitted variance afterwards."""
     rng = np.random.default_rng(8)
     theta = np.array([0.7, 0.0, -0.7])
     p = expit(theta[:, None] - theta[None, :])
@@ -189,6 +189,6 @@ SQUARE, ONES = np.eye(3), np.ones((3, 3))
         (lambda: update_covariance(SQUARE, 0, 1, 0.25, math.nan), "0 or more"),
     ],
 )
-def test_bad_input_is_refused(call, message: str) -> None:
+def test_invalid_input_is_refused(call, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

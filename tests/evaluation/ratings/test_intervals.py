@@ -1,4 +1,4 @@
-"""Covariances: against simulation, against each other, and with votes that depend on each other."""
+"""Covariances against simulation and each other, also for votes that depend on each other."""
 
 import math
 
@@ -26,7 +26,7 @@ def expand(counts: Counts, clusters: dict[str, np.ndarray] | None = None) -> Vot
 
 @settings(max_examples=40, deadline=None)
 @given(tables(max_models=5, max_count=20))
-def test_each_vote_its_own_cluster_is_the_sandwich(counts: Counts) -> None:
+def test_clusters_of_one_vote_give_the_sandwich(counts: Counts) -> None:
     assume(len(counts.models) > 1 and counts.n_votes > 1 and not find_components(counts).unrated)
     n = counts.n_votes
     clustered = fit_bradley_terry(counts, clusters=expand(counts))
@@ -38,8 +38,8 @@ def test_each_vote_its_own_cluster_is_the_sandwich(counts: Counts) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(tables(max_models=4, max_count=8), st.integers(2, 5))
-def test_votes_copied_within_a_rater_are_no_news(counts: Counts, copies: int) -> None:
-    """Every vote given again by the same rater: the naive interval shrinks, the clustered one stays."""
+def test_copied_votes_of_a_rater_do_not_narrow_the_interval(counts: Counts, copies: int) -> None:
+    """Every vote is repeated by its rater: the naive interval shrinks, the clustered one stays."""
     assume(len(counts.models) > 1 and counts.n_votes > 1 and not find_components(counts).unrated)
     once = expand(counts)
     again = Votes(
@@ -67,7 +67,7 @@ def test_merged_rows_give_the_same_interval() -> None:
     assert whole.degrees_of_freedom == 4
 
 
-def test_two_ways_at_once_add_and_take_away_what_is_counted_twice() -> None:
+def test_two_columns_of_clusters_add_up_minus_their_intersection() -> None:
     rng = np.random.default_rng(1)
     counts = Counts(tuple("ab"), np.array([[[0] * 4, [40, 30, 9, 2]], [[0] * 4] * 2]))
     rater, prompt = rng.integers(0, 20, 81), rng.integers(0, 20, 81)
@@ -84,7 +84,7 @@ def test_two_ways_at_once_add_and_take_away_what_is_counted_twice() -> None:
     assert two.covariance == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_inverse_hessian_and_the_sandwich_agree_when_the_model_is_right() -> None:
+def test_the_inverse_hessian_and_the_sandwich_agree_if_the_model_is_right() -> None:
     rng = np.random.default_rng(5)
     theta = np.linspace(-1, 1, 5)
     table = np.zeros((5, 5, 4), dtype=np.int64)
@@ -99,7 +99,7 @@ def test_the_inverse_hessian_and_the_sandwich_agree_when_the_model_is_right() ->
 
 
 def test_weights_scale_the_votes_but_not_their_number() -> None:
-    """Weights that are all 3 leave the estimate and its sandwich alone: no vote was added."""
+    """Weights that are all 3 do not change the estimate or its sandwich, because no vote was added."""
     rng = np.random.default_rng(2)
     counts = Counts(tuple("abc"), rng.integers(1, 30, (3, 3, 4)) * (1 - np.eye(3, dtype=int))[:, :, None])
     votes = expand(counts)
@@ -109,7 +109,7 @@ def test_weights_scale_the_votes_but_not_their_number() -> None:
     assert weighted.covariance == pytest.approx(fit.covariance, rel=1e-9)
 
 
-def test_votes_that_weigh_nothing_are_no_votes() -> None:
+def test_votes_of_weight_zero_do_not_count() -> None:
     rows = np.array([0, 1, 2, 0]), np.array([1, 0, 0, 2]), np.array([0, 0, 0, 0])
     counts = count_votes(Votes(tuple("abc"), *rows, np.array([1.0, 2.0, 0.0, 0.0])))
     with pytest.raises(DisconnectedModelsError) as caught:
@@ -119,7 +119,7 @@ def test_votes_that_weigh_nothing_are_no_votes() -> None:
     assert rated.values[1] - rated.values[0] == pytest.approx(np.log(2))
 
 
-def test_clusters_are_those_of_the_counted_votes() -> None:
+def test_invalid_clusters_are_refused() -> None:
     counts = count_rows("ab", [("a", "b", "model_a", 3), ("a", "b", "model_b", 2)])
     votes = expand(counts)
     with pytest.raises(ValueError, match="different votes: 5 in the clusters, 10 in the counts"):
@@ -141,12 +141,12 @@ def test_differences_and_contrasts_use_the_whole_covariance() -> None:
     assert found.standard_error == pytest.approx(unit / np.sqrt(40 * 0.75 * 0.25))
     assert found.p_value == pytest.approx(2 * stats.norm.sf(found.value / found.standard_error))
     assert fit.contrast({"a": 1.0, "b": -0.5, "c": -0.5}).value == pytest.approx(fit.values @ [1, -0.5, -0.5])
-    for wrong, complaint in [
+    for wrong, message in [
         ({"a": 1.0}, "sum to 0"),
         ({"a": np.nan, "b": 1.0}, "finite"),
         ({"a": 1.0, "z": -1.0}, "'z' is not among the rated models"),
     ]:
-        with pytest.raises(ValueError, match=complaint):
+        with pytest.raises(ValueError, match=message):
             fit.contrast(wrong)
     with pytest.raises(ValueError, match="twice"):
         fit.difference("a", "a")
@@ -164,7 +164,7 @@ def test_the_covariance_follows_the_anchor() -> None:
         fit_bradley_terry(counts, scale=Scale(anchor="z"))
 
 
-def test_quantiles_and_p_values_are_the_textbooks() -> None:
+def test_quantiles_and_p_values_agree_with_scipy() -> None:
     assert quantile(0.95) == pytest.approx(1.959964, abs=1e-6)
     assert quantile(0.95, 9) == pytest.approx(stats.t.ppf(0.975, 9))
     few = estimate(2.0, 1.0, 0.9, 9)

@@ -1,4 +1,4 @@
-"""Compiled kernels: where their code is kept."""
+"""Cache of compiled kernels, in installations whose folders cannot be written."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ print(*run_elo(Votes(("a", "b"), np.array([0]), np.array([1]), np.array([0])), k
 
 @pytest.fixture
 def install(tmp_path: Path) -> Path:
-    """A copy of the package in which numba cannot write its cache: a file has the name of the folder."""
+    """A copy of the package in which numba cannot write its cache, because a file has the name of the folder."""
     package = tmp_path / "install" / "evaluation" / "ratings"
     shutil.copytree(Path(evaluation.ratings.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     (package.parent / "__init__.py").touch()
@@ -38,9 +38,7 @@ def run(install: Path, **variables: str) -> str:
 
 
 @pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "NUMBA_CACHE_DIR"])
-def test_an_installation_that_is_read_only_keeps_compiled_code_elsewhere(
-    install: Path, tmp_path: Path, variable: str
-) -> None:
+def test_a_read_only_installation_caches_compiled_code_elsewhere(install: Path, tmp_path: Path, variable: str) -> None:
     assert run(install, **{variable: str(tmp_path / "cache")}) == "1005.0 995.0\n"
     kept = list((tmp_path / "cache").rglob("elo.update_elo-*.nbc"))
     assert len(kept) == 1

@@ -1,4 +1,4 @@
-"""Live ratings: votes without a refit, the bound on what that costs, and the exact refit."""
+"""Live ratings: votes without a refit, the bound on their error, and the exact refit."""
 
 import math
 
@@ -36,7 +36,7 @@ def draw_votes(m: int, n: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray, n
 
 
 def join(counts: Counts, **treatment: str) -> Counts:
-    """The same counts, with a circle of wins where they do not rate everyone."""
+    """The same counts, with a circle of wins added if they do not rate every model."""
     if not find_components(counts, **treatment).unrated:
         return counts
     circle = np.zeros_like(counts.table)
@@ -136,7 +136,7 @@ def test_votes_one_at_a_time_and_in_a_batch_are_the_same() -> None:
     assert (single.counts.table == batch.counts.table).all()
 
 
-def test_weighted_counts_take_votes_that_count_once() -> None:
+def test_unweighted_votes_can_be_added_to_weighted_counts() -> None:
     a, b, winner = draw_votes(6, 400)
     weight = np.random.default_rng(2).uniform(0.5, 2.0, 400)
     live = LiveRatings(count_votes(Votes(tuple("abcdef"), a, b, winner, weight)))
@@ -149,7 +149,7 @@ def test_weighted_counts_take_votes_that_count_once() -> None:
     assert refit.covariance == pytest.approx(exact.covariance, rel=1e-8)
 
 
-def test_a_state_that_is_lost_says_so_and_a_refit_finds_home() -> None:
+def test_a_drift_too_far_for_a_bound_is_infinite_until_a_refit() -> None:
     chain = [(i, i + 1, "tie", 1) for i in range(39)]
     live = LiveRatings(count_rows(range(40), chain))
     live.add(np.zeros(30, int), np.full(30, 39), np.zeros(30, int))
@@ -159,13 +159,15 @@ def test_a_state_that_is_lost_says_so_and_a_refit_finds_home() -> None:
 
 
 def test_a_drift_too_far_for_any_curvature_is_infinite() -> None:
-    live = LiveRatings(count_rows("ab", [("a", "b", "model_a", 10**9), ("a", "b", "model_b", 1)]))
-    live._theta[:] = 1000.0, -1000.0
+    one = np.zeros(2, int), np.ones(2, int), np.array([MODEL_A, MODEL_B])
+    live = LiveRatings(count_votes(Votes(("a", "b"), *one, np.full(2, 1e-3))))
+    live.add(0, 1, MODEL_A)  # weighs so much more than the votes before that it moves the ratings by 1,000 log-odds
+    assert np.ptp(live.theta) > 900
     assert live.drift() == math.inf
     assert live.refit().values == pytest.approx(fit_bradley_terry(live.counts).values, abs=1e-6)
 
 
-def test_counts_not_on_one_scale_and_unknown_parameters_are_refused() -> None:
+def test_disconnected_counts_and_invalid_parameters_are_refused() -> None:
     with pytest.raises(DisconnectedModelsError):
         LiveRatings(count_rows("ab", [("a", "b", "model_a", 5)]))
     with pytest.raises(DisconnectedModelsError):
@@ -186,7 +188,7 @@ def test_counts_not_on_one_scale_and_unknown_parameters_are_refused() -> None:
         ((0, 1, -1), "winner is -1"),
     ],
 )
-def test_a_code_out_of_range_is_refused_and_nothing_is_taken(vote: tuple[int, int, int], message: str) -> None:
+def test_a_code_out_of_range_is_refused_and_no_vote_is_added(vote: tuple[int, int, int], message: str) -> None:
     live = LiveRatings(count_rows("abc", CIRCLE))
     with pytest.raises(ValueError, match=message):
         live.add(*vote)

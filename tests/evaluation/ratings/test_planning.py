@@ -1,4 +1,4 @@
-"""A plan is followed in simulation and reaches its width; what cannot be planned says so."""
+"""Plans: followed in simulation they reach their width, and impossible ones are refused."""
 
 import dataclasses
 import math
@@ -33,7 +33,7 @@ def start(seed: int, tie: float = 0.0, per_pair: int = 60) -> tuple[np.random.Ge
     return rng, theta, Counts(tuple("abcdefgh"), draw_table(meetings, theta, rng, tie))
 
 
-def asked(plan: Plan) -> np.ndarray:
+def count_planned(plan: Plan) -> np.ndarray:
     meetings = np.zeros((M, M), dtype=np.int64)
     for (a, b), n in plan.matchups.items():
         meetings[plan.models.index(a), plan.models.index(b)] += n
@@ -48,27 +48,27 @@ def width_of(ratings: Ratings, plan: Plan) -> float:
     return float(widths.max() if plan.model is None else widths[ratings.index(plan.model)])
 
 
-@pytest.mark.parametrize("target", [{"model": "c"}, {"pair": ("a", "f")}, {}])
+@pytest.mark.parametrize("goal", [{"model": "c"}, {"pair": ("a", "f")}, {}])
 @pytest.mark.parametrize("fit", [fit_bradley_terry, fit_davidson])
-def test_who_follows_the_plan_reaches_the_width(fit, target: dict) -> None:
+def test_following_the_plan_reaches_the_width(fit, goal: dict) -> None:
     reached = []
     for seed in range(3):
         rng, theta, counts = start(seed, tie=0.6)
         ratings = fit(counts)
-        now = plan_votes(ratings, counts, width=1e6, **target).width_now
-        plan = plan_votes(ratings, counts, width=now / 2.0, **target)
-        after = fit(Counts(counts.models, counts.table + draw_table(asked(plan), theta, rng, tie=0.6)))
+        now = plan_votes(ratings, counts, width=1e6, **goal).width_now
+        plan = plan_votes(ratings, counts, width=now / 2.0, **goal)
+        after = fit(Counts(counts.models, counts.table + draw_table(count_planned(plan), theta, rng, tie=0.6)))
         reached.append(width_of(after, plan) / plan.width)
         assert plan.expected_width == pytest.approx(plan.width, rel=0.01)
     assert max(abs(ratio - 1.0) for ratio in reached) < 0.1
 
 
-@pytest.mark.parametrize("target", [{"model": "c"}, {"pair": ("a", "f")}, {}])
-def test_the_plan_needs_fewer_votes_than_even_sampling(target: dict) -> None:
+@pytest.mark.parametrize("goal", [{"model": "c"}, {"pair": ("a", "f")}, {}])
+def test_the_plan_needs_fewer_votes_than_even_sampling(goal: dict) -> None:
     _, _, counts = start(3)
     ratings = fit_bradley_terry(counts)
-    now = plan_votes(ratings, counts, width=1e6, **target).width_now
-    plan = plan_votes(ratings, counts, width=now / 2.0, **target)
+    now = plan_votes(ratings, counts, width=1e6, **goal).width_now
+    plan = plan_votes(ratings, counts, width=now / 2.0, **goal)
     evenly = np.triu(np.full((M, M), plan.n_votes / (M * (M - 1) / 2)), 1)
     covariance = ratings.covariance / ratings.scale.unit**2
     for i, j in np.argwhere(evenly):
@@ -77,8 +77,8 @@ def test_the_plan_needs_fewer_votes_than_even_sampling(target: dict) -> None:
     assert width_of(even, plan) > 1.02 * plan.width
 
 
-def test_votes_that_come_in_threes_are_planned_as_such() -> None:
-    """Each rater gives one vote three times: with clusters, three times the votes are needed."""
+def test_dependent_votes_need_more_votes() -> None:
+    """Each rater casts one vote three times: with clusters, the plan needs three times the votes."""
     rng, theta, counts = start(4)
     votes = clustered(counts)
     plain = fit_bradley_terry(counts)
@@ -88,13 +88,15 @@ def test_votes_that_come_in_threes_are_planned_as_such() -> None:
     plan = plan_votes(ratings, count_votes(votes), width=60.0, model="b")
     once = plan_votes(plain, counts, width=60.0, model="b")
     assert plan.n_votes == pytest.approx(3 * once.n_votes, rel=0.15)
-    more = clustered(Counts(counts.models, counts.table + draw_table(np.rint(asked(plan) / 3).astype(int), theta, rng)))
+    more = clustered(
+        Counts(counts.models, counts.table + draw_table(np.rint(count_planned(plan) / 3).astype(int), theta, rng))
+    )
     after = fit_bradley_terry(count_votes(more), clusters=more)
     assert width_of(after, plan) == pytest.approx(60.0, rel=0.1)
 
 
 def clustered(counts: Counts) -> Votes:
-    """Every vote three times, by one rater."""
+    """Every vote three times, each time by the same rater."""
     cells = np.repeat(np.argwhere(counts.table), counts.table[counts.table > 0], axis=0)
     rater = np.repeat(np.arange(len(cells)), 3)
     a, b, winner = (np.repeat(column, 3) for column in cells.T)
@@ -103,14 +105,14 @@ def clustered(counts: Counts) -> Votes:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 99), st.floats(0.2, 0.95), st.sampled_from([{"model": "d"}, {"pair": ("h", "b")}, {}]))
-def test_a_plan_holds_what_it_says(seed: int, share: float, target: dict) -> None:
+def test_a_plan_is_consistent(seed: int, share: float, goal: dict) -> None:
     _, _, counts = start(seed, tie=0.3)
     ratings = fit_bradley_terry(counts)
-    now = plan_votes(ratings, counts, width=1e6, **target)
+    now = plan_votes(ratings, counts, width=1e6, **goal)
     assert now.n_votes == 0
     assert now.matchups == {}
     assert now.expected_width == now.width_now == pytest.approx(width_of(ratings, now))
-    plan = plan_votes(ratings, counts, width=share * now.width_now, **target)
+    plan = plan_votes(ratings, counts, width=share * now.width_now, **goal)
     numbers = list(plan.matchups.values())
     assert numbers == sorted(numbers, reverse=True)
     assert min(numbers) > 0
@@ -118,15 +120,15 @@ def test_a_plan_holds_what_it_says(seed: int, share: float, target: dict) -> Non
     assert plan.expected_width <= plan.width
     assert (plan.expected_widths <= ratings.ci_high - ratings.ci_low + 1e-9).all()
     covariance = ratings.covariance / ratings.scale.unit**2
-    for i, j in np.argwhere(asked(plan)):
+    for i, j in np.argwhere(count_planned(plan)):
         information = find_information(ratings.theta)[i, j] / plan.design_effect
-        covariance = update_covariance(covariance, i, j, information, asked(plan)[i, j])
+        covariance = update_covariance(covariance, i, j, information, count_planned(plan)[i, j])
     errors = ratings.scale.unit * np.sqrt(covariance.diagonal())
     assert plan.expected_widths == pytest.approx(2.0 * quantile(0.95) * errors, rel=1e-6)
 
 
-def test_a_pair_is_asked_directly_and_no_more_than_needed() -> None:
-    """Precisions add up: those of the difference so far and of n votes reach that of the wanted width."""
+def test_a_pair_is_planned_directly_with_no_more_votes_than_needed() -> None:
+    """Precisions add up: that of the difference so far plus that of n votes is that of the requested width."""
     _, _, counts = start(5)
     ratings = fit_bradley_terry(counts)
     plan = plan_votes(ratings, counts, width=30.0, pair=("b", "a"))
@@ -137,7 +139,7 @@ def test_a_pair_is_asked_directly_and_no_more_than_needed() -> None:
     assert (plan.pair, plan.model, plan.width, plan.confidence) == (("b", "a"), None, 30.0, 0.95)
 
 
-def test_few_clusters_make_the_interval_that_is_planned_wider() -> None:
+def test_few_clusters_widen_the_planned_interval() -> None:
     _, _, counts = start(5)
     ratings = fit_bradley_terry(counts)
     few = dataclasses.replace(ratings, degrees_of_freedom=4.0)
@@ -146,7 +148,7 @@ def test_few_clusters_make_the_interval_that_is_planned_wider() -> None:
     assert wider.n_votes > 1.5 * plain.n_votes
 
 
-def test_an_anchor_counts_for_what_is_published() -> None:
+def test_with_an_anchor_the_intervals_are_relative_to_it() -> None:
     _, _, counts = start(6)
     ratings = fit_bradley_terry(counts, scale=Scale(anchor="a"), confidence=0.9)
     assert plan_votes(ratings, counts, width=1.0, model="a").n_votes == 0
@@ -156,7 +158,7 @@ def test_an_anchor_counts_for_what_is_published() -> None:
     assert (as_model.expected_widths[0], as_model.confidence) == (0.0, 0.9)
 
 
-def test_models_without_weight_are_not_asked() -> None:
+def test_models_of_weight_zero_get_no_votes() -> None:
     _, _, counts = start(7)
     ratings = fit_bradley_terry(counts)
     plan = plan_votes(ratings, counts, width=50.0, model="b", weights={"c": 0.0, "d": 2.0})
@@ -184,7 +186,7 @@ def test_models_without_weight_are_not_asked() -> None:
         ({"width": 9.0, "weights": dict.fromkeys("abcdefg", 0.0)}, "At least 2"),
     ],
 )
-def test_bad_input_is_refused(arguments: dict, message: str) -> None:
+def test_invalid_input_is_refused(arguments: dict, message: str) -> None:
     _, _, counts = start(1)
     with pytest.raises(ValueError, match=message):
         plan_votes(fit_bradley_terry(counts), counts, **arguments)

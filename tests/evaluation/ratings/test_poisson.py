@@ -1,4 +1,4 @@
-"""Poisson numbers against scipy's, and as functions of key, cell and resample alone."""
+"""Poisson numbers against scipy, a reference generator, and their independence."""
 
 import numpy as np
 import pytest
@@ -10,12 +10,12 @@ RATES = [1, 5, 15, 16, 50, 5_000, 1_000_000]
 
 
 def draw(rate: int, n: int, seed: int = 0) -> np.ndarray:
-    """n numbers: 20 cells, n / 20 resamples."""
+    """n numbers: n / 20 resamples of 20 cells."""
     return rate + draw_deviations(np.full(20, rate), np.arange(20), make_key(seed), 0, n // 20).astype(float).ravel()
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_the_numbers_are_poissons(rate: int) -> None:
+def test_the_numbers_have_a_poisson_distribution(rate: int) -> None:
     n = 40_000
     numbers = draw(rate, n)
     assert (numbers >= 0).all()
@@ -29,8 +29,8 @@ def test_the_numbers_are_poissons(rate: int) -> None:
 
 
 @pytest.mark.parametrize("rate", [1, 3, 15, 16, 20, 50, 5_000])
-def test_how_far_the_distribution_is_from_poissons(rate: int) -> None:
-    # Every random word is as likely: 2^20 of them, evenly spaced, show the distribution to 10^-6 a number.
+def test_the_distance_from_the_poisson_distribution(rate: int) -> None:
+    # All random bits are equally likely: 2^20 of them, evenly spaced, give each probability to 10^-6.
     words = (np.arange(2**20, dtype=np.uint64) * 2**12 + 2**11).astype(np.uint32)
     numbers = rate + find_deviations(rate, words).astype(float)
     drawn, times = np.unique(numbers, return_counts=True)
@@ -66,7 +66,7 @@ def test_a_rate_of_zero_gives_zero_and_huge_rates_stay_whole() -> None:
 
 
 class SplitMix64:
-    """The generator in whole numbers: Steele, Lea & Flood 2014, figure 15."""
+    """The generator in Python integers: Steele, Lea & Flood 2014, figure 15."""
 
     def __init__(self, state: int) -> None:
         self.state = state
@@ -95,7 +95,7 @@ def test_the_numbers_are_quantiles_of_splitmix64(seed: int) -> None:
         bits = np.array([generator.draw() >> 32 for _ in range(500)], dtype=np.uint32)
         assert (deviations == find_deviations(rate, bits)).all()
         quantiles = stats.poisson.ppf((bits + 0.5) / 2**32, rate)
-        # From 16 on the expansion may miss the quantile by one and by the rounding of float32, in the tails by more.
+        # From 16 on, the expansion may differ by one plus rounding in float32, and by more in the tails.
         miss = 0 if rate < 16 else 1 + 2e-3 * np.sqrt(rate)
         inner = abs(bits / 2**32 - 0.5) < (0.5 if rate < 16 else 0.495)
         assert abs(rate + deviations.astype(float) - quantiles)[inner].max() <= miss

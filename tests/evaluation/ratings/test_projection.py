@@ -1,4 +1,4 @@
-"""Where a model of ours would stand on a public board: golden cases, outside oracles, and a board's real days."""
+"""Projection to a public board: cases by hand, other methods, and real leaderboards."""
 
 import math
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def rate(models: Sequence[str], values: object, covariance: object, scale: Scale
 
 
 def scatter(seed: int, k: int) -> tuple[Ratings, PublishedBoard]:
-    """K baselines and "new" with a full covariance; a board of two models more; with an even seed they agree better."""
+    """K baselines and "new" with a full covariance, and a board with two more models. Even seeds agree better."""
     rng = np.random.default_rng(seed)
     root = rng.normal(0, 8, (k + 1, k + 1))
     names = [f"m{i}" for i in range(k)]
@@ -36,7 +36,7 @@ def scatter(seed: int, k: int) -> tuple[Ratings, PublishedBoard]:
 
 
 def predict(ratings: Ratings, board: PublishedBoard, tau2: float) -> tuple[float, float, float]:
-    """Value, variance and Cochran's Q at a given τ², by the plain matrices of generalised least squares."""
+    """Value, variance and Cochran's Q at a given τ², by the plain matrices of generalized least squares."""
     k = len(ratings.models) - 1
     v = np.diag(board.standard_errors[:k] ** 2 + tau2) + ratings.covariance[:k, :k]
     c, ones, d = ratings.covariance[:k, k], np.ones(k), board.values[:k] - ratings.values[:k]
@@ -82,7 +82,7 @@ def test_exact_ratings_give_students_t(k: int) -> None:
 
 
 @pytest.mark.parametrize(("seed", "k"), [(1, 2), (3, 3), (6, 5), (5, 9)])
-def test_generalised_least_squares_agrees(seed: int, k: int) -> None:
+def test_generalized_least_squares_agrees(seed: int, k: int) -> None:
     ratings, board = scatter(seed, k)
     placed = project(ratings, "new", board)
     value, variance, q = predict(ratings, board, placed.tau**2)
@@ -100,7 +100,7 @@ def test_generalised_least_squares_agrees(seed: int, k: int) -> None:
 
 @pytest.mark.parametrize(("error", "gap"), [(0.0, 30.0), (3.0, 10.0), (40.0, 10.0), (1.0, 200.0)])
 def test_ranks_agree_with_simulation(error: float, gap: float) -> None:
-    """40 baselines that agree to ±1, and an error of ours of 20: the projection is normal and can be drawn."""
+    """40 baselines that agree to ±1, and an error of 20 on our side: the projection is normal and can be simulated."""
     rng = np.random.default_rng(7)
     ours = rate([*(f"m{i}" for i in range(40)), "new"], [*np.zeros(40), 5 * gap], np.diag([*np.zeros(40), 400.0]))
     values, errors = np.append(rng.normal(0, 1, 40), gap * np.arange(10.0)), np.repeat([1.0, error], [40, 10])
@@ -121,7 +121,7 @@ def same(a: Projection, b: Projection, shift: float = 0.0) -> bool:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 8), st.floats(-3000, 3000), st.floats(0.1, 10), st.randoms())
-def test_only_differences_of_ours_count(seed: int, k: int, offset: float, unit: float, random: object) -> None:
+def test_only_differences_of_our_ratings_count(seed: int, k: int, offset: float, unit: float, random: object) -> None:
     ratings, board = scatter(seed, k)
     placed = project(ratings, "new", board)
     assert placed.ci_low < placed.value < placed.ci_high
@@ -141,7 +141,7 @@ def test_only_differences_of_ours_count(seed: int, k: int, offset: float, unit: 
     assert same(project(shuffled, "new", turned), placed)
 
 
-def test_exact_boards_that_agree_leave_the_doubt_of_the_others() -> None:
+def test_exact_boards_that_agree_leave_only_the_errors_of_other_models() -> None:
     ours = rate(["a", "b", "new"], [200, 310, 150], np.zeros((3, 3)))
     placed = project(ours, "new", EXACT)
     assert (placed.tau, placed.standard_error) == pytest.approx((0, 0), abs=1e-9)
@@ -154,7 +154,7 @@ def test_exact_boards_that_agree_leave_the_doubt_of_the_others() -> None:
     assert project(ours, "new", crowd).describe() == "3rd, between 3rd and 35th"
 
 
-def test_printed_intervals_and_names_of_our_own() -> None:
+def test_published_intervals_and_other_names_are_accepted() -> None:
     board = PublishedBoard.of_intervals(["A", "B"], [1200, 1310], [1.644854, 0], confidence=0.9)
     assert board.standard_errors == pytest.approx([1.0, 0.0])
     ours = rate(["a", "b", "new"], [1000, 1100, 1050], np.zeros((3, 3)))
@@ -163,7 +163,7 @@ def test_printed_intervals_and_names_of_our_own() -> None:
         PublishedBoard.of_intervals(["a"], [1.0], ["±4"])
 
 
-def test_a_board_is_checked() -> None:
+def test_invalid_boards_are_refused() -> None:
     for models, values, errors, message in [
         ([], [], [], "at least 1 model"),
         (["a", "a"], [1, 2], [1, 1], "must name each model once.*: a"),
@@ -177,10 +177,10 @@ def test_a_board_is_checked() -> None:
             PublishedBoard(tuple(models), np.array(values), np.array(errors))
 
 
-def test_what_cannot_be_projected_is_said() -> None:
+def test_invalid_projections_are_refused() -> None:
     ours = rate(["a", "b", "new"], [1000, 1100, 1050], np.eye(3))
     for model, board, more, message in [
-        ("nobody", EXACT, {}, "'nobody' is not among the rated models"),
+        ("unknown", EXACT, {}, "'unknown' is not among the rated models"),
         ("a", EXACT, {}, "'a' is already on the board"),
         ("new", EXACT.without("a"), {}, "at least 2 shared baselines, got 1"),
         ("new", EXACT, {"shared": {"a": "a", "b": "a"}}, "must be shared once, got a, a"),
@@ -200,7 +200,7 @@ def test_what_cannot_be_projected_is_said() -> None:
             project(rate(ours.models, [1, 2, last], covariance), "new", EXACT)
 
 
-def test_ranks_in_english() -> None:
+def test_ranks_are_described_in_english() -> None:
     board = PublishedBoard(tuple(map(str, range(125))), 1000.0 - 10 * np.arange(125.0), np.zeros(125))
     for word in ("1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "101st", "111th", "123rd"):
         ours = rate(["0", "1", "new"], [1000, 990, 1005 - 10 * (int(word[:-2]) - 1)], np.zeros((3, 3)))
@@ -214,7 +214,7 @@ def read(folder: Path, day: int, board: str) -> PublishedBoard:
 
 
 def leave_out(ours: PublishedBoard, public: PublishedBoard) -> NDArray[np.float64]:
-    """Each shared model left out of the public board: shares of values and of ranks covered, and the mean tau."""
+    """Leave each shared model out of the public board: shares of values and ranks covered, and the mean tau."""
     ratings = rate(ours.models, ours.values, np.diag(ours.standard_errors**2))
     placed = [project(ratings, name, public.without(name)) for name in ours.models if name in public.models]
     return np.mean([[*covers(p, public), p.tau] for p in placed], axis=0)
@@ -226,7 +226,7 @@ def covers(placed: Projection, truth: PublishedBoard) -> tuple[bool, bool]:
     return placed.ci_low <= value <= placed.ci_high, placed.rank_best <= rank <= placed.rank_worst
 
 
-def test_real_boards_of_another_day_and_of_another_task(shared_data: Path) -> None:
+def test_real_boards_of_another_day_and_another_task(shared_data: Path) -> None:
     public = read(shared_data, -1, "text-to-image")
     value, rank, tau = leave_out(read(shared_data, 0, "text-to-image"), public)
     assert (value > 0.85, rank > 0.95, tau < 1.0) == (True,) * 3
@@ -235,7 +235,7 @@ def test_real_boards_of_another_day_and_of_another_task(shared_data: Path) -> No
 
 
 @pytest.mark.parametrize("tau", [0, 15, 30])
-def test_a_small_arena_covers_what_it_claims(shared_data: Path, tau: int) -> None:
+def test_intervals_of_a_small_arena_cover_the_truth(shared_data: Path, tau: int) -> None:
     """8 baselines and a new model, errors of 16 to 24 points that share 14, and a public board with its own errors."""
     truth, rng, hits = read(shared_data, -1, "text-to-image"), np.random.default_rng(tau), []
     covariance = 200.0 + np.diag(rng.uniform(50, 400, 9))

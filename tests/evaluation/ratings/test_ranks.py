@@ -1,4 +1,4 @@
-"""Rank ranges, rank sets that hold at once, and the probability of each rank."""
+"""Rank ranges, simultaneous rank sets, and rank probabilities."""
 
 import numpy as np
 import pytest
@@ -47,13 +47,13 @@ def test_few_degrees_of_freedom_widen_the_sets() -> None:
 
 
 def test_the_critical_value_is_tukeys_for_equal_models() -> None:
-    """Independent equal errors: the largest studentised difference is Tukey's range, over √2."""
+    """Independent equal errors: the largest studentized difference is Tukey's range, over √2."""
     ratings = ratings_of([0.0] * 6, np.eye(6))
     expected = stats.studentized_range.ppf(0.95, 6, 1e6) / np.sqrt(2)
     assert find_rank_sets(ratings, draws=40_000).critical_value == pytest.approx(expected, abs=0.03)
 
 
-def test_sets_are_sure_where_the_ratings_are_apart() -> None:
+def test_sets_are_narrow_for_well_separated_ratings() -> None:
     ratings = ratings_of([300.0, 200.0, 199.0, 100.0], np.diag([4.0, 4.0, 4.0, 4.0]))
     sets = find_rank_sets(ratings)
     assert sets.best.tolist() == [1, 2, 2, 4]
@@ -76,14 +76,14 @@ def test_an_anchor_changes_no_rank() -> None:
     assert free.critical_value == pytest.approx(anchored.critical_value, abs=0.05)
 
 
-def test_models_that_move_together_are_told_apart_for_certain() -> None:
+def test_perfectly_correlated_models_have_certain_ranks() -> None:
     sets = find_rank_sets(ratings_of([1.0, 0.0], np.ones((2, 2))))
     assert sets.worst.tolist() == [1, 2]
     one = find_rank_sets(ratings_of([1.0], np.zeros((1, 1))))
     assert (one.best.tolist(), one.worst.tolist()) == ([1], [1])
 
 
-def test_rank_sets_hold_all_ranks_at_once() -> None:
+def test_rank_sets_cover_all_ranks_at_once() -> None:
     """1,000 arenas of 8 models, some equal: all ranks in their sets in at least 95 %, less Monte Carlo error."""
     rng = np.random.default_rng(7)
     truth = np.array([3.0, 2.0, 2.0, 1.0, 1.0, 1.0, 0.0, -2.0])
@@ -92,7 +92,7 @@ def test_rank_sets_hold_all_ranks_at_once() -> None:
     for seed in range(1000):
         ratings = ratings_of(list(truth + rng.normal(size=8)), np.eye(8))
         sets = find_rank_sets(ratings, draws=1000, seed=seed)
-        # Equal models share the ranks between them: every one of those must be in the set.
+        # Equal models share a range of ranks: all of it must be in the set.
         held += bool(((sets.best <= highest) & (lowest <= sets.worst)).all())
         best, worst = rank_ranges(ratings.ci_low, ratings.ci_high)
         marginal += bool(((best <= highest) & (lowest <= worst)).all())
@@ -100,12 +100,12 @@ def test_rank_sets_hold_all_ranks_at_once() -> None:
     assert held >= marginal
 
 
-@pytest.mark.parametrize(("call", "complaint"), [
+@pytest.mark.parametrize(("call", "message"), [
     (lambda r: find_rank_sets(r, confidence=0.0), "confidence"),
     (lambda r: find_rank_sets(r, draws=10), "at least 100 draws"),
     (lambda r: find_rank_probabilities(r).top(0), "k must be 1 to 2"),
     (lambda r: find_rank_probabilities(r).top(3), "k must be 1 to 2"),
 ])  # fmt: skip
-def test_parameters_are_checked(call, complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+def test_invalid_parameters_are_refused(call, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         call(ratings_of([1.0, 0.0], np.eye(2)))

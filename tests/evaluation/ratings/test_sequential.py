@@ -1,4 +1,4 @@
-"""The sequential test against its martingale, exact arithmetic, simulation, and the cases without an answer."""
+"""The sequential test against its martingale property, exact arithmetic, simulation, and refused input."""
 
 import math
 from decimal import MAX_EMAX, MIN_EMIN, Decimal, localcontext
@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.ratings import sequential
 from evaluation.ratings.sequential import judge_preference, watch
 
 COUNTS = st.integers(0, 60)
@@ -33,10 +32,10 @@ def exact_log_evidence(wins: int, losses: int, ties: int, price: float) -> float
 
 @settings(max_examples=60, deadline=None)
 @given(wins=COUNTS, losses=COUNTS, ties=COUNTS, threshold=THRESHOLDS, share=st.floats(0, 1))
-def test_the_evidence_is_a_fair_game_at_the_threshold(
+def test_the_evidence_is_a_martingale_at_the_threshold(
     wins: int, losses: int, ties: int, threshold: float, share: float
 ) -> None:
-    """Proof by numbers: from any state, one more vote with mean ``threshold`` leaves the expected evidence as it is."""
+    """From any state, one more vote with mean ``threshold`` leaves the expected evidence unchanged."""
     tied = 2 * share * min(threshold, 1 - threshold)
     chances = {(1, 0, 0): threshold - tied / 2, (0, 1, 0): 1 - threshold - tied / 2, (0, 0, 1): tied}
     now = judge_preference(wins, losses, ties, threshold=threshold)
@@ -65,7 +64,7 @@ def test_no_votes_are_no_evidence(ties_as: Any) -> None:
         (3, 10**9, 9, 0.3),
     ],
 )
-def test_evidence_in_sixty_digits(votes: tuple[int, int, int, float]) -> None:
+def test_the_evidence_agrees_with_exact_arithmetic(votes: tuple[int, int, int, float]) -> None:
     wins, losses, ties, threshold = votes
     test = judge_preference(wins, losses, ties, threshold=threshold)
     assert test.log_e_above == pytest.approx(exact_log_evidence(wins, losses, ties, threshold), rel=1e-9, abs=1e-6)
@@ -91,16 +90,16 @@ def test_verdict_and_interval_agree(wins: int, losses: int, ties: int, threshold
     assert stricter.p_high >= test.p_high
 
 
-def test_ends_of_the_interval_are_where_the_evidence_is_enough() -> None:
+def test_at_the_ends_of_the_interval_the_evidence_is_just_enough() -> None:
     test = judge_preference(40, 25, 10, alpha=0.1)
     assert exact_log_evidence(40, 25, 10, test.p_low) == pytest.approx(math.log(20), abs=1e-9)
     assert exact_log_evidence(25, 40, 10, 1 - test.p_high) == pytest.approx(math.log(20), abs=1e-9)
 
 
-def test_counts_of_a_billion() -> None:
+def test_counts_of_a_billion_are_accepted() -> None:
     close = judge_preference(10**9, 10**9 - 200_000)
     assert close.verdict == "above"
-    # The interval is 3 to 5 standard errors of the mean wide to each side: the price of watching, not of the grid.
+    # The interval reaches 3 to 5 standard errors to each side: the cost of watching, not of the grid of stakes.
     for margin in (close.p_high - 0.50005, 0.50005 - close.p_low):
         assert 3 < margin * 2 * math.sqrt(2e9) < 5
     sure = judge_preference(10**9, 0, threshold=0.9)
@@ -118,13 +117,16 @@ def test_ties_are_evidence_for_indifference() -> None:
 
 
 @pytest.mark.parametrize("ties_as", ["half", "drop"])
-def test_watching_is_judging_after_every_vote(ties_as: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sequential, "_BLOCK", 50)
+def test_watching_equals_judging_after_every_vote(ties_as: Any) -> None:
     rng = np.random.default_rng(3)
     chances = ([0.1, 0.3, 0.6], [0.6, 0.2, 0.2], [0.4, 0.2, 0.4], [0.0, 0.0, 1.0])
     outcomes = np.array([rng.choice([0.0, 0.5, 1.0], size=90, p=p) for p in chances])
-    watched = watch(outcomes, threshold=0.55, ties_as=ties_as)
-    for row, vote, verdict in zip(outcomes, watched.votes, watched.verdicts, strict=True):
+    # So many sequences are evaluated 20 votes at a time.
+    watched = watch(np.tile(outcomes, (100, 1)), threshold=0.55, ties_as=ties_as)
+    votes, verdicts = watched.votes[:4], watched.verdicts[:4]
+    assert (watched.votes.reshape(100, 4) == votes).all()
+    assert (watched.verdicts.reshape(100, 4) == verdicts).all()
+    for row, vote, verdict in zip(outcomes, votes, verdicts, strict=True):
         wins, losses, ties = ((row == y).cumsum().tolist() for y in (1.0, 0.0, 0.5))
         looks = [
             judge_preference(*counts, threshold=0.55, ties_as=ties_as).verdict
@@ -139,7 +141,7 @@ def test_watching_is_judging_after_every_vote(ties_as: Any, monkeypatch: pytest.
 
 @pytest.mark.parametrize("case", [(0.5, 0.0), (0.5, 0.3), (0.8, 0.1)])
 def test_false_alarms_under_constant_watching(case: tuple[float, float]) -> None:
-    """At p equal to the threshold any verdict is wrong: all of them together stay under alpha."""
+    """If p is the threshold, both verdicts are wrong: their total rate stays below alpha."""
     threshold, tie = case
     rng = np.random.default_rng(20)
     chances = [1 - threshold - tie / 2, tie, threshold - tie / 2]
@@ -148,7 +150,7 @@ def test_false_alarms_under_constant_watching(case: tuple[float, float]) -> None
     assert 0.005 < (watched.votes > 0).mean() <= 0.05
 
 
-def test_power_beside_a_fixed_sample() -> None:
+def test_power_compared_to_a_fixed_sample() -> None:
     rng = np.random.default_rng(21)
     watched = watch((rng.random((400, 1500)) < 0.6).astype(np.int8))
     fixed = ((1.95996 * 0.5 + 0.84162 * math.sqrt(0.24)) / 0.1) ** 2
@@ -157,7 +159,7 @@ def test_power_beside_a_fixed_sample() -> None:
 
 
 def test_false_alarms_with_votes_that_depend_on_the_past() -> None:
-    """Ties come and go with what was voted before, to hurt: only the mean of the next vote stays at one half."""
+    """The rate of ties depends on earlier votes, adversarially; only the mean of the next vote stays at 1/2."""
     rng = np.random.default_rng(22)
     outcomes = np.empty((2000, 600))
     lead = np.zeros(2000)
@@ -200,6 +202,6 @@ def test_outcomes_that_are_refused(outcomes: Any, message: str) -> None:
         watch(outcomes)
 
 
-def test_nothing_to_watch() -> None:
+def test_watching_no_votes_is_undecided() -> None:
     assert watch([]).verdicts.tolist() == ["undecided"]
     assert watch(np.zeros((0, 5))).votes.shape == (0,)

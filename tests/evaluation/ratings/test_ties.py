@@ -1,4 +1,4 @@
-"""Davidson and Rao-Kupper against a general-purpose optimizer, and what ties and "both bad" are made of."""
+"""Davidson and Rao-Kupper against a general-purpose optimizer, and the treatment of ties and "both bad"."""
 
 import numpy as np
 import pytest
@@ -49,15 +49,15 @@ def test_a_general_purpose_optimizer_agrees(fit, p_of, counts: Counts) -> None:
     try:
         found = fit(counts, scale=NATURAL)
     except NoFiniteFitError:
-        return  # the next test is about these
+        return  # the next test covers these
     theta, tie = direct_optimum(counts, p_of, np.log(found.coefficients["tie"].value) if p_of is davidson_p else -1.0)
     assert found.values == pytest.approx(theta, abs=2e-4)
     assert found.coefficients["tie"].value == pytest.approx(tie, rel=2e-3)
 
 
 @pytest.mark.parametrize("fit", [fit_davidson, fit_rao_kupper])
-def test_a_ridge_that_leads_to_infinity_is_no_optimum(fit) -> None:
-    # Stronger and stronger, and more and more ties: the win and the tie both become as likely as they can.
+def test_a_ridge_to_infinity_is_reported(fit) -> None:
+    # The win and the tie both get likelier without end as strength and tie parameter grow together.
     with pytest.raises(NoFiniteFitError):
         fit(count_rows("ab", [("a", "b", "model_a", 3), ("a", "b", "tie", 2)]))
     assert fit(count_rows("ab", [("a", "b", "model_a", 3), ("a", "b", "tie", 2), ("a", "b", "model_b", 1)]))
@@ -92,13 +92,13 @@ def test_slopes_and_information_are_the_derivatives(family: Family, outcome: int
 @pytest.mark.parametrize(
     ("fit", "share"), [(fit_davidson, lambda v: v / (2 + v)), (fit_rao_kupper, lambda k: (k - 1) / (k + 1))]
 )
-def test_equal_models_tie_as_often_as_the_parameter_says(fit, share) -> None:
+def test_equal_models_tie_at_the_rate_of_the_parameter(fit, share) -> None:
     found = fit(count_rows("ab", [("a", "b", "model_a", 40), ("a", "b", "model_b", 40), ("a", "b", "tie", 20)]))
     assert share(found.coefficients["tie"].value) == pytest.approx(0.2)
     assert found.values == pytest.approx([1000.0, 1000.0])
 
 
-def test_davidson_gives_back_strengths_that_half_win_ties_compress() -> None:
+def test_davidson_recovers_strengths_that_half_wins_compress() -> None:
     theta = np.linspace(-1.5, 1.5, 7)
     left, right, tie = davidson_p(theta[:, None] - theta[None, :], 1.0)
     table = np.zeros((7, 7, 4), dtype=np.int64)
@@ -111,7 +111,7 @@ def test_davidson_gives_back_strengths_that_half_win_ties_compress() -> None:
     assert np.polyfit(theta, half, 1)[0] < 0.8
 
 
-def test_dropping_ties_is_fitting_the_rest() -> None:
+def test_dropping_ties_equals_fitting_the_other_votes() -> None:
     rows = [("a", "b", "model_a", 30), ("a", "b", "model_b", 10), ("a", "b", "tie", 50), ("b", "a", "both_bad", 7)]
     fit = fit_bradley_terry(count_rows("ab", rows), ties="drop", both_bad="drop", scale=NATURAL)
     assert fit.values[0] - fit.values[1] == pytest.approx(np.log(3))
@@ -122,7 +122,7 @@ def test_dropping_ties_is_fitting_the_rest() -> None:
 
 
 @pytest.mark.parametrize("fit", [fit_davidson, fit_rao_kupper])
-def test_a_tie_parameter_needs_ties_and_winners(fit) -> None:
+def test_a_tie_parameter_needs_ties_and_decided_votes(fit) -> None:
     with pytest.raises(NoTiesError):
         fit(count_rows("ab", [("a", "b", "model_a", 3), ("a", "b", "model_b", 3)]))
     with pytest.raises(NoTiesError):

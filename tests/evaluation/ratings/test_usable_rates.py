@@ -1,4 +1,4 @@
-"""The usable rate that "both bad" votes measure."""
+"""Usable rates from "both bad" votes."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def simulate(usable: np.ndarray, n: int, rng: np.random.Generator) -> Counts:
     return Counts(tuple(range(m)), table)
 
 
-def test_large_arenas_give_the_truth_back() -> None:
+def test_large_arenas_recover_the_truth() -> None:
     usable = np.array([0.95, 0.8, 0.6, 0.4])
     fit = fit_usable_rates(simulate(usable, 200_000, np.random.default_rng(0)))
     assert fit.values == pytest.approx(usable, abs=0.01)
@@ -55,7 +55,7 @@ def test_a_general_purpose_optimizer_agrees(counts: Counts) -> None:
     assert np.isnan(fit.values[~met]).all()
 
 
-def test_never_both_bad_is_a_high_rate_with_an_interval() -> None:
+def test_a_model_never_in_a_both_bad_has_a_high_rate_with_an_interval() -> None:
     fit = fit_usable_rates(count_rows("abc", [("a", "b", "model_a", 40), ("a", "c", "tie", 40), ("b", "c", "tie", 40)]))
     assert (fit.values > 0.8).all()
     assert (fit.ci_low > 0.1).all()
@@ -64,7 +64,7 @@ def test_never_both_bad_is_a_high_rate_with_an_interval() -> None:
     assert (always.values < 0.01).all()
 
 
-def test_no_votes_have_no_rate() -> None:
+def test_models_without_votes_have_no_rate() -> None:
     with pytest.raises(ValueError, match="need votes"):
         fit_usable_rates(count_rows("ab", []))
     fit = fit_usable_rates(count_rows("abz", [("a", "b", "tie", 5)]))

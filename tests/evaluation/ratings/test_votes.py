@@ -1,4 +1,4 @@
-"""Votes from arrays, pandas, Arrow and Parquet: the same table, or an error that names the row."""
+"""Votes from arrays, pandas, Arrow and Parquet give the same table, or an error that names the row."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def expected(rows: list[tuple[str, str, str]]) -> Counts:
 
 @settings(max_examples=60, deadline=None)
 @given(ROWS)
-def test_every_way_in_counts_alike(rows: list[tuple[str, str, str]]) -> None:
+def test_every_source_gives_the_same_counts(rows: list[tuple[str, str, str]]) -> None:
     frame, table = frame_of(rows), expected(rows).table
     assert (count_votes(code_frame(frame, MODELS)).table == table).all()
     assert (count_votes(code_frame(frame.astype("category"), MODELS)).table == table).all()
@@ -46,7 +46,7 @@ def test_every_way_in_counts_alike(rows: list[tuple[str, str, str]]) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(ROWS, ROWS)
-def test_counting_two_lots_together_is_adding_their_tables(
+def test_counting_two_batches_together_is_adding_their_tables(
     some: list[tuple[str, str, str]], more: list[tuple[str, str, str]]
 ) -> None:
     tables = [count_votes(code_frame(frame_of(rows), MODELS)) for rows in (some, more, some + more)]
@@ -55,7 +55,7 @@ def test_counting_two_lots_together_is_adding_their_tables(
 
 @settings(max_examples=25, deadline=None)
 @given(ROWS, st.integers(1, 9))
-def test_a_parquet_file_is_counted_in_pieces(
+def test_a_parquet_file_is_counted_in_batches(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]], group: int
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "votes.parquet"
@@ -68,14 +68,14 @@ def test_a_parquet_file_is_counted_in_pieces(
     assert (count_votes(code_parquet(path, MODELS)).table == expected(rows).table).all()
 
 
-def test_models_are_those_that_occur_in_order() -> None:
+def test_models_default_to_those_that_occur_sorted() -> None:
     frame = pd.DataFrame({"model_a": ["b", "c"], "model_b": ["c", "b"], "winner": ["tie", "model_a"]})
     for column in ("model_a", "model_b"):
         frame[column] = pd.Categorical(frame[column], categories=["z", "c", "b"])
     assert code_frame(frame).models == ("b", "c")
 
 
-def test_weights_and_clusters_come_along(tmp_path: Path) -> None:
+def test_weights_and_clusters_are_read(tmp_path: Path) -> None:
     columns = {
         "model_a": ["ant", "bee", "ant"],
         "model_b": ["bee", "cat", "bee"],
@@ -96,7 +96,7 @@ def test_weights_and_clusters_come_along(tmp_path: Path) -> None:
     assert count_parquet(tmp_path / "votes.parquet").n_votes == 2.5
 
 
-def test_equal_rows_merge_into_one_that_weighs_as_much() -> None:
+def test_equal_rows_merge_into_one_with_their_total_weight() -> None:
     frame = frame_of([("ant", "bee", "tie")] * 3 + [("bee", "cat", "model_a")])
     merged = code_frame(frame.assign(rater=[1, 1, 2, 2]), MODELS, clusters=["rater"]).merge()
     assert merged.weight is not None
@@ -112,7 +112,7 @@ def test_a_selection_keeps_the_votes_between_its_models() -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "complaint"),
+    ("column", "value", "message"),
     [
         ("model_a", "dog", "Row 1: unknown model_a 'dog'; expected one of ant, bee, cat"),
         ("winner", "draw", "Row 1: unknown winner 'draw'; expected one of model_a, model_b, tie, both_bad"),
@@ -121,7 +121,7 @@ def test_a_selection_keeps_the_votes_between_its_models() -> None:
         ("model_b", "ant", "Row 1: 'ant' meets itself"),
     ],
 )
-def test_a_bad_value_is_named_with_its_row(tmp_path: Path, column: str, value: str | None, complaint: str) -> None:
+def test_a_bad_value_is_named_with_its_row(tmp_path: Path, column: str, value: str | None, message: str) -> None:
     columns = {"model_a": ["ant", "ant"], "model_b": ["bee", "bee"], "winner": ["tie", "tie"]}
     columns[column][1] = value
     table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
@@ -131,7 +131,7 @@ def test_a_bad_value_is_named_with_its_row(tmp_path: Path, column: str, value: s
         lambda: code_arrow(table, MODELS),
         lambda: count_parquet(tmp_path / "votes.parquet", MODELS),
     ):
-        with pytest.raises(ValueError, match=complaint):
+        with pytest.raises(ValueError, match=message):
             read()
 
 
@@ -148,7 +148,7 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "message"),
     [
         ({"model_a": np.array([0, 3])}, "Row 1: model_a is 3; expected 0 to 2"),
         ({"model_a": np.array([0, -1])}, "Row 1: model_a is -1"),
@@ -164,7 +164,7 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
         ({"models": ("ant", "ant", "cat")}, "must be named once"),
     ],
 )
-def test_arrays_are_checked_at_the_door(change: dict[str, object], complaint: str) -> None:
+def test_invalid_arrays_are_refused(change: dict[str, object], message: str) -> None:
     good = {
         "models": tuple(MODELS),
         "model_a": np.array([0, 1]),
@@ -172,12 +172,12 @@ def test_arrays_are_checked_at_the_door(change: dict[str, object], complaint: st
         "winner": np.array([0, 3]),
     }
     assert len(Votes(**good)) == 2
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=message):
         Votes(**(good | change))
 
 
 @pytest.mark.parametrize("kind", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"])
-def test_codes_of_every_width_count_alike(kind: str) -> None:
+def test_codes_of_every_width_give_the_same_counts(kind: str) -> None:
     rng = np.random.default_rng(0)
     a = rng.integers(0, 100, 5000)
     columns = a, (a + rng.integers(1, 100, 5000)) % 100, rng.integers(0, 4, 5000)
@@ -190,6 +190,6 @@ def test_codes_of_every_width_count_alike(kind: str) -> None:
         Votes(tuple(range(100)), far, *columns[1:])
 
 
-def test_no_votes_are_no_error() -> None:
+def test_no_votes_are_accepted() -> None:
     none = np.zeros(0, np.int8)
     assert count_votes(Votes(tuple(MODELS), none, none, none)).n_votes == 0

@@ -11,7 +11,7 @@ from arena.views.research import agreement, leaderboards, runs
 
 @login_not_required
 def robots(request: HttpRequest) -> HttpResponse:
-    # A crawler that follows "compare" would open battles that nobody judges.
+    # Crawlers would open battles that never get a vote.
     return HttpResponse("User-agent: *\nDisallow: /battles/\nDisallow: /boards/*/battle/\n", content_type="text/plain")
 
 

@@ -52,7 +52,7 @@ def open_rater_battle(board: Board, rater_key: uuid.UUID, text: str) -> Battle:
     PromptLimitError, or NoMatchupError where no two models can draw now.
     """
     if not board.takes_prompts:
-        raise PromptRefusedError("This board does not draw prompts of your own.")
+        raise PromptRefusedError("Raters cannot type prompts on this board.")
     text = _check_text(text)
     if reason := moderation.find_objection(text):
         raise PromptRefusedError(f"{reason} Change the prompt and try again.")

@@ -17,7 +17,7 @@ def grouped(number: int) -> str:
 
 @register.filter
 def percent(share: float | None) -> str:
-    """0.374 -> '37 %'; what is not known is a dash, and nothing estimated is certain: '< 1 %', '> 99 %'."""
+    """0.374 -> '37 %'. None is a dash; estimates never show as certain: '< 1 %', '> 99 %'."""
     if share is None:
         return "–"
     if share < 0.005:

@@ -1,4 +1,4 @@
-"""Who may see what: every view asks for a signed-in user unless it says otherwise."""
+"""Access to views: every view requires a signed-in user unless a decorator says otherwise."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -13,18 +13,18 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 def for_raters(view: View) -> View:
-    """Mark a view that is open to anyone when the arena is public (PARAGONE_PUBLIC), and else to signed-in users."""
-    view.for_raters = True  # type: ignore[attr-defined]  # read by the middleware below
+    """Open a view to everyone if the arena is public (PARAGONE_PUBLIC), otherwise to signed-in users."""
+    view.for_raters = True  # type: ignore[attr-defined]  # read by SignInMiddleware
     return view
 
 
 def for_operators(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Mark a view that names providers, costs and faults: for staff alone, on public arenas too."""
+    """Restrict a view that names models, providers or costs to staff, on public arenas too."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_staff:
-            raise PermissionDenied("This page is for operators. Sign in with an account that is marked as staff.")
+            raise PermissionDenied("This page is for operators. Sign in with a staff account.")
         return view(request, *args, **kwargs)
 
     return guarded

@@ -1,4 +1,4 @@
-"""Pages for what went wrong: a sentence that says what is so and what to do. None says anything of a battle."""
+"""Error pages: what happened and what to do. They reveal nothing about a battle."""
 
 from http import HTTPStatus
 
@@ -11,15 +11,15 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _page(request, HTTPStatus.FORBIDDEN, "Not allowed", "Your account has no right to see this page.")
+    return _page(request, HTTPStatus.FORBIDDEN, "Not allowed", "Your account may not see this page.")
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _page(
         request,
         HTTPStatus.FORBIDDEN,
-        "This form is no longer valid",
-        "Nothing was counted. Cookies must be allowed for this site. Open the page again and answer once more.",
+        "This form has expired",
+        "Nothing was saved. Allow cookies for this site, reload the page and try again.",
     )
 
 
@@ -27,8 +27,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _page(
         request,
         HTTPStatus.NOT_FOUND,
-        "There is nothing here",
-        "The address may be old or mistyped. Start at the boards.",
+        "Page not found",
+        "The address may be old or mistyped. Start from the list of boards.",
     )
 
 
@@ -36,12 +36,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _page(
         request,
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        "Something broke on our side",
-        "It was written to the log. No vote was lost; try again in a moment.",
+        "Something went wrong on the server",
+        "The error has been logged. Stored votes are not affected; try again in a moment.",
     )
 
 
 def _page(request: HttpRequest, status: HTTPStatus, title: str, sentence: str) -> HttpResponse:
-    # The middleware that sets request.htmx may not have run when the failure is an early one.
+    # After an early failure, the middleware that sets request.htmx has not run.
     template = "arena/_problem.html" if request.headers.get("HX-Request") else "arena/problem.html"
     return render(request, template, {"title": title, "sentence": sentence}, status=status)

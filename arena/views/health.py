@@ -1,4 +1,4 @@
-"""For load balancers: is this process alive, and can it do its work?"""
+"""Health checks for load balancers: is the process alive, and can it serve requests?"""
 
 import os
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when database, broker and media folder all answer, else 503; each says ok or what is wrong."""
+    """200 if database, broker and media folder work, otherwise 503. The body has "ok" or the error of each."""
     parts: dict[str, Callable[[], str]] = {
         "database": _database_fault,
         "broker": broker_fault,

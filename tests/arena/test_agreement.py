@@ -148,7 +148,7 @@ def test_the_page_shows_agreement_and_the_images_of_the_largest_disagreement(sta
     page = staff.get(reverse("agreement", args=[scored.slug]))
     html = page.content.decode()
     assert page.status_code == 200
-    assert "5 votes on 4 pairs of images" in " ".join(html.split())
+    assert "5 counted votes on 4 pairs of images" in " ".join(html.split())
     assert "50 %" in html
     (clash,) = page.context["disagreements"]
     x, y, _ = images_of(scored)[2]
@@ -168,9 +168,9 @@ def test_the_page_of_another_metric_is_asked_for_by_label(staff: Client, scored:
 
 def test_the_page_says_when_there_is_nothing_to_compare(staff: Client, board: Board) -> None:
     address = reverse("agreement", args=[board.slug])
-    assert b"Nobody has voted on images here." in staff.get(address).content
+    assert b"There are no votes on images." in staff.get(address).content
     builders.make_vote(board)
-    assert b"No run has scored the images that were voted on" in staff.get(address).content
+    assert b"No run has scored images that raters voted on" in staff.get(address).content
 
 
 def test_prompts_and_names_are_written_as_text(staff: Client, scored: Board) -> None:
@@ -205,7 +205,7 @@ def test_the_command_prints_a_table(scored: Board) -> None:
     x, y, _ = images_of(scored)[0]
     score({x: 1.0, y: 0.0}, label="wins", name="win-rate")
     printed = print_agreement(scored)
-    assert "5 votes on 4 pairs of images" in printed
+    assert "5 counted votes on 4 pairs of images" in printed
     (line,) = [line for line in printed.splitlines() if line.startswith("sharpness")]
     assert line.split()[:5] == ["sharpness", "4", "0", "50", "%"]
     assert line.endswith("more is better")

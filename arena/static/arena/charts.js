@@ -1,4 +1,4 @@
-// Draws each .plot when it comes into view. The library is large and is fetched then, from this site.
+// Charts: draws each .plot when it comes into view. The library is large, so it is loaded only then, from this site.
 "use strict";
 
 (() => {
@@ -20,7 +20,7 @@
   async function draw(plot) {
     try {
       const [Plotly, answer] = await Promise.all([loadLibrary(plot.dataset.plotly), fetch(plot.dataset.figure)]);
-      if (!answer.ok) throw new Error("The figures could not be loaded.");
+      if (!answer.ok) throw new Error("The data could not be loaded.");
       const figure = await answer.json();
       const axis = { gridcolor: color("--line"), linecolor: color("--line"), tickcolor: color("--line") };
       Object.assign(figure.layout, {

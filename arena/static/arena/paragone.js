@@ -1,11 +1,11 @@
-// Theme, local times, and the battle: both images in the same paint, answers by key, zoom of both together.
+// Theme, local times, and the battle page: shows both images at once, votes by key, zooms both images together.
 "use strict";
 
 (() => {
   const root = document.documentElement;
   root.classList.add("scripted");
 
-  // Theme: the system's, until someone chooses.
+  // Theme: the system's until the reader chooses one.
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const stored = localStorage.getItem("theme");
   if (stored) root.dataset.theme = stored;
@@ -24,7 +24,7 @@
     });
   }
 
-  // Times are written in UTC by the server; here they become local, exact on hover.
+  // The server writes times in UTC. Show them in local time, in full on hover.
   function showLocalTimes() {
     for (const time of document.querySelectorAll("time[datetime]")) {
       const moment = new Date(time.dateTime);
@@ -33,18 +33,18 @@
     }
   }
 
-  // Neither image is painted before the other, whichever arrives first.
+  // Neither image is painted before the other, whichever loads first.
   async function showPair() {
     const battle = document.getElementById("battle");
     if (!battle) return;
     const images = [...battle.querySelectorAll(".picture img")];
     await Promise.allSettled(images.map((image) => image.decode()));
-    // On the pair, which has no id: htmx would carry a class of #battle over to the battle that replaces it.
+    // Set on the pair, which has no id: htmx would carry a class of #battle over to the next battle.
     battle.querySelector(".pair")?.classList.add("shown");
     for (const button of battle.querySelectorAll("[data-dialog]")) button.hidden = false;
   }
 
-  // Zoom shows the same place of both images, so that details are compared with details.
+  // Zoom into the same place of both images.
   function zoom(event) {
     const pair = event.currentTarget.closest(".pair");
     const point = (moved) => {
@@ -52,7 +52,7 @@
       pair.style.setProperty("--x", `${(100 * (moved.clientX - box.left)) / box.width}%`);
       pair.style.setProperty("--y", `${(100 * (moved.clientY - box.top)) / box.height}%`);
     };
-    // A click that a keyboard made has no place: the middle is shown.
+    // A click by keyboard has no position: zoom into the middle.
     if (event.type === "click" && event.detail === 0) {
       pair.style.setProperty("--x", "50%");
       pair.style.setProperty("--y", "50%");
@@ -62,7 +62,7 @@
     if (event.type === "click") pair.classList.toggle("zoomed");
   }
 
-  // How much of the longest prompt is typed: said only while someone types.
+  // Character count, shown once the rater types.
   function setUpPrompt() {
     const prompt = document.querySelector("#battle .own textarea");
     const count = document.querySelector("#battle .own .count");
@@ -92,7 +92,7 @@
     if (event.target.closest("input, textarea, select, summary")) return;
     if (event.key === "Enter" && event.target.closest("a, button")) return;
     const chosen = document.querySelector(`#battle [data-key="${CSS.escape(event.key)}"]`);
-    // Nobody answers before seeing both.
+    // No vote before both images are shown.
     if (!chosen || document.querySelector("#battle .pair:not(.shown)")) return;
     event.preventDefault();
     chosen.click();

@@ -1,4 +1,4 @@
-"""For operators: how the providers are doing, what they cost, and one image with all that is known of it."""
+"""Pages for operators: providers with their spending, and one generation with its provenance."""
 
 import json
 
@@ -29,7 +29,7 @@ def providers(request: HttpRequest) -> HttpResponse:
 @for_operators
 @require_POST
 def call_again(request: HttpRequest, slug: str) -> HttpResponse:
-    """Close a provider's circuit breaker: what was wrong has been mended."""
+    """Close a provider's circuit breaker, so that it is called again at once."""
     circuit_breaker.close_breaker(get_object_or_404(Provider, slug=slug).slug)
     return HttpResponseRedirect(reverse("providers"))
 
@@ -37,13 +37,15 @@ def call_again(request: HttpRequest, slug: str) -> HttpResponse:
 @for_operators
 @require_safe
 def show_generation(request: HttpRequest, pk: int) -> HttpResponse:
-    """One image with its provider, parameters, provenance and cost. No rater ever gets here."""
+    """One generation with its parameters, provenance and cost. Raters have no access."""
     generation = get_object_or_404(Generation.objects.select_related("model", "prompt"), pk=pk)
-    told = {"Reported by the provider": generation.reported, "Found in the file": generation.provenance}
+    details = {"Reported by the provider": generation.reported, "Found in the file": generation.provenance}
     context = {
         "generation": generation,
         "charges": generation.charges.order_by("attempt"),
-        "told": {title: json.dumps(facts, indent=2, ensure_ascii=False) for title, facts in told.items() if facts},
+        "details": {
+            title: json.dumps(found, indent=2, ensure_ascii=False) for title, found in details.items() if found
+        },
     }
     return render(request, "arena/generation.html", context)
 
@@ -51,7 +53,7 @@ def show_generation(request: HttpRequest, pk: int) -> HttpResponse:
 @for_operators
 @require_safe
 def original(request: HttpRequest, pk: int) -> HttpResponse:
-    """The untouched file. A browser shows it as the image that it was found to be, and as nothing else."""
+    """The original file. The headers keep a browser from treating it as anything but an image."""
     generation = get_object_or_404(Generation.objects.ready(), pk=pk)
     try:
         data = originals.read(generation.original)

@@ -1,4 +1,4 @@
-"""The battle pages. Each address serves the whole page, or its fragment to htmx."""
+"""Pages of a battle. htmx requests get the fragment, others the whole page."""
 
 import uuid
 from http import HTTPStatus
@@ -25,13 +25,13 @@ from generators.models import Generation
 
 
 class HtmxRequest(HttpRequest):
-    htmx: HtmxDetails  # set by django_htmx's middleware
+    htmx: HtmxDetails  # set by the middleware of django_htmx
 
 
-# Votes on a pair from which on others' answers are shown.
-ENOUGH_TO_SHOW_OTHERS = 10
-# A drawing that no worker took for this many seconds: the page stops promising that it is under way.
-WORKER_ASLEEP_AFTER = 20
+# Other raters' votes on two models are shown from this many on.
+MIN_OTHER_VOTES = 10
+# If no worker starts an image within this many seconds, the page says that none is available.
+NO_WORKER_AFTER = 20
 
 
 @for_raters
@@ -41,8 +41,8 @@ def open_battle(request: HtmxRequest, slug: str) -> HttpResponse:
     key = read_rater_key(request) or uuid.uuid4()
     try:
         battle = opening.open_battle(board, key)
-    except NoMatchupError as nothing:
-        return _render(request, {"board": board, "stage": "nothing", "problem": str(nothing)}, HTTPStatus.NOT_FOUND)
+    except NoMatchupError as error:
+        return _render(request, {"board": board, "stage": "nothing", "problem": str(error)}, HTTPStatus.NOT_FOUND)
     return write_rater_key(_show(request, battle, key), key)
 
 
@@ -56,7 +56,7 @@ def show_battle(request: HtmxRequest, token: str) -> HttpResponse:
 @for_raters
 @require_safe
 def battle_image(request: HtmxRequest, token: str, side: str) -> HttpResponseBase:
-    """One of the two derivatives, once both exist: neither is ever to be had before the other."""
+    """One of the two images as a derivative, once both exist: neither can be fetched before the other."""
     battle = _find(token, None)
     generations = {"a": battle.generation_a, "b": battle.generation_b}
     if not battle.can_be_served:
@@ -67,21 +67,21 @@ def battle_image(request: HtmxRequest, token: str, side: str) -> HttpResponseBas
 @for_raters
 @require_safe
 def battle_source(request: HtmxRequest, token: str, number: int = 1) -> HttpResponseBase:
-    """An image that both sides edited. It is no secret, and served as the two are, so that it is seen as they are."""
+    """A source image of the edit. Served as a derivative like the two results, so that they compare fairly."""
     battle = _find(token, None)
     if not 1 <= number <= len(battle.prompt.sources):
-        raise Http404("The prompt starts from no such image.")
+        raise Http404("The prompt has no such source image.")
     return _serve(battle.prompt.sources[number - 1], battle.board)
 
 
 def _serve(original: str, board: Board) -> HttpResponseBase:
-    """The derivative of an original, which is all of it that a browser gets."""
+    """The derivative of an original. Browsers never get the original itself."""
     try:
         file = blinding.derive(original, board.canvas_width, board.canvas_height)
     except blinding.UnviewableImageError as error:
         raise Http404("The image cannot be shown.") from error
     response = FileResponse(file.open("rb"), content_type=blinding.MEDIA_TYPE)
-    # The file's own name is a digest that two battles would share.
+    # No file name: it is a digest, which would link battles that show the same image.
     response["Content-Disposition"] = "inline"
     patch_cache_control(response, private=True, immutable=True, max_age=3600)
     return response
@@ -93,7 +93,7 @@ def vote(request: HtmxRequest, token: str) -> HttpResponse:
     key = read_rater_key(request)
     battle = _find(token, key)
     if key is None:
-        problem = "Your browser sent no cookie, so the answer could not be counted. Allow cookies and answer again."
+        problem = "Your browser sent no cookie, so your vote was not counted. Allow cookies and vote again."
         return _show(request, battle, None, problem, HTTPStatus.FORBIDDEN)
     try:
         _, counted = casting.cast_vote(battle, key, request.POST.get("winner", ""))
@@ -103,7 +103,7 @@ def vote(request: HtmxRequest, token: str) -> HttpResponse:
         return _show(request, battle, key, str(error), HTTPStatus.CONFLICT)
     if not request.htmx:
         return HttpResponseRedirect(battle.get_absolute_url(), status=HTTPStatus.SEE_OTHER)
-    response = _show(request, battle, key, "" if counted else "You had answered before: the first answer stands.")
+    response = _show(request, battle, key, "" if counted else "You had voted before. Your first vote stands.")
     response["HX-Push-Url"] = battle.get_absolute_url()
     return response
 
@@ -111,11 +111,11 @@ def vote(request: HtmxRequest, token: str) -> HttpResponse:
 @for_raters
 @require_POST
 def report_problem(request: HtmxRequest, token: str) -> HttpResponse:
-    """A rater says that something is wrong with an image. After the vote it is too late to take it back this way."""
+    """Exclude the battle for the problem that the rater reports. Not possible after the rater's own vote."""
     key = read_rater_key(request)
     battle = _find(token, key)
     if key is None or battle.voted:
-        return _show(request, battle, key, "A battle is set aside before the vote, not after.", HTTPStatus.CONFLICT)
+        return _show(request, battle, key, "A problem can be reported only before you vote.", HTTPStatus.CONFLICT)
     try:
         opening.exclude_battle(battle, request.POST.get("reason", ""), key)
     except ValueError as error:
@@ -152,7 +152,7 @@ def _show(
 
 
 def _list_sources(battle: Battle) -> list[str]:
-    """The addresses of what the battle's edits start from."""
+    """The URLs of the battle's source images."""
     numbers = range(1, len(battle.prompt.sources) + 1)
     return [reverse("battle_source", args=[battle.token, *([number] if number > 1 else [])]) for number in numbers]
 
@@ -166,15 +166,15 @@ def _render(request: HtmxRequest, context: dict[str, Any], status: int) -> HttpR
 
 
 def _drawing(battle: Battle) -> dict[str, Any]:
-    """One honest line for both sides. The usual time is the board's, never that of one of the two models."""
+    """Progress of both drawings. The usual time is the board's: a model's own time could identify it."""
     waiting = [g for g in (battle.generation_a, battle.generation_b) if g.status == Generation.Status.PENDING]
     waited = max(((timezone.now() - g.created_at).total_seconds() for g in waiting), default=0.0)
-    context = {"usual_seconds": find_usual_seconds(battle.board), "worker_asleep": waited > WORKER_ASLEEP_AFTER}
+    context = {"usual_seconds": find_usual_seconds(battle.board), "no_worker": waited > NO_WORKER_AFTER}
     return context | _count_drawn(battle) if battle.custom_prompt else context
 
 
 def _count_drawn(battle: Battle) -> dict[str, Any]:
-    """How far both drawings together have come: a number says of neither side that it is the late one."""
+    """Progress of both drawings together, so that it does not show which side is slower."""
     generations = (battle.generation_a, battle.generation_b)
     return {
         "n_drawn": sum(generation.status == Generation.Status.OK for generation in generations),
@@ -191,22 +191,22 @@ def _revealed(battle: Battle, key: uuid.UUID) -> dict[str, Any]:
         {"letter": letter, "model": model, "rating": ratings.get(model.pk)}
         for letter, model in (("A", battle.model_a), ("B", battle.model_b))
     ]
-    context["others"] = _others(newest, battle) if newest else None
+    context["others"] = _share_votes(newest, battle) if newest else None
     try:
         following = opening.open_battle(battle.board, key)
-    except NoMatchupError as nothing:
-        return context | {"no_next": str(nothing)}
-    # All its images are made and fetched now, so that the next battle appears at once.
+    except NoMatchupError as error:
+        return context | {"no_next": str(error)}
+    # Its images are prepared and preloaded now, so that the next battle appears at once.
     if following.stage is Stage.READY and opening.prepare_images(following):
         context |= {"preload": following, "preload_sources": _list_sources(following)}
     return context
 
 
-def _others(leaderboard: Leaderboard, battle: Battle) -> dict[str, Any] | None:
-    """How everyone answered on these two models, once there are enough answers to tell."""
+def _share_votes(leaderboard: Leaderboard, battle: Battle) -> dict[str, Any] | None:
+    """Shares of all votes on these two models; None if there are too few."""
     outcome_counts = read_battle_counts(leaderboard.pk, battle)
     total = sum(outcome_counts.values())
-    if total < ENOUGH_TO_SHOW_OTHERS:
+    if total < MIN_OTHER_VOTES:
         return None
     shares = [
         {"winner": w, "label": label, "percent": 100 * outcome_counts[w] / total} for w, label in Vote.Winner.choices

@@ -1,4 +1,4 @@
-"""The signed cookie by which a browser is known. It holds a random key; a Rater with it exists after the first vote."""
+"""The signed cookie that identifies a browser by a random key. The Rater with that key is created at the first vote."""
 
 import uuid
 from typing import TypeVar
@@ -13,7 +13,7 @@ Response = TypeVar("Response", bound=HttpResponseBase)
 
 
 def read_rater_key(request: HttpRequest) -> uuid.UUID | None:
-    """The key in the cookie, or None when there is none or it is not ours."""
+    """The key in the cookie, or None if there is none or its signature is invalid."""
     value = request.get_signed_cookie(NAME, default=None, max_age=ONE_YEAR)
     return uuid.UUID(value) if value else None
 

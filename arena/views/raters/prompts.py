@@ -1,4 +1,4 @@
-"""The form for a prompt of the rater's own. The address serves the whole page, or its fragment to htmx."""
+"""Form for a rater's own prompt. htmx requests get the fragment, others the whole page."""
 
 import uuid
 from http import HTTPStatus
@@ -30,7 +30,7 @@ def rater_prompt(request: HtmxRequest, slug: str) -> HttpResponse:
 
 def _draw(request: HtmxRequest, board: Board, key: uuid.UUID | None) -> HttpResponse:
     if key is None:
-        problem = "Your browser sent no cookie, so the pair could not be yours. Allow cookies and try again."
+        problem = "Your browser sent no cookie, so the prompt was not drawn. Allow cookies and try again."
         return _show(request, board, HTTPStatus.FORBIDDEN, problem)
     try:
         battle = open_rater_battle(board, key, request.POST.get("prompt", ""))
@@ -44,7 +44,7 @@ def _draw(request: HtmxRequest, board: Board, key: uuid.UUID | None) -> HttpResp
         response = _show(request, board, HTTPStatus.TOO_MANY_REQUESTS, str(error))
         response["Retry-After"] = str(error.retry_after)
         return response
-    # Followed by htmx as well, which then shows the battle's fragment under its address.
+    # htmx follows the redirect too, and shows the battle's fragment under its address.
     return HttpResponseRedirect(battle.get_absolute_url(), status=HTTPStatus.SEE_OTHER)
 
 

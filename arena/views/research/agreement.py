@@ -1,4 +1,4 @@
-"""For researchers: which metrics agree with the raters of a board, and where they do not."""
+"""Page on the agreement of metrics with a board's raters."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,21 +17,21 @@ from generators.models import Generation
 @for_operators
 @require_safe
 def show_agreement(request: HttpRequest, slug: str) -> HttpResponse:
-    """All metrics in one table; one of them, the first or ?metric=, in detail."""
+    """All metrics in a table, and the metric of ?metric= (default: the first) in detail."""
     board = get_object_or_404(Board, slug=slug)
     votes = read_pair_votes(board)
     metrics = read_metrics(votes)
     comparable = [metric for metric in metrics if not metric.reason]
     wanted = request.GET.get("metric")
     if wanted and wanted not in {metric.label for metric in comparable}:
-        raise Http404(f"The metric {wanted!r} has nothing to compare on this board.")
+        raise Http404(f"The metric {wanted!r} has no scores to compare on this board.")
     chosen = next((metric for metric in comparable if metric.label == wanted), comparable[0] if comparable else None)
     context = {
         "board": board,
         "n_votes": sum(sum(pair.winners.values()) for pair in votes),
         "n_pairs": len(votes),
         "rows": [_sum_up(votes, metric) for metric in comparable],
-        "silent": [metric for metric in metrics if metric.reason],
+        "uncomparable": [metric for metric in metrics if metric.reason],
         "chosen": chosen,
     }
     return render(request, "arena/agreement.html", context | (_detail(votes, chosen) if chosen else {}))
@@ -55,7 +55,7 @@ def _detail(votes: Sequence[PairVotes], metric: ScoredMetric) -> dict[str, Any]:
 
 
 def _show(pairs: Sequence[JudgedPair]) -> list[dict[str, Any]]:
-    """What the page says of each pair: the raters' choice first, then the metric's."""
+    """The pairs for the page, the image that raters preferred first."""
     keys = [pk for pair in pairs for pk in (pair.a, pair.b)]
     generations = Generation.objects.select_related("model", "prompt").defer("reported", "provenance").in_bulk(keys)
     shown = []

@@ -1,4 +1,6 @@
-"""Home and the leaderboard pages. They only read the newest snapshot."""
+"""Pages of the boards: the list of boards, and each board's newest leaderboard."""
+
+from typing import Final
 
 from django.db.models import F, OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
@@ -9,12 +11,15 @@ from arena.leaderboards import charts, exports
 from arena.models import Board, Leaderboard, Rating
 from arena.views.access import for_raters
 
+# Which votes may depend on each other, by cluster column.
+CLUSTERS: Final = {"rater": "of one rater", "prompt": "on one prompt"}
+
 
 @for_raters
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     newest = Leaderboard.objects.filter(board=OuterRef("pk")).order_by("-id")
-    # Seen from a rating, the board is two queries out.
+    # In the query of ratings, the board is two queries out.
     of_board = Leaderboard.objects.filter(board=OuterRef(OuterRef("pk"))).order_by("-id")
     boards = Board.objects.annotate(
         n_votes=Subquery(newest.values("n_votes")[:1]),
@@ -42,7 +47,7 @@ def leaderboard(request: HttpRequest, slug: str) -> HttpResponse:
         "rated": rated,
         "unrated": [row for row in rows if row.unrated],
         "total": len(rows),
-        "clusters": newest.parameters["interval"].replace("+", " or one ") if newest else "",
+        "clusters": " or ".join(CLUSTERS[name] for name in _list_clusters(newest)),
         "downloads": list(exports.MEDIA_TYPES),
     }
     return render(request, "arena/leaderboard.html", context)
@@ -54,7 +59,7 @@ def interval_chart(request: HttpRequest, slug: str) -> HttpResponse:
     newest = Leaderboard.objects.newest(get_object_or_404(Board, slug=slug))
     rated = [row for row in _rows(newest) if row.value is not None] if newest else []
     if not rated:
-        raise Http404("There are no ratings to draw yet.")
+        raise Http404("There are no ratings yet.")
     return HttpResponse(charts.interval_plot(rated), content_type="application/json")
 
 
@@ -67,6 +72,11 @@ def download(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
     name = f"{slug}-{newest.pk}.{kind}"
     disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(exports.write(newest, kind), content_type=exports.MEDIA_TYPES[kind], headers=disposition)
+
+
+def _list_clusters(leaderboard: Leaderboard | None) -> list[str]:
+    interval = leaderboard.parameters["interval"] if leaderboard else ""
+    return [name for name in interval.split("+") if name in CLUSTERS]
 
 
 def _rows(leaderboard: Leaderboard) -> list[Rating]:

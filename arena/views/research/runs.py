@@ -1,4 +1,4 @@
-"""For researchers: runs of suites, how far they are, and what they found."""
+"""Pages of runs: their list, the progress and results of each, and its reports."""
 
 import uuid
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from evaluation.runs.reports import make_report
 from generators.images import originals
 
 PAGE = 50
-# By the ending of the address.
+# By the extension of the URL.
 DOWNLOADS: Final[dict[str, tuple[str, Callable[[RunReport], str]]]] = {
     "json": ("application/json", to_json),
     "md": ("text/markdown; charset=utf-8", to_markdown),
@@ -41,7 +41,7 @@ def list_runs(request: HttpRequest) -> HttpResponse:
 @for_operators
 @require_safe
 def show_run(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
-    """A run, with its progress as long as it is open: then the page asks again for its own middle."""
+    """A run with its results. While it is open, htmx reloads the fragment with its progress."""
     run = get_object_or_404(Run.objects.select_related("model", "baseline__model"), key=key)
     context = {
         "run": run,
@@ -57,7 +57,7 @@ def show_run(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
 @for_operators
 @require_safe
 def show_report(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
-    """The report as one file with all it needs. It runs no script and loads nothing."""
+    """The report as one self-contained file. It runs no script and loads nothing."""
     run = get_object_or_404(Run, key=key)
     response = HttpResponse(to_html(make_report(run), originals.read))
     response["Content-Security-Policy"] = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"

@@ -77,13 +77,13 @@ def test_the_waiting_page_goes_on_with_scripts_off(client: Client, db: None) -> 
     assert b'<noscript><meta http-equiv="refresh"' in client.get(reverse("open_battle", args=[board.slug])).content
 
 
-def test_a_worker_asleep_is_said(client: Client, db: None) -> None:
+def test_the_page_says_when_no_worker_is_available(client: Client, db: None) -> None:
     board = builders.make_board(n_models=2)
     client.get(reverse("open_battle", args=[board.slug]))
     battle = Battle.objects.get()
     past = battle.opened_at.replace(year=battle.opened_at.year - 1)
     Generation.objects.update(created_at=past)
-    assert b"No worker has taken this drawing" in client.get(battle.get_absolute_url()).content
+    assert b"No worker is available" in client.get(battle.get_absolute_url()).content
 
 
 def test_images_that_failed_are_not_tried_again_by_battles(db: None) -> None:
@@ -99,7 +99,7 @@ def test_a_failed_battle_is_left_for_another(db: None, client: Client) -> None:
     client.get(reverse("open_battle", args=[board.slug]))
     failed = Battle.objects.get()
     Generation.objects.filter(pk=failed.generation_a_id).update(status="refused", reason="refused")
-    assert b"counts for nobody" in client.get(failed.get_absolute_url()).content
+    assert b"does not count against either model" in client.get(failed.get_absolute_url()).content
     client.get(reverse("open_battle", args=[board.slug]))
     assert Battle.objects.latest("id") != failed
 
@@ -165,8 +165,8 @@ def test_the_prepared_battle_is_the_next_one(board: Board, client: Client) -> No
 def test_something_wrong_sets_the_battle_aside(board: Board, client: Client) -> None:
     client.get(reverse("open_battle", args=[board.slug]))
     battle = Battle.objects.get()
-    aside = client.post(reverse("report_problem", args=[battle.token]), {"reason": "unsafe"}, follow=True)
-    assert b"set aside" in aside.content
+    reported = client.post(reverse("report_problem", args=[battle.token]), {"reason": "unsafe"}, follow=True)
+    assert b"This battle does not count" in reported.content
     battle.refresh_from_db()
     assert battle.exclusion == "unsafe"
     assert client.post(reverse("vote", args=[battle.token]), {"winner": "tie"}).status_code == 409

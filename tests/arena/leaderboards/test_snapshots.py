@@ -185,7 +185,7 @@ def test_the_table_can_be_downloaded(board: Board, client: Client, kind: str, re
 
 
 def test_pages_before_any_vote_say_so(client: Client, board: Board) -> None:
-    assert b"Nothing has been computed yet" in client.get(board.get_absolute_url()).content
+    assert b"There is no leaderboard yet" in client.get(board.get_absolute_url()).content
     assert client.get(reverse("interval_chart", args=[board.slug])).status_code == 404
     rate_board(board)
     page = client.get(board.get_absolute_url())

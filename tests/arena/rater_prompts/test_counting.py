@@ -149,7 +149,7 @@ def test_the_page_says_how_many_votes_are_kept_apart(board: Board, client: Clien
     rate_board(board)
     page = client.get(board.get_absolute_url()).content.decode()
     assert "1 on raters' prompts not counted" in page
-    assert "are in none of these figures" in page
+    assert "do not count in any of these figures" in page
     set_mode(board, COUNTED)
     rate_board(board)
     page = client.get(board.get_absolute_url()).content.decode()

@@ -133,7 +133,7 @@ def test_a_board_that_takes_no_prompts_says_so(db: None, client: Client, fields:
     address = reverse("rater_prompt", args=[board.slug])
     for response in (client.get(address), client.post(address, {"prompt": TEXT})):
         assert response.status_code == 403
-        assert "does not draw prompts of your own" in response.content.decode()
+        assert "Raters cannot type prompts on this board" in response.content.decode()
         assert "<textarea" not in response.content.decode()
     assert address not in client.get(board.get_absolute_url()).content.decode()
     assert address not in client.get(reverse("open_battle", args=[board.slug])).content.decode()
@@ -353,14 +353,14 @@ def test_a_failed_drawing_counts_for_nobody_and_offers_the_prompt_again(board: B
     battle = Battle.objects.get()
     Generation.objects.filter(pk=battle.generation_a_id).update(status="refused", reason="refused", stage="prompt")
     page = client.get(battle.get_absolute_url()).content.decode()
-    assert "counts for nobody" in page
+    assert "does not count against either model" in page
     assert f">\n{TEXT}</textarea>" in page
     assert client.post(reverse("vote", args=[battle.token]), {"winner": "tie"}).status_code == 409
     assert not Vote.objects.exists()
 
 
 @pytest.mark.parametrize(
-    ("mode", "said"), [("not_counted", "kept apart from the leaderboard"), ("counted", "counts like")]
+    ("mode", "said"), [("not_counted", "does not count on the leaderboard"), ("counted", "counts like any other")]
 )
 def test_the_form_says_what_becomes_of_the_vote(board: Board, client: Client, mode: str, said: str) -> None:
     board.rater_prompts = mode
@@ -368,4 +368,4 @@ def test_the_form_says_what_becomes_of_the_vote(board: Board, client: Client, mo
     page = client.get(visit(client, board)).content.decode()
     assert said in page
     assert f'maxlength="{LONGEST_TYPED}"' in page
-    assert "20 prompts an hour" in page
+    assert "20 prompts per hour" in page

@@ -63,7 +63,7 @@ def test_images_appear_once_the_classifier_let_both_pass(board: Board, client: C
     settings.SAFETY_MODEL = make_classifier(tmp_path / "safe", says="safe")
     battle = builders.make_rater_battle(board)
     assert 'data-stage="drawing"' in page_of(client, battle)
-    assert "Both images are drawn and looked at" in page_of(client, battle)
+    assert "Both images are drawn and being checked" in page_of(client, battle)
     assert image_statuses(client, battle) == [404, 404]
     with pytest.raises(BattleNotOpenError):
         cast_vote(battle, battle.opened_by, "tie")

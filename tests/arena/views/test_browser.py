@@ -89,7 +89,7 @@ def test_a_rater_votes_by_key_and_reads_the_leaderboard(
         vote = Vote.objects.latest("id")
         assert (vote.winner, Vote.objects.count()) == (answer, number + 1)
         for model in (vote.model_a, vote.model_b):
-            expect(page.locator(".provider .name", has_text=model.name)).to_be_visible()
+            expect(page.locator(".model .name", has_text=model.name)).to_be_visible()
         if number == 0:
             expect_shown(page)
             page.wait_for_timeout(600)  # the names fade in
@@ -258,7 +258,7 @@ def test_the_theme_is_remembered_and_the_keys_are_listed(chromium: Browser, live
     page = open_page(context, f"{live_server.url}/boards/painters/battle/")
     expect_shown(page)
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Escape")
     assert not Vote.objects.exists()
@@ -285,7 +285,7 @@ def test_a_rater_types_a_prompt_sees_it_drawn_and_votes(
 
     expect_shown(page)
     page.get_by_text("Your own prompt").click()
-    prompt = page.get_by_label("What shall two models draw?")
+    prompt = page.get_by_label("What should two models draw?")
     prompt.press_sequentially("a green pyramid")
     expect(page.locator(".own .count")).to_have_text("15 / 1000")
     page.keyboard.press("ArrowLeft")  # moves the cursor; it is no answer

@@ -68,7 +68,7 @@ def test_whoever_signs_in_may_vote(settings, client: Client, board: Board) -> No
     settings.PUBLIC = False
     User.objects.create_user("ada", password="a long enough password")
     form = {"username": "ada", "password": "wrong"}
-    assert b"do not match" in client.post("/sign-in/", form).content
+    assert b"The name or the password is wrong" in client.post("/sign-in/", form).content
     page = client.post("/sign-in/?next=/", {"username": "ada", "password": "a long enough password"}, follow=True)
     assert b"Sign out" in page.content
     assert client.get(reverse("open_battle", args=[board.slug])).status_code == 200
@@ -95,7 +95,7 @@ def test_every_page_has_a_content_security_policy(client: Client, board: Board) 
 def test_pages_that_do_not_exist_say_what_to_do(client: Client, db: None) -> None:
     response = client.get(f"/battles/{uuid.uuid4()}/")
     assert response.status_code == 404
-    assert b"Start at the boards" in response.content
+    assert b"Start from the list of boards" in response.content
     fragment = client.get("/nowhere", headers={"HX-Request": "true"})
     assert b"<html" not in fragment.content
 
@@ -107,7 +107,7 @@ def test_an_error_inside_says_nothing_of_it(monkeypatch, board: Board) -> None:
     monkeypatch.setattr("arena.battles.opening.open_battle", fail)
     response = Client(raise_request_exception=False).get(reverse("open_battle", args=[board.slug]))
     assert response.status_code == 500
-    assert b"No vote was lost" in response.content
+    assert b"Stored votes are not affected" in response.content
     assert b"hunter2" not in response.content
 
 

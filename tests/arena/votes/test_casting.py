@@ -51,7 +51,7 @@ def test_the_first_vote_writes_the_rater(battle: Battle, client: Client) -> None
 def test_the_first_answer_stands(battle: Battle, client: Client) -> None:
     client.post(reverse("vote", args=[battle.token]), {"winner": "model_a"})
     again = client.post(reverse("vote", args=[battle.token]), {"winner": "model_b"}, headers={"HX-Request": "true"})
-    assert b"the first answer stands" in again.content
+    assert b"Your first vote stands" in again.content
     assert Vote.objects.get().winner == "model_a"
 
 
@@ -94,7 +94,7 @@ def test_a_form_without_its_token_is_refused(battle: Battle) -> None:
     strict.get(battle.get_absolute_url())
     response = strict.post(reverse("vote", args=[battle.token]), {"winner": "tie"})
     assert response.status_code == 403
-    assert b"Nothing was counted" in response.content
+    assert b"Nothing was saved" in response.content
 
 
 def test_how_others_voted_is_shown_once_there_are_enough(battle: Battle, client: Client) -> None:
@@ -105,5 +105,5 @@ def test_how_others_voted_is_shown_once_there_are_enough(battle: Battle, client:
     cast_vote(battle, uuid.uuid4(), "model_b")
     rate_board(battle.board)
     page = client.post(reverse("vote", args=[battle.token]), {"winner": "tie"}, follow=True)
-    assert b"Of 13 answers on these two models" in page.content
+    assert b"Of 13 votes on these two models" in page.content
     assert b"a is better 92 %" in page.content

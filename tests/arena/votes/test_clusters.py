@@ -64,7 +64,7 @@ def test_raters_who_vote_often_widen_the_intervals(imported: Board, client: Clie
     for wide, narrow in zip(rows, naive.ratings.order_by("model"), strict=True):
         assert wide.value == pytest.approx(narrow.value)
         assert wide.ci_high - wide.ci_low > 1.3 * (narrow.ci_high - narrow.ci_low)
-    assert b"votes taken as independent" in client.get(imported.get_absolute_url()).content
+    assert b"treating votes as independent" in client.get(imported.get_absolute_url()).content
 
 
 def test_few_raters_are_too_few_to_tell(imported: Board) -> None:

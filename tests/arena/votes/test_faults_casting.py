@@ -105,8 +105,8 @@ def test_two_tabs_that_disagree_the_first_answer_stands(board: Board, site: Site
     late = other_tab.vote(second, "model_a", htmx=True)
 
     assert (late.status, late.stage) == (200, "revealed")
-    assert "the first answer stands" in late.text
-    assert "You said: <strong>" + Vote.Winner.TIE.label in late.text
+    assert "Your first vote stands" in late.text
+    assert "Your vote: <strong>" + Vote.Winner.TIE.label in late.text
     assert Vote.objects.get().winner == "tie"
     plain = other_tab.vote(second, "model_b")
     assert (plain.status, browser.get(plain.location).stage) == (303, "revealed")
@@ -118,7 +118,7 @@ def test_two_tabs_that_disagree_the_first_answer_stands(board: Board, site: Site
     vote = Vote.objects.get(battle__token=page.vote_path.split("/")[2])
     assert [(answer.status, answer.stage) for answer in answers] == [(200, "revealed")] * 4
     # Every tab shows the answer that was counted, whichever button was pressed there.
-    assert all(f"You said: <strong>{vote.get_winner_display()}" in answer.text for answer in answers)
+    assert all(f"Your vote: <strong>{vote.get_winner_display()}" in answer.text for answer in answers)
 
 
 @on_postgresql

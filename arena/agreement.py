@@ -1,4 +1,4 @@
-"""Do metrics agree with the raters of a board? Their votes on pairs of images, beside the scores of the same images."""
+"""Agreement of metrics with a board's raters: votes on pairs of images, and the scores of the same images."""
 
 import json
 from collections import Counter, defaultdict
@@ -14,15 +14,15 @@ from evaluation.metrics.agreement import Correlations, JudgedPair, correlate
 from evaluation.metrics.registry import METRICS
 from evaluation.models import MetricResult, Score
 
-# Metrics that are made of votes agree with votes, which says nothing.
+# Metrics computed from votes: their agreement with votes would mean nothing.
 MADE_OF_VOTES: Final = "evaluation.metrics.preference."
-# For the image on side a and for that on side b, as the ratings have it: an undecided vote is half a win for each.
+# By winner, for side a and side b. As in the ratings, a tie or "both bad" is half a win for each.
 POINTS: Final = {"model_a": (1.0, 0.0), "model_b": (0.0, 1.0), "tie": (0.5, 0.5), "both_bad": (0.5, 0.5)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairVotes:
-    """The countable votes on two generations, ``a`` the older one, whichever side each battle drew for it."""
+    """The countable votes on two generations. ``a`` is the one with the smaller id, on whichever side it was shown."""
 
     a: int
     b: int
@@ -33,9 +33,9 @@ class PairVotes:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredMetric:
-    """What a metric says of generations, by their ids. Without anything to compare ``reason`` says why.
+    """A metric's scores by generation id. If none can be compared, ``reason`` says why.
 
-    ``n_others`` images were scored with other parameters or weights alone, under the same label: they are left out.
+    ``n_others`` images have only scores made with other parameters or weights under the same label; they are left out.
     """
 
     label: str
@@ -47,35 +47,35 @@ class ScoredMetric:
 
     @property
     def direction(self) -> str:
-        """Which way the metric prefers."""
+        """Which values are better."""
         if self.higher_is_better is None:
-            return "neither is better: taken as if more were"
-        return "more is better" if self.higher_is_better else "less is better"
+            return "no direction declared, taken as higher is better"
+        return "higher is better" if self.higher_is_better else "lower is better"
 
     @property
-    def prefers_more(self) -> bool:
+    def prefers_higher(self) -> bool:
         return self.higher_is_better is not False
 
 
 def read_pair_votes(board: Board) -> list[PairVotes]:
-    """By pair of generations. Only votes cast here: those that were imported or simulated are on no images."""
+    """The board's countable votes by pair of generations. Imported and simulated votes have no images."""
     votes = keep_countable(Vote.objects.filter(board=board, origin=Origin.HUMAN)).order_by()
     columns = ("battle__generation_a", "battle__generation_b", "prompt", "category", "winner")
     found: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
-    facts = {}
+    pairs = {}
     swapped = {"model_a": "model_b", "model_b": "model_a"}
     for a, b, prompt, category, winner, n in votes.values_list(*columns).annotate(n=Count("id")):
         pair = min(a, b), max(a, b)
         found[pair][winner if a < b else swapped.get(winner, winner)] += n
-        facts[pair] = {"prompt": prompt, "category": category}
-    return [PairVotes(a=a, b=b, winners=found[a, b], **facts[a, b]) for a, b in sorted(found)]
+        pairs[pair] = {"prompt": prompt, "category": category}
+    return [PairVotes(a=a, b=b, winners=found[a, b], **pairs[a, b]) for a, b in sorted(found)]
 
 
 def read_metrics(votes: Sequence[PairVotes]) -> list[ScoredMetric]:
-    """Every metric that some run measured on some of these generations, by label. Two queries.
+    """The metrics with which runs scored any of these generations, by label. Two queries.
 
-    Scores that go by one label may have been made with different parameters, or weights: of these only the largest
-    group is taken. An image that several runs scored has the newest of its scores.
+    If scores under one label were made with different parameters or weights, only the largest group is used. If several
+    runs scored an image, its newest score is used.
     """
     generations = {pk for pair in votes for pk in (pair.a, pair.b)}
     scores = list(
@@ -121,14 +121,14 @@ def _collect(label: str, rows: Iterable[tuple[dict[str, Any], int, float | None]
 
 def _find_obstacle(outcome: Mapping[str, Any], scores: Mapping[int, float]) -> str:
     if METRICS.get(outcome.get("name", ""), "").startswith(MADE_OF_VOTES):
-        return "It is made of votes itself."
+        return "The metric is computed from votes."
     if not scores:
-        return "No image that was voted on has a score of its own."
+        return "No image that raters voted on has a score of its own."
     return ""
 
 
 def judge_pairs(votes: Sequence[PairVotes], metric: ScoredMetric) -> list[JudgedPair]:
-    """The pairs of which the metric has scored both images."""
+    """The pairs in which the metric has scored both images."""
     return [
         JudgedPair(
             a=pair.a,
@@ -147,7 +147,7 @@ def judge_pairs(votes: Sequence[PairVotes], metric: ScoredMetric) -> list[Judged
 
 
 def correlate_with_votes(votes: Sequence[PairVotes], metric: ScoredMetric) -> Correlations:
-    """The metric's scores against the share of its votes that each image won, over the images that have both."""
+    """Correlations of the metric's scores with the images' win rates, over the images that have both."""
     points: dict[int, float] = defaultdict(float)
     counts: dict[int, int] = defaultdict(int)
     prompts = {}

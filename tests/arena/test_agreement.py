@@ -131,9 +131,9 @@ def test_what_cannot_be_compared_says_why(scored: Board) -> None:
     score({x: None, y: None}, label="clip")
     reasons = {metric.label: metric.reason for metric in read_metrics(read_pair_votes(scored))}
     assert reasons == {
-        "clip": "No image that was voted on has a score of its own.",
+        "clip": "No image that raters voted on has a score of its own.",
         "sharpness": "",
-        "wins": "It is made of votes itself.",
+        "wins": "The metric is computed from votes.",
     }
 
 
@@ -208,8 +208,8 @@ def test_the_command_prints_a_table(scored: Board) -> None:
     assert "5 counted votes on 4 pairs of images" in printed
     (line,) = [line for line in printed.splitlines() if line.startswith("sharpness")]
     assert line.split()[:5] == ["sharpness", "4", "0", "50", "%"]
-    assert line.endswith("more is better")
-    assert "Not compared: wins. It is made of votes itself." in printed
+    assert line.endswith("higher is better")
+    assert "Not compared: wins. The metric is computed from votes." in printed
     assert "Largest disagreements" not in printed
 
 
@@ -223,7 +223,7 @@ def test_the_command_prints_one_metric_in_detail(scored: Board) -> None:
 
 
 def test_the_command_is_honest_about_nothing(board: Board) -> None:
-    assert "Nobody has voted on images here" in print_agreement(board)
+    assert "There are no votes on images of this board" in print_agreement(board)
     builders.make_vote(board)
     assert "No run has scored the images" in print_agreement(board)
     with pytest.raises(CommandError, match="no board 'x'"):

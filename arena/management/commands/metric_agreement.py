@@ -1,4 +1,4 @@
-"""Print how far metrics agree with the raters of a board."""
+"""Command that prints how far metrics agree with the raters of a board."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -20,25 +20,27 @@ from evaluation.number_format import write_number
 
 
 class Command(BaseCommand):
-    help = "Hold the scores that runs gave to images against the raters' votes on the same images of a board."
+    help = "Compare the scores that runs gave to images with the raters' votes on the same images of a board."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--board", required=True, metavar="SLUG")
-        parser.add_argument("--metric", metavar="LABEL", help="this metric alone, in detail; without it all of them")
+        parser.add_argument(
+            "--metric", metavar="LABEL", help="show only this metric, in detail (default: a table of all)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         board = Board.objects.filter(slug=options["board"]).first()
         if board is None:
             known = ", ".join(Board.objects.values_list("slug", flat=True)) or "none"
-            raise CommandError(f"There is no board {options['board']!r}. Known: {known}.")
+            raise CommandError(f"There is no board {options['board']!r}. Known boards: {known}.")
         votes = read_pair_votes(board)
         n_votes = sum(sum(pair.winners.values()) for pair in votes)
-        self.stdout.write(f"{board.title}: {n_votes:,} votes on {len(votes):,} pairs of images")
+        self.stdout.write(f"{board.title}: {n_votes:,} counted votes on {len(votes):,} pairs of images")
         metrics = _choose(read_metrics(votes), options["metric"])
         if not n_votes:
-            self.stdout.write("Nobody has voted on images here, so there is nothing to compare.")
+            self.stdout.write("There are no votes on images of this board, so there is nothing to compare.")
         elif not metrics:
-            self.stdout.write("No run has scored the images that were voted on, so there is nothing to compare.")
+            self.stdout.write("No run has scored images that raters voted on, so there is nothing to compare.")
         if comparable := [metric for metric in metrics if not metric.reason]:
             self.stdout.write(format_metrics(votes, comparable))
         for metric in metrics:
@@ -52,20 +54,20 @@ def _choose(metrics: list[ScoredMetric], label: str | None) -> list[ScoredMetric
     chosen = [metric for metric in metrics if label in {None, metric.label}]
     if label and not chosen:
         known = ", ".join(metric.label for metric in metrics) or "none"
-        raise CommandError(f"No run scored images of this board with a metric {label!r}. Known: {known}.")
+        raise CommandError(f"No run scored images of this board with a metric {label!r}. Known metrics: {known}.")
     return chosen
 
 
 def format_metrics(votes: Sequence[PairVotes], metrics: Sequence[ScoredMetric]) -> str:
-    """A line for each metric, with 95 % intervals over prompts."""
-    head = ("metric", "votes", "level", "agreement", "images", "Pearson", "Spearman", "Kendall", "")
+    """A table of the metrics, with 95 % intervals clustered by prompt."""
+    head = ("metric", "votes", "equal", "agreement", "images", "Pearson", "Spearman", "Kendall", "")
     return _align([head, *(_format_metric(votes, metric) for metric in metrics)])
 
 
 def _format_metric(votes: Sequence[PairVotes], metric: ScoredMetric) -> tuple[str, ...]:
-    agreement = find_agreement(judge_pairs(votes, metric), higher_is_better=metric.prefers_more)
+    agreement = find_agreement(judge_pairs(votes, metric), higher_is_better=metric.prefers_higher)
     found = correlate_with_votes(votes, metric)
-    note = f"{metric.n_others:,} images scored otherwise left out" if metric.n_others else ""
+    note = f"{metric.n_others:,} images with other parameters or weights left out" if metric.n_others else ""
     return (
         metric.label,
         f"{agreement.n_decided:,}",
@@ -78,15 +80,17 @@ def _format_metric(votes: Sequence[PairVotes], metric: ScoredMetric) -> tuple[st
 
 
 def format_detail(votes: Sequence[PairVotes], metric: ScoredMetric) -> str:
-    """By category of prompts, and the pairs on which raters and the metric disagree most."""
+    """The agreement by prompt category, and the pairs on which raters and the metric disagree most."""
     pairs = judge_pairs(votes, metric)
-    by_category = find_agreement_by_category(pairs, higher_is_better=metric.prefers_more)
+    by_category = find_agreement_by_category(pairs, higher_is_better=metric.prefers_higher)
     blocks = []
     if by_category:
         blocks.append(_align([("category", "votes", "agreement"), *map(_format_category, by_category.items())]))
-    if clashes := find_disagreements(pairs, higher_is_better=metric.prefers_more):
+    if disagreements := find_disagreements(pairs, higher_is_better=metric.prefers_higher):
         head = ("generations", "votes", "scores")
-        blocks.append("Largest disagreements\n" + _align([head, *(_format_clash(pair) for pair in clashes)]))
+        blocks.append(
+            "Largest disagreements\n" + _align([head, *(_format_disagreement(pair) for pair in disagreements)])
+        )
     return "\n\n".join(["", *blocks])
 
 
@@ -95,7 +99,7 @@ def _format_category(item: tuple[str, Agreement]) -> tuple[str, ...]:
     return name, f"{agreement.n_decided:,}", _format_share(agreement.rate)
 
 
-def _format_clash(pair: JudgedPair) -> tuple[str, ...]:
+def _format_disagreement(pair: JudgedPair) -> tuple[str, ...]:
     scores = f"{write_number(pair.score_a)} : {write_number(pair.score_b)}"
     return f"{pair.a} : {pair.b}", f"{pair.votes_a} : {pair.votes_b}", scores
 

@@ -1,4 +1,4 @@
-"""Compute a board's leaderboard now, print it, and write it to a file."""
+"""Command that computes a board's leaderboard, prints it, and can write it to a file."""
 
 from pathlib import Path
 from typing import Any
@@ -12,29 +12,27 @@ from arena.models import Board, Leaderboard, Rating
 
 
 class Command(BaseCommand):
-    help = "Compute a board's ratings from its votes, store them as a snapshot (when they changed) and print them."
+    help = "Compute a board's ratings from its votes, store them as a snapshot if they changed, and print them."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--board", required=True, metavar="SLUG")
+        parser.add_argument("--rebuild", action="store_true", help="recount all votes instead of adding the new ones")
         parser.add_argument(
-            "--rebuild", action="store_true", help="count all votes anew, not only those since last time"
-        )
-        parser.add_argument(
-            "--output", type=Path, metavar="FILE", help=f"write the table to a file of the kind {_known_kinds()}"
+            "--output", type=Path, metavar="FILE", help=f"also write the table to a file: {_list_extensions()}"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         board = Board.objects.filter(slug=options["board"]).first()
         if board is None:
             known = ", ".join(Board.objects.values_list("slug", flat=True)) or "none"
-            raise CommandError(f"There is no board {options['board']!r}. Known: {known}.")
+            raise CommandError(f"There is no board {options['board']!r}. Known boards: {known}.")
         output: Path | None = options["output"]
         if output:
             _expect_writable(output)
         made = rate_board(board, rebuild=options["rebuild"])
         leaderboard = made or Leaderboard.objects.newest(board)
         if leaderboard is None:
-            raise CommandError("Another process removed the snapshot. Run this again.")
+            raise CommandError("Another process deleted the snapshot meanwhile. Run the command again.")
         self.stdout.write(
             f"{board.title}: {leaderboard.n_votes:,} votes ({board.get_origin_display()}), "
             f"{'new' if made else 'unchanged'} snapshot {leaderboard.pk}, digest {leaderboard.digest[:12]}"
@@ -49,7 +47,7 @@ class Command(BaseCommand):
 
 
 def format_table(leaderboard: Leaderboard) -> str:
-    """The snapshot as fixed-width text, best first; without a rating the reason stands behind the figures."""
+    """The snapshot as a text table, best model first. Rows without a rating end with the reason."""
     rows = leaderboard.ratings.select_related("model").order_by(F("value").desc(nulls_last=True), "model__name")
     interval = f"{100 * leaderboard.parameters['confidence']:g} % interval"
     cells = [("rank", "model", "rating", interval, "votes", "win rate", ""), *map(_format_row, rows)]
@@ -72,13 +70,13 @@ def _format_row(row: Rating) -> tuple[str, ...]:
     return rank, row.model.name, f"{row.value:.0f}", interval, votes, won, "preliminary" if row.preliminary else ""
 
 
-def _known_kinds() -> str:
+def _list_extensions() -> str:
     return ", ".join(f".{kind}" for kind in exports.MEDIA_TYPES)
 
 
 def _expect_writable(output: Path) -> None:
-    """Before the work is done, not after it."""
+    """Checked before the ratings are computed, not after."""
     if output.suffix[1:].lower() not in exports.MEDIA_TYPES:
-        raise CommandError(f"The name of the file says its kind, one of {_known_kinds()}; got {str(output)!r}.")
+        raise CommandError(f"{str(output)!r} has no known extension. Use one of {_list_extensions()}.")
     if not output.parent.is_dir() or output.is_dir():
-        raise CommandError(f"{output} cannot be written: {output.parent} is no folder, or {output.name} is one.")
+        raise CommandError(f"{output} cannot be written: {output.parent} is not a folder, or {output.name} is one.")

@@ -1,4 +1,4 @@
-"""Add votes of simulated raters to a simulated board."""
+"""Command that adds simulated votes to a simulated board."""
 
 import argparse
 from typing import Any
@@ -10,7 +10,7 @@ from arena.simulation import SimulationError, StrengthModel, simulate_votes
 
 
 class Command(BaseCommand):
-    help = "Add votes of simulated raters to a board of the origin simulated; they follow the strengths it states."
+    help = "Add simulated votes to a simulated board. They follow the strength model that the board declares."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--board", required=True, metavar="SLUG")
@@ -27,11 +27,11 @@ class Command(BaseCommand):
             raise CommandError(f"There is no board {options['board']!r}. Simulated boards: {known or 'none yet'}.")
         try:
             model = simulate_votes(board, n_votes=options["votes"], n_raters=options["raters"], seed=options["seed"])
-        except SimulationError as refused:
-            raise CommandError(str(refused)) from refused
+        except SimulationError as error:
+            raise CommandError(str(error)) from error
         self.stdout.write(
-            f"{board.title}: {options['votes']:,} simulated votes by {options['raters']:,} simulated raters, "
-            f"seed {options['seed']}. They follow:"
+            f"{board.title}: {options['votes']:,} simulated votes by {options['raters']:,} raters, "
+            f"seed {options['seed']}. Strength model:"
         )
         self.stdout.write(describe_strengths(model))
         self.stdout.write(f"Next: paragone rate_board --board {board.slug}")
@@ -43,8 +43,8 @@ def describe_strengths(model: StrengthModel) -> str:
     return "\n".join(
         [
             *(f"  {slug:<{width}}  {strength:7.1f} points" for slug, strength in strongest_first),
-            f"  a tie between equals {model.tie:.0%}; both bad between the weakest {model.both_bad:.0%}; "
-            f"each rater's taste ±{model.taste:g} points per model; the left image ahead by {model.side:g} points",
+            f"  ties of equals {100 * model.tie:.0f} %, both bad between the weakest {100 * model.both_bad:.0f} %, "
+            f"standard deviation of a rater's taste {model.taste:g} points, advantage of side A {model.side:g} points",
         ]
     )
 
@@ -59,5 +59,5 @@ def _read_seed(text: str) -> int:
 
 def _read_number(text: str, *, at_least: int) -> int:
     if not text.isdecimal() or int(text) < at_least:
-        raise argparse.ArgumentTypeError(f"{text!r} came; wanted a whole number from {at_least} up.")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {at_least}.")
     return int(text)

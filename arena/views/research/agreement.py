@@ -38,7 +38,7 @@ def show_agreement(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _sum_up(votes: Sequence[PairVotes], metric: ScoredMetric) -> dict[str, Any]:
-    agreement = find_agreement(judge_pairs(votes, metric), higher_is_better=metric.prefers_more)
+    agreement = find_agreement(judge_pairs(votes, metric), higher_is_better=metric.prefers_higher)
     return {"metric": metric, "agreement": agreement}
 
 
@@ -49,8 +49,8 @@ def _detail(votes: Sequence[PairVotes], metric: ScoredMetric) -> dict[str, Any]:
         "correlations": {"Pearson": found.pearson, "Spearman": found.spearman, "Kendall τ-b": found.kendall},
         "n_images": found.n,
         "n_prompts": found.n_prompts,
-        "categories": find_agreement_by_category(pairs, higher_is_better=metric.prefers_more),
-        "disagreements": _show(find_disagreements(pairs, higher_is_better=metric.prefers_more)),
+        "categories": find_agreement_by_category(pairs, higher_is_better=metric.prefers_higher),
+        "disagreements": _show(find_disagreements(pairs, higher_is_better=metric.prefers_higher)),
     }
 
 

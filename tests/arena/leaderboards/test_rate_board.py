@@ -65,7 +65,8 @@ def test_it_writes_the_table(voted: Board, tmp_path: Path, kind: str, read) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("table.xlsx", "csv, .json, .parquet"), ("no/where.csv", "no folder"), ("table", "kind")]
+    ("name", "said"),
+    [("table.xlsx", "csv, .json, .parquet"), ("no/where.csv", "is not a folder"), ("table", "no known extension")],
 )
 def test_a_file_that_cannot_be_written_is_refused_before_the_work(
     voted: Board, tmp_path: Path, name: str, said: str

@@ -345,7 +345,7 @@ def test_the_drawing_says_how_far_both_together_have_come(board: Board, client: 
     drawing.produce(battle.generation_b_id)
     assert said().startswith("1 of 2 images drawn")
     Generation.objects.update(created_at=timezone.now() - timedelta(minutes=1))
-    assert said().startswith("No worker has taken this drawing yet")
+    assert said().startswith("No worker is available")
 
 
 def test_a_failed_drawing_counts_for_nobody_and_offers_the_prompt_again(board: Board, client: Client) -> None:

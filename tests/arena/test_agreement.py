@@ -225,7 +225,7 @@ def test_the_command_prints_one_metric_in_detail(scored: Board) -> None:
 def test_the_command_is_honest_about_nothing(board: Board) -> None:
     assert "There are no votes on images of this board" in print_agreement(board)
     builders.make_vote(board)
-    assert "No run has scored the images" in print_agreement(board)
+    assert "No run has scored images" in print_agreement(board)
     with pytest.raises(CommandError, match="no board 'x'"):
         call_command("metric_agreement", board="x")
     with pytest.raises(CommandError, match=r"with a metric 'x'\. Known: none"):

@@ -1,10 +1,10 @@
-"""What an extractor is: a network, or plain arithmetic, that turns an image or a text into features, text or boxes.
+"""Extractor: the protocol of networks and plain functions that turn an image or a text into features or a record.
 
-Errors, all about one input or one file, none about the run as a whole::
+Errors::
 
-    ExtractionError             nothing could be extracted from this input: it says why
-      UnreadableInputError           these bytes are no image
-    MissingWeightsError              the files of a network are not here, or are others; the message says how to get them
+    ExtractionError            this input gave nothing; the message says why
+      UnreadableInputError     the bytes cannot be decoded as an image
+    MissingWeightsError        the files of a network are missing or wrong; the message says how to get them
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,54 +14,60 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-# A vector of features, float32 of shape (d,), or a record: what JSON can hold.
+# A vector of features, float32 of shape (d,), or a JSON-serializable record.
 Extracted: TypeAlias = NDArray[np.float32] | dict[str, Any]
-# Of an extractor: everything that decides its output, so that two that agree here may be compared.
+# Everything that decides an extractor's output. Features with equal identities may be compared.
 Identity: TypeAlias = Mapping[str, str | int | float]
 
 
 class ExtractionError(Exception):
-    """Nothing could be extracted from this one input."""
+    """Nothing could be extracted from this input."""
 
 
 class UnreadableInputError(ExtractionError):
-    """The bytes are no image that can be decoded whole."""
+    """The bytes cannot be decoded as a complete image."""
 
 
 class MissingWeightsError(Exception):
-    """The files of a network are not here, or not those that are meant. The message says what to do."""
+    """The files of a network are missing, damaged or not the expected ones. The message says what to do."""
 
 
 class Extractor(Protocol):
-    """Looks at images, or at texts. Building it reads no weights: they are loaded at the first ``extract``.
+    """Turns images, or texts, into features. Weights are loaded at the first ``extract``, not at construction.
 
-    What ``extract`` makes of one input depends on nothing else in its batch.
+    The output for one input does not depend on the other inputs in its batch, except for float rounding.
     """
 
     @property
     def batch_size(self) -> int:
-        """How many are looked at in one call."""
+        """Number of inputs for one call of ``extract``."""
         ...
 
     def __init__(self, variant: str, weights: Path) -> None:
-        """``variant`` is what stands after the first "/" of the extractor's specification; ``weights`` is the folder
-        in which users put networks that no package brings. Raises ValueError for an unknown variant (naming the known
-        ones) and MissingWeightsError.
+        """Check the variant and find the weights.
+
+        Args:
+            variant: The part of the specification after the first "/", or "".
+            weights: The folder of networks that no Python package contains.
+
+        Raises:
+            ValueError: Unknown variant; the message lists the known ones.
+            MissingWeightsError: The files of the network are missing or wrong.
         """
         ...
 
     @property
     def identity(self) -> Identity:
-        """Name, sha256 of the weights, resize, crop, normalization, ...; computed once. Raises MissingWeightsError."""
+        """Name, sha256 of the weights, resize, crop, normalization and so on. Raises MissingWeightsError."""
         ...
 
     def prepare(self, source: Any) -> Any:
-        """Bytes of one encoded image, or one text, made ready for the network: decoded, resized, normalized.
+        """Decode, resize and normalize the bytes of one image, or tokenize one text.
 
-        Runs in threads beside the network. Raises UnreadableInputError.
+        Called from several threads while the network runs. Raises UnreadableInputError.
         """
         ...
 
     def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
-        """One answer for each, in order."""
+        """One result or error for each input, in order."""
         ...

@@ -1,5 +1,7 @@
-"""CLIP of any size, from a folder: images and texts in one space (Radford et al. 2021, "Learning transferable visual
-models from natural language supervision"). Features are the projections, not normalized.
+"""CLIP extractors, of any size: images and texts in one feature space.
+
+Features are the projections, not normalized. Source: Radford et al. 2021, "Learning transferable visual models from
+natural language supervision".
 """
 
 from collections.abc import Sequence
@@ -21,25 +23,25 @@ if TYPE_CHECKING:
     import torch
 
 
-# Whole: its halves, loaded alone, read the size of the projection from where some folders do not state it.
+# The classes for one half read the projection size from a part of the configuration that some folders leave out.
 ARCHITECTURE: Final = "CLIPModel"
 
 
 class ClipImages(PretrainedImages):
-    """The variant is the name of a folder below ``weights``/clip, vit-b-32 say."""
+    """The variant is the name of a folder below ``weights``/clip, such as vit-b-32."""
 
     name = "clip-image"
     kind = "clip"
     architecture = ARCHITECTURE
     features = "projection"
 
-    def look(self, pixels: "torch.Tensor") -> "torch.Tensor":
+    def embed(self, pixels: "torch.Tensor") -> "torch.Tensor":
         projected: torch.Tensor = self.network.get_image_features(pixel_values=pixels).pooler_output
         return projected
 
 
 class ClipTexts:
-    """The text side of the network of ClipImages. A text of too many tokens is cut before its end token."""
+    """The text half of the network of ClipImages. Texts with too many tokens are truncated before the end token."""
 
     def __init__(self, variant: str, weights: Path) -> None:
         expect_packages("torch", "transformers")
@@ -62,7 +64,7 @@ class ClipTexts:
 
     @cached_property
     def tokens(self) -> Tokens:
-        # Files that older versions of transformers wrote leave out what is CLIP's default.
+        # Configurations written by older versions of transformers leave out CLIP's default values.
         stated = read_json(self.folder / "config.json").get("text_config") or {}
         limit, words = stated.get("max_position_embeddings", 77), stated.get("vocab_size", 49408)
         return Tokens(self.folder / "tokenizer.json", limit=limit, words=words)
@@ -72,18 +74,18 @@ class ClipTexts:
         return load_pretrained(ARCHITECTURE, self.folder)
 
     def is_truncated(self, text: str) -> bool:
-        """Whether the text has more tokens than the network reads."""
+        """Whether the text has more tokens than the network accepts."""
         return self.tokens.is_truncated(text)
 
     def prepare(self, source: str) -> NDArray[np.int64]:
-        """Filled to the limit with the end token: what comes after the first one is not looked at."""
+        """Token ids, padded with the end token: the network ignores everything after the first one."""
         ids = self.tokens.encode(source)
         return np.array(ids + [ids[-1]] * (self.tokens.limit - len(ids)), dtype=np.int64)
 
     def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
-        return list(run_network(self.look, prepared))
+        return list(run_network(self.embed, prepared))
 
-    def look(self, ids: "torch.Tensor") -> "torch.Tensor":
-        """From (n, max_tokens) to (n, d)."""
+    def embed(self, ids: "torch.Tensor") -> "torch.Tensor":
+        """Features (n, d) of token ids (n, max_tokens)."""
         projected: torch.Tensor = self.network.get_text_features(input_ids=ids).pooler_output
         return projected

@@ -1,4 +1,4 @@
-"""Objects in photographs: any object detector of transformers, from a folder in the Hugging Face layout."""
+"""Object detector extractor: any detection network of transformers, from a folder in the Hugging Face layout."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -13,17 +13,17 @@ from evaluation.extractors.pretrained.loading import digest_network, load_pretra
 from evaluation.extractors.weights import find_digest, find_weights
 from generators.adapters.transformers_logging import silence_transformers_logging
 
-LEAST_CONFIDENCE: Final = 0.1  # metrics ask for more; what is below is never used
-MOST_OBJECTS: Final = 100
+MIN_CONFIDENCE: Final = 0.1  # metrics use higher thresholds
+MAX_OBJECTS: Final = 100
 COLORS: Final = "basic terms by hue, saturation and value, most pixels of the box's ellipse; version 1"
 
 
 class ObjectDetector:
-    """``{"objects": [{"label", "color", "box", "confidence"}], "labels": [...]}``, the most confident object first.
+    """Record: ``{"objects": [{"label", "color", "box", "confidence"}], "labels": [...]}``, sorted by confidence.
 
-    The variant is the name of a folder below ``weights``/detector. ``labels`` are all that the network knows, COCO's
-    eighty for most; ``box`` is x0, y0, x1, y1 in pixels, within the image; ``color`` is one of eleven basic terms, that
-    of most pixels of the box. Images go through the network one by one: padding to a common size would change boxes.
+    The variant is the name of a folder below ``weights``/detector. ``labels`` are all classes of the network (for most,
+    COCO's 80); ``box`` is x0, y0, x1, y1 in pixels, clipped to the image; ``color`` is the basic colour term of most
+    pixels in the box. Images are processed one by one, because padding to a common size would change the boxes.
     """
 
     batch_size = 4
@@ -40,7 +40,7 @@ class ObjectDetector:
             "config": find_digest(self.folder / "config.json"),
             "preprocessing": find_digest(self.folder / "preprocessor_config.json"),
             "decoding": DECODING,
-            "least_confidence": LEAST_CONFIDENCE,
+            "min_confidence": MIN_CONFIDENCE,
             "colors": COLORS,
         }
 
@@ -54,28 +54,28 @@ class ObjectDetector:
             from transformers import AutoImageProcessor
 
             try:
-                # The same with and without torchvision.
+                # The Pillow backend gives the same result with and without torchvision.
                 return AutoImageProcessor.from_pretrained(self.folder, local_files_only=True, backend="pil")
-            except Exception as error:  # of many kinds, as the file may name any class
-                raise MissingWeightsError(f"{self.folder} has no preprocessing for a detector: {error}") from error
+            except Exception as error:  # the file may name any class, and each raises its own errors
+                raise MissingWeightsError(f"{self.folder} has no detector preprocessing: {error}") from error
 
     def prepare(self, source: Any) -> Pixels:
         return decode_rgb(source)
 
     def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
-        return [self._look(image) for image in prepared]
+        return [self._detect(image) for image in prepared]
 
-    def _look(self, image: Pixels) -> Extracted | ExtractionError:
+    def _detect(self, image: Pixels) -> Extracted | ExtractionError:
         import torch
 
         with silence_transformers_logging(), torch.inference_mode():
             inputs = self.processor(images=[image], return_tensors="pt", input_data_format="channels_last")
             outputs = self.network(**inputs.to(find_device()))
             found = self.processor.post_process_object_detection(
-                outputs, threshold=LEAST_CONFIDENCE, target_sizes=[image.shape[:2]]
+                outputs, threshold=MIN_CONFIDENCE, target_sizes=[image.shape[:2]]
             )[0]
         names = self.network.config.id2label
-        order = found["scores"].argsort(descending=True, stable=True)[:MOST_OBJECTS].tolist()
+        order = found["scores"].argsort(descending=True, stable=True)[:MAX_OBJECTS].tolist()
         detections = [
             (names[int(found["labels"][i])], found["boxes"][i].tolist(), float(found["scores"][i])) for i in order
         ]
@@ -84,7 +84,7 @@ class ObjectDetector:
 
 
 def describe_object(image: Pixels, label: str, box: Sequence[float], confidence: float) -> dict[str, Any] | None:
-    """One object of the record; None for a box that holds no pixel of the image."""
+    """One object of the record, or None if the box contains no pixel of the image."""
     height, width = image.shape[:2]
     x0, y0, x1, y1 = (min(max(side, 0.0), most) for side, most in zip(box, (width, height) * 2, strict=True))
     patch = image[int(y0) : round(y1), int(x0) : round(x1)]

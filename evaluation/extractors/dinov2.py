@@ -1,6 +1,8 @@
-"""DINOv2 of any size, from a folder (Oquab et al. 2023, "DINOv2: learning robust visual features without
-supervision"). Features are the class token after the last normalization, as FD-DINOv2 uses them (Stein et al. 2023,
-"Exposing flaws of generative model evaluation metrics and their unfair treatment of diffusion models").
+"""DINOv2 extractor, of any size.
+
+Features are the class token after the last normalization, as in FD-DINOv2 (Stein et al. 2023, "Exposing flaws of
+generative model evaluation metrics and their unfair treatment of diffusion models"). Network: Oquab et al. 2023,
+"DINOv2: learning robust visual features without supervision".
 """
 
 from typing import TYPE_CHECKING
@@ -12,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class DinoV2(PretrainedImages):
-    """The variant is the name of a folder below ``weights``/dinov2, vit-l-14 say."""
+    """The variant is the name of a folder below ``weights``/dinov2, such as vit-l-14."""
 
     name = "dinov2"
     kind = "dinov2"
     architecture = "Dinov2Model"
     features = "class token"
 
-    def look(self, pixels: "torch.Tensor") -> "torch.Tensor":
+    def embed(self, pixels: "torch.Tensor") -> "torch.Tensor":
         pooled: torch.Tensor = self.network(pixel_values=pixels).pooler_output
         return pooled

@@ -1,7 +1,7 @@
-"""Small, fast features: EfficientNet-Lite0. A distance between them is FD-EffNetLite0, and never called FID.
+"""EfficientNet-Lite0 extractor: small and fast. A Fréchet distance of these features is not an FID.
 
-Tan & Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks"; the Lite series leaves out
-squeeze-and-excitation and uses ReLU6. The weights are Google's, converted to PyTorch.
+Source: Tan & Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks". The Lite variants
+have no squeeze-and-excitation and use ReLU6. The weights are Google's, converted to PyTorch.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from evaluation.extractors.weights import find_digest, find_weights
 if TYPE_CHECKING:
     from torch import nn
 
+NAME: Final = "efficientnet-lite0"
 SIDE: Final = 224
 FEATURES: Final = 1280
 # (blocks, expansion, channels, kernel, stride of the first block), as in table 1 of the paper.
@@ -34,13 +35,13 @@ STAGES: Final = (
 
 
 class EfficientNetLite0:
-    """It has no variants. The image is stretched to 224 x 224 as for a clean FID; pixels become (x - 127) / 128."""
+    """Images are resized to 224 x 224 by ``clean``; pixels become (x - 127) / 128. No variants."""
 
     def __init__(self, variant: str, weights: Path) -> None:
         if variant:
-            raise ValueError(f"There is no efficientnet-lite0/{variant}: efficientnet-lite0 has no variants.")
+            raise ValueError(f"The extractor {NAME!r} has no variants: write {NAME!r}, not '{NAME}/{variant}'.")
         expect_packages("torch")
-        self.file = find_weights("efficientnet-lite0", weights)
+        self.file = find_weights(NAME, weights)
 
     @property
     def batch_size(self) -> int:
@@ -49,7 +50,7 @@ class EfficientNetLite0:
     @cached_property
     def identity(self) -> Identity:
         return {
-            "extractor": "efficientnet-lite0",
+            "extractor": NAME,
             "sha256": find_digest(self.file),
             "features": FEATURES,
             "decoding": DECODING,
@@ -71,7 +72,7 @@ class EfficientNetLite0:
 
 
 def load_network(file: Path) -> "nn.Module":
-    """The network, (n, 3, 224, 224) to (n, 1280): all of it but the classifier."""
+    """Load the network without its classifier, from (n, 3, 224, 224) to (n, 1280)."""
     import torch
     from torch import nn
 
@@ -81,7 +82,7 @@ def load_network(file: Path) -> "nn.Module":
     names = [name.removesuffix(".weight") for name, tensor in state.items() if tensor.ndim == 4]
     norms = [name.removesuffix(".running_mean") for name in state if name.endswith(".running_mean")]
     convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
-    # The file keeps each convolution's normalization right after it, and both in the order of ``_build``.
+    # In the file each convolution is followed by its normalization, in the order of ``_build``.
     for convolution, name, norm in zip(convolutions, names, norms, strict=True):
         fold_normalization(
             convolution,
@@ -106,7 +107,7 @@ def _build() -> "nn.Module":
 
 
 def _block(inputs: int, outputs: int, expansion: int, kernel: int, stride: int) -> "nn.Module":
-    """Expand, look at each channel alone, project; without the first where there is nothing to expand."""
+    """Inverted residual block: expansion (unless the factor is 1), depthwise convolution, projection."""
     from torch import nn
 
     inner = inputs * expansion
@@ -121,7 +122,7 @@ def _conv(inputs: int, outputs: int, *, kernel: int, stride: int = 1, groups: in
     if stride == 1:
         convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups)
         return nn.Sequential(convolution, nn.ReLU6(inplace=True))
-    # As TensorFlow pads an even side: of an odd number of pixels the larger part comes after.
+    # TensorFlow's padding for an even side: if it is odd, the extra pixel comes after.
     before, after = (kernel - stride) // 2, (kernel - stride + 1) // 2
     padding = nn.ZeroPad2d((before, after, before, after))
     return nn.Sequential(padding, nn.Conv2d(inputs, outputs, kernel, stride, groups=groups), nn.ReLU6(inplace=True))

@@ -1,7 +1,7 @@
-"""What extractors made of images and texts, kept on disk, so that nothing is looked at twice.
+"""Feature store: features and records on disk, so that no input is extracted twice.
 
-One file for each input: FOLDER/<digest of the extractor's identity>/<ab>/<sha256 of the input>.npy or .json. A file
-ends with the checksum of what is before it; one that is damaged is as if it were absent.
+There is one file per input: FOLDER/<digest of the extractor's identity>/<ab>/<sha256 of the input>.npy or .json. Each
+file ends with a checksum of its contents; a damaged file is treated as missing.
 """
 
 import io
@@ -22,28 +22,28 @@ from evaluation.extractors.base import Extracted, Identity
 
 log = structlog.get_logger(__name__)
 
-SEAL: Final = 9  # bytes: a line's end, and eight hexadecimal digits of CRC-32
+SEAL: Final = 9  # bytes: a newline and the CRC-32 in eight hexadecimal digits
 
 
 def digest_text(text: str) -> str:
-    """By what a text is kept: the sha256 of its UTF-8."""
+    """The sha256 of the text in UTF-8, its key in the store."""
     return sha256(text.encode()).hexdigest()
 
 
 class FeatureStore:
-    """Features below ``folder``, which need not exist yet. Several processes may read and write it at once."""
+    """Features below ``folder``, which is created when needed. Several processes may read and write it at once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._warned = False
 
     def has(self, identity: Identity, digest: str) -> bool:
-        """Whether anything is kept for the input of this sha256. It may be damaged."""
+        """Whether there is a file for the input with this sha256. Its contents are not checked."""
         path = self._path(identity, digest)
         return path.with_suffix(".npy").exists() or path.with_suffix(".json").exists()
 
     def read(self, identity: Identity, digest: str) -> Extracted | None:
-        """What the extractor of this identity made of the input of this sha256, or None where it is not kept."""
+        """The features or record of the input with this sha256, or None if they are not stored."""
         path = self._path(identity, digest)
         if (data := _read_sealed(path.with_suffix(".npy"))) is not None:
             return _load_vector(data)
@@ -51,9 +51,10 @@ class FeatureStore:
         return None if data is None else _load_record(data)
 
     def write(self, identity: Identity, digest: str, extracted: Extracted) -> None:
-        """Keep it, whole or not at all. Where the disk takes no more it is not kept, which is logged once.
+        """Store features or a record atomically. If the disk is full, nothing is stored and a warning is logged once.
 
-        Raises ValueError for what is neither a vector of float32 nor what JSON can hold, and for NaN and infinity.
+        Raises:
+            ValueError: Not a float32 vector or JSON-serializable record, or it contains NaN or infinity.
         """
         if isinstance(extracted, np.ndarray):
             suffix, data = ".npy", _dump_vector(extracted)
@@ -75,15 +76,15 @@ class FeatureStore:
 
 
 def digest_identity(identity: Identity) -> str:
-    """The same for the same names and values, in whatever order."""
+    """The sha256 of the identity, independent of the order of its keys."""
     return sha256(json.dumps(dict(identity), sort_keys=True).encode()).hexdigest()
 
 
 def _dump_vector(vector: NDArray[np.float32]) -> bytes:
     if vector.dtype != np.float32 or vector.ndim != 1:
-        raise ValueError(f"Features are a vector of float32; got {vector.dtype} of shape {vector.shape}.")
+        raise ValueError(f"Features must be a float32 vector; got {vector.dtype} of shape {vector.shape}.")
     if not np.isfinite(vector).all():
-        raise ValueError("The features are no numbers (NaN or infinite).")
+        raise ValueError("The features contain NaN or infinity.")
     stream = io.BytesIO()
     np.save(stream, vector, allow_pickle=False)
     return stream.getvalue()
@@ -98,7 +99,7 @@ def _dump_record(record: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(record, allow_nan=False).encode()
     except (TypeError, ValueError) as error:
-        raise ValueError(f"A record of features holds what JSON cannot: {error}.") from error
+        raise ValueError(f"The record is not JSON-serializable: {error}.") from error
 
 
 def _load_record(data: bytes) -> dict[str, Any]:
@@ -120,7 +121,10 @@ def _read_sealed(file: Path) -> bytes | None:
 
 
 def write_atomically(file: Path, data: bytes) -> None:
-    """No reader sees a part of it. After a crash of the machine it may be damaged, which its checksum shows."""
+    """Write a file so that readers never see a part of it.
+
+    It is not flushed to disk: a file that a crash of the machine damaged is found by its checksum.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, unfinished = tempfile.mkstemp(dir=file.parent, prefix=".part-")
     try:

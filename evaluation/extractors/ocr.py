@@ -1,4 +1,4 @@
-"""Reading the text in images: PP-OCRv6-small, run by rapidocr, which brings the networks along."""
+"""OCR extractor: reads the text in images with PP-OCRv6-small, which the package rapidocr contains."""
 
 import math
 from collections.abc import Sequence
@@ -16,24 +16,24 @@ from evaluation.extractors.networks.running import expect_packages
 from evaluation.extractors.weights import find_digest, find_weights
 
 NETWORKS: Final = {
-    "Det": "PP-OCRv6_det_small.onnx",  # finds lines
-    "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",  # turns those that stand on their head
+    "Det": "PP-OCRv6_det_small.onnx",  # detects lines
+    "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",  # finds lines that are upside down
     "Rec": "PP-OCRv6_rec_small.onnx",  # reads them
 }
-# rapidocr's own values, stated because they decide what is read.
-LEAST_CONFIDENCE: Final = 0.5
-LONGEST_SIDE: Final = 2000
-# What is smaller, or longer for its height (or the other way round), is padded.
-LEAST_SIDE: Final = 32
-LONGEST_SHAPE: Final = 4
+# rapidocr's defaults, stated here because they are part of the identity.
+MIN_CONFIDENCE: Final = 0.5
+MAX_SIDE: Final = 2000
+# Images that are smaller, or whose sides have a larger ratio, are padded.
+MIN_SIDE: Final = 32
+MAX_ASPECT_RATIO: Final = 4
 
 
 class TextReader:
-    """Gives ``{"lines": [{"text", "confidence", "box"}, ...]}`` in reading order; no lines where no text is found.
+    """Record: ``{"lines": [{"text", "confidence", "box"}, ...]}`` in reading order; empty if no text is found.
 
-    ``confidence`` is the mean probability of the line's characters, 0.5 at least. ``box`` has the line's four corners,
-    [x, y] in pixels of the image as stored, from the beginning of its upper edge clockwise. Chinese, Japanese and
-    languages in Latin letters are read, in lines that run from left to right.
+    ``confidence`` is the mean probability of the line's characters, at least 0.5. ``box`` has four corners [x, y] in
+    pixels of the stored image, clockwise from the start of the line's upper edge. The network reads Chinese, Japanese
+    and languages in Latin script, from left to right.
     """
 
     batch_size = 4
@@ -53,8 +53,8 @@ class TextReader:
             "rapidocr": version("rapidocr"),
             **digests,
             "decoding": DECODING,
-            "sides": f"{LEAST_SIDE} to {LONGEST_SIDE} pixels, {LONGEST_SHAPE}:1 at most",
-            "least_confidence": LEAST_CONFIDENCE,
+            "sides": f"{MIN_SIDE} to {MAX_SIDE} pixels, at most {MAX_ASPECT_RATIO}:1",
+            "min_confidence": MIN_CONFIDENCE,
             "order": "rows from the top, each from the left",
         }
 
@@ -68,9 +68,9 @@ class TextReader:
         height, width, _ = pixels.shape
         reader = self._reader
         try:
-            found = reader(np.ascontiguousarray(_pad(pixels)[..., ::-1]))  # It wants blue first.
-        except Exception as error:  # rapidocr and OpenCV raise kinds of their own; one image must not end a run.
-            return ExtractionError(f"No text could be looked for in {width} × {height} pixels: {error!r}")
+            found = reader(np.ascontiguousarray(_pad(pixels)[..., ::-1]))  # BGR
+        except Exception as error:  # rapidocr and OpenCV raise their own errors; one image must not end a run.
+            return ExtractionError(f"rapidocr failed on an image of {width} × {height} pixels: {error!r}")
         if not found.txts:
             return {"lines": []}
         boxes = np.clip(found.boxes.astype(np.float64), 0.0, [width, height])
@@ -84,12 +84,12 @@ class TextReader:
     def _reader(self) -> Any:
         from rapidocr import RapidOCR
 
-        # Named files are never downloaded. One thread: two took longer.
+        # With explicit paths rapidocr downloads nothing. One thread: two are slower.
         return RapidOCR(
             params={
                 "Global.log_level": "critical",
-                "Global.text_score": LEAST_CONFIDENCE,
-                "Global.max_side_len": LONGEST_SIDE,
+                "Global.text_score": MIN_CONFIDENCE,
+                "Global.max_side_len": MAX_SIDE,
                 "EngineConfig.onnxruntime.intra_op_num_threads": 1,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
                 **{f"{part}.model_path": str(file) for part, file in self._files.items()},
@@ -98,9 +98,9 @@ class TextReader:
 
 
 def find_reading_order(boxes: NDArray[np.floating[Any]]) -> list[int]:
-    """Order of lines with corners ``boxes`` (n, 4, 2): rows from the top, each row from the left.
+    """Indices of lines with corners ``boxes`` (n, 4, 2) in reading order: rows from the top, each row from the left.
 
-    A line joins the row of the one above it when each one's middle lies within the other's height.
+    Two lines are in one row if the centre of each lies within the height of the other.
     """
     middles = boxes.mean(axis=1)
     sides = np.linalg.norm(boxes - np.roll(boxes, 1, axis=1), axis=2)
@@ -115,8 +115,8 @@ def find_reading_order(boxes: NDArray[np.floating[Any]]) -> list[int]:
 
 
 def _pad(pixels: Pixels) -> Pixels:
-    """With grey at the right and below, for rapidocr enlarges the shorter side: 3 × 400 pixels took minutes."""
+    """Pad with grey at the right and bottom. rapidocr enlarges the shorter side: 3 × 400 pixels would take minutes."""
     height, width, _ = pixels.shape
-    least = max(LEAST_SIDE, math.ceil(max(height, width) / LONGEST_SHAPE))
+    least = max(MIN_SIDE, math.ceil(max(height, width) / MAX_ASPECT_RATIO))
     margins = ((0, max(0, least - height)), (0, max(0, least - width)), (0, 0))
     return np.pad(pixels, margins, constant_values=GROUND[0])

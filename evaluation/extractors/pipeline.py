@@ -1,4 +1,4 @@
-"""From many inputs to what an extractor makes of each: kept features first, the rest read and prepared in threads."""
+"""Extraction pipeline: reads stored features, and prepares and extracts the other inputs in batches."""
 
 import os
 from collections import deque
@@ -22,7 +22,7 @@ class _Prepared:
 
 @dataclass
 class _Pending:
-    """An input on its way. ``copies``: the sources may name it several times; it is looked at once."""
+    """An input in progress. ``copies`` counts how often the sources name it; it is extracted once."""
 
     digest: str
     future: "Future[Answer | _Prepared]"
@@ -30,8 +30,8 @@ class _Pending:
 
 
 @dataclass(frozen=True)
-class _Shelf:
-    """What the store holds of one extractor."""
+class _ExtractorStore:
+    """The feature store, limited to one extractor."""
 
     store: FeatureStore
     identity: Identity
@@ -40,7 +40,7 @@ class _Shelf:
         return self.store.read(self.identity, digest)
 
     def keep(self, digest: str, answer: Answer) -> Answer:
-        """The answer, or the fault that it is: not a number, say."""
+        """Store the features. Returns them, or an ExtractionError if they are invalid (NaN, for example)."""
         if isinstance(answer, ExtractionError):
             return answer
         try:
@@ -56,24 +56,32 @@ def extract_all(
     store: FeatureStore,
     on_progress: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[str, Answer]]:
-    """For each (sha256, read) of ``sources`` the sha256 and the features, or why there are none. In any order.
+    """Extract features of all sources; yields (sha256, features or ExtractionError) in any order.
 
-    ``read`` gives the bytes of an image, or a text; it is called only for what the store does not hold. What is found
-    is stored, unless it is a fault, so that a run that was stopped goes on where it was. ``on_progress`` is told how
-    many are done. The batches follow from the order of the sources: another order, or size, changes features by float
-    noise at most (1e-5 of the largest), and features that are stored stay what they are.
+    Features are stored, errors are not, so an interrupted run continues where it stopped. Another order of the sources,
+    or another batch size, changes new features by float rounding (at most 1e-5 of the largest value); stored features
+    do not change.
 
-    Raises MissingWeightsError, and what is wrong with the extractor itself.
+    Args:
+        extractor: Any extractor.
+        sources: (sha256, read) pairs. ``read`` returns the bytes of an image, or a text, and is only called if the
+            store has no features for that sha256.
+        store: Where features are read from and written to.
+        on_progress: Called with the number of finished sources.
+
+    Raises:
+        MissingWeightsError: The files of the network are missing or wrong.
+        Exception: Any error that the extractor itself raises.
     """
-    # The identity reads whole files of weights: once, before there are threads.
-    shelf = _Shelf(store, extractor.identity)
-    on_their_way: dict[str, _Pending] = {}
+    # Computing the identity hashes whole weight files: do it once, before threads start.
+    stored = _ExtractorStore(store, extractor.identity)
+    in_progress: dict[str, _Pending] = {}
     n_done = 0
     pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS), "prepare")
     try:
-        ahead = _look_ahead(pool, extractor, sources, shelf, on_their_way)
-        for digest, answer in _answer(extractor, ahead, shelf):
-            for _ in range(on_their_way.pop(digest).copies):
+        ahead = _look_ahead(pool, extractor, sources, stored, in_progress)
+        for digest, answer in _answer(extractor, ahead, stored):
+            for _ in range(in_progress.pop(digest).copies):
                 n_done += 1
                 if on_progress:
                     on_progress(n_done)
@@ -86,18 +94,18 @@ def _look_ahead(
     pool: ThreadPoolExecutor,
     extractor: Extractor,
     sources: Iterable[tuple[str, Read]],
-    shelf: _Shelf,
-    on_their_way: dict[str, _Pending],
+    stored: _ExtractorStore,
+    in_progress: dict[str, _Pending],
 ) -> Iterator[_Pending]:
-    """In order. While the network works on a batch two more are prepared: no more, whatever the number of sources."""
+    """Submit sources in order, at most two batches ahead of the network, so that memory use stays bounded."""
     queue: deque[_Pending] = deque()
     depth = 2 * extractor.batch_size
     for digest, read in sources:
-        if digest in on_their_way:
-            on_their_way[digest].copies += 1
+        if digest in in_progress:
+            in_progress[digest].copies += 1
             continue
-        pending = _Pending(digest, pool.submit(_fetch, extractor, shelf, digest, read))
-        on_their_way[digest] = pending
+        pending = _Pending(digest, pool.submit(_fetch, extractor, stored, digest, read))
+        in_progress[digest] = pending
         queue.append(pending)
         if len(queue) > depth:
             yield queue.popleft()
@@ -105,22 +113,22 @@ def _look_ahead(
         yield queue.popleft()
 
 
-def _fetch(extractor: Extractor, shelf: _Shelf, digest: str, read: Read) -> Answer | _Prepared:
-    if (kept := shelf.read(digest)) is not None:
+def _fetch(extractor: Extractor, stored: _ExtractorStore, digest: str, read: Read) -> Answer | _Prepared:
+    if (kept := stored.read(digest)) is not None:
         return kept
     try:
         source = read()
     except Exception as error:
-        # Files, buckets and archives fail in many ways: one input is lost, and the run goes on.
+        # Files, buckets and archives fail in many ways. One unreadable input must not end the run.
         return ExtractionError(f"It cannot be read: {str(error) or type(error).__name__}")
     try:
         return _Prepared(extractor.prepare(source))
     except ExtractionError as fault:
-        # Without its traceback, which would hold on to the whole image.
+        # A new exception has no traceback, which would keep the whole image in memory.
         return type(fault)(*fault.args)
 
 
-def _answer(extractor: Extractor, ahead: Iterable[_Pending], shelf: _Shelf) -> Iterator[tuple[str, Answer]]:
+def _answer(extractor: Extractor, ahead: Iterable[_Pending], stored: _ExtractorStore) -> Iterator[tuple[str, Answer]]:
     digests: list[str] = []
     prepared: list[Any] = []
     size = extractor.batch_size
@@ -132,15 +140,15 @@ def _answer(extractor: Extractor, ahead: Iterable[_Pending], shelf: _Shelf) -> I
         digests.append(pending.digest)
         prepared.append(fetched.value)
         if len(digests) == size:
-            yield from _extract(extractor, digests, prepared, shelf)
+            yield from _extract(extractor, digests, prepared, stored)
             digests, prepared = [], []
     if digests:
-        yield from _extract(extractor, digests, prepared, shelf)
+        yield from _extract(extractor, digests, prepared, stored)
 
 
 def _extract(
-    extractor: Extractor, digests: Sequence[str], prepared: Sequence[Any], shelf: _Shelf
+    extractor: Extractor, digests: Sequence[str], prepared: Sequence[Any], stored: _ExtractorStore
 ) -> list[tuple[str, Answer]]:
-    """All of the batch are stored before the first is handed out."""
+    """Extract a batch. All of it is stored before the first result is returned."""
     answers = extractor.extract(prepared)
-    return [(digest, shelf.keep(digest, answer)) for digest, answer in zip(digests, answers, strict=True)]
+    return [(digest, stored.keep(digest, answer)) for digest, answer in zip(digests, answers, strict=True)]

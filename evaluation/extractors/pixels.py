@@ -1,4 +1,4 @@
-"""What plain arithmetic on its pixels says of an image: sharpness, colourfulness, exposure, and PIQE."""
+"""Pixel statistics extractor: sharpness, colourfulness, clipped exposure and PIQE, without a network."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -14,16 +14,16 @@ from evaluation.extractors.images.decoding import DECODING, Pixels, decode_rgb
 from evaluation.extractors.networks.running import expect_packages
 from evaluation.extractors.weights import find_digest, find_weights
 
-SIDE: Final = 512  # sharpness is measured at this shorter side: it depends on the scale
-LONGEST: Final = 100  # times its shorter side: enlarged to SIDE, a line of pixels would fill the memory
+SIDE: Final = 512  # shorter side at which sharpness is measured, as it depends on the scale
+MAX_ASPECT_RATIO: Final = 100  # a longer image, enlarged to SIDE, would fill the memory
 LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 class PixelQuality:
-    """``{"sharpness", "colorfulness", "clipped", "brightness", "piqe", "piqe_fault"}``.
+    """Record: ``{"sharpness", "colorfulness", "clipped", "brightness", "piqe", "piqe_error"}``.
 
-    See the functions below. ``piqe`` is None where ``piqe_fault`` says why: the package pypiqe is not installed, or no
-    part of the image has detail to look at, where the definition would give its worst value, 100.
+    The functions below define the values. If ``piqe`` is None, ``piqe_error`` says why: the package pypiqe is not
+    installed, or no part of the image has detail (for which the definition would give the worst value, 100).
     """
 
     batch_size = 4
@@ -31,7 +31,7 @@ class PixelQuality:
     def __init__(self, variant: str, weights: Path) -> None:
         if variant:
             raise ValueError(f"The extractor 'pixels' has no variants: write 'pixels', not 'pixels/{variant}'.")
-        self._piqe, self._piqe_fault = _find_piqe(weights)
+        self._piqe, self._piqe_error = _find_piqe(weights)
 
     @cached_property
     def identity(self) -> Identity:
@@ -47,33 +47,35 @@ class PixelQuality:
         return decode_rgb(source)
 
     def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
-        return [self._look(image) for image in prepared]
+        return [self._measure(image) for image in prepared]
 
-    def _look(self, image: Pixels) -> Extracted | ExtractionError:
+    def _measure(self, image: Pixels) -> Extracted | ExtractionError:
         height, width = image.shape[:2]
-        if max(height, width) > LONGEST * min(height, width):
-            return ExtractionError(f"The image has {width} × {height} pixels: too long to be measured.")
-        piqe, fault = (None, self._piqe_fault) if self._piqe_fault else measure_piqe(image)
+        if max(height, width) > MAX_ASPECT_RATIO * min(height, width):
+            return ExtractionError(
+                f"The image has {width} × {height} pixels: its aspect ratio is above {MAX_ASPECT_RATIO}:1."
+            )
+        piqe, error = (None, self._piqe_error) if self._piqe_error else measure_piqe(image)
         return {
             "sharpness": measure_sharpness(image),
             "colorfulness": measure_colorfulness(image),
             "clipped": measure_clipped(image),
             "brightness": float(measure_luma(image).mean() / 255.0),
             "piqe": piqe,
-            "piqe_fault": fault,
+            "piqe_error": error,
         }
 
 
 def measure_luma(image: Pixels) -> NDArray[np.float32]:
-    """(H, W), 0..255, of (H, W, 3) as it is encoded."""
+    """Luma (H, W), 0 to 255, of encoded sRGB pixels (H, W, 3)."""
     luma: NDArray[np.float32] = image.astype(np.float32) @ np.array(LUMA, dtype=np.float32)
     return luma
 
 
 def measure_sharpness(image: Pixels) -> float:
-    """Variance of the Laplacian of luma, shorter side 512 (Pech-Pacheco et al. 2000, section 2).
+    """Variance of the Laplacian of luma, at a shorter side of 512 (Pech-Pacheco et al. 2000, section 2).
 
-    The kernel is [[0, 1, 0], [1, -4, 1], [0, 1, 0]], over the pixels that have all four neighbours.
+    The kernel is [[0, 1, 0], [1, -4, 1], [0, 1, 0]], applied to pixels with four neighbours.
     """
     height, width = image.shape[:2]
     scale = SIDE / min(height, width)
@@ -84,9 +86,9 @@ def measure_sharpness(image: Pixels) -> float:
 
 
 def measure_colorfulness(image: Pixels) -> float:
-    """√(σ²_rg + σ²_yb) + 0.3 √(μ²_rg + μ²_yb), with rg = R - G and yb = (R + G) / 2 - B of sRGB 0..255.
+    """√(σ²_rg + σ²_yb) + 0.3 √(μ²_rg + μ²_yb), with rg = R - G and yb = (R + G) / 2 - B of sRGB 0 to 255.
 
-    Hasler & Süsstrunk 2003, the metric M3.
+    Source: Hasler & Süsstrunk 2003, metric M3.
     """
     red, green, blue = image.astype(np.float64).reshape(-1, 3).T
     rg, yb = red - green, (red + green) / 2.0 - blue
@@ -94,29 +96,29 @@ def measure_colorfulness(image: Pixels) -> float:
 
 
 def measure_clipped(image: Pixels) -> float:
-    """Share of pixels with all three channels at 0, or all at 255."""
+    """Share of pixels whose three channels are all 0 or all 255."""
     return float(((image.max(axis=-1) == 0) | (image.min(axis=-1) == 255)).mean())
 
 
 def measure_piqe(image: Pixels) -> tuple[float | None, str | None]:
-    """PIQE by pypiqe, of luma at full size, 0 (best) to 100; or None, and why (Venkatanath et al. 2015)."""
+    """PIQE of luma at full size by pypiqe, 0 (best) to 100 (Venkatanath et al. 2015); or None and the reason."""
     gray = np.rint(measure_luma(image)).astype(np.uint8)
     if gray.min() == gray.max():
-        return None, "PIQE says nothing of an image of one brightness"
+        return None, "PIQE is undefined for an image of uniform brightness"
     from pypiqe import piqe
 
-    # Blocks of equal pixels divide nothing by nothing in there, which it sets right itself.
+    # pypiqe divides 0 by 0 in uniform blocks and corrects the result itself.
     with np.errstate(all="ignore"):
         score, _, _, active = piqe(gray)
     if not active.any():
-        return None, "PIQE says nothing of an image without detail"
+        return None, "PIQE is undefined for an image without detail"
     return float(score), None
 
 
 def _find_piqe(weights: Path) -> tuple[Path | None, str | None]:
-    """The program, or why there is none. What else there is to say of an image does not need it."""
+    """The file of pypiqe, or the reason why it is missing. The other values do not need it."""
     try:
         expect_packages("cv2")
         return find_weights("pypiqe", weights), None
-    except MissingWeightsError as fault:
-        return None, str(fault)
+    except MissingWeightsError as error:
+        return None, str(error)

@@ -1,4 +1,4 @@
-"""The extractors by name. A specification is a name and what of it: ``inception-v3/clean``, ``clip-image/vit-b-32``."""
+"""Registry of extractors. A specification is a name and an optional variant, such as ``inception-v3/clean``."""
 
 from importlib import import_module
 from pathlib import Path
@@ -22,7 +22,7 @@ EXTRACTORS: Final[dict[str, str]] = {
 
 
 def load_extractor(specification: str, weights: Path) -> Extractor:
-    """The extractor of this specification. Raises ValueError for an unknown one, and MissingWeightsError."""
+    """Build an extractor. Raises ValueError for an unknown name or variant, and MissingWeightsError."""
     name, _, variant = specification.partition("/")
     if name not in EXTRACTORS:
         raise ValueError(f"There is no extractor {name!r}. Known: {', '.join(sorted(EXTRACTORS))}.")

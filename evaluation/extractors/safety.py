@@ -1,4 +1,4 @@
-"""How likely it is that an image shows what not everyone wants to see."""
+"""Unsafe image extractor: the probability that an image shows nudity."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -21,10 +21,10 @@ MEAN_BGR: Final = (104.0, 117.0, 123.0)
 
 
 class UnsafeImages:
-    """``{"unsafe": probability}`` by Yahoo's open_nsfw (2016), a ResNet-50 for photographs: nudity, and nothing else.
+    """Record: ``{"unsafe": probability}``, by Yahoo's open_nsfw (2016), a ResNet-50 that detects nudity in photographs.
 
-    Made ready as that network was trained: 256 × 256 bilinear, the middle 224 × 224 through a JPEG file of Pillow's
-    default quality, blue first, less the mean colour of its training set.
+    Preprocessing is that of its training: bilinear resize to 256 × 256, center crop of 224 × 224, JPEG compression of
+    Pillow's default quality, BGR order, and subtraction of the mean colour.
     """
 
     batch_size = 8
@@ -56,7 +56,7 @@ class UnsafeImages:
 
     def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         (entry,) = self._session.get_inputs()
-        # One by one: the same image gives the same bits whatever comes with it, and on a processor it is no slower.
+        # One by one: the result is bit-identical in any batch, and on a CPU it is not slower.
         rows = [self._session.run(None, {entry.name: pixels[None]})[0][0] for pixels in prepared]
         return [{"unsafe": float(unsafe)} for _, unsafe in rows]
 

@@ -1,4 +1,4 @@
-"""What a text is about, as a vector: all-MiniLM-L6-v2 (Reimers & Gurevych 2019, "Sentence-BERT", section 3)."""
+"""Sentence embeddings of texts: all-MiniLM-L6-v2 (Reimers & Gurevych 2019, "Sentence-BERT", section 3)."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -22,11 +22,11 @@ VOCABULARY: Final = 30522
 
 
 class Sentences:
-    """It has no variants. The mean of a text's tokens, of length 1, so that a dot product is a cosine: (384,)."""
+    """Mean of the token vectors, (384,), normalized to length 1, so that a dot product is a cosine. No variants."""
 
     def __init__(self, variant: str, weights: Path) -> None:
         if variant:
-            raise ValueError(f"There is no sentence/{variant}: sentence has no variants.")
+            raise ValueError(f"The extractor 'sentence' has no variants: write 'sentence', not 'sentence/{variant}'.")
         expect_packages("torch", "transformers")
         self.file = find_weights("all-minilm-l6-v2", weights)
 
@@ -57,7 +57,7 @@ class Sentences:
         return np.array(self.tokens.encode(source), dtype=np.int64)
 
     def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
-        """Texts are filled with zeros to the longest of them; the mean leaves these out."""
+        """Texts are padded with zeros to the longest of the batch; the mean ignores the padding."""
         longest = max((len(ids) for ids in prepared), default=0)
         return list(run_network(self._pool, [np.pad(ids, (0, longest - len(ids))) for ids in prepared]))
 

@@ -1,4 +1,4 @@
-"""Where the files of networks are: in Python packages that bring them, or in a folder that the user fills."""
+"""Weights of the networks: pinned files in Python packages, and folders that the user fills."""
 
 import hashlib
 import re
@@ -14,7 +14,7 @@ from evaluation.extractors.base import MissingWeightsError
 
 @dataclass(frozen=True)
 class PinnedFile:
-    """``path`` begins with the package's folder. ``size`` is in bytes."""
+    """``path`` starts with the module of the package. ``size`` is in bytes."""
 
     path: str
     sha256: str
@@ -23,7 +23,7 @@ class PinnedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class PackagedWeights:
-    """Files of a Python package, known by their digests. All of them lie in one folder."""
+    """Files in one folder of a Python package, pinned by their digests."""
 
     title: str
     package: str
@@ -32,19 +32,20 @@ class PackagedWeights:
     licence: str
     source: str
     used_by: tuple[str, ...]
-    brings_dependencies: bool = False  # else they are not needed, and some would replace torch
+    needs_dependencies: bool = False  # False: install with --no-deps, as some dependencies would replace torch
 
     @property
     def command(self) -> str:
-        dependencies = "" if self.brings_dependencies else "--no-deps "
+        dependencies = "" if self.needs_dependencies else "--no-deps "
         return f"pip install {dependencies}{self.package}=={self.version}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class FolderWeights:
-    """Networks in the Hugging Face layout, each in a folder KIND/NAME. ``needs``: of each group one file is enough.
+    """Networks in the Hugging Face layout, each in a folder KIND/NAME.
 
-    ``repositories`` says where some come from, by the name that is proposed for the folder; others are as welcome.
+    ``needs`` lists groups of files; one file of each group is enough. ``repositories`` maps suggested folder names to
+    Hugging Face repositories; any other repository of this kind works too.
     """
 
     title: str
@@ -113,7 +114,7 @@ PACKAGED: Final[dict[str, PackagedWeights]] = {
         used_by=("sentence",),
     ),
     "pp-ocr-v6-small": PackagedWeights(
-        title="PP-OCRv6 small: finds, turns and reads lines of text",
+        title="PP-OCRv6 small: detects, rotates and reads lines of text",
         package="rapidocr",
         version="3.10.0",
         files=(
@@ -136,7 +137,7 @@ PACKAGED: Final[dict[str, PackagedWeights]] = {
         licence="Apache-2.0",
         source="https://github.com/RapidAI/RapidOCR",
         used_by=("ocr",),
-        brings_dependencies=True,
+        needs_dependencies=True,
     ),
     "opennsfw": PackagedWeights(
         title="OpenNSFW, one probability for the whole image",
@@ -154,7 +155,7 @@ PACKAGED: Final[dict[str, PackagedWeights]] = {
         used_by=("nsfw",),
     ),
     "pypiqe": PackagedWeights(
-        title="PIQE, quality without a reference: a program, no network",
+        title="PIQE, image quality without a reference: a program, not a network",
         package="pypiqe",
         version="1.2",
         files=(
@@ -192,7 +193,7 @@ FOLDERS: Final[dict[str, FolderWeights]] = {
         used_by=("dinov2",),
     ),
     "detector": FolderWeights(
-        title="Object detector, any that transformers' AutoModelForObjectDetection loads",
+        title="Any object detector that transformers' AutoModelForObjectDetection loads",
         needs=(("config.json",), ("preprocessor_config.json",), NETWORK),
         repositories={"rtdetr-r50": "PekingU/rtdetr_r50vd"},
         licence="Apache-2.0 (RT-DETR)",
@@ -202,13 +203,15 @@ FOLDERS: Final[dict[str, FolderWeights]] = {
 
 
 class WrongWeightsError(MissingWeightsError):
-    """The files are here, but not those that are meant."""
+    """A file exists, but its digest is not the expected one."""
 
 
 def find_weights(name: str, weights: Path) -> Path:
-    """The first file of the packaged weights of this name, or the folder of "KIND/NAME" below ``weights``.
+    """The first file of packaged weights, after verifying digests; or the folder of "KIND/NAME" below ``weights``.
 
-    Digests of packaged files are verified. Raises MissingWeightsError, and ValueError for a name that can be none.
+    Raises:
+        MissingWeightsError: Files are missing, or a packaged file has another digest.
+        ValueError: The kind is unknown, or the name is not a valid folder name.
     """
     kind, separator, folder = name.partition("/")
     if separator:
@@ -217,25 +220,25 @@ def find_weights(name: str, weights: Path) -> Path:
     for pinned, file in zip(PACKAGED[name].files, files, strict=True):
         if (digest := find_digest(file)) != pinned.sha256:
             raise WrongWeightsError(
-                f"{file} is not the file that is meant by {name}: its sha256 is {digest}, wanted {pinned.sha256}. "
+                f"{file} is not the expected file of {name}: its sha256 is {digest}, expected {pinned.sha256}. "
                 f"Run: {PACKAGED[name].command} --force-reinstall"
             )
     return files[0]
 
 
 def locate_weights(name: str) -> tuple[Path, ...]:
-    """The files of packaged weights, not looked into. Raises MissingWeightsError."""
+    """The files of packaged weights, without checking their contents. Raises MissingWeightsError."""
     return tuple(_locate(PACKAGED[name], pinned) for pinned in PACKAGED[name].files)
 
 
 def find_digest(file: Path) -> str:
-    """The sha256 of a file, read once for as long as its size and time stay the same."""
+    """The sha256 of a file, cached while its size and modification time stay the same."""
     found = file.stat()
     return _digest(file, found.st_size, found.st_mtime_ns)
 
 
 def _locate(packaged: PackagedWeights, pinned: PinnedFile) -> Path:
-    """By the path alone: to import the package would run it."""
+    """Find the file without importing the package, which would run its code."""
     module, _, path = pinned.path.partition("/")
     spec = find_spec(module)
     if spec is None or not spec.submodule_search_locations:
@@ -248,22 +251,22 @@ def _locate(packaged: PackagedWeights, pinned: PinnedFile) -> Path:
 
 def _find_folder(kind: str, name: str, weights: Path) -> Path:
     if kind not in FOLDERS or not re.fullmatch(r"\w[\w.-]*", name):
-        raise ValueError(f"{kind}/{name} names no folder of weights; wanted one like {_list_examples(kind)}.")
+        raise ValueError(f"{kind}/{name} is not a folder of weights. Examples: {_list_examples(kind)}.")
     folder = weights / kind / name
     if absent := list_missing(kind, folder):
         command = describe_download(kind, name, weights)
-        raise MissingWeightsError(f"Missing in {folder}: {', '.join(absent)}. Copy them there, or run: {command}")
+        raise MissingWeightsError(f"{folder} lacks {', '.join(absent)}. Copy the files there, or run: {command}")
     return folder
 
 
 def describe_download(kind: str, name: str, weights: Path) -> str:
-    """The command that fills the folder KIND/NAME, as far as the name says what belongs there."""
+    """The command that downloads KIND/NAME; a name without a known repository gets a placeholder."""
     repository = FOLDERS[kind].repositories.get(name, "OWNER/REPOSITORY")
     return f"hf download {repository} --local-dir {weights / kind / name}"
 
 
 def list_missing(kind: str, folder: Path) -> list[str]:
-    """What a folder of this kind lacks, in words."""
+    """The files that a folder of this kind lacks, in words."""
     return [" or ".join(group) for group in FOLDERS[kind].needs if not any((folder / name).is_file() for name in group)]
 
 

@@ -16,7 +16,7 @@ class _PixelMetric(SampleMetric):
     def measure(self, sample: SampleInputs) -> Measurement:
         record = sample.look_up("pixels")
         if record[self.key] is None:
-            raise UnscoredError(str(record[f"{self.key}_fault"]))
+            raise UnscoredError(str(record[f"{self.key}_error"]))
         return Measurement((float(record[self.key]),))
 
 

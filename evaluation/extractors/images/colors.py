@@ -1,4 +1,4 @@
-"""The name of a colour, as people would say it: the eleven basic colour terms of English (Berlin & Kay 1969)."""
+"""Colour names: the eleven basic colour terms of English (Berlin & Kay 1969)."""
 
 from typing import Any, Final
 
@@ -9,16 +9,16 @@ BASIC_COLORS: Final = (
     "black", "white", "gray", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown",
 )  # fmt: skip
 
-# Where a hue begins, in degrees, in the order of the wheel; red comes round again.
+# Start of each hue in degrees; red is at both ends of the wheel.
 _HUES: Final = ((0, "red"), (14, "orange"), (46, "yellow"), (68, "green"), (168, "blue"), (252, "purple"),
                 (296, "pink"), (342, "red"))  # fmt: skip
 _CODE: Final = {name: code for code, name in enumerate(BASIC_COLORS)}
 
 
 def classify_colors(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """(..., 3) sRGB to (...): indices in ``BASIC_COLORS``, by hue, saturation and value.
+    """Classify sRGB pixels (..., 3) by hue, saturation and value; returns indices in ``BASIC_COLORS``, shape (...).
 
-    Brown is dark orange, pink also pale red, and dark pink is purple; what has little colour is black, gray or white.
+    Dark orange is brown, pale red is pink, dark pink is purple; pixels with little colour are black, grey or white.
     """
     rgb = pixels.astype(np.float32) / 255.0
     value, low = rgb.max(axis=-1), rgb.min(axis=-1)
@@ -39,7 +39,7 @@ def classify_colors(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:
 
 
 def _find_hue(rgb: NDArray[np.float32], value: NDArray[Any], chroma: NDArray[Any]) -> NDArray[np.float32]:
-    """Degrees on the colour wheel, 0 for red."""
+    """Hue in degrees, 0 for red."""
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     safe = np.maximum(chroma, 1e-6)
     sixth = np.where(value == red, (green - blue) / safe % 6, np.where(value == green, (blue - red) / safe + 2,
@@ -49,13 +49,14 @@ def _find_hue(rgb: NDArray[np.float32], value: NDArray[Any], chroma: NDArray[Any
 
 
 def name_color(patch: NDArray[np.uint8]) -> str:
-    """The colour of most pixels of a patch (H, W, 3), of the ellipse in it: its corners show what is behind.
+    """The most frequent colour of a patch (H, W, 3), within its inscribed ellipse: corners usually show the background.
 
-    Raises ValueError for a patch without pixels.
+    Raises:
+        ValueError: The patch has no pixels.
     """
     height, width = patch.shape[:2]
     if not height * width:
-        raise ValueError(f"Wanted a patch with pixels, got one of shape {patch.shape}.")
+        raise ValueError(f"The patch has no pixels: its shape is {patch.shape}.")
     y = (np.arange(height) + 0.5) / height * 2.0 - 1.0
     x = (np.arange(width) + 0.5) / width * 2.0 - 1.0
     inside = x[None, :] ** 2 + y[:, None] ** 2 <= 1.0

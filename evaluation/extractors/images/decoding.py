@@ -1,4 +1,4 @@
-"""From the bytes of an image to its pixels, one rule for all extractors."""
+"""Image decoding, the same for all extractors."""
 
 from typing import Final
 
@@ -11,20 +11,21 @@ from generators.images.decoding import UnusableImageError, decode_image
 
 Pixels = NDArray[np.uint8]
 
-# What raters see around an image, and beneath a transparent one.
+# The background that raters see around an image, and behind a transparent one.
 GROUND: Final = (128, 128, 128)
-# Part of the identity of whatever looks at the pixels.
+# Part of the identity of every image extractor.
 DECODING: Final = "8-bit RGB as stored, on grey 128"
 
 
 def decode_rgb(data: bytes) -> Pixels:
-    """The pixels of an encoded PNG, JPEG, WebP or AVIF image, (height, width, 3).
+    """Decode a PNG, JPEG, WebP or AVIF image to pixels (height, width, 3).
 
-    They are taken as stored: no colour profile is applied, and no turn that EXIF asks for. Grey becomes three equal
-    channels; of 16 bits the upper 8 are kept; palettes are looked up; CMYK is converted by Pillow's plain formula;
-    transparent parts are laid on mid-grey, as in what raters see (clean-fid and others show what lies hidden beneath).
+    Pixels are used as stored: colour profiles and EXIF rotation are ignored. Greyscale is repeated in three channels,
+    the upper 8 of 16 bits are kept, palettes are resolved, CMYK is converted by Pillow's simple formula. Transparent
+    parts are composited on mid-grey, as raters see them (clean-fid and others use the hidden colour instead).
 
-    Raises UnreadableInputError: no such image, one that is cut off, or one larger than generators.images.decoding allows.
+    Raises:
+        UnreadableInputError: Not an image, truncated, or larger than generators.images.decoding allows.
     """
     try:
         return np.array(_convert(decode_image(data)))

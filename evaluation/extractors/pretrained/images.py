@@ -1,4 +1,4 @@
-"""Networks in the Hugging Face layout that look at images."""
+"""Image extractors on networks in the Hugging Face layout: the base class of CLIP and DINOv2."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 class PretrainedImages:
-    """The variant is the name of a folder below ``weights``/``kind``, which also says how images are made ready."""
+    """The variant is the name of a folder below ``weights``/``kind``; the folder also defines the preprocessing."""
 
     name: ClassVar[str]
     kind: ClassVar[str]
-    architecture: ClassVar[str]  # transformers' class
-    features: ClassVar[str]  # in words, what ``look`` gives
+    architecture: ClassVar[str]  # a class of transformers
+    features: ClassVar[str]  # the output of ``embed``, in words
 
-    def look(self, pixels: "torch.Tensor") -> "torch.Tensor":
-        """From (n, 3, height, width) to (n, d)."""
+    def embed(self, pixels: "torch.Tensor") -> "torch.Tensor":
+        """Features (n, d) of preprocessed images (n, 3, height, width)."""
         raise NotImplementedError
 
     def __init__(self, variant: str, weights: Path) -> None:
@@ -62,4 +62,4 @@ class PretrainedImages:
         return self.preprocessing.apply(decode_rgb(source))
 
     def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
-        return list(run_network(self.look, prepared))
+        return list(run_network(self.embed, prepared))

@@ -1,4 +1,4 @@
-"""Networks in the Hugging Face layout, loaded from a folder alone: nothing is looked for on the network."""
+"""Loading of networks in the Hugging Face layout, from a local folder only."""
 
 import hashlib
 import json
@@ -11,14 +11,19 @@ from evaluation.extractors.networks.running import find_device
 from evaluation.extractors.weights import NETWORK, find_digest
 from generators.adapters.transformers_logging import silence_transformers_logging
 
-# CLIP looks at images for one extractor and reads texts for another.
+# The image and the text extractor of a CLIP share one network.
 _loaded: "WeakValueDictionary[tuple[str, str], Any]" = WeakValueDictionary()
 
 
 def load_pretrained(architecture: str, folder: Path) -> Any:
-    """The network of transformers' class ``architecture`` on find_device(), in float32. Who asks again shares it.
+    """Load a network on ``find_device()``, in float32. Extractors that use the same files share one network.
 
-    Raises MissingWeightsError where the files are damaged, or do not hold every weight of it.
+    Args:
+        architecture: Name of a class of transformers.
+        folder: A folder with config.json and the weights.
+
+    Raises:
+        MissingWeightsError: The files are damaged, or weights are missing.
     """
     key = architecture, digest_network(folder) + find_digest(folder / "config.json")
     network = _loaded.get(key)
@@ -37,18 +42,18 @@ def _load(architecture: str, folder: Path) -> Any:
         try:
             network, report = load(folder, local_files_only=True, dtype=torch.float32, output_loading_info=True)
         except Exception as error:
-            # A cut file, a pointer in a file's place, another architecture: each has errors of its own.
+            # A truncated file, a Git LFS pointer and another architecture each raise different exceptions.
             raise MissingWeightsError(f"{folder} cannot be loaded as {architecture}: {error}") from error
-    # What a file lacks would be filled with random numbers.
+    # transformers would fill missing weights with random numbers.
     if absent := sorted(report["missing_keys"]) or [str(key) for key in report["mismatched_keys"]]:
         raise MissingWeightsError(
-            f"{folder} is no whole {architecture}: {len(absent)} weights are missing ({absent[0]}, ...)."
+            f"{folder} is not a complete {architecture}: {len(absent)} weights are missing ({absent[0]}, ...)."
         )
     return network.eval().requires_grad_(False).to(find_device())
 
 
 def digest_network(folder: Path) -> str:
-    """The sha256 of the file of weights; of weights in several files, that of their digests."""
+    """The sha256 of the weight file, or, for sharded weights, the sha256 of the digests of the shards."""
     file = next(folder / name for name in NETWORK if (folder / name).is_file())
     if file.suffix != ".json":
         return find_digest(file)
@@ -56,16 +61,16 @@ def digest_network(folder: Path) -> str:
         shards = sorted(set(json.loads(file.read_text())["weight_map"].values()))
         digests = [find_digest(folder / name) for name in shards]
     except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise MissingWeightsError(f"{file} names weights that are not there: {error}") from error
+        raise MissingWeightsError(f"{file} names weight files that are missing: {error}") from error
     return hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """The contents of a configuration. Raises MissingWeightsError where it is damaged."""
+    """Read a configuration file. Raises MissingWeightsError if it is damaged."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise MissingWeightsError(f"{file} is damaged: {error}") from error
     if not isinstance(found, dict):
-        raise MissingWeightsError(f"{file} is damaged: it holds no names and values.")
+        raise MissingWeightsError(f"{file} is damaged: it does not contain a JSON object.")
     return found

@@ -1,4 +1,4 @@
-"""What a folder's preprocessor_config.json asks for, done as transformers does it with Pillow, to the last bit."""
+"""Image preprocessing by a folder's preprocessor_config.json, bit-identical to transformers with Pillow."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from evaluation.extractors.base import MissingWeightsError, UnreadableInputError
 from evaluation.extractors.pretrained.loading import read_json
 from generators.images.decoding import MAX_PIXELS
 
-# Of CLIP's and BiT's processors: what holds where the file is silent.
+# Defaults of CLIP's and BiT's processors, used where the file states nothing.
 SIDE: Final = 224
 MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION: Final = (0.26862954, 0.26130258, 0.27577711)
@@ -22,7 +22,7 @@ KNOWN: Final = ("CLIPImageProcessor", "CLIPFeatureExtractor", "BitImageProcessor
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Shorter side to ``side`` (rounded to 8 bits, as transformers does), center crop, scale, normalize."""
+    """Resize the shorter side to ``side`` (8-bit, as in transformers), crop the centre, rescale, normalize."""
 
     side: int
     crop: int
@@ -41,11 +41,17 @@ class Preprocessing:
         }
 
     def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """``pixels`` (height, width, 3) as (3, crop, crop). Raises UnreadableInputError for an image that is all length."""
+        """Preprocess pixels (height, width, 3); returns (3, crop, crop).
+
+        Raises:
+            UnreadableInputError: The image is so long that its resized version would be too large.
+        """
         height, width = pixels.shape[:2]
         long = int(self.side * max(height, width) / min(height, width))
         if long * self.side > MAX_PIXELS:
-            raise UnreadableInputError(f"The image has {width} × {height} pixels: too long for a side of {self.side}.")
+            raise UnreadableInputError(
+                f"The image has {width} × {height} pixels: too long to resize to a side of {self.side}."
+            )
         size = (self.side, long) if width <= height else (long, self.side)
         resized = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling(self.resample)))
         left, top = ((n - self.crop) // 2 for n in size)
@@ -56,7 +62,7 @@ class Preprocessing:
 
 
 def read_preprocessing(folder: Path) -> Preprocessing:
-    """Raises MissingWeightsError for a file that asks for something else."""
+    """Read preprocessor_config.json. Raises MissingWeightsError if it needs a step that is not supported."""
     file = folder / "preprocessor_config.json"
     asked = read_json(file)
     kind = asked.get("image_processor_type", asked.get("feature_extractor_type", KNOWN[0])).removesuffix("Fast")
@@ -75,14 +81,14 @@ def read_preprocessing(folder: Path) -> Preprocessing:
         known = False
     if not known:
         raise MissingWeightsError(
-            f"{file} asks for a preprocessing that is not known here ({kind}); wanted {', '.join(KNOWN[::2])} with a "
-            "shortest edge, a square center crop within it, a rescaling and a normalization."
+            f"{file} needs an unsupported preprocessing ({kind}). Supported: {', '.join(KNOWN[::2])} with a shortest "
+            "edge, a square center crop, rescaling and normalization."
         )
     return found
 
 
 def _read_side(size: Any, names: tuple[str, ...]) -> int:
-    """Of a number, or of a square by names."""
+    """A side given as a number, or as a dict of equal sides."""
     if isinstance(size, dict):
         if set(size) != set(names) or len(set(size.values())) != 1:
             raise ValueError(size)

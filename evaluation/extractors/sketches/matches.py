@@ -1,4 +1,4 @@
-"""Which pictogram of the sketch adapter, in which colour, a part of a picture is."""
+"""Matching of parts of a picture with the pictograms and colours of the sketch adapter."""
 
 from dataclasses import dataclass
 from math import log
@@ -13,15 +13,15 @@ from evaluation.extractors.sketches.templates import GRID, TONES, load_palette, 
 from generators.adapters.sketch.styles import COLOR_NAMES, STYLES, Style, mix
 
 SHORTLIST: Final = 10
-WORTH_A_LOOK: Final = 0.75  # of the best shape's agreement
-SOLID: Final = 0.7  # how much the outline counts beside the holes in it
-TOLERANCE: Final = 40.0  # distance in RGB at which a colour hardly agrees
-TEXTURE: Final = 10.0  # what it costs, in RGB, to take a colour for shading or texture
+MIN_SHAPE: Final = 0.75  # of the best shape's agreement
+SOLID: Final = 0.7  # weight of the filled outline; the rest is that of the shape with its holes
+TOLERANCE: Final = 40.0  # RGB distance at which colours hardly agree
+TEXTURE: Final = 10.0  # RGB distance added when a colour is explained by shading or texture
 
 
 @dataclass(frozen=True)
 class Match:
-    """``box`` is x0, y0, x1, y1 in pixels; ``agreement`` 0..1 is that of the shapes times that of the colours."""
+    """``box`` is x0, y0, x1, y1 in pixels; ``agreement``, 0 to 1, is that of the shape times that of the colour."""
 
     label: str
     color: str
@@ -30,8 +30,8 @@ class Match:
     area: int
 
 
-def match(image: Pixels, part: Mask, style: str) -> Match:
-    """The best that ``part`` (H, W) of a picture can be taken for. It is not empty."""
+def match_pictogram(image: Pixels, part: Mask, style: str) -> Match:
+    """Find the pictogram and colour that fit ``part``, a non-empty mask (H, W), best."""
     from scipy.ndimage import binary_fill_holes
 
     rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
@@ -42,20 +42,20 @@ def match(image: Pixels, part: Mask, style: str) -> Match:
     looks = pixels.reshape(-1, 3).astype(np.float32)
     best, kind, color = -1.0, 0, ""
     for k in np.argsort(-shapes)[:SHORTLIST]:
-        if shapes[k] >= WORTH_A_LOOK * shapes.max():
+        if shapes[k] >= MIN_SHAPE * shapes.max():
             named, agreement = _compare_colors(looks, load_templates().tones[k], style)
             best, kind, color = max((best, kind, color), (float(shapes[k]) * agreement, int(k), named))
     return Match(load_templates().kinds[kind], color, (x0, y0, x1, y1), best, int(drawn.sum()))
 
 
 def _fit(mask: Mask) -> Floats:
-    """Stretched to a map's cells, (GRID²,) of 0 and 1."""
+    """Stretch the mask to the grid of the templates: (GRID²,) of 0 and 1."""
     small = Image.fromarray(mask.astype(np.uint8) * 255).resize((GRID, GRID), Image.Resampling.BOX)
     return (np.asarray(small).ravel() > 127).astype(np.float32)
 
 
 def _compare_shapes(drawn: Floats, solid: Floats, proportion: float) -> NDArray[np.float64]:
-    """(T,): intersection by union of shapes stretched to one size, less where the proportions are others."""
+    """Agreement (T,) with each template: intersection over union on the grid, reduced if the aspect ratios differ."""
     templates = load_templates()
     fit = SOLID * _overlap(templates.solid, solid) + (1.0 - SOLID) * _overlap(templates.drawn, drawn)
     agreement: NDArray[np.float64] = fit * np.exp(-np.abs(proportion - templates.proportions))
@@ -69,10 +69,10 @@ def _overlap(shapes: Floats, shape: Floats) -> Floats:
 
 
 def _compare_colors(pixels: Floats, tones: NDArray[np.uint8], style: str) -> tuple[str, float]:
-    """The colour that makes a pictogram of these tones look like the pixels (GRID², 3), and how much so, 0..1."""
+    """The colour in which a pictogram of these tones is most like the pixels (GRID², 3), and the agreement, 0 to 1."""
     drawn = tones[tones > 0]
     far = _measure(pixels[tones > 0], load_palette(style)[:, drawn], STYLES[style])
-    # Small details tell kinds apart that have one outline: they weigh more than their area.
+    # Small details distinguish pictograms of equal outline, so they weigh more than their area.
     weights = 1.0 / np.sqrt(np.maximum(np.bincount(drawn, minlength=len(TONES)), 1))[drawn]
     agreements = np.sqrt(np.exp(-((far / TOLERANCE) ** 2)) @ (weights / weights.sum()))
     best = int(agreements.argmax())
@@ -80,7 +80,7 @@ def _compare_colors(pixels: Floats, tones: NDArray[np.uint8], style: str) -> tup
 
 
 def _measure(pixels: Floats, expected: Floats, style: Style) -> Floats:
-    """(colours, n): how far pixels (n, 3) are from what is expected (colours, n, 3), or from it shaded or textured."""
+    """Distances (colours, n) of pixels (n, 3) to expected values (colours, n, 3), shaded and textured or not."""
     offset = pixels - expected
     far: Floats = np.linalg.norm(offset, axis=-1)
     for ink, most in _list_textures(style):
@@ -93,7 +93,7 @@ def _measure(pixels: Floats, expected: Floats, style: Style) -> Floats:
 
 
 def _list_textures(style: Style) -> list[tuple[Floats, float]]:
-    """The inks that shading, wax strokes and glow mix into a fill, and at most how much of each."""
+    """Inks that shading, wax strokes and glow mix into a fill, with the maximum share of each."""
     found = []
     if style.screen == "hatch":
         found.append((np.array(style.paper, dtype=np.float32), style.shade))

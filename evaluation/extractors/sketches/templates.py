@@ -1,4 +1,4 @@
-"""The pictograms of the sketch adapter as small maps of tones, to hold against what is found in a picture."""
+"""Templates of the sketch adapter's pictograms: small grids of tones for matching."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from generators.adapters.sketch.layout import Placed
 from generators.adapters.sketch.pictograms import PICTOGRAMS
 from generators.adapters.sketch.styles import COLOR_NAMES, STYLES
 
-GRID: Final = 48  # cells of a map, across and down, whatever the proportions of what it shows
-LARGE: Final = 240.0  # pixels of the longer side of a pictogram before it becomes a map
-FAINT: Final = "vapor"  # the tone that may not stand out from the ground
+GRID: Final = 48  # cells per side, for any aspect ratio
+LARGE: Final = 240.0  # pixels of the longer side before a pictogram is reduced to the grid
+FAINT: Final = "vapor"  # this tone may be invisible on the background
 TONES: Final = ("", *sorted({piece.tone for pictogram in PICTOGRAMS.values() for piece in pictogram.pieces}))
 
 
 @dataclass(frozen=True, eq=False)
 class Templates:
-    """T pictograms as they may be placed. ``tones`` (T, GRID²) are indices in TONES, 0 where nothing is drawn.
+    """T placements of pictograms. ``tones`` (T, GRID²) are indices in TONES, 0 where nothing is drawn.
 
-    ``drawn`` and ``solid`` (T, GRID²) are 1 where something is, without and with what it encloses; ``proportions``
-    (T,) are logarithms of width by height.
+    ``drawn`` (T, GRID²) is 1 where something is drawn, ``solid`` also where it is enclosed; ``proportions`` (T,) are
+    logarithms of width / height.
     """
 
     kinds: tuple[str, ...]
@@ -39,7 +39,7 @@ class Templates:
 
 @lru_cache(maxsize=1)
 def load_templates() -> Templates:
-    """Every pictogram upright and tilted, mirrored if it may be, with and without its faint parts."""
+    """Templates of every pictogram: upright and tilted, mirrored where allowed, with and without faint parts."""
     from scipy.ndimage import binary_fill_holes
 
     kinds, maps, proportions = [], [], []
@@ -65,19 +65,19 @@ def load_templates() -> Templates:
 
 @lru_cache(maxsize=len(STYLES))
 def load_palette(style_name: str) -> NDArray[np.float32]:
-    """(colours, tones, 3): what fills each tone of a thing of each colour; nothing for the first, which is no tone."""
+    """Fill colours (colours, tones, 3) of a style; the first tone means that nothing is drawn."""
     style = STYLES[style_name]
     fills = [[find_fill(find_tone(tone, style.inks[color], style), style) for tone in TONES] for color in COLOR_NAMES]
     return np.array(fills, dtype=np.float32)
 
 
 def digest_templates() -> str:
-    """Sha256 of all pictograms and styles: with others, the same picture may be read otherwise."""
+    """The sha256 of all pictograms and styles, which decide how a picture is read."""
     return hashlib.sha256(repr((PICTOGRAMS, STYLES)).encode()).hexdigest()
 
 
 def _trace(kind: str, angle: float, mirrored: bool, faint: bool) -> tuple[NDArray[np.uint8], float]:
-    """(GRID, GRID) of tones that just hold the pictogram, and the logarithm of its proportions."""
+    """Tones (GRID, GRID) in the bounding box of the pictogram, and the logarithm of its aspect ratio."""
     left, top, right, bottom = PICTOGRAMS[kind].bounds
     unit = LARGE / max(right - left, bottom - top)
     placed = Placed(0, 0, kind, LARGE, LARGE, unit, (right - left) * unit, (bottom - top) * unit, angle, mirrored)

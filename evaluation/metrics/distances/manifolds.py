@@ -47,7 +47,7 @@ def coverage(generated: Features, reference: Features, k: int = 5) -> float:
 
 
 def _look_inside(points: Features, centers: Features, k: int, side: Side) -> Iterator[NDArray[np.bool_]]:
-    """Blocks of rows of (points, centers): is the point in the ball?"""
+    """Blocks of rows of (points, centres): is the point in the ball?"""
     radii, slack = _find_radii(centers, k), _find_slack(centers)
     row = 0
     for squared in squared_distances(points, centers):

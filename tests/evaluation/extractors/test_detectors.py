@@ -41,7 +41,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def detector(weights: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectDetector:
     # A network that learned nothing is sure of nothing.
-    monkeypatch.setattr(detectors, "LEAST_CONFIDENCE", 0.01)
+    monkeypatch.setattr(detectors, "MIN_CONFIDENCE", 0.01)
     return ObjectDetector("tiny", weights)
 
 
@@ -106,7 +106,7 @@ def test_what_is_no_preprocessing_of_a_detector_is_named(weights: Path, tmp_path
         (broken / file.name).write_bytes(file.read_bytes())
     (broken / "preprocessor_config.json").write_text("{}")
     (broken / "config.json").write_text("{}")
-    with pytest.raises(MissingWeightsError, match="no preprocessing for a detector"):
+    with pytest.raises(MissingWeightsError, match="no detector preprocessing"):
         _ = ObjectDetector("broken", tmp_path).processor
 
 

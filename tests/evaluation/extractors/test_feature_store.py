@@ -85,7 +85,7 @@ def test_numpy_reads_the_files_too(tmp_path: Path) -> None:
     [
         (VECTOR.astype(np.float64), "got float64"),
         (VECTOR[None], "of shape"),
-        (np.array([1, np.nan], dtype=np.float32), "NaN or infinite"),
+        (np.array([1, np.nan], dtype=np.float32), "NaN or infinity"),
         ({"score": float("inf")}, "JSON"),
         ({"box": np.zeros(4)}, "JSON"),
     ],

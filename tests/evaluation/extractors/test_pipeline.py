@@ -73,7 +73,7 @@ def test_every_input_has_an_answer_whatever_is_wrong_with_others(tmp_path: Path)
     assert found[digest_text("corrupt")] == "it is cut off"
     assert found[digest_text("gone")] == "It cannot be read: [Errno 2] No such file: 'gone'"
     assert found[digest_text("empty")] == "there is nothing to see"
-    assert found[digest_text("nan")] == "The features are no numbers (NaN or infinite)."
+    assert found[digest_text("nan")] == "The features contain NaN or infinity."
 
 
 def test_a_second_run_reads_nothing_and_says_the_same_but_tries_faults_again(tmp_path: Path) -> None:

@@ -84,14 +84,14 @@ def test_noise_blur_and_blocks_raise_piqe() -> None:
 def test_piqe_says_nothing_of_a_uniform_image(value: int) -> None:
     found = EXTRACTOR.extract([np.full((40, 40, 3), value, dtype=np.uint8)])[0]
     assert found["piqe"] is None
-    assert "one brightness" in found["piqe_fault"]
+    assert "uniform brightness" in found["piqe_error"]
     assert (found["sharpness"], found["colorfulness"]) == (0.0, 0.0)
     assert (found["clipped"], found["brightness"]) == (float(value != 128), pytest.approx(value / 255, abs=1e-6))
 
 
 def test_piqe_says_nothing_of_an_image_without_detail() -> None:
     ramp = np.repeat(np.linspace(100, 110, 64).astype(np.uint8)[None, :, None], 64, axis=0).repeat(3, axis=2)
-    assert measure_piqe(ramp) == (None, "PIQE says nothing of an image without detail")
+    assert measure_piqe(ramp) == (None, "PIQE is undefined for an image without detail")
 
 
 def test_without_the_package_all_else_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_without_the_package_all_else_is_measured(monkeypatch: pytest.MonkeyPatc
     without = PixelQuality("", Path("nowhere"))
     found = without.extract([SMOOTH[:64, :64]])[0]
     assert found["piqe"] is None
-    assert "pip install --no-deps pypiqe" in found["piqe_fault"]
+    assert "pip install --no-deps pypiqe" in found["piqe_error"]
     assert found["sharpness"] > 0.0
     assert without.identity["piqe"] == "none" != EXTRACTOR.identity["piqe"]
 

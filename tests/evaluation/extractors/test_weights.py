@@ -64,7 +64,7 @@ def test_what_is_missing_says_the_command(package: Path, tmp_path: Path, monkeyp
 
 def test_another_file_is_refused(package: Path, tmp_path: Path) -> None:
     (package / "net.bin").write_bytes(b"WEIGHTS")
-    with pytest.raises(WrongWeightsError, match=f"its sha256 is {hashlib.sha256(b'WEIGHTS').hexdigest()}, wanted"):
+    with pytest.raises(WrongWeightsError, match=f"its sha256 is {hashlib.sha256(b'WEIGHTS').hexdigest()}, expected"):
         find_weights("explosive", tmp_path)
 
 

@@ -11,7 +11,7 @@ RECORD = {
     "clipped": 0.125,
     "brightness": 0.5,
     "piqe": 23.5,
-    "piqe_fault": None,
+    "piqe_error": None,
 }
 KINDS = {Piqe: 23.5, Sharpness: 310.5, Colorfulness: 42.0, ClippedExposure: 0.125}
 
@@ -27,8 +27,8 @@ def test_the_value_is_the_records(kind) -> None:
 
 
 def test_an_image_that_piqe_says_nothing_of_is_unscored_and_not_the_worst() -> None:
-    silent = sample(RECORD | {"piqe": None, "piqe_fault": "PIQE says nothing of an image without detail"})
-    with pytest.raises(UnscoredError, match="says nothing of an image without detail"):
+    silent = sample(RECORD | {"piqe": None, "piqe_error": "PIQE is undefined for an image without detail"})
+    with pytest.raises(UnscoredError, match="is undefined for an image without detail"):
         Piqe().measure(silent)
     assert Sharpness().measure(silent).values == (310.5,)
 

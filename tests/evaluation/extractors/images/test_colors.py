@@ -45,5 +45,5 @@ def test_every_colour_has_a_name(color: tuple[int, int, int], height: int, width
 
 
 def test_a_patch_without_pixels_has_none() -> None:
-    with pytest.raises(ValueError, match="patch with pixels"):
+    with pytest.raises(ValueError, match="no pixels"):
         name_color(np.zeros((0, 4, 3), dtype=np.uint8))

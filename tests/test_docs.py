@@ -15,8 +15,7 @@ from evaluation.suites.gate import Rule
 from evaluation.suites.suite import Suite
 from generators.adapters.base import Outcome
 from generators.adapters.registry import ADAPTERS, find_declaration, list_price_units, list_providers
-from tests.generators.adapters.openai_servers import MAKERS as OPENAI_LIKE
-from tests.generators.adapters.provider_servers import MAKERS
+from tests.generators.adapters.provider_servers import find_servers
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = {file.stem: file.read_text() for file in (ROOT / "docs").glob("*.md")}
@@ -75,7 +74,7 @@ def test_every_adapter_its_settings_and_the_outcomes_are_in_the_docs() -> None:
 def test_every_provider_outside_is_paid_for_named_and_tested() -> None:
     assert set(list_providers()) == set(ADAPTERS) - {"sketch", "diffusers", "onnx"}
     assert set(re.findall(r"`(\w+)`", DOCS["providers"].split("\n\n")[1])) == set(list_providers())
-    assert {m.name for m in MAKERS} | {m.adapter for m in OPENAI_LIKE} == set(list_providers())
+    assert {server.adapter for server in find_servers()} == set(list_providers())
 
 
 def test_every_adapter_has_a_model_to_copy_from_and_tests() -> None:

@@ -90,7 +90,7 @@ def make_status_error(
     if 300 <= status < 400:
         # Without the address's path and query, which may hold secrets.
         text = f"The provider's server redirects to {_name_host(headers)} (HTTP {status}). If it moved, set base_url."
-        return AdapterError(Outcome.INVALID, text, code=code or "redirect", reported=reported)
+        return AdapterError(Outcome.INVALID, text, code="redirect", reported=reported)
     outcome = Outcome.INVALID
     if status == 402:
         outcome = Outcome.QUOTA

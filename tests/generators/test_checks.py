@@ -1,5 +1,6 @@
 """Checks of the models in the database: settings, keys and prices that would fail at the first drawing."""
 
+import json
 import subprocess
 import sys
 from datetime import timedelta
@@ -10,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from generators.adapters.registry import ADAPTERS
+from generators.adapters.registry import ADAPTERS, find_declaration, list_providers
 from generators.checks import check_models
 from generators.models import ImageModel, Price
 from tests import builders
@@ -63,6 +64,26 @@ def test_a_provider_without_a_key_is_found_once(paid: ImageModel, settings) -> N
         "generators.W001",
         "PARAGONE_OPENAI_KEY is not set, so these models cannot draw: other, paid.",
     )
+
+
+def test_the_key_of_every_provider_is_read_from_the_variable_that_it_declares(db: None) -> None:
+    variables = {name: find_declaration(name).key for name in list_providers()}
+    code = "import json; from arena.settings import PROVIDER_KEYS; print(json.dumps(PROVIDER_KEYS))"
+    env = child_environment(**{variable: f"key of {name}" for name, variable in variables.items()})
+    done = subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {name: f"key of {name}" for name in variables}
+
+
+def test_the_missing_key_of_every_provider_is_found_by_its_variable(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ADAPTERS, "plain", "tests.generators.adapters.plain_provider.PlainGenerator")
+    providers = list_providers()
+    for name in providers:
+        builders.make_model(slug=name, adapter=name)
+    warnings = {message for id, message in found() if id == "generators.W001"}
+    assert "PARAGONE_PLAIN_KEY is not set, so these models cannot draw: plain." in warnings
+    assert warnings == {
+        f"{find_declaration(name).key} is not set, so these models cannot draw: {name}." for name in providers
+    }
 
 
 @pytest.mark.parametrize("days", [None, 1])

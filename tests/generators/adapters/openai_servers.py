@@ -1,68 +1,58 @@
-"""The providers that speak OpenAI's image API, as a loopback server plays them, and how each is called in these tests."""
+"""Servers with OpenAI's image API on loopback, and what arrives at them."""
 
 import base64
 import json
-import socket
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_httpserver import HTTPServer
 from werkzeug import Request
 
 from generators.adapters.base import AdapterError, Answer, GenerationRequest, Generator
-from generators.adapters.registry import load_generator
+from generators.adapters.openai_api.images import ImagesGenerator
+from generators.adapters.registry import find_adapter
 from tests.fake_adapters import paint
+from tests.generators.adapters.provider_servers import KEY, PNG, ProviderServer, find_servers
 
-KEY = "sk-loopback-4f9c2d71"
 PROMPT = "A teapot, and “Tea” written on it"
 
 
 @dataclass(frozen=True)
-class Provider:
-    """``address`` is the setting that names the server; ``prefix`` is the path there before ``/images/...``."""
-
-    adapter: str
-    address: str
-    base: str
-    prefix: str
-    key_header: str = "Authorization"
-    settings: dict[str, Any] = field(default_factory=dict)
+class OpenAIServer(ProviderServer):
+    """``path`` ends in /images/generations; edits are beside it."""
 
     @property
     def generations(self) -> str:
-        return f"{self.prefix}/images/generations"
+        return self.path
 
     @property
     def edits(self) -> str:
-        return f"{self.prefix}/images/edits"
+        return self.path.replace("/images/generations", "/images/edits")
 
     @contextmanager
-    def connect(self, server: str, key: str = KEY, **settings: Any) -> Iterator[Generator]:
-        """The adapter, asking ``server`` (http://HOST:PORT)."""
-        address = {self.address: f"{server}{self.base}"}
-        with closing(load_generator(self.adapter, {**self.settings, **address, **settings}, key)) as generator:
+    def connect(self, url: str, key: str = KEY, **settings: Any) -> Iterator[Generator]:
+        """The adapter, calling the server at ``url`` (http://HOST:PORT)."""
+        with closing(self.build(url, key=key, **settings)) as generator:
             yield generator
 
-    def ask(self, server: str, requests: Sequence[GenerationRequest], **settings: Any) -> Sequence[Answer]:
-        with self.connect(server, **settings) as generator:
+    def ask(self, url: str, requests: Sequence[GenerationRequest], **settings: Any) -> Sequence[Answer]:
+        with self.connect(url, **settings) as generator:
             return generator.generate(requests)
 
 
-OPENAI = Provider("openai", "base_url", "/v1", "/v1", settings={"model": "gpt-image-2.5-flare"})
-AZURE = Provider(
-    "azure",
-    "endpoint",
-    "",
-    "/openai/deployments/studio",
-    key_header="api-key",
-    settings={"model": "gpt-image-2.5-flare", "deployment": "studio"},
-)
-MAI = Provider("mai", "endpoint", "", "/mai/v1", key_header="api-key", settings={"model": "MAI-Image-2.5"})
-XAI = Provider("xai", "base_url", "/v1", "/v1", settings={"model": "grok-imagine-image-2.0"})
-MAKERS = [OPENAI, AZURE, MAI, XAI]
+def answer_with_png(server: HTTPServer, path: str) -> None:
+    body = {"data": [{"b64_json": encode(PNG), "mime_type": "image/png"}]}
+    server.expect_request(path, method="POST").respond_with_json(body)
+
+
+def find_openai_servers() -> list[OpenAIServer]:
+    """The servers of all providers whose adapter is built on OpenAI's image API."""
+    servers = [server for server in find_servers() if issubclass(find_adapter(server.adapter), ImagesGenerator)]
+    assert len(servers) > 3
+    return servers  # type: ignore[return-value]
 
 
 def variants(n: int = 1, **changes: Any) -> list[GenerationRequest]:
@@ -75,7 +65,7 @@ def encode(data: bytes) -> str:
 
 
 def pictures(n: int = 1, **more: Any) -> dict[str, Any]:
-    """The body of a success: ``n`` images, each of another shade, as bytes."""
+    """The body of a successful response: ``n`` images of different shades, in base64."""
     return {"created": 1_790_000_000, "data": [{"b64_json": encode(paint(shade))} for shade in range(n)], **more}
 
 
@@ -88,7 +78,7 @@ def sent(httpserver: HTTPServer, method: str = "POST") -> list[Request]:
 
 
 def sent_json(httpserver: HTTPServer) -> dict[str, Any]:
-    """The body of the one paid request that arrived."""
+    """The body of the only paid request that arrived."""
     (request,) = sent(httpserver)
     assert request.content_type == "application/json"
     body = json.loads(request.data)
@@ -97,7 +87,7 @@ def sent_json(httpserver: HTTPServer) -> dict[str, Any]:
 
 
 def sent_form(httpserver: HTTPServer) -> tuple[dict[str, str], list[tuple[str, str, str, bytes]]]:
-    """The fields of the one paid request that arrived, and its files: field, file name, media type, bytes."""
+    """The fields of the only paid request that arrived, and its files: field, file name, media type, bytes."""
     (request,) = sent(httpserver)
     assert request.mimetype == "multipart/form-data"
     with closing(request):
@@ -107,17 +97,8 @@ def sent_form(httpserver: HTTPServer) -> tuple[dict[str, str], list[tuple[str, s
         return request.form.to_dict(), files
 
 
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-        assert isinstance(port, int)
-        return port
-
-
 def expect_no_key(error: AdapterError) -> None:
-    """Nothing that could be shown of the error, or logged with it, holds the key."""
+    """Check that the key is in nothing that could be shown of the error, or logged with it."""
     shown = [str(error), repr(error), error.message, error.code, repr(vars(error)), *traceback.format_exception(error)]
     assert not [text for text in shown if KEY in text]
     assert error.__context__ is None or KEY not in repr(vars(error.__context__))

@@ -1,22 +1,22 @@
-"""FLUX's wire: one paid call makes a task, free polls follow it, and its image is fetched from its own address."""
+"""FLUX: one paid call submits a task, free polls follow it, and its image is downloaded."""
 
 import base64
 import json
 from collections.abc import Callable
 from typing import Any
 
+import httpx2
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from generators.adapters.base import GenerationRequest, Outcome
+from generators.adapters.base import AdapterError, GenerationRequest, Outcome
 from generators.adapters.registry import find_capabilities
 from tests.generators.adapters.provider_servers import (
-    FLUX,
     KEY,
     PNG,
     REQUEST,
-    accept_flux,
+    ProviderServer,
     address,
     build,
     draw,
@@ -24,6 +24,21 @@ from tests.generators.adapters.provider_servers import (
     paid_calls,
     paint,
 )
+
+
+def accept(server: HTTPServer, **task: Any) -> None:
+    """Accept the task, and name where it is polled."""
+    body = {"id": "task-1", "polling_url": server.url_for("/v1/get_result?id=task-1"), **task}
+    server.expect_request(SERVER.path, method="POST").respond_with_json(body)
+
+
+def _answer(server: HTTPServer, path: str) -> None:
+    accept(server)
+    server.expect_request("/v1/get_result", method="GET").respond_with_json(ready(server, seed=7))
+    serve_image(server)
+
+
+SERVER = ProviderServer("flux", "/v1/flux-2-pro", _answer, {"hosts": ["localhost"]})
 
 
 def poll(server: HTTPServer, *answers: dict[str, Any] | Response) -> None:
@@ -53,7 +68,7 @@ def polls(server: HTTPServer) -> int:
 
 
 def test_a_drawing_is_asked_for_once_polled_and_fetched_without_the_key(httpserver: HTTPServer) -> None:
-    accept_flux(httpserver, cost=4.5)
+    accept(httpserver, cost=4.5)
     poll(
         httpserver,
         {"id": "task-1", "status": "Pending"},
@@ -61,7 +76,7 @@ def test_a_drawing_is_asked_for_once_polled_and_fetched_without_the_key(httpserv
         {**ready(httpserver, seed=99, prompt="a red fox, sharp", duration=3.5), "cost": None},
     )
     serve_image(httpserver, paint(1600, 900))
-    image = draw(build(FLUX, address(httpserver)), GenerationRequest("a red fox", 7, 1600, 900))
+    image = draw(build(SERVER, address(httpserver)), GenerationRequest("a red fox", 7, 1600, 900))
     assert (image.data, image.media_type) == (paint(1600, 900), "image/png")
     assert image.billed == {"image": 1, "megapixel": 1.44, "credit": 4.5}
     assert image.reported == {
@@ -99,7 +114,7 @@ def test_models_that_take_a_ratio_are_asked_for_one(httpserver: HTTPServer) -> N
     poll(httpserver, ready(httpserver))
     serve_image(httpserver, paint(2752, 1536))
     image = draw(
-        build(FLUX, address(httpserver), model="flux-pro-1.1-ultra", prompt_upsampling=True, safety_tolerance=6),
+        build(SERVER, address(httpserver), model="flux-pro-1.1-ultra", prompt_upsampling=True, safety_tolerance=6),
         GenerationRequest("a red fox", 7, 1920, 1080),
     )
     assert image.billed == {"image": 1, "megapixel": 2752 * 1536 / 1e6}
@@ -115,9 +130,9 @@ def test_models_that_take_a_ratio_are_asked_for_one(httpserver: HTTPServer) -> N
 
 
 def test_an_edit_sends_each_image_under_its_own_name(httpserver: HTTPServer) -> None:
-    FLUX.answer(httpserver)
+    SERVER.answer(httpserver, SERVER.path)
     sources = (PNG, paint(format="JPEG"), paint(format="WEBP"))
-    draw(build(FLUX, address(httpserver)), GenerationRequest("make it blue", 7, 1024, 1024, sources=sources))
+    draw(build(SERVER, address(httpserver)), GenerationRequest("make it blue", 7, 1024, 1024, sources=sources))
     [call] = paid_calls(httpserver)
     sent = [call.json[name] for name in ("input_image", "input_image_2", "input_image_3")]
     assert tuple(map(base64.b64decode, sent)) == sources
@@ -137,18 +152,18 @@ def test_capabilities_follow_the_model() -> None:
 def test_a_moderated_task_is_a_refusal(
     httpserver: HTTPServer, status: str, stage: str, task: dict[str, Any], billed: dict[str, float]
 ) -> None:
-    accept_flux(httpserver, **task)
+    accept(httpserver, **task)
     poll(httpserver, {"id": "task-1", "status": status, "details": {"Moderation Reasons": ["Derivative Works"]}})
-    error = fail(build(FLUX, address(httpserver)))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.stage, error.code) == (Outcome.REFUSED, stage, status)
     assert (error.billed, error.reported) == (billed, {"request_id": "task-1"})
 
 
 @pytest.mark.parametrize("status", ["Error", "Failed"])
 def test_a_task_that_failed_costs_nothing_and_may_be_tried_again(httpserver: HTTPServer, status: str) -> None:
-    accept_flux(httpserver, cost=3)
+    accept(httpserver, cost=3)
     poll(httpserver, {"id": "task-1", "status": status, "details": {"error": f"worker died, key {KEY}"}})
-    error = fail(build(FLUX, address(httpserver)))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.code, error.billed) == (Outcome.TRANSIENT, status, {})
     assert "worker died" in error.message
 
@@ -167,10 +182,10 @@ def test_a_task_that_failed_costs_nothing_and_may_be_tried_again(httpserver: HTT
 def test_a_poll_that_fails_is_made_again_and_the_task_is_not(
     httpserver: HTTPServer, hiccup: Callable[[], Response]
 ) -> None:
-    accept_flux(httpserver)
+    accept(httpserver)
     poll(httpserver, hiccup(), ready(httpserver))
     serve_image(httpserver)
-    assert draw(build(FLUX, address(httpserver))).data == PNG
+    assert draw(build(SERVER, address(httpserver))).data == PNG
     assert (len(paid_calls(httpserver)), polls(httpserver)) == (1, 2)
 
 
@@ -181,9 +196,9 @@ def test_a_poll_that_fails_is_made_again_and_the_task_is_not(
 def test_a_task_without_an_end_may_have_cost_something(
     httpserver: HTTPServer, last: dict[str, Any], words: str
 ) -> None:
-    accept_flux(httpserver)
+    accept(httpserver)
     poll(httpserver, last)
-    error = fail(build(FLUX, address(httpserver), timeout=1))
+    error = fail(build(SERVER, address(httpserver), timeout=1))
     assert (error.outcome, error.billed) == (Outcome.TIMEOUT, None)
     assert error.reported == {"request_id": "task-1"}
     assert words in error.message
@@ -203,9 +218,9 @@ def test_a_task_without_an_end_may_have_cost_something(
 def test_a_poll_that_is_turned_away_ends_a_task_that_may_have_cost_something(
     httpserver: HTTPServer, response: Response, outcome: Outcome
 ) -> None:
-    accept_flux(httpserver)
+    accept(httpserver)
     poll(httpserver, response)
-    error = fail(build(FLUX, address(httpserver)))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.billed) == (outcome, None)
     assert polls(httpserver) == 1
 
@@ -223,58 +238,74 @@ def test_a_poll_that_is_turned_away_ends_a_task_that_may_have_cost_something(
     ],
 )
 def test_a_task_is_polled_nowhere_but_at_the_provider(httpserver: HTTPServer, url: str) -> None:
-    accept_flux(httpserver, polling_url=url.format(port=httpserver.port))
-    error = fail(build(FLUX, address(httpserver), hosts=["localhost", "*.bfl.ai"]))
+    accept(httpserver, polling_url=url.format(port=httpserver.port))
+    error = fail(build(SERVER, address(httpserver), hosts=["localhost", "*.bfl.ai"]))
     assert (error.outcome, error.billed) == (Outcome.INVALID, None)
     assert len(httpserver.log) == 1
 
 
 @pytest.mark.parametrize("task", [{"id": "task-1"}, {"polling_url": 3}, ["task-1"]])
 def test_a_task_that_cannot_be_followed_may_have_cost_something(httpserver: HTTPServer, task: Any) -> None:
-    httpserver.expect_request(FLUX.path).respond_with_json(task)
-    error = fail(build(FLUX, address(httpserver)))
+    httpserver.expect_request(SERVER.path).respond_with_json(task)
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
 
 
 @pytest.mark.parametrize("result", [None, {}, {"sample": None}, "a string"])
 def test_a_task_that_is_ready_without_an_image_may_have_cost_something(httpserver: HTTPServer, result: Any) -> None:
-    accept_flux(httpserver)
+    accept(httpserver)
     poll(httpserver, {"id": "task-1", "status": "Ready", "result": result})
-    error = fail(build(FLUX, address(httpserver)))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
 
 
 def test_an_image_that_is_gone_was_charged_all_the_same(httpserver: HTTPServer) -> None:
-    accept_flux(httpserver, cost=3)
+    accept(httpserver, cost=3)
     poll(httpserver, ready(httpserver))
     httpserver.expect_request("/sample.png").respond_with_data("AccessDenied", 403)
-    error = fail(build(FLUX, address(httpserver)))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.code) == (Outcome.TRANSIENT, "expired")
     assert error.billed == {"image": 1, "credit": 3.0, "megapixel": 1.048576}
 
 
 def test_an_image_on_another_host_is_not_fetched(httpserver: HTTPServer) -> None:
-    accept_flux(httpserver)
+    accept(httpserver)
     sample = f"http://127.0.0.1:{httpserver.port}/sample.png"
     poll(httpserver, {"id": "task-1", "status": "Ready", "result": {"sample": sample}})
     serve_image(httpserver)
-    error = fail(build(FLUX, address(httpserver)))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.code) == (Outcome.INVALID, "foreign_host")
     assert error.billed == {"image": 1, "megapixel": 1.048576}
     assert "/sample.png" not in {request.path for request, _ in httpserver.log}
 
 
 def test_an_image_that_is_none_was_charged_all_the_same(httpserver: HTTPServer) -> None:
-    accept_flux(httpserver)
+    accept(httpserver)
     poll(httpserver, ready(httpserver))
     serve_image(httpserver, b"<html>an error page</html>")
-    error = fail(build(FLUX, address(httpserver)))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.billed) == (Outcome.TRANSIENT, {"image": 1, "megapixel": 1.048576})
 
 
 @pytest.mark.parametrize("cost", ["3", True, -1, float("inf"), float("nan")])
 def test_a_cost_that_is_no_amount_is_not_counted(httpserver: HTTPServer, cost: Any) -> None:
-    accept_flux(httpserver, cost=cost)
+    accept(httpserver, cost=cost)
     poll(httpserver, ready(httpserver))
     serve_image(httpserver)
-    assert "credit" not in draw(build(FLUX, address(httpserver)), REQUEST).billed
+    assert "credit" not in draw(build(SERVER, address(httpserver)), REQUEST).billed
+
+
+def test_a_model_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(AdapterError, match="there is no FLUX model 'no such model'"):
+        SERVER.build("https://api.bfl.ai", model="no such model")
+
+
+def test_the_client_follows_no_redirects_and_has_the_timeout_of_the_settings(httpserver: HTTPServer) -> None:
+    SERVER.answer(httpserver, SERVER.path)
+    generator = build(SERVER, address(httpserver), timeout=42)
+    generator.generate([REQUEST])
+    client = vars(generator)["http"]
+    assert isinstance(client, httpx2.Client)
+    assert (client.follow_redirects, client.timeout.read, client.timeout.connect) == (False, 42, 15)
+    generator.close()
+    assert client.is_closed

@@ -1,39 +1,55 @@
-"""Gemini's wire: a refusal is a success that says why it ended; words and thoughts come beside the image."""
+"""Gemini: a refusal is a successful response with a finish reason; text and thoughts come beside the image."""
 
 import base64
-import sys
 from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
 
-from generators.adapters.base import AUTHENTICATION, GenerationRequest, Outcome
+from generators.adapters.base import AUTHENTICATION, AdapterError, GenerationRequest, Outcome
 from generators.adapters.registry import find_capabilities
 from tests.generators.adapters.provider_servers import (
-    GEMINI,
     KEY,
     PNG,
-    REQUEST,
+    ProviderServer,
     address,
     build,
     draw,
     fail,
-    gemini_answer,
-    gemini_image,
     paid_calls,
     paint,
 )
 
+
+def make_body(*parts: dict[str, Any], reason: str = "STOP", **more: Any) -> dict[str, Any]:
+    return {
+        "candidates": [{"content": {"role": "model", "parts": list(parts)}, "finishReason": reason, "index": 0}],
+        "usageMetadata": {"promptTokenCount": 8, "candidatesTokenCount": 1290, "totalTokenCount": 1298},
+        "modelVersion": "gemini-2.5-flash-image",
+        "responseId": "response-1",
+        **more,
+    }
+
+
+def make_image(data: bytes = PNG, media_type: str = "image/png") -> dict[str, Any]:
+    return {"inlineData": {"mimeType": media_type, "data": base64.b64encode(data).decode()}}
+
+
+def _answer(server: HTTPServer, path: str) -> None:
+    server.expect_request(path, method="POST").respond_with_json(make_body(make_image()))
+
+
+SERVER = ProviderServer("gemini", "/v1beta/models/gemini-2.5-flash-image:generateContent", _answer)
 TOKENS = {"input_token": 8, "output_token": 1290}
 
 
 def answer(server: HTTPServer, body: Any, status: int = 200, **headers: str) -> None:
-    server.expect_request(GEMINI.path, method="POST").respond_with_json(body, status, headers=headers)
+    server.expect_request(SERVER.path, method="POST").respond_with_json(body, status, headers=headers)
 
 
 def test_a_drawing_is_asked_for_as_the_provider_wants_it(httpserver: HTTPServer) -> None:
-    answer(httpserver, gemini_answer(gemini_image()))
-    draw(build(GEMINI, address(httpserver)), GenerationRequest("a red fox", 2**31 + 7, 1920, 1080))
+    answer(httpserver, make_body(make_image()))
+    draw(build(SERVER, address(httpserver)), GenerationRequest("a red fox", 2**31 + 7, 1920, 1080))
     [call] = paid_calls(httpserver)
     assert call.headers["x-goog-api-key"] == KEY
     assert KEY not in call.url
@@ -48,13 +64,13 @@ def test_a_drawing_is_asked_for_as_the_provider_wants_it(httpserver: HTTPServer)
 
 
 def test_what_comes_with_the_image_is_reported_and_what_it_cost(httpserver: HTTPServer) -> None:
-    draft = {**gemini_image(paint(8, 8)), "thought": True}
+    draft = {**make_image(paint(8, 8)), "thought": True}
     words = [{"text": "first a sketch", "thought": True}, {"text": "Here is"}, {"text": "your fox."}]
-    jpeg = gemini_image(paint(format="JPEG"), "image/png")  # the bytes say what they are, not the label
-    body = gemini_answer(draft, *words, jpeg)
+    jpeg = make_image(paint(format="JPEG"), "image/png")  # the bytes say what they are, not the label
+    body = make_body(draft, *words, jpeg)
     body["usageMetadata"]["thoughtsTokenCount"] = 300
     answer(httpserver, body)
-    image = draw(build(GEMINI, address(httpserver), image_size="1K"))
+    image = draw(build(SERVER, address(httpserver), image_size="1K"))
     assert (image.data, image.media_type) == (paint(format="JPEG"), "image/jpeg")
     assert image.billed == {"image": 1, **TOKENS, "thought_token": 300}
     assert image.reported == {
@@ -73,9 +89,9 @@ def test_what_comes_with_the_image_is_reported_and_what_it_cost(httpserver: HTTP
 
 
 def test_an_edit_sends_its_images_before_the_words(httpserver: HTTPServer) -> None:
-    answer(httpserver, gemini_answer(gemini_image()))
+    answer(httpserver, make_body(make_image()))
     sources = (PNG, paint(format="WEBP"))
-    draw(build(GEMINI, address(httpserver)), GenerationRequest("make it blue", 7, 1024, 1024, sources=sources))
+    draw(build(SERVER, address(httpserver)), GenerationRequest("make it blue", 7, 1024, 1024, sources=sources))
     [call] = paid_calls(httpserver)
     *images, words = call.json["contents"][0]["parts"]
     blobs = [image["inlineData"] for image in images]
@@ -95,7 +111,7 @@ def test_the_older_generation_takes_fewer_images() -> None:
 def test_a_blocked_prompt_is_refused_before_anything_is_drawn(httpserver: HTTPServer, reason: str) -> None:
     usage = {"promptTokenCount": 8, "totalTokenCount": 8}
     answer(httpserver, {"promptFeedback": {"blockReason": reason}, "usageMetadata": usage, "responseId": "response-2"})
-    error = fail(build(GEMINI, address(httpserver)))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.stage, error.code) == (Outcome.REFUSED, "prompt", reason)
     assert error.billed == {"input_token": 8}
     assert error.reported["request_id"] == "response-2"
@@ -108,18 +124,18 @@ def test_a_blocked_prompt_is_refused_before_anything_is_drawn(httpserver: HTTPSe
 def test_an_image_that_is_held_back_is_a_refusal_with_its_reason_and_its_price(
     httpserver: HTTPServer, reason: str
 ) -> None:
-    body = gemini_answer(reason=reason)
+    body = make_body(reason=reason)
     del body["candidates"][0]["content"]
     answer(httpserver, body)
-    error = fail(build(GEMINI, address(httpserver)))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.stage, error.code) == (Outcome.REFUSED, "image", reason)
     assert (error.billed, error.reported["request_id"]) == (TOKENS, "response-1")
     assert reason in error.message
 
 
 def test_a_model_that_answers_with_words_has_refused(httpserver: HTTPServer) -> None:
-    answer(httpserver, gemini_answer({"text": "I cannot draw that."}))
-    error = fail(build(GEMINI, address(httpserver)))
+    answer(httpserver, make_body({"text": "I cannot draw that."}))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.stage, error.code) == (Outcome.REFUSED, "image", "NO_IMAGE")
     assert error.reported["text"] == "I cannot draw that."
     assert error.billed == TOKENS
@@ -127,31 +143,31 @@ def test_a_model_that_answers_with_words_has_refused(httpserver: HTTPServer) -> 
 
 @pytest.mark.parametrize("reason", ["STOP", "MAX_TOKENS", "OTHER", "IMAGE_OTHER", "MALFORMED_RESPONSE"])
 def test_an_end_without_an_image_that_nobody_decided_on_may_pass(httpserver: HTTPServer, reason: str) -> None:
-    answer(httpserver, gemini_answer(reason=reason))
-    error = fail(build(GEMINI, address(httpserver)))
+    answer(httpserver, make_body(reason=reason))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.code, error.billed) == (Outcome.TRANSIENT, reason, TOKENS)
 
 
 def test_an_answer_with_nothing_in_it_is_no_refusal(httpserver: HTTPServer) -> None:
     answer(httpserver, {})
-    error = fail(build(GEMINI, address(httpserver)))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.stage, error.billed) == (Outcome.TRANSIENT, "", {})
 
 
 def test_an_answer_that_could_be_continued_is_not_paid_for_again(httpserver: HTTPServer) -> None:
-    unfinished = gemini_answer({"text": "to be"}, reason="CONTINUATION")
+    unfinished = make_body({"text": "to be"}, reason="CONTINUATION")
     unfinished["candidates"][0]["continuationToken"] = "dG9rZW4="
-    httpserver.expect_ordered_request(GEMINI.path).respond_with_json(unfinished)
-    httpserver.expect_ordered_request(GEMINI.path).respond_with_json(gemini_answer(gemini_image()))
-    error = fail(build(GEMINI, address(httpserver)))
+    httpserver.expect_ordered_request(SERVER.path).respond_with_json(unfinished)
+    httpserver.expect_ordered_request(SERVER.path).respond_with_json(make_body(make_image()))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.code) == (Outcome.TRANSIENT, "CONTINUATION")
     assert len(paid_calls(httpserver)) == 1
 
 
 @pytest.mark.parametrize("data", ["not base64!", base64.b64encode(b"words, no image").decode()])
 def test_an_image_that_is_none_may_have_cost_something(httpserver: HTTPServer, data: str) -> None:
-    answer(httpserver, gemini_answer({"inlineData": {"mimeType": "image/png", "data": data}}))
-    error = fail(build(GEMINI, address(httpserver)))
+    answer(httpserver, make_body({"inlineData": {"mimeType": "image/png", "data": data}}))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
 
 
@@ -180,7 +196,7 @@ def test_an_error_of_the_provider_has_one_meaning(
     httpserver: HTTPServer, body: dict[str, Any], outcome: Outcome, code: str, wait: float | None
 ) -> None:
     answer(httpserver, body, body["error"]["code"])
-    error = fail(build(GEMINI, address(httpserver)))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.code, error.retry_after, error.billed) == (outcome, code, wait, {})
     assert len(paid_calls(httpserver)) == 1
 
@@ -188,19 +204,16 @@ def test_an_error_of_the_provider_has_one_meaning(
 @pytest.mark.parametrize("details", [["words"], {"retryDelay": "3s"}, [{"retryDelay": "soon"}], [{"retryDelay": None}]])
 def test_details_of_another_shape_say_nothing(httpserver: HTTPServer, details: Any) -> None:
     answer(httpserver, {"error": {"code": 429, "message": "slow down", "details": details}}, 429)
-    error = fail(build(GEMINI, address(httpserver)))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.retry_after) == (Outcome.RATE_LIMITED, None)
 
 
 def test_a_mask_is_refused(httpserver: HTTPServer) -> None:
-    error = fail(build(GEMINI, address(httpserver)), GenerationRequest("a", 1, 64, 64, sources=(PNG,), mask=PNG))
+    error = fail(build(SERVER, address(httpserver)), GenerationRequest("a", 1, 64, 64, sources=(PNG,), mask=PNG))
     assert error.outcome == Outcome.INVALID
     assert not httpserver.log
 
 
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "google.genai", None)
-    monkeypatch.delattr("google.genai")
-    error = fail(build(GEMINI, "http://localhost:1"), REQUEST)
-    assert error.outcome == Outcome.INVALID
-    assert "pip install 'paragone[providers]'" in error.message
+def test_a_model_whose_name_cannot_be_one_is_refused() -> None:
+    with pytest.raises(AdapterError, match="model"):
+        SERVER.build("https://images.example", model="no such model")

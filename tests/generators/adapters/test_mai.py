@@ -1,4 +1,4 @@
-"""What Microsoft's MAI-Image models are asked: width and height, one image, and an edit of one source."""
+"""MAI-Image: requests with width and height, one image per call, edits of one source."""
 
 import pytest
 from hypothesis import given
@@ -7,11 +7,12 @@ from pytest_httpserver import HTTPServer
 
 from generators.adapters.base import AdapterError, GeneratedImage, Outcome
 from generators.adapters.mai import fit_size
+from generators.adapters.registry import find_capabilities
 from tests.fake_adapters import paint
 from tests.generators.adapters.openai_servers import (
-    KEY,
-    MAI,
     PROMPT,
+    OpenAIServer,
+    answer_with_png,
     pictures,
     sent,
     sent_form,
@@ -19,13 +20,18 @@ from tests.generators.adapters.openai_servers import (
     server_of,
     variants,
 )
+from tests.generators.adapters.provider_servers import KEY
+
+SERVER = OpenAIServer(
+    "mai", "/mai/v1/images/generations", answer_with_png, {"model": "MAI-Image-2.5"}, address="endpoint"
+)
 
 
 def test_an_image_is_asked_for_in_width_and_height(httpserver: HTTPServer) -> None:
     httpserver.expect_request(
         "/mai/v1/images/generations", method="POST", query_string={"api-version": "preview"}
     ).respond_with_json(pictures(usage=None), headers={"x-request-id": "mai-1"})
-    (image,) = MAI.ask(server_of(httpserver), variants(width=1920, height=1080))
+    (image,) = SERVER.ask(server_of(httpserver), variants(width=1920, height=1080))
     wanted = {"model": "MAI-Image-2.5", "width": 1365, "height": 768}
     assert sent_json(httpserver) == {**wanted, "prompt": PROMPT}
     assert image == GeneratedImage(
@@ -40,7 +46,7 @@ def test_an_edit_is_a_form_with_one_source_whose_shape_it_keeps(httpserver: HTTP
     httpserver.expect_request(
         "/mai/v1/images/edits", method="POST", query_string={"api-version": "v2"}
     ).respond_with_json(pictures())
-    (image,) = MAI.ask(server_of(httpserver), variants(sources=(paint(3),)), api_version="v2")
+    (image,) = SERVER.ask(server_of(httpserver), variants(sources=(paint(3),)), api_version="v2")
     assert sent_form(httpserver) == (
         {"model": "MAI-Image-2.5", "prompt": PROMPT},
         [("image", "image.png", "image/png", paint(3))],
@@ -54,7 +60,7 @@ def test_an_edit_is_a_form_with_one_source_whose_shape_it_keeps(httpserver: HTTP
 
 def test_a_mask_is_more_than_these_models_take(httpserver: HTTPServer) -> None:
     with pytest.raises(AdapterError, match="mask") as caught:
-        MAI.ask(server_of(httpserver), variants(sources=(paint(3),), mask=paint(255)))
+        SERVER.ask(server_of(httpserver), variants(sources=(paint(3),), mask=paint(255)))
     assert caught.value.outcome is Outcome.INVALID
     assert httpserver.log == []
 
@@ -85,3 +91,10 @@ def test_every_size_becomes_a_legal_one_of_its_orientation(width: int, height: i
     assert fit_size(height, width) == (down, across)
     if max(width, height) * 9 <= min(width, height) * 16:
         assert across / down == pytest.approx(width / height, rel=0.003)
+
+
+def test_a_model_has_the_documented_capabilities() -> None:
+    able = find_capabilities("mai", {**SERVER.settings, SERVER.address: "https://images.example"})
+    assert (able.max_sources, able.masks, able.max_batch) == (1, False, 1)
+    assert not able.seeded
+    assert not able.mixes_prompts

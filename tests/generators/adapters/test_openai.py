@@ -1,4 +1,4 @@
-"""What OpenAI is asked, and what its answers become."""
+"""OpenAI: requests of the gpt-image models, and answers with their bills."""
 
 from io import BytesIO
 from typing import Any
@@ -12,11 +12,12 @@ from pytest_httpserver import HTTPServer
 from generators.adapters.base import AdapterError, GeneratedImage, Outcome
 from generators.adapters.openai_api.answers import count_usage, share_bill
 from generators.adapters.openai_api.gpt_image import choose_size, make_alpha_mask
+from generators.adapters.registry import find_capabilities
 from tests.fake_adapters import paint
 from tests.generators.adapters.openai_servers import (
-    KEY,
-    OPENAI,
     PROMPT,
+    OpenAIServer,
+    answer_with_png,
     encode,
     pictures,
     sent,
@@ -24,6 +25,11 @@ from tests.generators.adapters.openai_servers import (
     sent_json,
     server_of,
     variants,
+)
+from tests.generators.adapters.provider_servers import KEY
+
+SERVER = OpenAIServer(
+    "openai", "/v1/images/generations", answer_with_png, {"model": "gpt-image-2.5-flare"}, suffix="/v1"
 )
 
 USAGE = {
@@ -38,10 +44,10 @@ PIXELS = st.integers(1, 8192)
 
 class TestGenerate:
     def test_one_image_comes_back_as_it_was_made(self, httpserver: HTTPServer) -> None:
-        httpserver.expect_request(OPENAI.generations, method="POST").respond_with_json(
+        httpserver.expect_request(SERVER.generations, method="POST").respond_with_json(
             pictures(usage=USAGE), headers={"x-request-id": "req_1"}
         )
-        (image,) = OPENAI.ask(server_of(httpserver), variants())
+        (image,) = SERVER.ask(server_of(httpserver), variants())
         assert image == GeneratedImage(
             paint(0),
             "image/png",
@@ -66,8 +72,8 @@ class TestGenerate:
         }
 
     def test_variants_are_one_paid_request_whose_bill_is_shared_to_the_last_token(self, httpserver: HTTPServer) -> None:
-        httpserver.expect_request(OPENAI.generations).respond_with_json(pictures(3, usage=USAGE))
-        images = OPENAI.ask(server_of(httpserver), variants(3))
+        httpserver.expect_request(SERVER.generations).respond_with_json(pictures(3, usage=USAGE))
+        images = SERVER.ask(server_of(httpserver), variants(3))
         assert [image.data for image in images if isinstance(image, GeneratedImage)] == [paint(0), paint(1), paint(2)]
         assert sent_json(httpserver)["n"] == 3
         bills: list[Any] = [image.billed for image in images]
@@ -80,7 +86,7 @@ class TestGenerate:
         }
         assert all(isinstance(count, int) for bill in bills for count in bill.values())
 
-    def test_settings_go_where_the_wire_has_them(self, httpserver: HTTPServer) -> None:
+    def test_settings_go_where_the_api_has_them(self, httpserver: HTTPServer) -> None:
         settings = {
             "quality": "high",
             "background": "transparent",
@@ -89,8 +95,8 @@ class TestGenerate:
             "output_format": "webp",
             "output_compression": 80,
         }
-        httpserver.expect_request(OPENAI.generations).respond_with_json(pictures())
-        (image,) = OPENAI.ask(server_of(httpserver), variants(), **settings)
+        httpserver.expect_request(SERVER.generations).respond_with_json(pictures())
+        (image,) = SERVER.ask(server_of(httpserver), variants(), **settings)
         body = sent_json(httpserver)
         del settings["input_fidelity"]  # it is about the source of an edit
         assert settings.items() <= body.items()
@@ -102,16 +108,16 @@ class TestGenerate:
     def test_what_was_left_to_the_provider_is_reported_as_it_chose(self, httpserver: HTTPServer) -> None:
         chosen = {"size": "1536x1024", "quality": "medium", "background": "opaque", "output_format": "jpeg"}
         revised = {"data": [{"b64_json": encode(b"i"), "revised_prompt": "A teapot"}], **chosen}
-        httpserver.expect_request(OPENAI.generations).respond_with_json(revised)
-        (image,) = OPENAI.ask(server_of(httpserver), variants(), quality="auto")
+        httpserver.expect_request(SERVER.generations).respond_with_json(revised)
+        (image,) = SERVER.ask(server_of(httpserver), variants(), quality="auto")
         assert isinstance(image, GeneratedImage)
         assert image.media_type == "image/jpeg"
         assert image.reported["revised_prompt"] == "A teapot"
         assert chosen.items() <= image.reported["parameters"].items()
 
     def test_fewer_images_than_asked_leave_the_others_without_one_and_unpaid(self, httpserver: HTTPServer) -> None:
-        httpserver.expect_request(OPENAI.generations).respond_with_json(pictures(2, usage=USAGE))
-        first, second, third = OPENAI.ask(server_of(httpserver), variants(3))
+        httpserver.expect_request(SERVER.generations).respond_with_json(pictures(2, usage=USAGE))
+        first, second, third = SERVER.ask(server_of(httpserver), variants(3))
         assert isinstance(first, GeneratedImage)
         assert isinstance(second, GeneratedImage)
         assert isinstance(third, AdapterError)
@@ -120,30 +126,30 @@ class TestGenerate:
         assert first.billed["output_token"] + second.billed["output_token"] == 999
 
     def test_more_images_than_asked_are_dropped(self, httpserver: HTTPServer) -> None:
-        httpserver.expect_request(OPENAI.generations).respond_with_json(pictures(3))
-        assert len(OPENAI.ask(server_of(httpserver), variants(2))) == 2
+        httpserver.expect_request(SERVER.generations).respond_with_json(pictures(3))
+        assert len(SERVER.ask(server_of(httpserver), variants(2))) == 2
 
     def test_one_image_that_cannot_be_read_spoils_no_other(self, httpserver: HTTPServer) -> None:
         data = [{"b64_json": encode(b"one")}, {"b64_json": "!"}, {"b64_json": encode(b"three")}]
-        httpserver.expect_request(OPENAI.generations).respond_with_json({"data": data})
-        one, two, three = OPENAI.ask(server_of(httpserver), variants(3))
+        httpserver.expect_request(SERVER.generations).respond_with_json({"data": data})
+        one, two, three = SERVER.ask(server_of(httpserver), variants(3))
         assert isinstance(one, GeneratedImage)
         assert isinstance(two, AdapterError)
         assert isinstance(three, GeneratedImage)
         assert (one.data, two.billed, three.data) == (b"one", None, b"three")
 
     def test_no_image_but_a_use_of_tokens_is_paid_for(self, httpserver: HTTPServer) -> None:
-        httpserver.expect_request(OPENAI.generations).respond_with_json({"data": [], "usage": USAGE})
-        errors = OPENAI.ask(server_of(httpserver), variants(2))
+        httpserver.expect_request(SERVER.generations).respond_with_json({"data": [], "usage": USAGE})
+        errors = SERVER.ask(server_of(httpserver), variants(2))
         assert [error.billed["output_token"] for error in errors if error.billed] == [499, 500]
         assert {error.outcome for error in errors if isinstance(error, AdapterError)} == {Outcome.TRANSIENT}
 
 
 class TestEdit:
     def test_one_source_and_its_mask_are_sent_as_a_form(self, httpserver: HTTPServer) -> None:
-        httpserver.expect_request(OPENAI.edits, method="POST").respond_with_json(pictures())
+        httpserver.expect_request(SERVER.edits, method="POST").respond_with_json(pictures())
         mask = paint(255, 16, 16)
-        (image,) = OPENAI.ask(
+        (image,) = SERVER.ask(
             server_of(httpserver),
             variants(sources=(paint(7),), mask=mask),
             moderation="low",
@@ -169,8 +175,8 @@ class TestEdit:
     def test_several_sources_keep_their_order_and_kinds(self, httpserver: HTTPServer) -> None:
         jpeg = BytesIO()
         Image.new("RGB", (8, 8), "red").save(jpeg, "JPEG")
-        httpserver.expect_request(OPENAI.edits).respond_with_json(pictures(2))
-        images = OPENAI.ask(server_of(httpserver), variants(2, sources=(paint(1), jpeg.getvalue(), paint(2))))
+        httpserver.expect_request(SERVER.edits).respond_with_json(pictures(2))
+        images = SERVER.ask(server_of(httpserver), variants(2, sources=(paint(1), jpeg.getvalue(), paint(2))))
         fields, files = sent_form(httpserver)
         assert fields["n"] == "2"
         assert files == [
@@ -182,7 +188,7 @@ class TestEdit:
 
     def test_a_mask_that_is_no_image_is_refused_before_anything_is_paid(self, httpserver: HTTPServer) -> None:
         with pytest.raises(AdapterError, match="mask cannot be read") as caught:
-            OPENAI.ask(server_of(httpserver), variants(sources=(paint(1),), mask=b"words"))
+            SERVER.ask(server_of(httpserver), variants(sources=(paint(1),), mask=b"words"))
         assert caught.value.outcome is Outcome.INVALID
         assert httpserver.log == []
 
@@ -203,8 +209,8 @@ class TestAddresses:
     def test_an_image_at_a_known_host_is_fetched_without_the_key(self, httpserver: HTTPServer) -> None:
         httpserver.expect_request("/files/1.png", method="GET").respond_with_data(paint(9), content_type="image/png")
         body = {"data": [{"url": httpserver.url_for("/files/1.png")}]}
-        httpserver.expect_request(OPENAI.generations).respond_with_json(body)
-        (image,) = OPENAI.ask(server_of(httpserver), variants(), image_hosts=["localhost"])
+        httpserver.expect_request(SERVER.generations).respond_with_json(body)
+        (image,) = SERVER.ask(server_of(httpserver), variants(), image_hosts=["localhost"])
         assert isinstance(image, GeneratedImage)
         assert image.data == paint(9)
         (fetch,) = sent(httpserver, "GET")
@@ -212,8 +218,8 @@ class TestAddresses:
 
     def test_an_image_anywhere_else_is_not_fetched_but_paid_for(self, httpserver: HTTPServer) -> None:
         body = {"data": [{"url": httpserver.url_for("/files/1.png")}], "usage": USAGE}
-        httpserver.expect_request(OPENAI.generations).respond_with_json(body)
-        (error,) = OPENAI.ask(server_of(httpserver), variants())
+        httpserver.expect_request(SERVER.generations).respond_with_json(body)
+        (error,) = SERVER.ask(server_of(httpserver), variants())
         assert isinstance(error, AdapterError)
         assert (error.outcome, error.code) == (Outcome.INVALID, "foreign_host")
         assert error.billed
@@ -248,8 +254,8 @@ class TestSizes:
         assert across / down == pytest.approx(wanted, rel=0.03)
 
     def test_the_size_is_what_is_sent(self, httpserver: HTTPServer) -> None:
-        httpserver.expect_request(OPENAI.generations).respond_with_json(pictures())
-        OPENAI.ask(server_of(httpserver), variants(width=1280, height=720), model="gpt-image-1.5")
+        httpserver.expect_request(SERVER.generations).respond_with_json(pictures())
+        SERVER.ask(server_of(httpserver), variants(width=1280, height=720), model="gpt-image-1.5")
         assert sent_json(httpserver)["size"] == "1536x1024"
 
 
@@ -275,3 +281,10 @@ class TestBills:
     )
     def test_only_what_was_counted_is_billed(self, usage: object, counts: dict[str, int]) -> None:
         assert count_usage(usage) == counts
+
+
+def test_a_model_has_the_documented_capabilities() -> None:
+    able = find_capabilities("openai", {**SERVER.settings, SERVER.address: "https://images.example"})
+    assert (able.max_sources, able.masks, able.max_batch) == (16, True, 10)
+    assert not able.seeded
+    assert not able.mixes_prompts

@@ -1,4 +1,4 @@
-"""Stability's wire: multipart out, the image's bytes back, and each model at one address of its own."""
+"""Stability AI: a multipart request, answered with the image's bytes; each model is one endpoint."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request
 
-from generators.adapters.base import AUTHENTICATION, GenerationRequest, Outcome
+from generators.adapters.base import AUTHENTICATION, AdapterError, GenerationRequest, Outcome
 from generators.adapters.registry import find_capabilities
 from tests.generators.adapters.provider_servers import (
     KEY,
     PNG,
-    STABILITY,
+    ProviderServer,
     address,
     build,
     draw,
@@ -22,6 +22,14 @@ from tests.generators.adapters.provider_servers import (
 
 BASE = "/v2beta/stable-image"
 FIELDS = {"seed": "8", "output_format": "png"}
+
+
+def _answer(server: HTTPServer, path: str) -> None:
+    headers = {"finish-reason": "SUCCESS", "seed": "8", "x-request-id": "request-1"}
+    server.expect_request(path, method="POST").respond_with_data(PNG, content_type="image/png", headers=headers)
+
+
+SERVER = ProviderServer("stability", f"{BASE}/generate/ultra", _answer)
 
 
 def answer(server: HTTPServer, path: str, data: bytes = PNG, **headers: str) -> None:
@@ -47,7 +55,7 @@ def test_each_model_is_asked_at_its_own_address(
     httpserver: HTTPServer, model: str, path: str, extra: dict[str, str]
 ) -> None:
     answer(httpserver, path, **{"finish-reason": "SUCCESS", "seed": "8", "x-request-id": "request-1"})
-    image = draw(build(STABILITY, address(httpserver), model=model), GenerationRequest("a red fox", 7, 1920, 1080))
+    image = draw(build(SERVER, address(httpserver), model=model), GenerationRequest("a red fox", 7, 1920, 1080))
     assert (image.data, image.media_type, image.billed) == (PNG, "image/png", {"image": 1})
     assert image.reported == {
         "request_id": "request-1",
@@ -62,7 +70,7 @@ def test_each_model_is_asked_at_its_own_address(
 @pytest.mark.parametrize(("seed", "sent"), [(0, "1"), (41, "42"), (4_294_967_293, "4294967294"), (2**40, "513")])
 def test_a_seed_is_never_the_one_that_means_any(httpserver: HTTPServer, seed: int, sent: str) -> None:
     answer(httpserver, "/generate/ultra")
-    image = draw(build(STABILITY, address(httpserver)), GenerationRequest("a red fox", seed, 1024, 1024))
+    image = draw(build(SERVER, address(httpserver)), GenerationRequest("a red fox", seed, 1024, 1024))
     assert read_form(paid_calls(httpserver)[0])[0]["seed"] == sent
     assert image.reported["parameters"]["seed"] == int(sent)
 
@@ -78,7 +86,7 @@ def test_an_edit_starts_from_its_image(httpserver: HTTPServer, model: str, path:
     answer(httpserver, path)
     source = paint(format="JPEG")
     request = GenerationRequest("make it blue", 7, 1024, 1024, sources=(source,))
-    draw(build(STABILITY, address(httpserver), model=model, strength=0.35), request)
+    draw(build(SERVER, address(httpserver), model=model, strength=0.35), request)
     [call] = paid_calls(httpserver)
     form, files = read_form(call)
     assert form == {"prompt": "make it blue", **FIELDS, **fields}
@@ -89,7 +97,7 @@ def test_inpainting_sends_the_image_and_its_mask(httpserver: HTTPServer) -> None
     answer(httpserver, "/edit/inpaint")
     mask = paint(32, 32)
     request = GenerationRequest("a hat", 7, 1024, 1024, sources=(PNG,), mask=mask)
-    draw(build(STABILITY, address(httpserver), model="inpaint"), request)
+    draw(build(SERVER, address(httpserver), model="inpaint"), request)
     [call] = paid_calls(httpserver)
     form, files = read_form(call)
     assert form == {"prompt": "a hat", **FIELDS}
@@ -112,7 +120,7 @@ def test_what_a_model_cannot_do_is_refused_before_it_is_sent(
     httpserver: HTTPServer, model: str, sources: tuple[bytes, ...], mask: bytes | None
 ) -> None:
     request = GenerationRequest("a hat", 7, 1024, 1024, sources=sources, mask=mask)
-    error = fail(build(STABILITY, address(httpserver), model=model), request)
+    error = fail(build(SERVER, address(httpserver), model=model), request)
     assert (error.outcome, error.billed) == (Outcome.INVALID, {})
     assert not httpserver.log
 
@@ -125,8 +133,8 @@ def test_capabilities_follow_the_model() -> None:
 
 def test_a_moderated_request_is_a_refusal_and_no_fault_of_the_key(httpserver: HTTPServer) -> None:
     body = {"id": "fault-1", "name": "content_moderation", "errors": ["Your request was flagged.", "Sorry."]}
-    httpserver.expect_request(STABILITY.path).respond_with_json(body, 403)
-    error = fail(build(STABILITY, address(httpserver)))
+    httpserver.expect_request(SERVER.path).respond_with_json(body, 403)
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.stage, error.code) == (Outcome.REFUSED, "prompt", "content_moderation")
     assert (error.billed, error.reported) == ({}, {"request_id": "fault-1"})
     assert "Your request was flagged.; Sorry." in error.message
@@ -134,7 +142,7 @@ def test_a_moderated_request_is_a_refusal_and_no_fault_of_the_key(httpserver: HT
 
 def test_a_filtered_image_is_a_refusal_that_was_charged(httpserver: HTTPServer) -> None:
     answer(httpserver, "/generate/ultra", **{"finish-reason": "CONTENT_FILTERED", "x-request-id": "request-1"})
-    error = fail(build(STABILITY, address(httpserver)))
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.stage, error.code) == (Outcome.REFUSED, "image", "CONTENT_FILTERED")
     assert (error.billed, error.reported["request_id"]) == ({"image": 1}, "request-1")
 
@@ -155,15 +163,27 @@ def test_an_error_of_the_provider_has_one_meaning(
     httpserver: HTTPServer, status: int, name: str, outcome: Outcome, code: str
 ) -> None:
     body = {"id": "fault-1", "name": name, "errors": ["the provider's words"]}
-    httpserver.expect_request(STABILITY.path).respond_with_json(body, status)
-    error = fail(build(STABILITY, address(httpserver)))
+    httpserver.expect_request(SERVER.path).respond_with_json(body, status)
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.code, error.reported) == (outcome, code, {"request_id": "fault-1"})
     assert ("the provider's words" in error.message) == (code != AUTHENTICATION)
 
 
 @pytest.mark.parametrize("body", [{"errors": "one string"}, {"errors": None, "name": None}, {"errors": [{"a": 1}]}, 3])
 def test_an_error_of_another_shape_keeps_its_status(httpserver: HTTPServer, body: Any) -> None:
-    httpserver.expect_request(STABILITY.path).respond_with_json(body, 422)
-    error = fail(build(STABILITY, address(httpserver)))
+    httpserver.expect_request(SERVER.path).respond_with_json(body, 422)
+    error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.billed) == (Outcome.INVALID, {})
     assert error.message.startswith("HTTP 422: ")
+
+
+def test_a_model_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(AdapterError, match="model"):
+        SERVER.build("https://images.example", model="no such model")
+
+
+def test_a_source_larger_than_the_provider_takes_is_refused_unsent(httpserver: HTTPServer) -> None:
+    request = GenerationRequest("make it blue", 7, 1024, 1024, sources=(PNG + bytes(10_000_000),))
+    error = fail(build(SERVER, address(httpserver)), request)
+    assert (error.outcome, error.code, error.billed) == (Outcome.INVALID, "source", {})
+    assert not httpserver.log

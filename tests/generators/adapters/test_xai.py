@@ -1,4 +1,4 @@
-"""What xAI is asked, and what its answers become: shapes, JSON edits, moderation for each image, exact costs."""
+"""xAI: requests by aspect ratio, edits as JSON, moderation per image, exact costs."""
 
 import base64
 import time
@@ -8,17 +8,23 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from generators.adapters.base import AdapterError, GeneratedImage, Outcome
+from generators.adapters.registry import find_capabilities
 from tests.fake_adapters import paint
 from tests.generators.adapters.openai_servers import (
-    KEY,
     PROMPT,
-    XAI,
+    OpenAIServer,
+    answer_with_png,
     encode,
     pictures,
     sent,
     sent_json,
     server_of,
     variants,
+)
+from tests.generators.adapters.provider_servers import KEY
+
+SERVER = OpenAIServer(
+    "xai", "/v1/images/generations", answer_with_png, {"model": "grok-imagine-image-2.0"}, suffix="/v1"
 )
 
 TICKS = 200_000_001
@@ -33,10 +39,10 @@ class TestRequests:
     @pytest.mark.parametrize("n", [1, 3])
     def test_images_are_asked_for_by_shape(self, httpserver: HTTPServer, n: int) -> None:
         usage = {"cost_in_usd_ticks": TICKS}
-        httpserver.expect_request(XAI.generations, method="POST").respond_with_json(
+        httpserver.expect_request(SERVER.generations, method="POST").respond_with_json(
             pictures(n, usage=usage), headers={"x-request-id": "xai-1"}
         )
-        images = XAI.ask(server_of(httpserver), variants(n, width=1920, height=1080))
+        images = SERVER.ask(server_of(httpserver), variants(n, width=1920, height=1080))
         wanted = {**ASKED, "n": n, "aspect_ratio": "16:9"}
         assert sent_json(httpserver) == {**wanted, "prompt": PROMPT}
         assert [image.data for image in images if isinstance(image, GeneratedImage)] == [paint(i) for i in range(n)]
@@ -49,27 +55,27 @@ class TestRequests:
 
     def test_the_media_type_is_the_providers_or_jpeg(self, httpserver: HTTPServer) -> None:
         data = [{"b64_json": encode(b"1"), "mime_type": "image/webp"}, {"b64_json": encode(b"2")}]
-        httpserver.expect_request(XAI.generations).respond_with_json({"data": data})
-        images = XAI.ask(server_of(httpserver), variants(2))
+        httpserver.expect_request(SERVER.generations).respond_with_json({"data": data})
+        images = SERVER.ask(server_of(httpserver), variants(2))
         types = [image.media_type for image in images if isinstance(image, GeneratedImage)]
         assert types == ["image/webp", "image/jpeg"]
 
     def test_resolution_and_quality_are_sent(self, httpserver: HTTPServer) -> None:
-        httpserver.expect_request(XAI.generations).respond_with_json(pictures())
-        XAI.ask(server_of(httpserver), variants(), resolution="2k", quality="low")
+        httpserver.expect_request(SERVER.generations).respond_with_json(pictures())
+        SERVER.ask(server_of(httpserver), variants(), resolution="2k", quality="low")
         body = sent_json(httpserver)
         assert (body["resolution"], body["quality"], body["aspect_ratio"]) == ("2k", "low", "1:1")
         assert "size" not in body
 
     def test_one_source_is_sent_as_json_and_keeps_its_shape(self, httpserver: HTTPServer) -> None:
-        httpserver.expect_request(XAI.edits, method="POST").respond_with_json(pictures(2))
-        images = XAI.ask(server_of(httpserver), variants(2, sources=(paint(4),)))
+        httpserver.expect_request(SERVER.edits, method="POST").respond_with_json(pictures(2))
+        images = SERVER.ask(server_of(httpserver), variants(2, sources=(paint(4),)))
         assert sent_json(httpserver) == {**ASKED, "n": 2, "prompt": PROMPT, "image": source_of(paint(4))}
         assert images[0].reported["parameters"] == {**ASKED, "n": 2}
 
     def test_several_sources_are_sent_in_order_with_a_shape(self, httpserver: HTTPServer) -> None:
-        httpserver.expect_request(XAI.edits).respond_with_json(pictures())
-        XAI.ask(server_of(httpserver), variants(sources=(paint(4), paint(5)), width=512, height=1024))
+        httpserver.expect_request(SERVER.edits).respond_with_json(pictures())
+        SERVER.ask(server_of(httpserver), variants(sources=(paint(4), paint(5)), width=512, height=1024))
         body = sent_json(httpserver)
         assert body["images"] == [source_of(paint(4)), source_of(paint(5))]
         assert body["aspect_ratio"] == "1:2"
@@ -78,7 +84,7 @@ class TestRequests:
     @pytest.mark.parametrize("wrong", [{"resolution": "4k"}, {"size": "1024x1024"}, {"response_format": "png"}])
     def test_settings_that_are_wrong_are_refused(self, wrong: dict[str, str]) -> None:
         with pytest.raises(AdapterError, match=next(iter(wrong))):
-            XAI.ask("http://127.0.0.1:9", variants(), **wrong)
+            SERVER.ask("http://127.0.0.1:9", variants(), **wrong)
 
 
 class TestModeration:
@@ -88,8 +94,8 @@ class TestModeration:
         body = pictures(3, usage={"cost_in_usd_ticks": 300})
         body["data"][0]["respect_moderation"] = True
         body["data"][1] = {"url": None, "respect_moderation": False}
-        httpserver.expect_request(XAI.generations).respond_with_json(body, headers={"x-request-id": "xai-2"})
-        first, second, third = XAI.ask(server_of(httpserver), variants(3))
+        httpserver.expect_request(SERVER.generations).respond_with_json(body, headers={"x-request-id": "xai-2"})
+        first, second, third = SERVER.ask(server_of(httpserver), variants(3))
         assert isinstance(first, GeneratedImage)
         assert isinstance(second, AdapterError)
         assert isinstance(third, GeneratedImage)
@@ -100,8 +106,8 @@ class TestModeration:
 
     def test_a_prompt_that_is_blocked_is_refused_though_the_status_is_success(self, httpserver: HTTPServer) -> None:
         body = {"data": [], "block_reason": "sexual", "usage": {"cost_in_usd_ticks": 5}}
-        httpserver.expect_request(XAI.generations).respond_with_json(body)
-        errors = XAI.ask(server_of(httpserver), variants(2))
+        httpserver.expect_request(SERVER.generations).respond_with_json(body)
+        errors = SERVER.ask(server_of(httpserver), variants(2))
         assert [(e.outcome, e.stage, e.code, e.billed) for e in errors if isinstance(e, AdapterError)] == [
             (Outcome.REFUSED, "prompt", "sexual", {"usd_tick": 2}),
             (Outcome.REFUSED, "prompt", "sexual", {"usd_tick": 3}),
@@ -113,8 +119,8 @@ class TestModeration:
             "error": "Generated image rejected by content moderation.",
             "usage": {"cost_in_usd_ticks": 201},
         }
-        httpserver.expect_request(XAI.generations).respond_with_json(body, status=400)
-        errors = XAI.ask(server_of(httpserver), variants(2))
+        httpserver.expect_request(SERVER.generations).respond_with_json(body, status=400)
+        errors = SERVER.ask(server_of(httpserver), variants(2))
         assert [(e.outcome, e.stage, e.billed) for e in errors if isinstance(e, AdapterError)] == [
             (Outcome.REFUSED, "image", {"image": 1, "usd_tick": 100}),
             (Outcome.REFUSED, "image", {"image": 1, "usd_tick": 101}),
@@ -125,9 +131,9 @@ class TestAddresses:
     """With ``response_format = "url"`` an image is fetched at once, because its address dies."""
 
     def ask(self, httpserver: HTTPServer, *urls: str) -> list[Any]:
-        httpserver.expect_request(XAI.generations).respond_with_json({"data": [{"url": url} for url in urls]})
+        httpserver.expect_request(SERVER.generations).respond_with_json({"data": [{"url": url} for url in urls]})
         server = server_of(httpserver)
-        return list(XAI.ask(server, variants(len(urls)), response_format="url", image_hosts=["localhost", "*.x.ai"]))
+        return list(SERVER.ask(server, variants(len(urls)), response_format="url", image_hosts=["localhost", "*.x.ai"]))
 
     @pytest.fixture(autouse=True)
     def _no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,3 +177,10 @@ class TestAddresses:
         (image,) = self.ask(httpserver, httpserver.url_for("/1.jpg"))
         assert image.data == paint(1)
         assert (len(sent(httpserver)), len(sent(httpserver, "GET"))) == (1, 2)
+
+
+def test_a_model_has_the_documented_capabilities() -> None:
+    able = find_capabilities("xai", {**SERVER.settings, SERVER.address: "https://images.example"})
+    assert (able.max_sources, able.masks, able.max_batch) == (3, False, 10)
+    assert not able.seeded
+    assert not able.mixes_prompts

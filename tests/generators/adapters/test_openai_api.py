@@ -1,0 +1,213 @@
+"""OpenAI's image API, of all providers that have it: which outcome each error and each malformed response has."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from generators.adapters.base import AUTHENTICATION, AdapterError, GeneratedImage, Generator, Outcome
+from tests.generators.adapters.openai_servers import (
+    OpenAIServer,
+    encode,
+    expect_no_key,
+    find_openai_servers,
+    pictures,
+    sent,
+    server_of,
+    variants,
+)
+from tests.generators.adapters.provider_servers import KEY
+
+SERVERS = find_openai_servers()
+pytestmark = pytest.mark.parametrize("provider", SERVERS, ids=lambda provider: provider.adapter)
+
+CHATTY = f"Incorrect key {KEY} provided; Bearer {KEY} it was."
+
+
+def fault(code: str = "", message: str = CHATTY, **more: Any) -> str:
+    return json.dumps({"error": {"message": message, "type": "some_error", "param": None, "code": code, **more}})
+
+
+# HTTP status, body -> outcome, code, what is billed
+ANSWERS = {
+    "400 bad request": (400, fault("invalid_value"), Outcome.INVALID, "invalid_value", {}),
+    "401": (401, fault("invalid_api_key"), Outcome.INVALID, AUTHENTICATION, {}),
+    "402": (402, fault("payment_required"), Outcome.QUOTA, "payment_required", {}),
+    "403": (403, fault("forbidden"), Outcome.INVALID, AUTHENTICATION, {}),
+    "404": (404, fault("model_not_found"), Outcome.INVALID, "model_not_found", {}),
+    "408": (408, fault(), Outcome.TIMEOUT, "", {}),
+    "429": (429, fault("rate_limit_exceeded"), Outcome.RATE_LIMITED, "rate_limit_exceeded", {}),
+    "429 quota": (429, fault("insufficient_quota"), Outcome.QUOTA, "insufficient_quota", {}),
+    "429 limit": (429, fault("billing_hard_limit_reached"), Outcome.QUOTA, "billing_hard_limit_reached", {}),
+    "400 limit": (400, fault("billing_hard_limit_reached"), Outcome.QUOTA, "billing_hard_limit_reached", {}),
+    "403 no credits": (
+        403,
+        json.dumps({"code": "forbidden", "error": "Your team does not have any credits left."}),
+        Outcome.QUOTA,
+        "forbidden",
+        {},
+    ),
+    "500": (500, fault("server_error"), Outcome.TRANSIENT, "server_error", {}),
+    "502": (502, "<html>Bad gateway</html>", Outcome.TRANSIENT, "", None),
+    "503": (503, "", Outcome.TRANSIENT, "", {}),
+    "504": (504, "<html>Timeout</html>", Outcome.TIMEOUT, "", None),
+    "an error that is a list": (500, "[1]", Outcome.TRANSIENT, "", {}),
+    "an error that is null": (400, '{"error": null}', Outcome.INVALID, "", {}),
+    "an error that is text": (400, CHATTY, Outcome.INVALID, "", {}),
+}
+
+# HTTP status, body -> stage, code
+REFUSALS = {
+    "openai": (400, fault("moderation_blocked"), "prompt", "moderation_blocked"),
+    "openai, of the prompt": (
+        400,
+        fault("moderation_blocked", moderation_details={"moderation_stage": "input", "categories": ["sexual"]}),
+        "prompt",
+        "moderation_blocked",
+    ),
+    "openai, of the image": (
+        400,
+        fault("moderation_blocked", moderation_details={"moderation_stage": "output", "categories": ["violence"]}),
+        "image",
+        "moderation_blocked",
+    ),
+    "policy": (400, fault("content_policy_violation"), "prompt", "content_policy_violation"),
+    "azure, of the prompt": (
+        400,
+        fault("contentFilter", "Your task failed as a result of our safety system."),
+        "prompt",
+        "contentFilter",
+    ),
+    "azure, of the image": (
+        400,
+        fault("contentFilter", "Generated image was filtered as a result of our safety system."),
+        "image",
+        "contentFilter",
+    ),
+    "azure, filter": (400, fault("content_filter"), "prompt", "content_filter"),
+    "azure, within": (
+        400,
+        fault("invalid_request", inner_error={"code": "ResponsibleAIPolicyViolation", "content_filter_results": {}}),
+        "prompt",
+        "ResponsibleAIPolicyViolation",
+    ),
+    "xai, of the image": (
+        400,
+        json.dumps({"code": "invalid argument", "error": "Generated image rejected by content moderation."}),
+        "image",
+        "invalid argument",
+    ),
+    "xai, of the prompt": (
+        403,
+        json.dumps({"code": "no permission", "error": f"Content violates usage guidelines. Key: {KEY}"}),
+        "prompt",
+        "no permission",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def generators(make_httpserver: HTTPServer) -> Iterator[dict[str, Generator]]:
+    """Built once, because each reads the certificates of the machine."""
+    with ExitStack() as stack:
+        yield {
+            provider.adapter: stack.enter_context(provider.connect(server_of(make_httpserver))) for provider in SERVERS
+        }
+
+
+@pytest.fixture
+def generator(generators: dict[str, Generator], provider: OpenAIServer) -> Generator:
+    return generators[provider.adapter]
+
+
+def catch(generator: Generator) -> AdapterError:
+    with pytest.raises(AdapterError) as caught:
+        generator.generate(variants())
+    expect_no_key(caught.value)
+    return caught.value
+
+
+def get_fault(generator: Generator) -> AdapterError:
+    (error,) = generator.generate(variants())
+    assert isinstance(error, AdapterError)
+    expect_no_key(error)
+    return error
+
+
+class TestErrors:
+    @pytest.mark.parametrize("name", ANSWERS)
+    def test_a_status_is_the_outcome_it_means_after_one_request(
+        self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator, name: str
+    ) -> None:
+        status, body, outcome, code, billed = ANSWERS[name]
+        httpserver.expect_request(provider.generations).respond_with_data(
+            body, status=status, content_type="application/json", headers={"x-request-id": "req_7"}
+        )
+        error = catch(generator)
+        assert (error.outcome, error.code, error.stage) == (outcome, code, "")
+        assert error.billed == billed
+        assert error.reported == {"request_id": "req_7"}
+        assert len(sent(httpserver)) == 1
+
+    def test_what_the_provider_says_is_passed_on_without_the_key(
+        self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator
+    ) -> None:
+        httpserver.expect_request(provider.generations).respond_with_data(fault("invalid_value"), status=400)
+        assert catch(generator).message == "HTTP 400: Incorrect key [key] provided; Bearer [key] it was."
+
+    @pytest.mark.parametrize("name", REFUSALS)
+    def test_a_refusal_says_what_was_refused_and_why(
+        self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator, name: str
+    ) -> None:
+        status, body, stage, code = REFUSALS[name]
+        httpserver.expect_request(provider.generations).respond_with_data(
+            body, status=status, content_type="application/json", headers={"x-request-id": "req_8"}
+        )
+        error = get_fault(generator)
+        assert (error.outcome, error.stage, error.code) == (Outcome.REFUSED, stage, code)
+        assert (error.billed, error.reported) == ({}, {"request_id": "req_8"})
+        assert len(sent(httpserver)) == 1
+
+
+class TestBodies:
+    @pytest.mark.parametrize(
+        "body",
+        ["", json.dumps(pictures())[:60], "<html>", "null", "[]", '{"data": 3}', '{"data": [null]}', '{"data": ["x"]}'],
+    )
+    def test_a_success_that_cannot_be_read_may_have_cost(
+        self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator, body: str
+    ) -> None:
+        httpserver.expect_request(provider.generations).respond_with_data(body, content_type="application/json")
+        error = catch(generator)
+        assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
+
+    @pytest.mark.parametrize("picture", [{"b64_json": "not base64!"}, {}, {"b64_json": None, "url": None}])
+    def test_an_image_that_cannot_be_read_may_have_cost(
+        self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator, picture: dict[str, Any]
+    ) -> None:
+        httpserver.expect_request(provider.generations).respond_with_json({"data": [picture]})
+        error = get_fault(generator)
+        assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
+
+    def test_bytes_that_are_no_image_are_handed_on(
+        self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator
+    ) -> None:
+        httpserver.expect_request(provider.generations).respond_with_json({"data": [{"b64_json": encode(b"words")}]})
+        (image,) = generator.generate(variants())
+        assert isinstance(image, GeneratedImage)
+        assert image.data == b"words"
+
+    def test_an_empty_success_may_have_cost(
+        self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator
+    ) -> None:
+        httpserver.expect_request(provider.generations).respond_with_json({"data": []})
+        error = get_fault(generator)
+        assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
+
+
+def test_a_model_without_a_name_is_refused(provider: OpenAIServer) -> None:
+    with pytest.raises(AdapterError, match="model"):
+        provider.build("https://images.example", model="")

@@ -1,6 +1,6 @@
-"""System checks: what would otherwise fail later. Their ids are listed in docs/settings.md and never change meaning.
+"""System checks: misconfigurations that would fail later. docs/settings.md lists their ids, whose meaning never changes.
 
-``paragone check`` reads the settings; ``paragone check --deploy`` also knocks at the broker.
+``paragone check`` reads the settings; ``paragone check --deploy`` also connects to the broker.
 """
 
 import os
@@ -26,8 +26,8 @@ def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
     if len(key) < 32:
         return [
             Error(
-                "Production runs without a secret key (of 32 characters or more).",
-                hint="Set PARAGONE_SECRET_KEY, or PARAGONE_SECRET_KEY_FILE to a file that holds it.",
+                "PARAGONE_SECRET_KEY is missing or shorter than 32 characters, and production needs it.",
+                hint="Set it, or set PARAGONE_SECRET_KEY_FILE to a file that contains it.",
                 id="arena.E001",
             )
         ]
@@ -36,14 +36,14 @@ def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_worker_hosts(**kwargs: Any) -> list[CheckMessage]:
-    """Files on one machine cannot be shared by several."""
+    """SQLite and the embedded broker are files, which other machines cannot reach."""
     if settings.WORKER_HOSTS < 2:
         return []
     errors: list[CheckMessage] = []
     if connection.vendor == "sqlite":
         errors.append(
             Error(
-                f"SQLite cannot be reached from {settings.WORKER_HOSTS} worker hosts.",
+                f"SQLite cannot be used by {settings.WORKER_HOSTS} worker hosts.",
                 hint="Set PARAGONE_DATABASE_URL to a PostgreSQL database, or PARAGONE_WORKER_HOSTS to 1.",
                 id="arena.E002",
             )
@@ -51,7 +51,7 @@ def check_worker_hosts(**kwargs: Any) -> list[CheckMessage]:
     if settings.CELERY_BROKER_URL == settings.EMBEDDED_BROKER:
         errors.append(
             Error(
-                f"The embedded broker cannot be reached from {settings.WORKER_HOSTS} worker hosts.",
+                f"The embedded broker cannot be used by {settings.WORKER_HOSTS} worker hosts.",
                 hint="Set PARAGONE_BROKER_URL to Redis or RabbitMQ, or PARAGONE_WORKER_HOSTS to 1.",
                 id="arena.E003",
             )
@@ -66,7 +66,7 @@ def check_media_writable(**kwargs: Any) -> list[CheckMessage]:
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         return [
             Error(
-                f"The media folder {folder} cannot be written.",
+                f"The media folder {folder} is not writable.",
                 hint="Make it writable for the user that runs Paragone, or set PARAGONE_MEDIA_ROOT to another folder.",
                 id="arena.E004",
             )
@@ -80,7 +80,7 @@ def check_broker(**kwargs: Any) -> list[CheckMessage]:
         return [
             Error(
                 f"The broker cannot be reached: {reason}",
-                hint="Start it, or set PARAGONE_BROKER_URL to the address it has.",
+                hint="Start it, or correct PARAGONE_BROKER_URL.",
                 id="arena.E005",
             )
         ]
@@ -92,8 +92,8 @@ def check_static_files(**kwargs: Any) -> list[CheckMessage]:
     if settings.PRODUCTION and settings.STATIC_ROOT and not (Path(settings.STATIC_ROOT) / "staticfiles.json").exists():
         return [
             Error(
-                f"The static files are not collected in {settings.STATIC_ROOT}: every page would fail.",
-                hint="Run paragone collectstatic, again after each update.",
+                f"The static files are not collected in {settings.STATIC_ROOT}, so every page would fail.",
+                hint="Run paragone collectstatic, now and after each update.",
                 id="arena.E007",
             )
         ]
@@ -105,8 +105,8 @@ def check_allowed_hosts(**kwargs: Any) -> list[CheckMessage]:
     if settings.PRODUCTION and not settings.ALLOWED_HOSTS:
         return [
             Error(
-                "Production answers to no host name.",
-                hint="Set PARAGONE_ALLOWED_HOSTS to the names of the site, separated by commas.",
+                "PARAGONE_ALLOWED_HOSTS is empty, so production refuses every request.",
+                hint="Set it to the host names of the site, separated by commas.",
                 id="arena.E006",
             )
         ]
@@ -119,11 +119,11 @@ def check_moderation(**kwargs: Any) -> list[CheckMessage]:
     for name in settings.MODERATION:
         try:
             import_string(name)
-        except ImportError as fault:
+        except ImportError as error:
             errors.append(
                 Error(
-                    f"The check of raters' prompts {name!r} cannot be imported: {fault}",
-                    hint="PARAGONE_MODERATION is a list of dotted paths of functions: see docs/settings.md.",
+                    f"The check {name!r} of raters' prompts cannot be imported: {error}",
+                    hint="Set PARAGONE_MODERATION to dotted paths of functions, separated by commas.",
                     id="arena.E008",
                 )
             )
@@ -131,15 +131,15 @@ def check_moderation(**kwargs: Any) -> list[CheckMessage]:
 
 
 def broker_fault() -> str:
-    """Why the broker cannot be reached, without its password; empty when it can."""
+    """The reason why the broker cannot be reached, without its password; empty if it can."""
     try:
         with current_app.connection_for_write(connect_timeout=2) as link:
             link.ensure_connection(max_retries=1, interval_start=0, interval_step=1, timeout=3)
-            # Transports that connect at the first use (Redis among them) say here whether they can.
+            # Some transports, Redis among them, connect only at first use.
             with link.channel() as channel:
                 if ping := getattr(getattr(channel, "client", None), "ping", None):
                     ping()
     except Exception as error:
-        # Each transport has its own exceptions, and an address that cannot be parsed raises still others.
+        # Each transport raises its own exceptions, and an invalid address raises others.
         return type(error).__name__
     return ""

@@ -134,7 +134,7 @@ def test_a_dry_run_says_what_is_missing_and_may_cost_and_draws_nothing(capsys: p
     call_command("draw_pool", board=board.slug, dry_run=True)
     out = capsys.readouterr().out
     assert f"{free.slug}: 5 images\n" in out
-    assert f"{paid.slug}: 5 images, 0.25 USD at most, 0.50 USD left in its budget" in out
-    assert f"{priceless.slug}: 5 images, and no price for today" in out
+    assert f"{paid.slug}: 5 images, $0.25 at most, $0.50 left in its budget" in out
+    assert f"{priceless.slug}: 5 images; without a price for today" in out
     assert "15 images are missing" in out
     assert not Generation.objects.exists()

@@ -1,4 +1,4 @@
-"""Have the workers draw a board's images ahead of the raters."""
+"""Draw the images of a board before raters need them."""
 
 from typing import Any
 
@@ -12,12 +12,14 @@ from generators.providers.charges import estimate_cost, spent_on
 
 
 class Command(BaseCommand):
-    help = "Dispatch every image that the board can show and that is not drawn yet; --wait shows the progress."
+    help = "Request every image that the board can show and that is not drawn yet."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--board", required=True, metavar="SLUG")
-        parser.add_argument("--dry-run", action="store_true", help="say what is missing and may cost, and draw nothing")
-        parser.add_argument("--wait", action="store_true", help="stay until all are drawn or have failed")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="print the missing images and their highest cost, and draw nothing"
+        )
+        parser.add_argument("--wait", action="store_true", help="show the progress until all are drawn or have failed")
 
     def handle(self, *args: Any, **options: Any) -> None:
         board = Board.objects.filter(slug=options["board"]).first()
@@ -28,7 +30,7 @@ class Command(BaseCommand):
             missing = count_missing(board)
             for model, n_images in missing.items():
                 self.stdout.write(describe_missing(model, n_images))
-            self.stdout.write(f"{missing.total()} images are missing. This was a dry run: nothing was asked for.")
+            self.stdout.write(f"{missing.total()} images are missing. This was a dry run: nothing was requested.")
             return
         pool = fill_pool(board)
         self.stdout.write(f"{len(pool)} images in the pool of {board.slug}.")
@@ -43,6 +45,6 @@ def describe_missing(model: ImageModel, n_images: int) -> str:
         return line
     cost = estimate_cost(model, n_images)
     if cost is None:
-        return f"{line}, and no price for today: they cannot be drawn"
-    left = "" if model.budget is None else f", {model.budget - spent_on(model):.2f} USD left in its budget"
-    return f"{line}, {cost:.2f} USD at most{left}"
+        return f"{line}; without a price for today they cannot be drawn"
+    left = "" if model.budget is None else f", ${model.budget - spent_on(model):.2f} left in its budget"
+    return f"{line}, ${cost:.2f} at most{left}"

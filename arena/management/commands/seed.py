@@ -10,7 +10,7 @@ from generators.declarations import ModelChangedError
 from generators.input_files.fixtures import UnknownFixtureError, find_fixture
 from generators.prompts.packs import PromptSetChangedError
 
-FAULTS = (
+ERRORS = (
     OSError,
     ValueError,
     UnknownFixtureError,
@@ -23,7 +23,7 @@ FAULTS = (
 
 
 class Command(BaseCommand):
-    help = "Declare models, prompt sets and boards from a TOML file. Running it again changes nothing."
+    help = "Declare the models, prompt sets and boards of a TOML file. Running it again changes nothing."
     # The checks report models that the file may correct.
     requires_system_checks = ()
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             boards = seed(find_fixture(options["file"]))
-        except FAULTS as error:
+        except ERRORS as error:
             raise CommandError(f"{options['file']}: {error}") from error
         for board in boards:
             self.stdout.write(f"{board.slug}: {board.title} ({board.image_models.count()} models)")

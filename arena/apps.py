@@ -1,3 +1,5 @@
+"""The Django app of the arena: it registers votes, checks and triggers at start."""
+
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 

@@ -1,4 +1,4 @@
-"""System checks: misconfigurations that would fail later. docs/settings.md lists their ids, whose meaning never changes.
+"""System checks: misconfigurations that would fail later. docs/settings.md lists their ids, which never change meaning.
 
 ``paragone check`` reads the settings; ``paragone check --deploy`` also connects to the broker.
 """

@@ -1,8 +1,8 @@
-"""The settings under test: the project's own, with a folder, a database and a broker of the tests.
+"""Settings of the tests: those of the project, with a folder, a database and a broker of their own.
 
-``PARAGONE_TEST_DATABASE`` is ``postgresql`` (the default where one answers) or ``sqlite``; ``PARAGONE_TEST_POSTGRES``
-is the address of a server on which the user may create databases. With ``PARAGONE_REQUIRE_SERVICES=1`` a service
-that is missing fails the run; otherwise the tests that need it are skipped.
+``PARAGONE_TEST_DATABASE`` is ``postgresql`` (the default if a server answers) or ``sqlite``; ``PARAGONE_TEST_POSTGRES``
+is the address of a server on which the user may create databases. With ``PARAGONE_REQUIRE_SERVICES=1`` a missing
+service fails the tests that need it; otherwise they are skipped.
 """
 
 import os
@@ -47,8 +47,8 @@ from arena import settings as project  # noqa: E402
 from arena.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-# A connection kept open would hinder dropping the test database.
+# An open connection would prevent dropping the test database.
 project.DATABASES["default"]["CONN_MAX_AGE"] = 0
 if "sqlite" in project.DATABASES["default"]["ENGINE"]:
-    # In a file, so that threads and processes of a test share it.
+    # A file, so that the threads and processes of a test share it.
     project.DATABASES["default"]["TEST"] = {"NAME": str(_VAR / "tests.sqlite3")}

@@ -1,4 +1,4 @@
-"""System checks: each misconfiguration that would fail later has its id and says what to do."""
+"""System checks: each misconfiguration that would fail later has an id."""
 
 import re
 import subprocess
@@ -38,7 +38,7 @@ def test_production_needs_a_secret_key(settings, key: str) -> None:
     assert ids(checks.check_secret_key()) == ["arena.E001"]
 
 
-def test_files_do_not_serve_several_worker_hosts(settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_worker_hosts_need_a_database_and_a_broker_on_the_network(settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.WORKER_HOSTS, settings.CELERY_BROKER_URL = 2, settings.EMBEDDED_BROKER
     monkeypatch.setattr(checks, "connection", SimpleNamespace(vendor="sqlite"))
     assert ids(checks.check_worker_hosts()) == ["arena.E002", "arena.E003"]
@@ -47,7 +47,7 @@ def test_files_do_not_serve_several_worker_hosts(settings, monkeypatch: pytest.M
     assert checks.check_worker_hosts() == []
 
 
-def test_a_check_of_prompts_must_exist(settings) -> None:
+def test_checks_of_prompts_must_be_importable(settings) -> None:
     assert checks.check_moderation() == []
     settings.MODERATION = [
         "arena.rater_prompts.moderation.check_words",
@@ -58,14 +58,14 @@ def test_a_check_of_prompts_must_exist(settings) -> None:
     assert ids(checks.check_moderation()) == ["arena.E008"] * 3
 
 
-def test_the_media_folder_must_be_a_folder_that_can_be_written(settings, tmp_path: Path) -> None:
+def test_the_media_folder_must_be_writable(settings, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     settings.MEDIA_ROOT = file / "media"
     assert ids(checks.check_media_writable()) == ["arena.E004"]
 
 
-def test_a_read_only_media_folder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_media_folder_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks.os, "access", lambda folder, mode: False)  # root may write anywhere
     assert ids(checks.check_media_writable()) == ["arena.E004"]
 
@@ -82,19 +82,19 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_a_broker_that_is_away_is_found_before_going_live(db: None) -> None:
+def test_an_unreachable_broker_is_an_error_of_the_deployment_check(db: None) -> None:
     found = manage("check", "--deploy", PARAGONE_BROKER_URL="redis://:hunter2@127.0.0.1:1/0")
     assert found.returncode == 1
     assert "arena.E005" in found.stderr
     assert "hunter2" not in found.stderr + found.stdout
 
 
-def test_a_broker_address_of_nonsense_is_found(db: None) -> None:
+def test_an_invalid_broker_address_is_an_error(db: None) -> None:
     assert "arena.E005" in manage("check", "--deploy", PARAGONE_BROKER_URL="carrier-pigeon://loft").stderr
 
 
 @pytest.mark.redis
-def test_a_production_that_is_set_up_passes_every_check(db: None, redis_url: str, tmp_path: Path) -> None:
+def test_a_complete_production_passes_every_check(db: None, redis_url: str, tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("k" * 60 + "0123456789\n")
     environment = child_environment(
@@ -124,14 +124,14 @@ def test_a_setting_of_the_wrong_type_names_itself(db: None) -> None:
     assert "PARAGONE_WORKER_HOSTS" in found.stderr
 
 
-def test_a_secret_file_that_is_missing_names_its_setting(db: None) -> None:
+def test_a_missing_secret_file_names_its_setting(db: None) -> None:
     found = manage("check", PARAGONE_SECRET_KEY_FILE="/nowhere/key")
     assert found.returncode != 0
     assert "PARAGONE_SECRET_KEY_FILE" in found.stderr
 
 
-def test_a_providers_key_may_stand_in_a_file(db: None, tmp_path: Path) -> None:
+def test_the_key_of_a_provider_may_be_in_a_file(db: None, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("sk-in-a-file\n")
     command = "from django.conf import settings; print(settings.PROVIDER_KEYS['openai'])"
-    told = manage("shell", "-v0", "-c", command, PARAGONE_OPENAI_KEY_FILE=str(tmp_path / "key"))
-    assert told.stdout.strip() == "sk-in-a-file"
+    printed = manage("shell", "-v0", "-c", command, PARAGONE_OPENAI_KEY_FILE=str(tmp_path / "key"))
+    assert printed.stdout.strip() == "sk-in-a-file"

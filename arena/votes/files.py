@@ -1,51 +1,64 @@
-"""Reading a file of votes: CSV, JSON lines or Parquet in, checked rows and faults out. No database.
+"""Vote files: CSV, JSON lines or Parquet with one vote per line, read into checked rows and faults.
 
-A file has the columns model_a, model_b and winner, and may have rater, prompt, time, language and category. It is
-UTF-8; the columns of a CSV file are separated by commas. A time is ISO 8601 (UTC where it names no zone) or seconds
-since 1970.
+This module does not use the database. Columns are those of VoteRow; other columns are ignored.
 
-**When are two lines the same vote?** Lines that are equal in every column are one vote written twice (a fault) when the
-file has something that tells votes apart: a time, or a rater together with a prompt. Otherwise they are separate votes.
+**When are two lines the same vote?** If a file identifies its votes, by a time or by a rater together with a prompt,
+lines that are equal in every column are one vote written twice, which is a fault. Otherwise they are separate votes.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import Any, Final, Never
+from typing import Annotated, Any, Final, Never
 
 import pandas as pd
 from django.utils.text import slugify
+from pydantic import Field
 
-from arena.votes.formats import Line, NotText, Table, UnreadableFileError, is_utf8, make_printable, read_table
 from evaluation.ratings.outcomes import WINNERS
-from generators.input_files.faults import InvalidLineError, LineFault, quote_value
+from generators.input_files.cells import Filled, Text, Time, one_of
+from generators.input_files.csv_jsonl import TEXT_READERS, Record, Table, read_table
+from generators.input_files.faults import InputFileError, InvalidLineError, LineFault, quote_value
+from generators.input_files.parquet import read_parquet
+from generators.input_files.rows import Row, check_columns, describe_columns, read_rows
 
-REQUIRED: Final = ("model_a", "model_b", "winner")
-COLUMNS: Final = (*REQUIRED, "rater", "prompt", "time", "language", "category")
-# What the columns of the database take; a test holds them equal.
-LONGEST: Final = {"model_a": 200, "model_b": 200, "rater": 200, "language": 35, "category": 50}
-LONGEST_SLUG: Final = 100
-# Outside these years a time is something else: milliseconds, a spreadsheet's day number, 20240212 read as seconds.
-YEARS: Final = range(2000, 2100)
-
-_SECONDS = re.compile(r"\d+(\.\d*)?([eE]\+?\d{1,2})?", re.ASCII)
+READERS: Final = {**TEXT_READERS, ".parquet": read_parquet}
+LONGEST_SLUG: Final = 100  # as in the database; a test holds this and the lengths of VoteRow to it
 
 
-class VoteFileError(ValueError):
-    """The file as a whole cannot be read as votes. The message says why, and what to do."""
+class VoteRow(Row):
+    """A line of a vote file. Texts are "" where there are none; a time is ISO 8601 or seconds since 1970."""
+
+    model_a: Annotated[str, Field(max_length=200), Filled]
+    model_b: Annotated[str, Field(max_length=200), Filled]
+    winner: Annotated[Text, Filled, one_of(WINNERS)]
+    rater: Annotated[str, Field(max_length=200)] = ""
+    prompt: Text = ""
+    time: Time | None = None
+    language: Annotated[str, Field(max_length=35)] = ""
+    category: Annotated[str, Field(max_length=50)] = ""
+
+
+COLUMNS: Final = VoteRow.list_columns()
+_get_values = attrgetter(*COLUMNS)
+REQUIRED: Final = tuple(name for (name,) in VoteRow.list_required())
 
 
 @dataclass(frozen=True)
 class VoteFile:
-    """What a file holds.
+    """A vote file as read.
 
-    ``rows``: one valid vote each, with ``line``, ``content`` and every name of COLUMNS: text ("" where there is none),
-    but ``time`` as datetime64[us, UTC] (NaT where there is none). ``unit``: what a line is called ("line", or "row" in
-    Parquet). ``used``: those of COLUMNS that the file has. ``unused``: its columns that nobody read. ``left_out``: the
-    number of lines that were not asked for.
+    Attributes:
+        rows: The valid votes, in the order of the file. Columns ``line``, ``content`` and those of COLUMNS, as text;
+            ``time`` is datetime64[us, UTC], NaT where there is none.
+        faults: The invalid lines.
+        unit: The word for a line: "row" in a Parquet file.
+        used: The names in COLUMNS that the file has.
+        unused: The file's columns that were not read.
+        n_filtered: The number of lines that ``only`` excluded.
     """
 
     rows: pd.DataFrame
@@ -53,195 +66,156 @@ class VoteFile:
     unit: str
     used: tuple[str, ...]
     unused: tuple[str, ...]
-    left_out: int
+    n_filtered: int
 
     @property
-    def tells_votes_apart(self) -> bool:
-        return _tells_votes_apart(self.used)
+    def identifies_votes(self) -> bool:
+        """Whether equal lines are the same vote."""
+        return _identifies_votes(self.used)
 
 
 def read_vote_file(
     file: Path, *, columns: Mapping[str, str] | None = None, only: Mapping[str, str] | None = None
 ) -> VoteFile:
-    """Read and check ``file``.
+    """Read and check a vote file.
 
-    ``columns``: the file's own name for one of COLUMNS. ``only``: take those lines alone whose columns have these
-    values, compared as text as the file has them (true in JSON, True in Parquet); a line that is not taken is not
-    checked. Raises VoteFileError, and nothing else.
+    Args:
+        file: A file that ends in one of READERS.
+        columns: The file's own name for a column of COLUMNS.
+        only: The value that a line must have in a column of the file to be read. Values are compared as text, as the
+            file writes them (true in JSON, True in Parquet).
+
+    Raises:
+        InputFileError: The file is not a vote file, or has no line that ``only`` asks for.
     """
     columns, only = columns or {}, only or {}
-    try:
-        table = read_table(file.read_bytes(), file.suffix)
-    except OSError as error:
-        raise VoteFileError(f"{file} cannot be read: {error.strerror}.") from error
-    except UnreadableFileError as error:
-        raise VoteFileError(f"{file.name}: {error}") from error
+    table = read_table(file, READERS)
     sources = _match_columns(table.columns, columns, only)
-    rows, faults, left_out = _check_lines(table, sources, only)
-    if not rows and not faults:
-        raise VoteFileError(_say_why_empty(left_out, only))
+    renamed = None if all(name == theirs for name, theirs in sources.items()) else sources
+    filtered: list[Record] = []
+    check = _VoteCheck(table, sources)
+    votes, faults = read_rows(_select_records(table, only, filtered), VoteRow, check.accept, renamed)
+    if not votes and not faults:
+        raise InputFileError(_explain_empty(filtered, only))
     return VoteFile(
-        rows=_as_frame(rows),
+        rows=_build_frame(votes),
         faults=tuple(faults),
         unit=table.unit,
         used=tuple(sources),
         unused=tuple(name for name in table.columns if name not in {*sources.values(), *only}),
-        left_out=len(left_out),
+        n_filtered=len(filtered),
     )
 
 
 @lru_cache(maxsize=4096)
 def model_slug(name: str) -> str:
-    """The slug under which a model of this name is stored."""
+    """The slug of the model that a file calls ``name``."""
     return slugify(name)
 
 
 def _match_columns(present: Sequence[str], renamed: Mapping[str, str], only: Mapping[str, str]) -> dict[str, str]:
-    """Name in COLUMNS -> the file's own name, for those that it has."""
+    """The file's name of each column in COLUMNS that it has."""
     if unknown := [name for name in renamed if name not in COLUMNS]:
-        raise VoteFileError(f"Nothing reads a column {quote_value(unknown[0])}; known are {', '.join(COLUMNS)}.")
+        raise InputFileError(f"Votes have no column {quote_value(unknown[0])}; known are {', '.join(COLUMNS)}.")
     sources = {name: renamed.get(name, name) for name in COLUMNS}
     if not present:
-        return sources  # of JSON lines none of which can be read: their faults say more than a missing column
-    found = "Its columns are " + ", ".join(quote_value(name) for name in present)
+        return sources
     if absent := [name for name in (*renamed.values(), *only) if name not in present]:
-        raise VoteFileError(f"The file has no column {quote_value(absent[0])}. {found}.")
-    if missing := [sources[name] for name in REQUIRED if sources[name] not in present]:
-        raise VoteFileError(
-            f"The file has no column {' and no column '.join(missing)}. {found} (in CSV, separated by commas). "
-            "If a column has another name, say so with --column WANTED=THEIRS."
-        )
+        raise InputFileError(f"The file has no column {quote_value(absent[0])}. {describe_columns(present)}")
+    check_columns(
+        present,
+        [(sources[name],) for name in REQUIRED],
+        " If a column has another name, give it with --column WANTED=THEIRS.",
+    )
     return {name: theirs for name, theirs in sources.items() if theirs in present}
 
 
-def _check_lines(
-    table: Table, sources: Mapping[str, str], only: Mapping[str, str]
-) -> tuple[list[dict[str, Any]], list[LineFault], list[Line]]:
-    """Rows, faults, and the lines that were not asked for."""
-    check = _LineCheck(table.unit, sources, [name for name in table.columns if name != sources.get("time")])
-    rows: list[dict[str, Any]] = []
-    faults: list[LineFault] = []
-    left_out: list[Line] = []
-    for line in table.lines:
-        if not line.fault and any(line.cells.get(name, "") != value for name, value in only.items()):
-            left_out.append(line)
-            continue
-        try:
-            rows.append(check.as_row(line))
-        except InvalidLineError as fault:
-            faults.append(LineFault(line.number, str(fault), make_printable(line.content)))
-    return rows, faults, left_out
+def _select_records(table: Table, only: Mapping[str, str], filtered: list[Record]) -> Iterator[Record]:
+    """The records that ``only`` asks for; the others are added to ``filtered``. An unreadable line is not filtered."""
+    for record in table.records:
+        if only and not record.fault and any(_write_cell(record, name) != value for name, value in only.items()):
+            filtered.append(record)
+        else:
+            yield record
 
 
-def _say_why_empty(left_out: Sequence[Line], only: Mapping[str, str]) -> str:
-    if not left_out:
+def _write_cell(record: Record, name: str) -> str:
+    cell = record.cells.get(name, "")
+    return cell if isinstance(cell, str) else json.dumps(cell, default=str)
+
+
+def _explain_empty(filtered: Sequence[Record], only: Mapping[str, str]) -> str:
+    if not filtered:
         return "The file names columns, but has no votes."
     wanted = " and ".join(f"{name}={value}" for name, value in only.items())
-    values = sorted({f"{name}={quote_value(line.cells.get(name, ''))}" for line in left_out for name in only})
+    values = sorted({f"{name}={quote_value(_write_cell(record, name))}" for record in filtered for name in only})
     there = ", ".join(values[:10]) + (f" and {len(values) - 10} more" if len(values) > 10 else "")
-    return f"No line has {wanted}. There are {there}; they are compared as text, letter by letter."
+    return f"No line has {wanted}. The file has {there}; values are compared as text, case included."
 
 
-def _as_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    texts = ("content", *(name for name in COLUMNS if name != "time"))
-    frame = pd.DataFrame({name: [row[name] for row in rows] for name in texts}, dtype="str")
-    frame["line"] = pd.Series([row["line"] for row in rows], dtype="int64")
-    frame["time"] = pd.Series([row["time"] for row in rows], dtype="datetime64[us, UTC]")
-    return frame
+def _build_frame(votes: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    dtypes = dict.fromkeys(("line", "content", *COLUMNS), "str") | {"line": "int64", "time": "datetime64[us, UTC]"}
+    values = zip(*votes, strict=True) if votes else ((),) * len(dtypes)
+    return pd.DataFrame(
+        {name: pd.Series(column, dtype=dtypes[name]) for name, column in zip(dtypes, values, strict=True)}
+    )
 
 
-# What a line has to be
+class _VoteCheck:
+    """The rules that compare a vote with the lines before it, and its two models with each other."""
 
-
-class _LineCheck:
-    """The rules for a line, and what is known of the lines before it."""
-
-    def __init__(self, unit: str, sources: Mapping[str, str], compared: Sequence[str]) -> None:
-        self._unit = unit
-        self._sources = sources
-        self._compared = compared
+    def __init__(self, table: Table, sources: Mapping[str, str]) -> None:
+        self._unit = table.unit
+        self._identified = _identifies_votes(sources)
+        self._timed = "time" in sources
+        # Times are compared as instants, everything else as text.
+        self._compared = [name for name in table.columns if name != sources.get("time")]
+        # Of a file without columns, no line is valid.
+        self._get_compared = itemgetter(*(self._compared or COLUMNS))
         self._names: dict[str, tuple[str, int]] = {}
         self._votes: dict[tuple[object, ...], int] = {}
 
-    def as_row(self, line: Line) -> dict[str, Any]:
-        """The line as a row of VoteFile. Raises InvalidLineError."""
-        if line.fault:
-            _fail(line.fault)
-        row: dict[str, Any] = dict.fromkeys(COLUMNS, "") | {"line": line.number, "content": line.content}
-        row |= {name: line.cells.get(theirs, "") for name, theirs in self._sources.items()}
-        _check_text(line.content, *(row[name] for name in self._sources))
-        self._check_cells(row)
-        row["time"] = _parse_time(row["time"]) if "time" in self._sources else None
-        self._check_models(row["model_a"], row["model_b"])
-        self._check_repetition(line, row["time"])
-        for name in (row["model_a"], row["model_b"]):
-            self._names.setdefault(model_slug(name), (name, line.number))
-        return row
+    def accept(self, record: Record, row: VoteRow) -> tuple[Any, ...]:
+        """The values of a row of the vote file's frame."""
+        if self._timed and row.time is None:
+            _fail("time is missing")
+        if self._identified and not self._timed and not (row.rater.strip() and row.prompt.strip()):
+            _fail("rater or prompt is empty; in a file without times, every vote needs both")
+        self._check_models(row)
+        if self._identified:
+            self._check_repetition(record, row)
+        for name in (row.model_a, row.model_b):
+            self._names.setdefault(model_slug(name), (name, record.line))
+        return (record.line, record.content, *_get_values(row))
 
-    def _check_cells(self, row: Mapping[str, Any]) -> None:
-        for name in self._sources:
-            if isinstance(row[name], NotText):
-                _fail(f"{name} is {quote_value(row[name])}; wanted text")
-            if name in LONGEST and len(row[name]) > LONGEST[name]:
-                _fail(f"{name} has {len(row[name])} characters; at most {LONGEST[name]} can be stored")
-        for name in REQUIRED:
-            if not row[name].strip():
-                _fail(f"{name} is empty")
-        if row["winner"] not in WINNERS:
-            _fail(f"the winner {quote_value(row['winner'])} is unknown; known are {', '.join(WINNERS)}")
-        if "time" not in self._sources and _tells_votes_apart(self._sources):
-            for name in ("rater", "prompt"):
-                if not row[name].strip():
-                    _fail(f"{name} is empty: where there is no time, every vote needs a rater and a prompt")
-
-    def _check_models(self, *names: str) -> None:
-        if names[0] == names[1]:
-            _fail(f"the model {quote_value(names[0])} meets itself")
-        for name in names:
+    def _check_models(self, row: VoteRow) -> None:
+        if row.model_a == row.model_b:
+            _fail(f"model_a and model_b are both {quote_value(row.model_a)}")
+        for name in (row.model_a, row.model_b):
             slug = model_slug(name)
             if not slug:
-                _fail(f"the name {quote_value(name)} has none of a-z and 0-9, of which a model's address is made")
+                _fail(f"the name {quote_value(name)} has no letter a-z and no digit, of which the model's slug is made")
             if len(slug) > LONGEST_SLUG:
-                _fail(
-                    f"the address {quote_value(slug)} has {len(slug)} characters; at most {LONGEST_SLUG} can be stored"
-                )
-            other, number = self._names.get(slug, (name, 0))
+                _fail(f"the slug {quote_value(slug)} has {len(slug)} characters; at most {LONGEST_SLUG} are allowed")
+            other, line = self._names.get(slug, (name, 0))
             if other != name:
-                _fail(
-                    f"{quote_value(name)} and {quote_value(other)} ({self._unit} {number}) would both be the model {slug}"
-                )
-        if model_slug(names[0]) == model_slug(names[1]):
-            _fail(f"{quote_value(names[0])} and {quote_value(names[1])} would both be the model {model_slug(names[0])}")
+                names = f"{quote_value(name)} and {quote_value(other)} ({self._unit} {line})"
+                _fail(f"{names} would both be the model {slug}")
+        if model_slug(row.model_a) == model_slug(row.model_b):
+            names = f"{quote_value(row.model_a)} and {quote_value(row.model_b)}"
+            _fail(f"{names} would both be the model {model_slug(row.model_a)}")
 
-    def _check_repetition(self, line: Line, when: datetime | None) -> None:
-        if not _tells_votes_apart(self._sources):
-            return
-        everything = (when, *(line.cells.get(name, "") for name in self._compared))
-        earlier = self._votes.setdefault(everything, line.number)
-        if earlier != line.number:
+    def _check_repetition(self, record: Record, row: VoteRow) -> None:
+        try:
+            earlier = self._votes.setdefault((row.time, self._get_compared(record.cells)), record.line)
+        except (KeyError, TypeError):  # in JSON lines, a cell may be missing, or be a list
+            texts = tuple(_write_cell(record, name) for name in self._compared)
+            earlier = self._votes.setdefault((row.time, texts), record.line)
+        if earlier != record.line:
             _fail(f"the same vote as {self._unit} {earlier}: equal in every column")
 
 
-def _parse_time(text: str) -> datetime:
-    wanted = "wanted ISO 8601 (2024-02-12T09:30:00Z) or seconds since 1970"
-    try:
-        when = datetime.fromtimestamp(float(text), UTC) if _SECONDS.fullmatch(text) else datetime.fromisoformat(text)
-    except (ValueError, OverflowError, OSError):
-        _fail(f"time is {quote_value(text)}; {wanted}")
-    if when.year not in YEARS:
-        _fail(f"time is {quote_value(text)}, in the year {when.year}; {wanted}, in {YEARS[0]} to {YEARS[-1]}")
-    return when.replace(tzinfo=when.tzinfo or UTC).astimezone(UTC)
-
-
-def _check_text(*texts: str) -> None:
-    for text in texts:
-        if "\0" in text:
-            _fail("it has a NUL character, which cannot be stored")
-        if not is_utf8(text):
-            _fail("it is not UTF-8; save the file as UTF-8")
-
-
-def _tells_votes_apart(used: Iterable[str]) -> bool:
+def _identifies_votes(used: Iterable[str]) -> bool:
     return "time" in used or {"rater", "prompt"} <= set(used)
 
 

@@ -22,7 +22,6 @@ from tqdm import tqdm
 
 from arena.models import Board, Origin, Rater, Vote
 from arena.votes.files import VoteFile, model_slug
-from arena.votes.formats import make_printable
 from generators.input_files.faults import LineFault, describe_faults, quote_value
 from generators.models import ImageModel, Prompt, PromptSet
 
@@ -71,7 +70,7 @@ def import_votes(
     With any fault nothing is imported, unless ``keep_valid``: then the valid lines are. Raises VoteImportError.
     """
     board, board_is_new = _open_board(board_slug, title, task)
-    if not votes.tells_votes_apart and board.votes.exists():
+    if not votes.identifies_votes and board.votes.exists():
         raise VoteImportError(
             f"The board {board_slug} has votes, and nothing in this file tells whether they are the same ones. Give "
             "the file a column time, or the columns rater and prompt; or use another board."
@@ -218,12 +217,12 @@ def _open_prompts(board: Board, rows: pd.DataFrame) -> Mapping[str, int]:
 def _part_known(board: Board, rows: Sequence[_Row], votes: VoteFile) -> tuple[list[_Row], tuple[LineFault, ...]]:
     """(rows that are not on the board yet, all faults in the order of the file)."""
     timed = "time" in votes.used
-    known = set(_identify_votes(board, rows, timed)) if votes.tells_votes_apart else set()
+    known = set(_identify_votes(board, rows, timed)) if votes.identifies_votes else set()
     fresh: list[_Row] = []
     faults = list(votes.faults)
     for row in rows:
         if (row.model_a, row.model_b, row.winner, row.rater, row.prompt, row.time if timed else None) in known:
-            faults.append(LineFault(row.line, "already on the board", make_printable(row.content)))
+            faults.append(LineFault(row.line, "already on the board", row.content))
         else:
             fresh.append(row)
     return fresh, tuple(sorted(faults, key=lambda fault: fault.line))

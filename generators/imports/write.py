@@ -69,12 +69,12 @@ def plan_import(
     prompts = _NewPrompts(prompt_set) if declare else _KnownPrompts(prompt_set)
     models = _Models(make_models)
     faults = list(manifest.faults)
-    lines: list[_Line] = []
-    for entry in manifest.entries:
+    lines: list[_MatchedLine] = []
+    for number, content, entry in manifest.lines:
         try:
-            lines.append(_Line(entry, models.find(entry), prompts.find(entry)))
-        except InvalidLineError as fault:
-            faults.append(LineFault(entry.line, str(fault), entry.content))
+            lines.append(_MatchedLine(number, content, entry, models.find(entry), prompts.find(entry)))
+        except InvalidLineError as error:
+            faults.append(LineFault(number, str(error), content))
     variants = _find_variants(prompts.prompt_set, lines)
     rows: dict[int, Generation] = {}
     n_known = 0
@@ -82,13 +82,13 @@ def plan_import(
     for line in tqdm(lines, desc="reading", unit="image", disable=None, dynamic_ncols=True):
         try:
             row = _plan_row(line, variants[line.subject], manifest, store)
-        except InvalidLineError as fault:
-            faults.append(LineFault(line.entry.line, str(fault), line.entry.content))
+        except InvalidLineError as error:
+            faults.append(LineFault(line.number, str(error), line.content))
             continue
         if row is None:
             n_known += 1
         else:
-            rows[line.entry.line] = row
+            rows[line.number] = row
     faults.sort(key=lambda fault: fault.line)
     return ImportPlan(prompts.prompt_set, prompts.new, rows, n_known, tuple(faults))
 
@@ -148,7 +148,9 @@ def _find_shared(rows: Mapping[int, Generation]) -> list[int]:
 # What a line is about
 
 
-class _Line(NamedTuple):
+class _MatchedLine(NamedTuple):
+    number: int
+    content: str
     entry: Entry
     model: ImageModel
     prompt: Prompt
@@ -286,19 +288,19 @@ class _Variants:
     reserved: set[int] = field(default_factory=set)
     next: int = 0
 
-    def take_seed(self, entry: Entry) -> int:
-        seed = entry.seed
+    def take_seed(self, line: _MatchedLine) -> int:
+        seed = line.entry.seed
         if seed is None:
             while self.next in self.holders or self.next in self.reserved:
                 self.next += 1
             seed = self.next
         elif holder := self.holders.get(seed):
             _fail(f"the seed {seed} of this model and prompt is taken by another outcome, of {holder}")
-        self.holders[seed] = f"line {entry.line}"
+        self.holders[seed] = f"line {line.number}"
         return seed
 
 
-def _find_variants(prompt_set: PromptSet, lines: Sequence[_Line]) -> dict[tuple[str, str], _Variants]:
+def _find_variants(prompt_set: PromptSet, lines: Sequence[_MatchedLine]) -> dict[tuple[str, str], _Variants]:
     """By subject: what the database has, and the seeds that lines give."""
     variants: dict[tuple[str, str], _Variants] = defaultdict(_Variants)
     there = Generation.objects.filter(
@@ -319,7 +321,7 @@ def _find_variants(prompt_set: PromptSet, lines: Sequence[_Line]) -> dict[tuple[
     return variants
 
 
-def _plan_row(line: _Line, variants: _Variants, manifest: Manifest, store: bool) -> Generation | None:
+def _plan_row(line: _MatchedLine, variants: _Variants, manifest: Manifest, store: bool) -> Generation | None:
     """The generation that a line comes to, unsaved; None where it brings nothing new."""
     outcome = (
         _read_refusal(line.entry, variants) if line.entry.refused else _read_image(line, variants, manifest, store)
@@ -327,17 +329,18 @@ def _plan_row(line: _Line, variants: _Variants, manifest: Manifest, store: bool)
     if outcome is None:
         return None
     entry, now = line.entry, timezone.now()
-    seed = variants.take_seed(entry)
+    seed = variants.take_seed(line)
     if entry.refused:
         variants.refusals.add(seed)
     else:
         variants.images.add(outcome["original"])
-    told = {name: getattr(entry, name) for name in ("parameters", "created_at", "source", "file")}
+    created_at = entry.created_at.isoformat() if entry.created_at else ""
+    reported = {"parameters": entry.parameters, "created_at": created_at, "source": entry.source, "file": entry.file}
     return Generation(
         model=line.model,
         prompt=line.prompt,
         seed=seed,
-        reported={name: value for name, value in told.items() if value},
+        reported={name: value for name, value in reported.items() if value},
         imported_from=manifest.file.name,
         due_at=now,
         finished_at=now,
@@ -354,7 +357,7 @@ def _read_refusal(entry: Entry, variants: _Variants) -> dict[str, Any] | None:
     return {"status": status, "reason": reason, "stage": entry.refusal_stage, "width": 0, "height": 0}
 
 
-def _read_image(line: _Line, variants: _Variants, manifest: Manifest, store: bool) -> dict[str, Any] | None:
+def _read_image(line: _MatchedLine, variants: _Variants, manifest: Manifest, store: bool) -> dict[str, Any] | None:
     entry = line.entry
     data = read_beside(manifest.file, entry.file)
     digest = hashlib.sha256(data).hexdigest()

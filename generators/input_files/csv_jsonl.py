@@ -1,31 +1,211 @@
-"""Files of lines that people write: CSV rows and JSON objects, each with the line on which it starts."""
+"""Records of CSV, tab-separated and JSON lines files, each with the number of its first line.
+
+Files are UTF-8, with or without a byte order mark. Invalid bytes, ragged rows and broken JSON are faults of their
+record; only what concerns the whole file raises InputFileError. Blank lines and rows of empty cells, as spreadsheets
+write them at the end, are skipped.
+"""
 
 import csv
-from collections.abc import Iterator, Sequence
-from typing import Any
+import io
+import json
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Never
 
-from generators.input_files.faults import quote_value
+from generators.input_files.faults import InputFileError, is_utf8, quote_value
 
 
-def walk_csv(physical: Sequence[str]) -> Iterator[tuple[int, str, list[str] | str]]:
-    """(first line, content, fields or what is wrong) of each row. A quoted field may hold line breaks."""
-    reader = csv.reader(physical, strict=True)
+class Record(NamedTuple):
+    """A line of a table: its first line number, its text, and its cells by column, or the reason why it has none.
+
+    A cell is text, or in JSON lines a list or an object.
+    """
+
+    line: int
+    content: str
+    cells: Mapping[str, Any] = MappingProxyType({})
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file's columns and records. ``unit`` is the word for a record; ``records`` can be read once."""
+
+    unit: str
+    columns: Sequence[str]
+    records: Iterable[Record]
+
+
+class JsonNumber(str):
+    """A JSON number with the digits as written: 7.10 stays 7.10."""
+
+    __slots__ = ()
+
+
+TableReader = Callable[[bytes], Table]
+
+
+def read_table(file: Path, readers: Mapping[str, TableReader], *, max_bytes: int | None = None) -> Table:
+    """Read a file with the reader for its suffix.
+
+    Raises:
+        InputFileError: The file cannot be opened, is too large or empty, or is not in the format of its suffix.
+    """
+    suffix = file.suffix.lower()
+    if suffix not in readers:
+        advice = " Unpack it and name the file inside." if suffix == ".zip" else ""
+        raise InputFileError(f"{file.name} ends in {quote_value(suffix)}; wanted {' or '.join(readers)}.{advice}")
+    try:
+        with file.open("rb") as stream:
+            content = stream.read() if max_bytes is None else stream.read(max_bytes + 1)
+    except OSError as error:
+        raise InputFileError(f"{file} cannot be read: {error.strerror}.") from error
+    if max_bytes is not None and len(content) > max_bytes:
+        raise InputFileError(f"The file has more than {max_bytes >> 20} MiB. Split it.")
+    if not content.removeprefix(BOM_UTF8).strip():
+        raise InputFileError("The file is empty.")
+    table = readers[suffix](content)
+    if twice := [name for i, name in enumerate(table.columns) if name in table.columns[:i]]:
+        raise InputFileError(f"The file has two columns {quote_value(twice[0])}. Rename one of them.")
+    return table
+
+
+def _decode(content: bytes) -> str:
+    """The text; invalid bytes become surrogates, so that only the lines with such bytes are at fault."""
+    if content[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) or b"\0" in content[:2]:
+        raise InputFileError('The file is UTF-16. Save it as UTF-8 (in Excel: "CSV UTF-8").')
+    return content.removeprefix(BOM_UTF8).decode(errors="surrogateescape")
+
+
+def find_text_fault(text: str) -> str:
+    """Why the database cannot store the text, or "" if it can."""
+    if "\0" in text:
+        return "it has a NUL character, which cannot be stored"
+    return "" if is_utf8(text) else "it is not UTF-8; save the file as UTF-8"
+
+
+# CSV and tab-separated text
+
+SEPARATORS: Final = {",": "commas", ";": "semicolons, as Excel writes CSV in some countries", "\t": "tabs"}
+
+
+def read_csv(content: bytes) -> Table:
+    """A table of comma-separated values; a quoted cell may hold line breaks."""
+    return _read_delimited(content, ",", csv.QUOTE_MINIMAL)
+
+
+def read_tsv(content: bytes) -> Table:
+    """A table of tab-separated values, in which quotation marks are ordinary characters."""
+    return _read_delimited(content, "\t", csv.QUOTE_NONE)
+
+
+def _read_delimited(content: bytes, separator: str, quoting: Any) -> Table:
+    physical = list(io.StringIO(_decode(content), newline=""))
+    rows = _walk_rows(physical, csv.reader(physical, delimiter=separator, quoting=quoting, strict=True))
+    _, text, names = next(rows, (1, "", "it is empty"))
+    if fault := names if isinstance(names, str) else find_text_fault(text):
+        raise InputFileError(f"The first line, which names the columns, cannot be read: {fault}.")
+    for other, description in SEPARATORS.items():
+        if len(names) == 1 and other != separator and other in text:
+            raise InputFileError(f"The columns are separated by {description}; wanted {SEPARATORS[separator]}.")
+    columns = [name or f"column {number}" for number, name in enumerate(names, start=1)]
+    return Table("line", columns, _name_cells(columns, rows))
+
+
+def _walk_rows(physical: Sequence[str], reader: Any) -> Iterator[tuple[int, str, list[str] | str]]:
+    """(first line, text, cells or fault) of each row that has a cell."""
     while True:
         start = reader.line_num
-        fields: list[str] | str
+        cells: list[str] | str
         try:
-            fields = next(reader)
+            cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            fields = f"it is not CSV: {error} (is a quotation mark left open, or not doubled inside a field?)"
-        if fields:
-            yield start + 1, "".join(physical[start : reader.line_num]).rstrip("\r\n"), fields
+            cells = f"it is not CSV: {error} (is a quotation mark not closed, or not doubled inside a cell?)"
+        if any(map(str.strip, cells)):
+            yield start + 1, "".join(physical[start : reader.line_num]).rstrip("\r\n"), cells
 
 
-def read_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object (``object_pairs_hook``). ValueError for a name that stands twice: one value would be lost."""
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        raise ValueError(f"{quote_value(max(names, key=names.count))} is there twice")
-    return dict(pairs)
+def _name_cells(columns: Sequence[str], rows: Iterable[tuple[int, str, list[str] | str]]) -> Iterator[Record]:
+    for line, content, cells in rows:
+        if isinstance(cells, str):
+            yield Record(line, content, fault=cells)
+        elif len(cells) != len(columns):
+            yield Record(line, content, fault=f"it has {len(cells)} cells; the first line has {len(columns)}")
+        else:
+            yield Record(line, content, dict(zip(columns, cells, strict=True)))
+
+
+# JSON lines
+
+
+def read_json_lines(content: bytes) -> Table:
+    """A table with a JSON object per line. Numbers become JsonNumber, true and false their words, null is empty."""
+    records = []
+    columns: dict[str, None] = {}
+    for number, text in enumerate(_decode(content).split("\n"), start=1):
+        if text and not text.isspace():
+            record = _read_object(number, text.strip("\r"))
+            if not record.cells or any(record.cells.values()):
+                records.append(record)
+            if not record.cells.keys() <= columns.keys():
+                columns |= dict.fromkeys(record.cells)
+    return Table("line", list(columns), records)
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text, its numbers as JsonNumber.
+
+    Raises:
+        ValueError: The text is not JSON, is nested too deeply, or an object in it names a key twice.
+    """
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{error.msg.removesuffix(' at')} at character {error.pos + 1}") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _read_object(line: int, content: str) -> Record:
+    try:
+        value = parse_json(content)
+    except ValueError as error:
+        return Record(line, content, fault=f"it is not JSON: {error}")
+    if not isinstance(value, dict):
+        return Record(line, content, fault="it is not a JSON object; wanted one object per line")
+    for name, cell in value.items():
+        if cell is None or isinstance(cell, bool):
+            value[name] = _WORDS[cell]
+    return Record(line, content, value)
+
+
+_WORDS: Final = {None: "", True: "true", False: "false"}
+
+
+def _refuse_constant(constant: str) -> Never:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _read_pairs(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """The object. ValueError for a key that is there twice: one of its values would be lost."""
+    cells = dict(pairs)
+    if len(cells) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {quote_value(max(names, key=names.count))} is there twice")
+    return cells
+
+
+_DECODER: Final = json.JSONDecoder(
+    parse_int=JsonNumber, parse_float=JsonNumber, parse_constant=_refuse_constant, object_pairs_hook=_read_pairs
+)
+
+TEXT_READERS: Final[Mapping[str, TableReader]] = {
+    ".csv": read_csv,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+}

@@ -1,11 +1,16 @@
-"""What is wrong with single lines of a file that somebody wants to import."""
+"""Faults of imported files: a line that cannot be imported, with its reason, and the errors of files and lines."""
 
 import csv
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 NAMED = 10
+
+
+class InputFileError(Exception):
+    """The file as a whole cannot be read. The message says why, and what to do."""
 
 
 class InvalidLineError(Exception):
@@ -14,7 +19,7 @@ class InvalidLineError(Exception):
 
 @dataclass(frozen=True)
 class LineFault:
-    """A line that cannot be imported. ``line`` is the one on which it starts, ``content`` what stands there."""
+    """A line that cannot be imported: its first line number, counted from 1, the reason, and its text."""
 
     line: int
     reason: str
@@ -22,23 +27,42 @@ class LineFault:
 
 
 def describe_faults(faults: Sequence[LineFault], unit: str = "line") -> str:
-    """The first ten, a line each, and how many there are in all."""
+    """The number of faults, then the first ten, one per line."""
     named = [f"  {unit} {fault.line}: {fault.reason}" for fault in faults[:NAMED]]
     more = len(faults) - len(named)
     rest = [f"  ... and {more:,} more"] if more else []
-    count = f"1 {unit} is at fault" if len(faults) == 1 else f"{len(faults):,} {unit}s are at fault"
+    count = f"1 {unit} is invalid" if len(faults) == 1 else f"{len(faults):,} {unit}s are invalid"
     return "\n".join([f"{count}:", *named, *rest])
 
 
 def write_faults(file: Path, faults: Sequence[LineFault]) -> None:
-    """A CSV file of the lines at fault, each with its reason."""
+    """Write the invalid lines to a CSV file, each with its number and reason."""
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["line", "reason", "content"])
         writer.writerows((fault.line, fault.reason, fault.content) for fault in faults)
 
 
-def quote_value(text: object) -> str:
-    """For a message: what would not print is escaped, and what is long is cut."""
-    text = str(text)
+def quote_value(value: object) -> str:
+    """A value as messages show it: quoted, with unprintable characters escaped, cut after 60 characters.
+
+    Lists and objects are written as JSON.
+    """
+    text = json.dumps(value, default=str) if isinstance(value, list | dict) else str(value)
     return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def is_utf8(text: str) -> bool:
+    """Whether the text can be encoded: it has no half of a surrogate pair, which also stands for an invalid byte."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def make_printable(text: str) -> str:
+    """The text with invalid bytes written as ``\\xff``."""
+    return text if is_utf8(text) else text.encode(errors="surrogateescape").decode(errors="backslashreplace")

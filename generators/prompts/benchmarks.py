@@ -5,27 +5,23 @@ Each format is a class whose fields are what is read of a row; other columns are
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from generators.input_files.csv_jsonl import read_object
-from generators.input_files.faults import InvalidLineError, LineFault, describe_faults, quote_value
+from generators.input_files.csv_jsonl import TEXT_READERS, Record, read_table, read_tsv
+from generators.input_files.faults import InputFileError, InvalidLineError, describe_faults, quote_value
+from generators.input_files.rows import Row, check_columns, read_rows
 from generators.prompts.packs import PromptDeclaration, PromptSetDeclaration
 
 IDEOGRAPH: Final = re.compile("[\u3400-\u9fff]")
 
 
-class PromptFileError(Exception):
-    """The file cannot be imported; nothing of it is. The message says why, and names lines."""
+class BenchmarkRow(Row):
+    """A row of a benchmark's file, and where the benchmark comes from."""
 
-
-class Row(BaseModel):
-    """A row of a benchmark's file. The class says where the benchmark comes from."""
-
-    model_config = ConfigDict(frozen=True)
     title: ClassVar[str]
     source: ClassVar[str]
     license: ClassVar[str]
@@ -35,7 +31,7 @@ class Row(BaseModel):
         raise NotImplementedError
 
 
-class PartiRow(Row):
+class PartiRow(BenchmarkRow):
     """PartiPrompts (Yu et al. 2022, "Scaling autoregressive models for content-rich text-to-image generation")."""
 
     title = "PartiPrompts"
@@ -61,7 +57,7 @@ class GenEvalThing(BaseModel):
     position: tuple[Literal["left of", "right of", "above", "below"], int] | None = None
 
 
-class GenEvalRow(Row):
+class GenEvalRow(BenchmarkRow):
     """GenEval (Ghosh et al. 2023, "GenEval: an object-focused framework for evaluating text-to-image alignment").
 
     What is included is there at least ``count`` times. Only with an exclusion of one more is the count exact, and only
@@ -109,7 +105,7 @@ class GenEvalRow(Row):
         return check
 
 
-class DpgRow(Row):
+class DpgRow(BenchmarkRow):
     """DPG-Bench (Hu et al. 2024, "ELLA: equip diffusion models with LLM for enhanced semantic alignment")."""
 
     title = "DPG-Bench"
@@ -123,7 +119,7 @@ class DpgRow(Row):
         return {"key": self.item_id, "text": self.prompt, "category": "dense", "language": "en"}
 
 
-class LongTextRow(Row):
+class LongTextRow(BenchmarkRow):
     """LongText-Bench (Geng et al. 2025, "X-Omni"). Its files say no language; Chinese prompts are known by script."""
 
     title = "LongText-Bench"
@@ -147,7 +143,7 @@ class LongTextRow(Row):
         }
 
 
-FORMATS: Final[dict[str, type[Row]]] = {
+FORMATS: Final[dict[str, type[BenchmarkRow]]] = {
     "parti": PartiRow,
     "geneval": GenEvalRow,
     "dpg-bench": DpgRow,
@@ -155,25 +151,37 @@ FORMATS: Final[dict[str, type[Row]]] = {
 }
 
 
+READERS: Final = {**TEXT_READERS, ".tsv": read_tsv}
+
+
 def read_prompts(file_format: str, file: Path, slug: str) -> PromptSetDeclaration:
-    """The prompt set ``slug`` that a benchmark's file holds. Raises PromptFileError, for a single faulty row too."""
+    """The prompt set ``slug`` of a benchmark's file.
+
+    Args:
+        file_format: A key of FORMATS.
+        file: A file that ends in one of READERS.
+        slug: The slug of the prompt set.
+
+    Raises:
+        InputFileError: The file cannot be read, or has an invalid line.
+    """
     row_type = FORMATS[file_format]
-    walk = _walk_tsv if row_type is PartiRow else _walk_json_lines
-    prompts, faults, lines = list[PromptDeclaration](), list[LineFault](), dict[str, int]()
-    for line, content in walk(_read_text(file)):
-        try:
-            prompt = _read_prompt(row_type, content, len(lines) + len(faults) + 1)
-            if prompt.key in lines:
-                raise InvalidLineError(f"its key {quote_value(prompt.key)} is that of line {lines[prompt.key]}")
-        except InvalidLineError as fault:
-            faults.append(LineFault(line, str(fault), str(content)))
-        else:
-            lines[prompt.key] = line
-            prompts.append(prompt)
+    lines: dict[str, int] = {}
+
+    def accept(record: Record, row: BenchmarkRow) -> PromptDeclaration:
+        prompt = PromptDeclaration.model_validate(row.declare(len(lines) + 1))
+        if prompt.key in lines:
+            raise InvalidLineError(f"its key {quote_value(prompt.key)} is that of line {lines[prompt.key]}")
+        lines[prompt.key] = record.line
+        return prompt
+
+    table = read_table(file, READERS)
+    check_columns(table.columns, row_type.list_required())
+    prompts, faults = read_rows(table.records, row_type, accept)
     if faults:
-        raise PromptFileError(f"{file.name} is no whole {row_type.title} file. {describe_faults(faults)}")
+        raise InputFileError(f"The file is not a valid {row_type.title} file. {describe_faults(faults)}")
     if not prompts:
-        raise PromptFileError(f"{file.name} has no prompts.")
+        raise InputFileError("The file has no prompts.")
     return PromptSetDeclaration(
         slug=slug, version="1", title=row_type.title, source=row_type.source, license=row_type.license, prompts=prompts
     )
@@ -187,51 +195,6 @@ def format_prompt_set(declared: PromptSetDeclaration) -> str:
         fields = [_format_field(name, value) for name, value in prompt.model_dump().items()]
         tables.append("".join(["\n[[prompts]]\n", *fields]))
     return "".join(head + tables)
-
-
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise PromptFileError(f"Line {line} of {file.name} is not UTF-8. Save the file as UTF-8.") from error
-    except OSError as error:
-        raise PromptFileError(f"{file} cannot be read: {error.strerror}.") from error
-
-
-def _walk_tsv(text: str) -> Iterator[tuple[int, Any]]:
-    """(line, cells by column, or a text that says what is wrong). Quotation marks mean nothing in these files."""
-    physical = text.split("\n")
-    columns = physical[0].rstrip("\r").split("\t")
-    for line, content in enumerate(physical[1:], start=2):
-        cells = content.rstrip("\r").split("\t")
-        if len(cells) == len(columns):
-            yield line, dict(zip(columns, cells, strict=True))
-        elif content.strip():
-            yield line, f"it has {len(cells)} fields; the first line has {len(columns)}"
-
-
-def _walk_json_lines(text: str) -> Iterator[tuple[int, Any]]:
-    for line, content in enumerate(text.split("\n"), start=1):
-        if content.strip():
-            try:
-                yield line, json.loads(content, object_pairs_hook=read_object)
-            except (ValueError, RecursionError) as error:
-                yield line, f"it is not JSON: {error}"
-
-
-def _read_prompt(row_type: type[Row], cells: object, number: int) -> PromptDeclaration:
-    """Raises InvalidLineError."""
-    if isinstance(cells, str):
-        raise InvalidLineError(cells)
-    try:
-        row = row_type.model_validate(cells)
-        return PromptDeclaration.model_validate(row.declare(number))
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        message = fault["msg"].removeprefix("Value error, ").rstrip(".")
-        raise InvalidLineError(": ".join(filter(None, (place, message)))) from error
 
 
 def _format_field(name: str, value: object) -> str:

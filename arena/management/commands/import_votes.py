@@ -8,10 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from arena.models import Board
-from arena.votes.files import COLUMNS, REQUIRED, VoteFile, VoteFileError, model_slug, read_vote_file
+from arena.votes.files import COLUMNS, REQUIRED, VoteFile, model_slug, read_vote_file
 from arena.votes.imports import VoteImport, VoteImportError, import_votes
 from evaluation.ratings.outcomes import WINNERS
-from generators.input_files.faults import describe_faults, write_faults
+from generators.input_files.faults import InputFileError, describe_faults, write_faults
 from generators.models import ImageModel
 
 HELP = f"""
@@ -62,7 +62,7 @@ class Command(BaseCommand):
                 )
                 if made.rejected:
                     write_faults(rejected, made.rejected)
-        except (VoteFileError, VoteImportError, OSError) as error:
+        except (InputFileError, VoteImportError, OSError) as error:
             raise CommandError(f"Nothing was imported from {file.name}. {error}") from error
         if made.rejected:
             self.stdout.write(describe_faults(made.rejected, votes.unit))
@@ -82,9 +82,9 @@ def describe_import(votes: VoteFile, made: VoteImport, only: dict[str, str]) -> 
     if made.reused_models:
         reused = ", ".join(_name_model(model) for model in made.reused_models)
         lines.insert(2, f"  known before, so used again: {reused}")
-    if votes.left_out:
-        lines.append(f"  left out {votes.left_out:,}, without {' and '.join(map('='.join, only.items()))}")
-    if not votes.tells_votes_apart:
+    if votes.n_filtered:
+        lines.append(f"  left out {votes.n_filtered:,}, without {' and '.join(map('='.join, only.items()))}")
+    if not votes.identifies_votes:
         lines.append("  Equal lines were counted as separate votes: the file has no times, nor raters and prompts.")
     return "\n".join(lines)
 

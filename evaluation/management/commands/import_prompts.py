@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.text import slugify
 from pydantic import ValidationError
 
-from generators.prompts.benchmarks import FORMATS, PromptFileError, format_prompt_set, read_prompts
+from generators.input_files.faults import InputFileError
+from generators.prompts.benchmarks import FORMATS, format_prompt_set, read_prompts
 from generators.prompts.packs import PromptSetChangedError, declare_prompt_set
 
 HELP = """
@@ -38,7 +39,7 @@ class Command(BaseCommand):
             raise CommandError(f"{error} Or give this one another --slug.") from error
         except ValidationError as error:
             raise CommandError(f"Nothing was imported from {file.name}. {error.errors()[0]['msg']}.") from error
-        except (PromptFileError, OSError) as error:
+        except (InputFileError, OSError) as error:
             raise CommandError(f"Nothing was imported from {file.name}. {error}") from error
         where = out or f"prompt set {declared.slug} {declared.version}"
         self.stdout.write(f"{len(declared.prompts):,} prompts of {declared.title} are in {where}.")

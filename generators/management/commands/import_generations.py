@@ -5,16 +5,16 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from generators.imports.manifests import COLUMNS, ManifestError, read_manifest
+from generators.imports.manifests import Entry, read_manifest
 from generators.imports.write import ImageImportError, ImportPlan, plan_import, write_import
-from generators.input_files.faults import NAMED, describe_faults, write_faults
+from generators.input_files.faults import NAMED, InputFileError, describe_faults, write_faults
 from generators.models import Generation
 
 HELP = f"""
-Import images made elsewhere, for models without an API. A manifest is CSV (.csv) or JSON lines (.jsonl) in UTF-8, an
-image a line, with the image files beside it. Columns: {", ".join(COLUMNS)}. model, file and one of prompt and
-prompt_key are needed; what the provider refused has refused=yes instead of a file. A manifest with any fault is refused as
-a whole. What is there already is passed over. PNG, JPEG, WebP and AVIF are taken.
+Import images generated elsewhere, for models without an API. The manifest is CSV (.csv) or JSON lines (.jsonl, .ndjson)
+in UTF-8 with one image per line; the image files (PNG, JPEG, WebP, AVIF) lie beside it. Columns:
+{", ".join(Entry.list_columns())}. Required are model, prompt or prompt_key, and file or, for a prompt that the provider
+refused, refused=yes. If a line is invalid, nothing is imported. Images that are already there are skipped.
 """
 
 
@@ -53,7 +53,7 @@ class Command(BaseCommand):
                 self._reject(file, plan, keep_valid=options["keep_valid"], dry_run=dry_run)
             new_models = plan.new_models
             shared = write_import(plan, keep=not dry_run)
-        except (ManifestError, ImageImportError, OSError) as error:
+        except (InputFileError, ImageImportError, OSError) as error:
             raise CommandError(f"Nothing was imported from {file.name}. {error}") from error
         self.stdout.write(describe_import(plan, [model.slug for model in new_models], shared))
         if dry_run:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from arena.votes.files import COLUMNS, VoteFileError, read_vote_file
+from arena.votes.files import COLUMNS, read_vote_file
+from generators.input_files.faults import InputFileError
 from tests.arena.votes.vote_lines import HEADER, VOTE, csv_of, only_reason, places, read
 
 
@@ -54,19 +55,19 @@ def test_three_kinds_of_file_hold_the_same_votes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("SDXL,LCM,left", "the winner 'left' is unknown; known are model_a, model_b, tie, both_bad"),
-        ("SDXL,LCM,Tie", "the winner 'Tie' is unknown"),
-        ("SDXL,LCM,tie (bothbad)", "the winner 'tie (bothbad)' is unknown"),
+        ("SDXL,LCM,left", "winner is 'left'; wanted one of model_a, model_b, tie, both_bad"),
+        ("SDXL,LCM,Tie", "winner is 'Tie'; wanted one of"),
+        ("SDXL,LCM,tie (bothbad)", "winner is 'tie (bothbad)'; wanted one of"),
         ("SDXL,LCM,", "winner is empty"),
         (",LCM,tie", "model_a is empty"),
         ("SDXL,  ,tie", "model_b is empty"),
-        ("LCM,LCM,tie", "the model 'LCM' meets itself"),
+        ("LCM,LCM,tie", "model_a and model_b are both 'LCM'"),
         ("SD XL,sd-xl,tie", "'SD XL' and 'sd-xl' would both be the model sd-xl"),
-        ("图,LCM,tie", "the name '图' has none of a-z and 0-9"),
-        (f"{'x' * 201},LCM,tie", "model_a has 201 characters; at most 200 can be stored"),
-        (f"{'x' * 101},LCM,tie", "has 101 characters; at most 100 can be stored"),
-        ("SDXL,LCM", "it has 2 fields; the first line has 3"),
-        ("SDXL,LCM,tie,tie", "it has 4 fields; the first line has 3"),
+        ("图,LCM,tie", "the name '图' has no letter a-z and no digit"),
+        (f"{'x' * 201},LCM,tie", "model_a has 201 characters; at most 200 are allowed"),
+        (f"{'x' * 101},LCM,tie", "has 101 characters; at most 100 are allowed"),
+        ("SDXL,LCM", "it has 2 cells; the first line has 3"),
+        ("SDXL,LCM,tie,tie", "it has 4 cells; the first line has 3"),
         ('"SDXL"x,LCM,tie', "it is not CSV: ',' expected after '\"'"),
         ("SD\0XL,LCM,tie", "it has a NUL character"),
     ],
@@ -107,7 +108,7 @@ def test_lines_are_numbered_as_an_editor_shows_them(tmp_path: Path) -> None:
 def test_open_quotation_mark_is_a_fault_where_it_starts(tmp_path: Path) -> None:
     votes = read(tmp_path, csv_of(VOTE, '"SDXL,LCM,tie', VOTE, VOTE))
     assert places(votes) == [3]
-    assert "is a quotation mark left open" in only_reason(votes)
+    assert "is a quotation mark not closed" in only_reason(votes)
     long = read(tmp_path, csv_of(VOTE, f'"{"x" * 140_000}', VOTE))
     assert places(long)[0] == 3
 
@@ -168,7 +169,7 @@ def test_equal_lines_are_one_vote_where_something_tells_votes_apart(tmp_path: Pa
 @pytest.mark.parametrize(("columns", "cells"), [("rater", "Ada"), ("prompt", "A cat"), ("battle", "7")])
 def test_equal_lines_are_two_votes_where_nothing_tells_votes_apart(tmp_path: Path, columns: str, cells: str) -> None:
     votes = read(tmp_path, csv_of(f"{VOTE},{cells}", f"{VOTE},{cells}", header=f"{HEADER},{columns}"))
-    assert (len(votes.rows), votes.faults, votes.tells_votes_apart) == (2, (), False)
+    assert (len(votes.rows), votes.faults, votes.identifies_votes) == (2, (), False)
 
 
 def test_lines_that_differ_in_a_column_that_is_not_used_are_two_votes(tmp_path: Path) -> None:
@@ -185,7 +186,7 @@ def test_one_moment_written_in_two_ways_is_one_moment(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cells", [",A cat", "Ada,"])
 def test_votes_told_apart_by_rater_and_prompt_need_both(tmp_path: Path, cells: str) -> None:
     votes = read(tmp_path, csv_of(f"{VOTE},{cells}", header=HEADER + ",rater,prompt"))
-    assert "every vote needs a rater and a prompt" in only_reason(votes)
+    assert "rater or prompt is empty; in a file without times, every vote needs both" in only_reason(votes)
     timed = read(tmp_path, csv_of(f"{VOTE},{cells},1707700514", header=HEADER + ",rater,prompt,time"))
     assert len(timed.rows) == 1
 
@@ -196,9 +197,9 @@ def test_votes_told_apart_by_rater_and_prompt_need_both(tmp_path: Path, cells: s
 def test_only_takes_the_lines_that_have_the_value(tmp_path: Path) -> None:
     content = csv_of(f"{VOTE},True", "SDXL,LCM,left,False", f"{VOTE},True", "SDXL,LCM", header=HEADER + ",anony")
     votes = read(tmp_path, content, only={"anony": "True"})
-    assert (votes.rows["line"].tolist(), votes.left_out, votes.unused) == ([2, 4], 1, ())
+    assert (votes.rows["line"].tolist(), votes.n_filtered, votes.unused) == ([2, 4], 1, ())
     assert places(votes) == [5]  # what this line is, cannot be said
-    with pytest.raises(VoteFileError, match=r"No line has anony=true\. There are anony='False', anony='True'"):
+    with pytest.raises(InputFileError, match=r"No line has anony=true\. The file has anony='False', anony='True'"):
         read(tmp_path, csv_of(f"{VOTE},True", f"{VOTE},False", header=HEADER + ",anony"), only={"anony": "true"})
 
 
@@ -228,28 +229,28 @@ def test_column_is_read_from_another_name(tmp_path: Path) -> None:
         (
             b"left,right,winner\n",
             {},
-            "no column model_a and no column model_b. Its columns are 'left', 'right', 'winner'",
+            "no column model_a, and no column model_b. Its columns are 'left', 'right', 'winner'",
         ),
-        (b"model_a;model_b;winner\n", {}, "separated by commas"),
-        (b"model_a,model_b,winner,winner\n", {}, "The column 'winner' is there twice"),
-        (HEADER.encode("utf-16"), {}, "wanted CSV in UTF-8"),
-        (b'"model_a', {}, "The first line cannot be read"),
+        (b"model_a;model_b;winner\n", {}, "separated by semicolons, as Excel writes CSV"),
+        (b"model_a,model_b,winner,winner\n", {}, "two columns 'winner'. Rename one of them"),
+        (HEADER.encode("utf-16"), {}, "The file is UTF-16. Save it as UTF-8"),
+        (b'"model_a', {}, "The first line, which names the columns, cannot be read"),
         (HEADER.encode(), {"only": {"anony": "True"}}, "no column 'anony'"),
         (HEADER.encode(), {"columns": {"time": "tstamp"}}, "no column 'tstamp'"),
-        (HEADER.encode(), {"columns": {"votes": "winner"}}, "Nothing reads a column 'votes'; known are model_a"),
+        (HEADER.encode(), {"columns": {"votes": "winner"}}, "Votes have no column 'votes'; known are model_a"),
     ],
 )
 def test_file_that_holds_no_votes_is_refused(
     tmp_path: Path, content: bytes, options: dict[str, dict[str, str]], message: str
 ) -> None:
-    with pytest.raises(VoteFileError, match=message):
+    with pytest.raises(InputFileError, match=message):
         read(tmp_path, content, **options)
 
 
 def test_file_that_is_not_there_or_of_another_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(VoteFileError, match=r"absent\.csv cannot be read: No such file"):
+    with pytest.raises(InputFileError, match=r"absent\.csv cannot be read: No such file"):
         read_vote_file(tmp_path / "absent.csv")
-    with pytest.raises(VoteFileError, match=r"ends in '\.xlsx' cannot be read; wanted \.csv"):
+    with pytest.raises(InputFileError, match=r"votes\.xlsx ends in '\.xlsx'; wanted \.csv or"):
         read(tmp_path, b"PK", ".xlsx")
-    with pytest.raises(VoteFileError, match="cannot be read as Parquet"):
+    with pytest.raises(InputFileError, match="cannot be read as Parquet"):
         read(tmp_path, b"PAR1 and no more PAR1", ".parquet")

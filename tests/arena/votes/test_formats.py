@@ -14,8 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from arena.models import Rater, Vote
-from arena.votes.files import COLUMNS, LONGEST, LONGEST_SLUG, VoteFileError, read_vote_file
+from arena.votes.files import COLUMNS, LONGEST_SLUG, VoteRow, read_vote_file
 from evaluation.ratings.outcomes import WINNERS
+from generators.input_files.faults import InputFileError
 from generators.models import ImageModel, Prompt
 from tests.arena.votes.vote_lines import HEADER, VOTE, csv_of, only_reason, places, read
 
@@ -26,14 +27,14 @@ from tests.arena.votes.vote_lines import HEADER, VOTE, csv_of, only_reason, plac
     ("line", "reason"),
     [
         ('{"model_a": "SDXL", ', "it is not JSON: Expecting property name enclosed in double quotes at character"),
-        ('["SDXL", "LCM", "tie"]', "it is no JSON object"),
-        ('{"model_a": "SDXL", "model_b": "LCM", "winner": "tie", "winner": "model_a"}', "'winner' is there twice"),
+        ('["SDXL", "LCM", "tie"]', "it is not a JSON object; wanted one object per line"),
+        ('{"model_a": "SDXL", "model_b": "LCM", "winner": "tie", "winner": "tie"}', "the key 'winner' is there twice"),
         ('{"model_a": "SDXL", "model_b": "LCM", "winner": ["tie"]}', "winner is '[\"tie\"]'; wanted text"),
-        ('{"model_a": "SDXL", "model_b": "LCM", "winner": NaN}', "it is not JSON: NaN is no number there"),
-        ('{"model_a": "SDXL", "model_b": "LCM"}', "winner is empty"),
+        ('{"model_a": "SDXL", "model_b": "LCM", "winner": NaN}', "it is not JSON: NaN is not a JSON number"),
+        ('{"model_a": "SDXL", "model_b": "LCM"}', "winner is missing"),
         ('{"model_a": "SDXL", "model_b": null, "winner": "tie"}', "model_b is empty"),
         ('{"model_a": "SD\\u0000XL", "model_b": "LCM", "winner": "tie"}', "it has a NUL character"),
-        ('{"model_a": "SD\\ud800XL", "model_b": "LCM", "winner": "tie"}', "it is not UTF-8"),
+        ('{"model_a": "SD\\ud800XL", "model_b": "LCM", "winner": "tie"}', "it has half of a surrogate pair"),
         ("[" * 100_000, "nested too deeply"),
     ],
 )
@@ -95,7 +96,7 @@ def test_parquet_column_of_another_type_is_a_fault(tmp_path: Path) -> None:
 
 def test_parquet_without_text_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": [b"\xff\xd8"]}), tmp_path / "votes.parquet")
-    with pytest.raises(VoteFileError, match="no column of text or numbers"):
+    with pytest.raises(InputFileError, match="no column of text or numbers"):
         read_vote_file(tmp_path / "votes.parquet")
 
 
@@ -105,7 +106,7 @@ def test_parquet_without_text_is_refused(tmp_path: Path) -> None:
 def expect_votes_and_faults(file: Path) -> None:
     try:
         votes = read_vote_file(file)
-    except VoteFileError:
+    except InputFileError:
         return
     assert len(votes.rows) + len(votes.faults) > 0
     assert set(votes.rows["winner"]) <= set(WINNERS)
@@ -178,8 +179,9 @@ def test_lengths_are_those_of_the_database() -> None:
     def longest(model: Any, name: str) -> int:
         return int(model._meta.get_field(name).max_length)
 
-    assert LONGEST["model_a"] == LONGEST["model_b"] == longest(ImageModel, "name") == longest(ImageModel, "family")
-    assert LONGEST["rater"] == longest(Rater, "name")
+    allowed = {name: field.get("maxLength") for name, field in VoteRow.model_json_schema()["properties"].items()}
+    assert allowed["model_a"] == allowed["model_b"] == longest(ImageModel, "name") == longest(ImageModel, "family")
+    assert allowed["rater"] == longest(Rater, "name")
     for name in ("language", "category"):
-        assert LONGEST[name] == longest(Vote, name) == longest(Prompt, name)
+        assert allowed[name] == longest(Vote, name) == longest(Prompt, name)
     assert longest(ImageModel, "slug") == LONGEST_SLUG

@@ -142,8 +142,8 @@ def test_model_of_a_family_that_exists_under_another_slug_is_refused(file: Path)
 def test_file_with_a_fault_is_refused_as_a_whole(file: Path) -> None:
     faulty = [f"SDXL,LCM,better {n}" for n in range(12)]
     message = refuse(write(file, "SDXL,LCM,tie", *faulty, header=PLAIN))
-    assert "12 lines are at fault" in message
-    assert "  line 3: the winner 'better 0' is unknown; known are model_a, model_b, tie, both_bad\n" in message
+    assert "12 lines are invalid" in message
+    assert "  line 3: winner is 'better 0'; wanted one of model_a, model_b, tie, both_bad\n" in message
     assert "line 12: " in message
     assert "line 13: " not in message
     assert message.endswith("... and 2 more")
@@ -152,7 +152,7 @@ def test_file_with_a_fault_is_refused_as_a_whole(file: Path) -> None:
 def test_rows_of_parquet_are_called_rows(tmp_path: Path) -> None:
     file = tmp_path / "votes.parquet"
     pd.DataFrame({"model_a": ["SDXL"], "model_b": ["LCM"], "winner": ["left"]}).to_parquet(file)
-    assert "1 row is at fault:\n  row 1: the winner 'left'" in refuse(file)
+    assert "1 row is invalid:\n  row 1: winner is 'left'" in refuse(file)
 
 
 def test_keep_valid_imports_the_rest_and_writes_down_what_was_rejected(file: Path) -> None:
@@ -161,22 +161,22 @@ def test_keep_valid_imports_the_rest_and_writes_down_what_was_rejected(file: Pat
     assert Vote.objects.count() == 2
     rejected = file.with_name("votes.csv.rejected.csv")
     assert f"These are in {rejected}" in out
-    assert "2 lines are at fault" in out
+    assert "2 lines are invalid" in out
     with rejected.open(newline="") as stream:
         assert list(csv.reader(stream)) == [
             ["line", "reason", "content"],
             [
                 "3",
-                "the winner 'left' is unknown; known are model_a, model_b, tie, both_bad",
+                "winner is 'left'; wanted one of model_a, model_b, tie, both_bad",
                 'SDXL,LCM,left,"two\nlines"',
             ],
-            ["6", "it has 2 fields; the first line has 4", "SDXL,LCM"],
+            ["6", "it has 2 cells; the first line has 4", "SDXL,LCM"],
         ]
 
 
 def test_what_was_rejected_can_be_written_down_whatever_it_is(file: Path) -> None:
     file.write_bytes(b'model_a,model_b,winner\nSDXL,LCM,tie\nSD\0XL,LCM,tie\nSD\xe8XL,LCM,tie\n"SDXL,LCM,tie\n')
-    assert "3 lines are at fault" in import_file(file, "--keep-valid")
+    assert "3 lines are invalid" in import_file(file, "--keep-valid")
     with file.with_name("votes.csv.rejected.csv").open(newline="", encoding="utf-8") as stream:
         contents = [row["content"] for row in csv.DictReader(stream)]
     assert contents == ["SD\0XL,LCM,tie", "SD\\xe8XL,LCM,tie", '"SDXL,LCM,tie']
@@ -222,11 +222,11 @@ def test_option_that_is_no_pair_is_refused(file: Path, options: list[str], messa
 def test_vote_that_is_on_the_board_is_a_fault(file: Path, header: str, line: str, fresh: str) -> None:
     import_file(write(file, line, header=header))
     message = refuse(write(file, fresh, line, header=header))
-    assert "1 line is at fault:\n  line 3: already on the board" in message
+    assert "1 line is invalid:\n  line 3: already on the board" in message
     import_file(file, "--keep-valid")
     assert Vote.objects.count() == 2
     assert "already on the board" in file.with_name("votes.csv.rejected.csv").read_text()
-    assert "2 lines are at fault" in refuse(file)
+    assert "2 lines are invalid" in refuse(file)
 
 
 def test_same_moment_written_otherwise_is_the_same_vote(file: Path) -> None:

@@ -66,6 +66,14 @@ def test_json_lines_and_all_four_formats(folder: Path, midjourney: ImageModel) -
     assert rows[0].reported == {"parameters": {"ar": [16, 9], "chaos": 0.5}, "file": "a.png"}
 
 
+def test_json_number_is_text_with_its_digits(folder: Path) -> None:
+    line = '{"model": "imagen", "version": 4.10, "prompt": "A cat", "file": "a.png", "seed": 7}'
+    (folder / "images.jsonl").write_text(line)
+    import_file(folder / "images.jsonl", "--make-models")
+    row = Generation.objects.get()
+    assert (row.model.revision, row.seed) == ("4.10", 7)
+
+
 def test_file_as_excel_saves_it(folder: Path, midjourney: ImageModel) -> None:
     text = '\ufeffprompt,model,file,cost\r\n"A ""cat"",\r\nasleep",midjourney-7,a.png,0.1\r\n,,,\r\n'
     (folder / "images.csv").write_bytes(text.encode())
@@ -258,7 +266,7 @@ def test_models_that_cannot_be_made_are_faults(folder: Path) -> None:
 
 def test_only_the_first_ten_faults_are_named(folder: Path, midjourney: ImageModel) -> None:
     message = refuse(write(folder, entry(), *(entry(f"{n}.png") for n in range(12))))
-    assert "12 lines are at fault" in message
+    assert "12 lines are invalid" in message
     assert "line 12: " in message
     assert "line 13: " not in message
     assert message.endswith("... and 2 more")
@@ -268,7 +276,7 @@ def test_valid_lines_are_kept_where_asked(folder: Path, midjourney: ImageModel) 
     file = write(folder, entry("b.jpg"), entry("z.png", prompt="A dog, asleep"), entry("c.webp", seed="x"))
     out = import_file(file, "--keep-valid")
     assert [row.reported["file"] for row in Generation.objects.all()] == ["b.jpg"]
-    assert "2 lines are at fault:\n  line 3: there is no file" in out
+    assert "2 lines are invalid:\n  line 3: there is no file" in out
     with (folder / "images.csv.rejected.csv").open(newline="") as stream:
         rejected = list(csv.reader(stream))
     assert rejected == [
@@ -276,7 +284,7 @@ def test_valid_lines_are_kept_where_asked(folder: Path, midjourney: ImageModel) 
         ["3", "there is no file 'z.png' beside the manifest", '"A dog, asleep",midjourney-7,z.png,'],
         [
             "4",
-            "the seed is 'x'; wanted a whole number of 0 to 9223372036854775807",
+            "seed is 'x'; wanted a whole number from 0 to 9223372036854775807",
             "A cat,midjourney-7,c.webp,x",
         ],
     ]

@@ -44,16 +44,16 @@ FAULTS = {
     "unknown model": (entry(model="midjorney"), "the model 'midjorney' is unknown; known are midjourney-7."),
     "unknown version": (entry(version="8"), "the model 'midjourney-7' of version '8' is unknown"),
     "no model": (entry(model=" "), "model is empty"),
-    "no prompt": (entry(prompt=""), "there is no prompt and no prompt_key"),
+    "no prompt": (entry(prompt=""), "it has no prompt and no prompt_key"),
     "model written backwards": (entry(model="\u202emid"), "The model has U+202E (RIGHT-TO-LEFT OVERRIDE)"),
     "prompt of blanks": (entry(prompt="  "), "none that can be seen"),
     "prompt with NUL": (entry(prompt="A\0cat"), "it has a NUL character"),
     "prompt that is too long": (entry(prompt="cat " * 7500), "The prompt has 30,000 characters"),
     "key that is too long": (entry(prompt="A dog", prompt_key="k" * 201), "at most 200 characters (it has 201)"),
     "line that is too long": (entry(source="x" * 140_000), "it is not CSV: field larger than field limit"),
-    "no file": (entry(""), "it has no file, and was not refused"),
+    "no file": (entry(""), "it has no file and is not refused"),
     "file that is not there": (entry("z.png"), "there is no file 'z.png' beside the manifest"),
-    "folder": (entry("."), "'.' is no file"),
+    "folder": (entry("."), "'.' is not a file"),
     "file name that is too long": (entry("x" * 300), "cannot be read: File name too long"),
     "way up": (entry("../secret.png"), "'../secret.png' is not in the manifest's folder"),
     "way up and down": (entry("../manifests/a.png"), "is not in the manifest's folder"),
@@ -61,7 +61,7 @@ FAULTS = {
     "link outside": (entry("link.png"), "is a link that leads out of the manifest's folder"),
     "link to a folder outside": (entry("up/secret.png"), "is a link that leads out of the manifest's folder"),
     "links in a circle": (entry("circle.png"), "the file 'circle.png' cannot be read"),
-    "pipe": (entry("pipe.png"), "'pipe.png' is no file"),
+    "pipe": (entry("pipe.png"), "'pipe.png' is not a file"),
     "wrong checksum": (entry(sha256="0" * 64), "has the sha256 "),
     "no checksum": (entry(sha256="abc"), "sha256 is 'abc'; wanted 64 hexadecimal digits"),
     "GIF": (entry("animation.gif"), "the file 'animation.gif': Wanted a PNG, JPEG, WebP or AVIF image, got a GIF"),
@@ -70,10 +70,10 @@ FAULTS = {
     "bomb": (entry("bomb.png"), "The image has 40,000 × 40,000 pixels"),
     "not an image": (entry("text.png"), "got text"),
     "no bytes": (entry("empty.png"), "got no bytes at all"),
-    "seed of words": (entry(seed="seven"), "the seed is 'seven'; wanted a whole number"),
-    "negative seed": (entry(seed=-1), "the seed is '-1'; wanted a whole number"),
-    "seed with a point": (entry(seed="1.0"), "the seed is '1.0'"),
-    "seed that is too large": (entry(seed=2**63), "the seed is '9223372036854775808'"),
+    "seed of words": (entry(seed="seven"), "seed is 'seven'; wanted a whole number"),
+    "negative seed": (entry(seed=-1), "seed is '-1'; wanted a whole number"),
+    "seed with a point": (entry(seed="1.0"), "seed is '1.0'"),
+    "seed that is too large": (entry(seed=2**63), "seed is '9223372036854775808'"),
     "parameters that are not JSON": (entry(parameters="--ar 16:9"), "parameters is '--ar 16:9'; wanted a JSON object"),
     "parameters that are a list": (entry(parameters="[1]"), "wanted a JSON object"),
     "parameters with NUL": (entry(parameters='{"a": "\\u0000"}'), "it has a NUL character"),
@@ -81,9 +81,9 @@ FAULTS = {
     "parameters that are infinite": (entry(parameters='{"a": 1e999}'), "wanted a JSON object"),
     "parameters that are deep": (entry(parameters='{"a":' + "[" * 900 + "]" * 900 + "}"), "nested too deeply"),
     "time": (entry(created_at="yesterday"), "created_at is 'yesterday'; wanted ISO 8601"),
-    "refused with file": (entry(refused="true"), "it was refused, and yet has a file"),
+    "refused with file": (entry(refused="true"), "it is refused, but names a file"),
     "refused perhaps": (entry(refused="maybe"), "refused is 'maybe'; wanted one of true, 1, yes"),
-    "stage without refusal": (entry(refusal_stage="prompt"), "it has a refusal_stage, and was not refused"),
+    "stage without refusal": (entry(refusal_stage="prompt"), "it has a refusal_stage, but is not refused"),
     "unknown stage": (entry("", refused=1, refusal_stage="mood"), "refusal_stage is 'mood'; wanted prompt or image"),
 }
 
@@ -111,7 +111,7 @@ def hostile(folder: Path) -> Path:
 def test_fault_is_named_and_nothing_imported(hostile: Path, midjourney: ImageModel, fault: str) -> None:
     line, reason = FAULTS[fault]
     message = refuse(write(hostile, entry("b.jpg"), line))
-    assert "1 line is at fault:\n  line 3: " in message
+    assert "1 line is invalid:\n  line 3: " in message
     assert reason in message
 
 
@@ -119,21 +119,21 @@ def test_fault_is_named_and_nothing_imported(hostile: Path, midjourney: ImageMod
     ("line", "reason"),
     [
         ('{"model": "midjourney-7", "prompt"', "it is not JSON: "),
-        ('["midjourney-7"]', "it is no JSON object"),
-        ('{"model": "midjourney-7", "model": "midjourney-7"}', "'model' is there twice"),
+        ('["midjourney-7"]', "it is not a JSON object"),
+        ('{"model": "midjourney-7", "model": "midjourney-7"}', "the key 'model' is there twice"),
         ("[" * 100_000, "it is not JSON: it is nested too deeply"),
         (json.dumps(entry(prompt="A \ud800")), "half of a surrogate pair"),
-        (json.dumps(entry(version=7.1)), "version is '7.1'; wanted text, in quotation marks"),
         (json.dumps(entry(model=["midjourney-7"])), "model is '[\"midjourney-7\"]'; wanted text"),
-        (json.dumps(entry(seed=True)), "the seed is 'true'"),
-        (json.dumps(entry(source="x" * 140_000)), "at most 131,072 are taken"),
+        (json.dumps(entry(seed=1.5)), "seed is '1.5'"),
+        (json.dumps(entry(seed=True)), "seed is 'true'"),
+        (json.dumps(entry(source="x" * 140_000)), "source has 140,000 characters; at most 131,072 are allowed"),
     ],
 )
 def test_fault_of_a_json_line(folder: Path, midjourney: ImageModel, line: str, reason: str) -> None:
     file = write(folder, entry("b.jpg"), name="images.jsonl")
     file.write_text(file.read_text() + line)
     message = refuse(file)
-    assert "1 line is at fault:\n  line 2: " in message
+    assert "1 line is invalid:\n  line 2: " in message
     assert reason in message
 
 
@@ -157,13 +157,13 @@ def test_json_lines_none_of_which_can_be_read_are_all_named(folder: Path) -> Non
         ("images.csv", b"model\nx\n", "no column prompt or prompt_key, and no column file or refused."),
         ("images.csv", b"prompt;model;file\nA cat;m;a.png\n", "separated by semicolons, as Excel writes"),
         ("images.csv", b"prompt\tmodel\tfile\nA cat\tm\ta.png\n", "separated by tabs; wanted commas"),
-        ("images.csv", b"prompt,model,file,file\nA cat,m,a,b\n", "The column 'file' is there twice"),
+        ("images.csv", b"prompt,model,file,file\nA cat,m,a,b\n", "two columns 'file'"),
         ("images.csv", b'"prompt,model,file\nA cat,m,a\n', "The first line, which names the columns, cannot be read"),
-        ("images.csv", b"prompt,model,file\nA cat,m,a.png\nUn caf\xe9,m,a.png\n", "Line 3 is not UTF-8."),
-        ("images.csv", "prompt,model,file\n".encode("utf-16"), "Line 1 is not UTF-8."),
+        ("images.csv", b"prompt,model,file\nA cat,m,a.png\nUn caf\xe9,m,a.png\n", "line 3: it is not UTF-8; save"),
+        ("images.csv", "prompt,model,file\n".encode("utf-16"), "The file is UTF-16. Save it as UTF-8"),
         ("images.jsonl", b'{"prompt": "A cat", "model": "m"}\n', "no column file or refused"),
-        ("images.zip", b"PK\3\4", "Unpack it and name the manifest inside."),
-        ("images.parquet", b"PAR1", "Wanted a file that ends in .csv or .jsonl, got images.parquet."),
+        ("images.zip", b"PK\3\4", "Unpack it and name the file inside."),
+        ("images.parquet", b"PAR1", "images.parquet ends in '.parquet'; wanted .csv or .jsonl or .ndjson."),
     ],
 )
 def test_file_that_is_no_manifest_is_refused(folder: Path, name: str, content: bytes, reason: str) -> None:
@@ -182,4 +182,4 @@ def test_too_large_manifests_and_images_are_refused(
     monkeypatch.setattr(manifests, "MAX_IMAGE_BYTES", (folder / "a.png").stat().st_size - 1)
     assert "line 2: the file 'a.png' has more than" in refuse(file)
     monkeypatch.setattr(manifests, "MAX_BYTES", file.stat().st_size - 1)
-    assert "It has more than" in refuse(file)
+    assert "The file has more than" in refuse(file)

@@ -11,8 +11,9 @@ from django.core.management import CommandError, call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generators.input_files.faults import InputFileError
 from generators.models import PromptSet
-from generators.prompts.benchmarks import PromptFileError, format_prompt_set, read_prompts
+from generators.prompts.benchmarks import format_prompt_set, read_prompts
 from generators.prompts.packs import PromptDeclaration, PromptSetDeclaration, read_pack
 
 CAT = {"class": "cat", "count": 1}
@@ -42,7 +43,7 @@ def test_geneval_counts_exactly_only_where_one_more_is_excluded(tmp_path: Path) 
     assert read_checks(tmp_path, CAT) == [{"object": "cat"}]
     two, three = {"class": "cat", "count": 2}, {"class": "cat", "count": 3}
     assert read_checks(tmp_path, two, exclude=(three,)) == [{"object": "cat", "count": 2}]
-    with pytest.raises(PromptFileError, match="line 1: 'cat' is counted, and no exclusion of 3"):
+    with pytest.raises(InputFileError, match="line 1: 'cat' is counted, and no exclusion of 3"):
         read_checks(tmp_path, two)
 
 
@@ -56,7 +57,7 @@ def test_geneval_has_colors_and_positions(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("index", [1, 2, -1])
 def test_a_position_by_nothing_is_refused(tmp_path: Path, index: int) -> None:
-    with pytest.raises(PromptFileError, match="there is no such other thing"):
+    with pytest.raises(InputFileError, match="there is no such other thing"):
         read_checks(tmp_path, CAT, {"class": "dog", "count": 1, "position": ["left of", index]})
 
 
@@ -69,6 +70,10 @@ def test_longtext_has_targets_and_the_language_of_its_script(tmp_path: Path) -> 
     assert (chinese.key, chinese.language) == ("0008", "zh")
 
 
+def test_dpg_item_id_may_be_a_number(tmp_path: Path) -> None:
+    assert read_rows(tmp_path, "dpg-bench", {"item_id": 12, "prompt": "fog"})[0].key == "12"
+
+
 GOOD = {"item_id": "1", "prompt": "fog"}
 
 
@@ -77,37 +82,37 @@ GOOD = {"item_id": "1", "prompt": "fog"}
     [
         ("{", "line 3: it is not JSON"),
         ("[" * 100_000, "line 3: it is not JSON"),
-        ("[]", "line 3: Input should be a valid dictionary"),
-        ('{"item_id": "2", "item_id": "3", "prompt": "p"}', "line 3: it is not JSON: 'item_id' is there twice"),
-        ({"item_id": "2"}, "line 3: prompt: Field required"),
-        ({"item_id": 2, "prompt": "p"}, "line 3: item_id: Input should be a valid string"),
-        ({"item_id": "2", "prompt": " "}, "line 3: text: The prompt has 1 characters and none that can be seen"),
-        ({"item_id": "2", "prompt": "a\0b"}, "line 3: text: The prompt has U.0000"),
+        ("[]", "line 3: it is not a JSON object; wanted one object per line"),
+        ('{"item_id": "2", "item_id": "3", "prompt": "p"}', "line 3: it is not JSON: the key 'item_id' is there twice"),
+        ({"item_id": "2"}, "line 3: prompt is missing"),
+        ({"item_id": [2], "prompt": "p"}, r"line 3: item_id is '\[\"2\"\]'; wanted text"),
+        ({"item_id": "2", "prompt": " "}, "line 3: The prompt has 1 characters and none that can be seen"),
+        ({"item_id": "2", "prompt": "a\0b"}, "line 3: it has a NUL character, which cannot be stored"),
         ({"item_id": "1", "prompt": "rain"}, "line 3: its key '1' is that of line 1"),
     ],
 )
 def test_a_faulty_row_refuses_the_file_and_is_named(tmp_path: Path, row: Any, message: str) -> None:
-    with pytest.raises(PromptFileError, match=message) as caught:
+    with pytest.raises(InputFileError, match=message) as caught:
         read_rows(tmp_path, "dpg-bench", GOOD, "", row, {**GOOD, "item_id": "4"})
-    assert "rows.jsonl is no whole DPG-Bench file. 1 line is at fault" in str(caught.value)
+    assert "The file is not a valid DPG-Bench file. 1 line is invalid" in str(caught.value)
 
 
 def test_a_file_of_another_benchmark_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PromptFileError, match="tag: Field required"):
+    with pytest.raises(InputFileError, match="The file has no column tag, and no column include"):
         read_rows(tmp_path, "geneval", GOOD)
     file = tmp_path / "parti.tsv"
     file.write_text("Prompt\tCategory\tChallenge\nfog\tArts\n")
-    with pytest.raises(PromptFileError, match="line 2: it has 2 fields; the first line has 3"):
+    with pytest.raises(InputFileError, match="line 2: it has 2 cells; the first line has 3"):
         read_prompts("parti", file, "parti")
 
 
 def test_a_file_without_prompts_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PromptFileError, match="no prompts"):
+    with pytest.raises(InputFileError, match="The file is empty"):
         read_rows(tmp_path, "dpg-bench")
-    with pytest.raises(PromptFileError, match="cannot be read"):
+    with pytest.raises(InputFileError, match="cannot be read"):
         read_prompts("dpg-bench", tmp_path / "none.jsonl", "none")
-    (tmp_path / "latin.jsonl").write_bytes(b'{}\n{"a": "\xe9"}')
-    with pytest.raises(PromptFileError, match=r"Line 2 of latin\.jsonl is not UTF-8"):
+    (tmp_path / "latin.jsonl").write_bytes(b'{"item_id": "1", "prompt": "fog"}\n{"item_id": "\xe9", "prompt": "fog"}')
+    with pytest.raises(InputFileError, match="line 2: it is not UTF-8; save the file as UTF-8"):
         read_prompts("dpg-bench", tmp_path / "latin.jsonl", "latin")
 
 

@@ -37,6 +37,7 @@ def explain_failure(output: str) -> str:
     """The reason why pip failed, and what to do, from its output."""
     package, index = _find_package(output), f"the index {_find_index(output)}"
     if "No space left on device" in output:
+        package = "The packages"  # the last one is not the reason
         cause = f"the disk is full: {_measure_disk()} are free"
         advice = f"An installation needs about {NEEDED / 1e9:.0f} GB."
     elif "ProxyError" in output:

@@ -76,7 +76,7 @@ def test_a_full_disk_is_named(small_disk: Path, tmp_path: Path) -> None:
         archive.writestr("large-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr("large-1.0.dist-info/RECORD", "")
     message = install("--no-index", "--target", small_disk / "packages", wheel, TMPDIR=str(small_disk))
-    assert "could not be installed, because the disk is full: " in message
+    assert message.startswith("The packages could not be installed, because the disk is full: ")
     assert f"MB under {small_disk} are free" in message
 
 

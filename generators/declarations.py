@@ -1,4 +1,4 @@
-"""From declarations (dictionaries as TOML gives them) to rows. Declaring twice changes nothing."""
+"""Declarations of models and their prices, validated and stored. Declaring the same again changes nothing."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -13,7 +13,6 @@ from pydantic import (
     JsonValue,
     PlainSerializer,
     StrictBool,
-    StrictInt,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -26,15 +25,14 @@ from generators.adapters.registry import (
     find_declaration,
     is_provider,
     list_price_units,
-    list_providers,
     validate_settings,
 )
 from generators.input_files.fields import Declaration, Dollars, Line, Slug
-from generators.models import Budget, Charge, ImageModel, Price, Provider
+from generators.models import Charge, ImageModel, Price
 
 
 def format_amount(amount: Decimal) -> str:
-    """Exact, without an exponent and without zeros at the end, so that equal amounts are equal texts."""
+    """The exact amount without exponent and trailing zeros, so that equal amounts are equal texts."""
     return f"{(amount + 0).normalize():f}"
 
 
@@ -49,13 +47,13 @@ def _check_unit(unit: str) -> str:
     return unit
 
 
-# A unit that some adapter declares: a price by any other would never be charged.
+# A unit that some adapter bills by. A price per any other unit would never be charged.
 Unit = Annotated[str, AfterValidator(_check_unit)]
 Capability = Literal["text_to_image", "image_edit", "mask", "seed", "batch"]
 
 
 class PriceDeclaration(Declaration):
-    """US dollars by what is billed. ``estimate``, of one image, follows by itself where images are all that is."""
+    """US dollars per billed unit. ``estimate``, per image, defaults to the price per image if that is the only unit."""
 
     valid_from: Annotated[date, Field(strict=True)]
     units: dict[Unit, UnitPrice] = Field(min_length=1)
@@ -64,17 +62,19 @@ class PriceDeclaration(Declaration):
 
     @field_validator("estimate")
     @classmethod
-    def _know_the_estimate(cls, estimate: Decimal | None, info: ValidationInfo) -> Decimal | None:
+    def _set_estimate(cls, estimate: Decimal | None, info: ValidationInfo) -> Decimal | None:
         units = info.data.get("units", {})
         if estimate is None and set(units) == {"image"}:
             return Decimal(units["image"])
         if estimate is None and units:
-            raise ValueError(f"With a price by {', '.join(units)}, say what one image costs at most, in US dollars")
+            raise ValueError(
+                f"estimate is missing. With a price per {', '.join(units)}, declare what one image costs at most"
+            )
         return estimate
 
 
 class ModelDeclaration(Declaration):
-    """``capabilities`` are what the operator counts on: they are held against the adapter's own, and not stored."""
+    """A model. ``capabilities`` are those that the operator relies on: checked against the adapter, not stored."""
 
     slug: Slug
     name: Annotated[Line, Field(min_length=1)]
@@ -92,43 +92,43 @@ class ModelDeclaration(Declaration):
 
     @field_validator("adapter")
     @classmethod
-    def _expect_an_adapter(cls, adapter: str) -> str:
+    def _check_adapter(cls, adapter: str) -> str:
         if adapter and adapter not in ADAPTERS:
             raise ValueError(f"There is no adapter {adapter!r}. Known: {', '.join(sorted(ADAPTERS))}")
         return adapter
 
     @field_validator("settings")
     @classmethod
-    def _expect_settings_of_the_adapter(cls, declared: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    def _check_settings(cls, declared: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         adapter = info.data.get("adapter")
         if adapter == "" and declared:
-            raise ValueError("A model without an adapter draws nothing here and has no settings: name its adapter")
+            raise ValueError("A model without an adapter has no settings. Declare its adapter")
         if adapter:
             try:
                 validate_settings(adapter, declared)
             except AdapterError as error:
-                # The schema's own error names the place of each fault.
+                # The error of the schema names the place of each fault.
                 raise error.__cause__ or error from None
         return declared
 
     @field_validator("capabilities")
     @classmethod
-    def _expect_capabilities(cls, declared: list[Capability], info: ValidationInfo) -> list[Capability]:
+    def _check_capabilities(cls, declared: list[Capability], info: ValidationInfo) -> list[Capability]:
         if declared and "adapter" in info.data and "settings" in info.data:
             able = name_capabilities(info.data["adapter"], info.data["settings"])
             if missing := [name for name in declared if name not in able]:
-                raise ValueError(f"The model has not: {', '.join(missing)}. It has: {', '.join(able) or 'none'}")
+                raise ValueError(f"The model lacks: {', '.join(missing)}. It has: {', '.join(able) or 'none'}")
         return declared
 
     @field_validator("prices")
     @classmethod
-    def _expect_prices(cls, declared: list[PriceDeclaration], info: ValidationInfo) -> list[PriceDeclaration]:
+    def _check_prices(cls, declared: list[PriceDeclaration], info: ValidationInfo) -> list[PriceDeclaration]:
         days = [price.valid_from for price in declared]
         if len(set(days)) < len(days):
-            raise ValueError("Two prices are valid from one day")
+            raise ValueError("Two prices are valid from the same day. Keep one")
         retired = info.data.get("lifecycle") == ImageModel.Lifecycle.RETIRED
         if not declared and not retired and is_provider(info.data.get("adapter", "")):
-            raise ValueError("A model drawn by a provider needs a price: declare one, of 0 if it costs nothing")
+            raise ValueError("A model of a provider needs a price. Declare one (0 if it is free)")
         if is_provider(info.data.get("adapter", "")):
             billed = find_declaration(info.data["adapter"]).units
             if never := sorted({unit for price in declared for unit in price.units} - set(billed)):
@@ -136,35 +136,21 @@ class ModelDeclaration(Declaration):
         return declared
 
     @model_validator(mode="after")
-    def _belong_to_a_family(self) -> Self:
+    def _set_family(self) -> Self:
         self.family = self.family or self.slug
         return self
 
 
-class ProviderDeclaration(Declaration):
-    slug: str
-    requests_per_minute: Annotated[StrictInt, Field(ge=1, le=100_000)]
-    burst: Annotated[StrictInt, Field(ge=1, le=10_000)] = 5
-
-    @field_validator("slug")
-    @classmethod
-    def _expect_a_provider(cls, slug: str) -> str:
-        if not is_provider(slug):
-            raise ValueError(f"There is no provider {slug!r}. Known: {', '.join(sorted(list_providers()))}")
-        return slug
-
-
-class BudgetDeclaration(Declaration):
-    slug: Slug
-    limit: Dollars
-
-
 class ModelChangedError(Exception):
-    """A model that exists was declared as what would be another one, or with another price than was charged."""
+    """A declaration changes a model that has images, or a price that was charged."""
 
 
 def name_capabilities(adapter: str, declared_settings: Mapping[str, Any]) -> list[Capability]:
-    """What a model with this adapter and these settings can do; [] without an adapter. Raises AdapterError."""
+    """The capabilities of a model with this adapter and these settings; [] without an adapter.
+
+    Raises:
+        AdapterError: (invalid) The adapter does not exist, or rejects the settings.
+    """
     if not adapter:
         return []
     capable = find_capabilities(adapter, declared_settings)
@@ -180,12 +166,14 @@ def name_capabilities(adapter: str, declared_settings: Mapping[str, Any]) -> lis
 
 @transaction.atomic
 def declare_model(declared: Mapping[str, Any] | ModelDeclaration) -> ImageModel:
-    """The model and its prices as declared, made or brought up to date.
+    """Create or update a model and its prices.
 
-    Raises pydantic.ValidationError, or ModelChangedError for a change that images or charges forbid.
+    Raises:
+        pydantic.ValidationError: The declaration is invalid.
+        ModelChangedError: Images or charges forbid the change.
     """
     declaration = ModelDeclaration.model_validate(declared)
-    # Locked: no drawing of it begins, and nothing is charged, until its prices stand.
+    # Locked, so that nothing is charged until the new prices are stored.
     model = ImageModel.objects.select_for_update().filter(slug=declaration.slug).first()
     _expect_same_model(declaration, model)
     model, _ = ImageModel.objects.update_or_create(
@@ -200,7 +188,7 @@ def _expect_same_model(declaration: ModelDeclaration, model: ImageModel | None) 
     if namesake := namesakes.exclude(slug=declaration.slug).first():
         raise ModelChangedError(
             f"Model {declaration.slug} is declared as revision {declaration.revision} of {declaration.family}, which is"
-            f" model {namesake.slug} already. Give it another revision."
+            f" already model {namesake.slug}. Declare another revision."
         )
     if model is None or not model.generations.ready().exists():
         return
@@ -209,13 +197,13 @@ def _expect_same_model(declaration: ModelDeclaration, model: ImageModel | None) 
         changed.append("settings")
     if changed:
         raise ModelChangedError(
-            f"Model {model.slug} has images, so its {', '.join(changed)} cannot change. A new revision is a new"
-            " model: give it a slug of its own, and retire this one."
+            f"Model {model.slug} has images, so its {', '.join(changed)} cannot change. Declare the new revision"
+            " as another model with its own slug, and retire this one."
         )
 
 
 def _draw_alike(adapter: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether both draw the same: a default that is written out is no change, nor is where the model is asked."""
+    """Whether both settings draw the same images: explicit defaults and operational settings do not matter."""
     if old == new:
         return True
     try:
@@ -234,23 +222,10 @@ def _declare_prices(model: ImageModel, declared: Sequence[PriceDeclaration]) -> 
             del wanted[price.valid_from]
         elif price.charged:
             raise ModelChangedError(
-                f"Model {model.slug} was charged by its price from {price.valid_from} ({price.units}), so that stays as"
-                " it is, in the declaration, too. Declare the new price beside it, with a later valid_from."
+                f"The price of model {model.slug} from {price.valid_from} ({price.units}) was charged, so it cannot"
+                " change. Keep it in the declaration and add the new price with a later valid_from."
             )
         elif fields is None:
             price.delete()
     for day, fields in wanted.items():
         Price.objects.update_or_create(model=model, valid_from=day, defaults=fields)
-
-
-def declare_provider(declared: Mapping[str, Any] | ProviderDeclaration) -> Provider:
-    """The provider's rate limit as declared; what is known of how it is doing stays. Raises pydantic.ValidationError."""
-    declaration = ProviderDeclaration.model_validate(declared)
-    fields = declaration.model_dump(exclude={"slug"})
-    return Provider.objects.update_or_create(slug=declaration.slug, defaults=fields)[0]
-
-
-def declare_budget(declared: Mapping[str, Any] | BudgetDeclaration) -> Budget:
-    """The budget as declared; what is spent stays spent. Raises pydantic.ValidationError."""
-    declaration = BudgetDeclaration.model_validate(declared)
-    return Budget.objects.update_or_create(slug=declaration.slug, defaults={"limit": declaration.limit})[0]

@@ -1,19 +1,18 @@
-"""The life of a Generation: asked for, claimed, drawn, stored. Its state changes here, and in ``sweeping.py`` alone.
+"""Generations: requested, dispatched, retried. Only this module and ``generators.workers`` change their state.
 
-(``imports.py`` writes rows that are finished from the start: images that were made elsewhere.)
+(``generators.imports`` creates rows that are finished from the start.)
 
 ::
 
     PENDING -> RUNNING -> OK
        ^          |-----> REFUSED | FAILED
-       '----------'  claim ran out, or an error that may pass: a bounded number of times
+       '----------'  claim expired, or transient error: a bounded number of times
 
-A message in the broker is only a hint to look at a row; the row is the truth. A lost message is sent again by the
-sweeper, a doubled one finds nothing to claim. A claim carries the number of its attempt, so a worker that comes back
-after its claim ran out changes nothing.
+The row is the truth; a message in the broker only points at it. The sweeper re-sends lost messages, and a duplicate
+finds nothing to claim. A claim carries the number of its attempt, so a worker whose claim has expired changes nothing.
 
-A worker that claims one row takes others along that its adapter can draw in the same call. Where the call costs money,
-a Charge is written down before it: a call that may have been paid is never made again.
+A worker claims other rows along with the first one if its adapter can draw them in the same call. A paid call is
+recorded as a Charge before it is made, and a call that may have been paid is never repeated.
 """
 
 from collections.abc import Iterable
@@ -31,32 +30,37 @@ from generators.models import Budget, Generation, GenerationQuerySet, ImageModel
 log = structlog.get_logger(__name__)
 
 Status = Generation.Status
-# Reasons beside the outcomes that an adapter can report: a worker that never came back; one that was lost after a paid
-# call had begun; a call that was not made because it might have passed a budget.
-WORKER_LOST = "worker_lost"
-ANSWER_LOST = "answer_lost"
-BUDGET = "budget"
+# Reasons of failure beside the outcomes that an adapter reports.
+WORKER_LOST = "worker_lost"  # the claim expired too often
+ANSWER_LOST = "answer_lost"  # the worker was lost during a paid call
+BUDGET = "budget"  # the call might have exceeded a budget, so it was not made
 PERHAPS_PAID = (
-    "The image may have been drawn, and paid for, so the call is not made again by itself;"
-    " paragone retry_generations asks for it once more."
+    "The image may have been drawn and billed, so the call is not repeated automatically."
+    " Run paragone retry_generations to request it again."
 )
 
 
 def request_generations(
     wanted: Iterable[tuple[ImageModel, Prompt, int]], *, width: int, height: int, budget: Budget | None = None
 ) -> list[Generation]:
-    """The generations of (model, prompt, seed), made and dispatched where they do not exist yet.
+    """Find or create the generations of (model, prompt, seed). New ones are dispatched on commit.
 
-    In the order asked for. The worker hears of new ones when the surrounding transaction commits. What the new ones
-    cost is paid from ``budget``, where there is one.
+    Args:
+        wanted: Models, prompts and seeds, in the order in which they are to be drawn.
+        width: Pixels of new generations.
+        height: Pixels of new generations.
+        budget: Pays for new generations, if given.
+
+    Returns:
+        One generation per entry, in the same order.
     """
     wanted = list(wanted)
-    asked = {"width": width, "height": height, "budget": budget, **dispatch_times()}
-    rows = [Generation(model=model, prompt=prompt, seed=seed, **asked) for model, prompt, seed in wanted]
+    fields = {"width": width, "height": height, "budget": budget, **dispatch_times()}
+    rows = [Generation(model=model, prompt=prompt, seed=seed, **fields) for model, prompt, seed in wanted]
     keys = [(model.pk, prompt.pk, seed) for model, prompt, seed in wanted]
     found = _find(keys)
     if missing := {key: row for key, row in zip(keys, rows, strict=True) if key not in found}:
-        # Everyone inserts in one order, or two transactions that want the same rows wait for each other.
+        # Always in the same order, or two transactions that insert the same rows could deadlock.
         in_order = sorted(missing.values(), key=lambda row: (row.seed, row.prompt_id, row.model_id))
         Generation.objects.bulk_create(in_order, ignore_conflicts=True)
         found |= _find(list(missing))
@@ -71,34 +75,33 @@ def _find(keys: list[tuple[int, int, int]]) -> dict[tuple[int, int, int], Genera
 
 
 def dispatch_times() -> dict[str, datetime]:
-    """What a row that is being dispatched says of it."""
+    """The fields ``sent_at`` and ``due_at`` of a row that is dispatched now."""
     now = timezone.now()
     return {"sent_at": now, "due_at": now + timedelta(seconds=settings.REDISPATCH_SECONDS)}
 
 
 def dispatch(generations: Iterable[Generation]) -> None:
-    """Tell the workers about these rows once the transaction commits. A broker that is away loses nothing."""
-    hints = [
-        (
-            (generation.pk, generation.attempts),
-            "api" if is_provider(generation.model.adapter) else "gpu",
-        )
+    """Send a message for each row once the transaction commits.
+
+    If the broker is unreachable, the error is logged. The rows stay PENDING and the sweeper sends their messages later.
+    """
+    messages = [
+        ((generation.pk, generation.attempts), "api" if is_provider(generation.model.adapter) else "gpu")
         for generation in generations
     ]
 
     def send() -> None:
-        for hint, queue in hints:
-            # A drawing that outlives its claim is ended, so that its worker is there for the next one.
-            current_app.send_task("generators.produce", args=hint, queue=queue, time_limit=settings.CLAIM_SECONDS)
+        for arguments, queue in messages:
+            # The worker ends a drawing that exceeds its claim, and can take the next one.
+            current_app.send_task("generators.produce", args=arguments, queue=queue, time_limit=settings.CLAIM_SECONDS)
 
-    # robust: an unreachable broker is logged; the row stays PENDING and the sweeper sends it later.
     transaction.on_commit(send, robust=True)
 
 
 def retry_generations(ended: GenerationQuerySet) -> int:
-    """Ask again for those of the given generations that ended without an image; the number asked for again.
+    """Request refused and failed generations again, and return how many. Earlier charges stay.
 
-    What has been charged for them stays charged: this is somebody's decision, never a worker's.
+    Only people decide this; workers never repeat a call that may have been paid.
     """
     with transaction.atomic():
         ended = ended.filter(status__in=[Status.REFUSED, Status.FAILED], imported_from="")

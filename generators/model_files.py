@@ -13,17 +13,15 @@ from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from generators.declarations import (
-    BudgetDeclaration,
     ModelChangedError,
     ModelDeclaration,
-    ProviderDeclaration,
-    declare_budget,
     declare_model,
-    declare_provider,
     format_amount,
 )
 from generators.input_files.fields import Declaration
 from generators.models import Budget, ImageModel, Provider
+from generators.providers.budgets import BudgetDeclaration, declare_budget
+from generators.providers.rate_limits import ProviderDeclaration, declare_provider
 
 
 class ModelFile(Declaration):

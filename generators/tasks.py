@@ -1,4 +1,4 @@
-"""Celery doors: each takes an id and calls one function."""
+"""Celery tasks: each takes an id and calls one function."""
 
 from celery import shared_task
 

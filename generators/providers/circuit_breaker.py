@@ -1,7 +1,7 @@
-"""How a provider is doing: whether it may be called now, and what its answers say of it.
+"""Circuit breaker for providers: opens after five consecutive failures, or at once on an account error.
 
-The circuit breaker: after ``BREAK_AFTER`` calls in a row that the provider failed to answer nobody calls it for a while,
-then one call tries. It is open at once when the account has no money left or the key is not accepted.
+While it is open, no worker calls the provider. After the break one call is tried: an answer closes the breaker, another
+failure doubles the break.
 """
 
 from collections.abc import Iterable
@@ -15,20 +15,20 @@ from generators.models import Provider
 from generators.providers.rate_limits import take_turn
 
 BREAK_AFTER = 5
-# Seconds that nobody calls: twice as long each time, up to the longest.
+# Seconds without calls. The break doubles with each further failure.
 SHORTEST_BREAK, LONGEST_BREAK = 30.0, 900.0
-# What nobody but the operator can mend is looked at again this rarely.
+# Seconds after an authentication or billing error, which only the operator can fix.
 ACCOUNT_BREAK = 300.0
 
 
 def find_wait(slug: str) -> float:
-    """Seconds until this provider may be called; 0 when it may be now, and then the turn is taken."""
+    """Seconds until the provider may be called. 0 means now, and takes a turn of the rate limit."""
     provider, _ = Provider.objects.get_or_create(slug=slug)
     now = timezone.now()
     if provider.resume_at and provider.resume_at > now:
         return (provider.resume_at - now).total_seconds()
     if provider.failures >= BREAK_AFTER:
-        # One call tries while the others wait on.
+        # One worker tries a call, the others wait.
         probing = Provider.objects.filter(pk=provider.pk, resume_at=provider.resume_at)
         if not probing.update(resume_at=now + timedelta(seconds=SHORTEST_BREAK)):
             return SHORTEST_BREAK
@@ -36,25 +36,25 @@ def find_wait(slug: str) -> float:
 
 
 def note_answers(slug: str, answers: Iterable[Answer]) -> None:
-    """Let what came back from one call close or open the breaker. Any answer at all closes it."""
+    """Open or close the breaker after one call. Any answer, also a refusal, closes it."""
     answers = list(answers)
-    faults = [answer for answer in answers if isinstance(answer, AdapterError) and _says_something(answer)]
-    if len(faults) < len(answers):
+    errors = [answer for answer in answers if isinstance(answer, AdapterError) and _concerns_provider(answer)]
+    if len(errors) < len(answers):
         providers = Provider.objects.filter(slug=slug)
-        # A pause that the provider asked for is kept; only the break is over.
+        # This ends a break, but not a pause that the provider asked for.
         providers.filter(failures__gte=BREAK_AFTER).update(resume_at=None)
         providers.update(failures=0, answered_at=timezone.now())
-    elif faults:
-        _note_fault(slug, faults[0])
+    elif errors:
+        _note_error(slug, errors[0])
 
 
 def close_breaker(slug: str) -> None:
-    """Let the provider be called again now: the operator has mended what was wrong."""
+    """Allow calls again now, after the operator has fixed the cause."""
     Provider.objects.filter(slug=slug).update(failures=0, resume_at=None, last_error="")
 
 
-def _says_something(error: AdapterError) -> bool:
-    """Whether this error is about the provider rather than about one request."""
+def _concerns_provider(error: AdapterError) -> bool:
+    """Whether the error concerns the provider rather than one request."""
     return error.code == AUTHENTICATION or error.outcome in {
         Outcome.RATE_LIMITED,
         Outcome.QUOTA,
@@ -63,11 +63,11 @@ def _says_something(error: AdapterError) -> bool:
     }
 
 
-def _note_fault(slug: str, error: AdapterError) -> None:
+def _note_error(slug: str, error: AdapterError) -> None:
     now = timezone.now()
     providers = Provider.objects.filter(slug=slug)
     if error.outcome is Outcome.RATE_LIMITED:
-        # Not a failure; but where the provider says how long, all of us wait.
+        # Not a failure. With Retry-After, all workers wait.
         if error.retry_after:
             seconds = min(error.retry_after, LONGEST_BREAK)
             providers.update(resume_at=now + timedelta(seconds=seconds), failed_at=now, last_error=_describe(error))

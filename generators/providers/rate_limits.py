@@ -1,22 +1,27 @@
-"""One rate limit for all workers: a token bucket, kept as the moment at which it would be full again.
+"""Rate limits of providers, shared by all workers: a token bucket, stored as the time at which it is full again.
 
-The generic cell rate algorithm: a request moves that moment on by one interval, and is let through while it lies less
-than a burst ahead of now. In Redis one script does so at once; in the database one guarded UPDATE.
+The generic cell rate algorithm: each request moves that time on by one interval, and is allowed while it is less than a
+burst ahead of now. Redis does this in one script, the database in one guarded UPDATE.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
+from typing import Annotated, Any
 
 import structlog
 from django.conf import settings
 from django.utils import timezone
+from pydantic import Field, StrictInt, field_validator
 from redis import Redis, RedisError
 
+from generators.adapters.registry import is_provider, list_providers
+from generators.input_files.fields import Declaration
 from generators.models import Provider
 
 log = structlog.get_logger(__name__)
 
-# Returns microseconds to wait, 0 when the request may go out. Redis' own clock: workers' clocks differ.
+# Returns microseconds to wait, or 0 if the request is allowed. Uses the clock of Redis, since those of workers differ.
 TAKE = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -29,8 +34,34 @@ return 0
 """
 
 
+class ProviderDeclaration(Declaration):
+    """The rate limit of a provider."""
+
+    slug: str
+    requests_per_minute: Annotated[StrictInt, Field(ge=1, le=100_000)]
+    burst: Annotated[StrictInt, Field(ge=1, le=10_000)] = 5
+
+    @field_validator("slug")
+    @classmethod
+    def _expect_a_provider(cls, slug: str) -> str:
+        if not is_provider(slug):
+            raise ValueError(f"There is no provider {slug!r}. Known: {', '.join(sorted(list_providers()))}")
+        return slug
+
+
+def declare_provider(declared: Mapping[str, Any] | ProviderDeclaration) -> Provider:
+    """Create or update the rate limit of a provider. The state of its circuit breaker stays.
+
+    Raises:
+        pydantic.ValidationError: The declaration is invalid.
+    """
+    declaration = ProviderDeclaration.model_validate(declared)
+    fields = declaration.model_dump(exclude={"slug"})
+    return Provider.objects.update_or_create(slug=declaration.slug, defaults=fields)[0]
+
+
 def take_turn(provider: Provider) -> float:
-    """Seconds until a request may go to this provider; 0 when it may now, and then its turn is taken."""
+    """Seconds until a request may be sent to the provider. 0 means now, and takes the turn."""
     if settings.REDIS_URL:
         try:
             interval = 60_000_000 / provider.requests_per_minute
@@ -50,7 +81,7 @@ def _take_in_database(provider: Provider) -> float:
         wait = full - now - interval * (provider.burst - 1)
         if wait > timedelta(0):
             return wait.total_seconds()
-        # Another worker may have taken a turn since: then look again.
+        # If another worker has taken a turn meanwhile, look again.
         if Provider.objects.filter(pk=provider.pk, caught_up_at=was).update(caught_up_at=full + interval):
             return 0.0
 

@@ -1,15 +1,15 @@
-"""Keys of providers never reach a log, a message or a page, whoever repeats them."""
+"""Redaction of keys: a provider's key never reaches a log, a message or a page, even if the provider repeats it."""
 
 from typing import Any
 
 from django.conf import settings
 
-# Characters. What somebody typed to try things out is no secret, and may stand in any word.
+# Characters. A shorter value is a placeholder, and may be part of ordinary words.
 SHORTEST_KEY = 8
 
 
 def redact(text: str) -> str:
-    """The text without any provider's key."""
+    """The text without the keys of providers."""
     for key in settings.PROVIDER_KEYS.values():
         if len(key) >= SHORTEST_KEY:
             text = text.replace(key, "[key]")
@@ -17,5 +17,5 @@ def redact(text: str) -> str:
 
 
 def redact_line(logger: Any, method: str, line: str) -> str:
-    """The last step of every log line (a structlog processor): tracebacks and libraries' own lines, too."""
+    """Redact a log line, tracebacks included. The last structlog processor of every line."""
     return redact(line)

@@ -1,4 +1,4 @@
-"""What an operator wants to know of the providers: how each is doing, and what it has cost."""
+"""Spending and state of providers, as shown to operators."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Status = Generation.Status
 
 @dataclass(frozen=True)
 class ProviderStatus:
-    """``paused_until`` is there while nobody calls the provider; ``broken`` says that it is because calls failed."""
+    """State of a provider. ``paused_until`` is None if it may be called; ``broken``: paused after failures."""
 
     provider: Provider
     paused_until: datetime | None
@@ -29,7 +29,7 @@ class ProviderStatus:
 
 @dataclass(frozen=True)
 class ModelSpending:
-    """``spent`` counts reserved calls, and those that may have been billed (``n_unknown``), at their estimate."""
+    """Spending on a model. ``spent`` counts reserved and possibly billed calls (``n_unknown``) at their estimates."""
 
     model: ImageModel
     price: Price | None
@@ -43,17 +43,17 @@ class ModelSpending:
 
 
 def read_providers() -> list[ProviderStatus]:
-    """The providers that have models here, or were called."""
+    """The providers that have models or were called."""
     now = timezone.now()
     waiting = _count_images(["model__adapter", "status"])
     known = {provider.slug: provider for provider in Provider.objects.all()}
     used = set(known) | {adapter for adapter, _ in waiting}
     used |= set(ImageModel.objects.filter(adapter__in=list_providers()).values_list("adapter", flat=True))
-    standings = []
+    statuses = []
     for slug in sorted(used):
         provider = known.get(slug) or Provider(slug=slug)
         paused_until = provider.resume_at if provider.resume_at and provider.resume_at > now else None
-        standings.append(
+        statuses.append(
             ProviderStatus(
                 provider,
                 paused_until,
@@ -62,11 +62,11 @@ def read_providers() -> list[ProviderStatus]:
                 waiting[slug, Status.RUNNING],
             )
         )
-    return standings
+    return statuses
 
 
 def read_model_spending() -> list[ModelSpending]:
-    """Every model that costs money, the dearest first."""
+    """All paid models, highest spending first."""
     today = timezone.now().date()
     images: dict[int, Counter[str]] = defaultdict(Counter)
     for (model, status), n in _count_images(["model", "status"]).items():
@@ -83,13 +83,13 @@ def read_model_spending() -> list[ModelSpending]:
 
 
 def read_budgets() -> list[tuple[Budget, Decimal]]:
-    """The budgets of runs, the newest first, and what was spent from each."""
+    """The budgets of runs, newest first, with the amount spent from each."""
     budgets = Budget.objects.annotate(spent=Sum("charges__amount")).order_by("-pk")
     return [(budget, budget.spent or Decimal(0)) for budget in budgets]
 
 
 def read_failures(limit: int = 20) -> list[dict[str, Any]]:
-    """Generations that ended without an image, by model, reason and the provider's code; the most frequent first."""
+    """Counts of refused and failed generations by model, reason and code of the provider, most frequent first."""
     ended = Generation.objects.filter(status__in=[Status.REFUSED, Status.FAILED])
     groups = ended.values("model__slug", "reason", "code").annotate(n=Count("pk")).order_by("-n", "model__slug")
     return [dict(group) for group in groups[:limit]]

@@ -1,8 +1,8 @@
-"""Claims on generations: a worker takes a row, and with it the rows that its adapter can draw in the same call."""
+"""Claims: a worker claims a generation, together with others that its adapter can draw in the same call."""
 
 import random
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -15,32 +15,35 @@ from generators.models import Generation, GenerationQuerySet
 from generators.providers import circuit_breaker
 
 Status = Generation.Status
-# However long a provider's server asks to be left alone, the next attempt is due by then.
+# Seconds. The next attempt is due by then, however long a Retry-After of a provider is.
 LONGEST_DELAY = 24 * 3600.0
-# How often a worker waits for its turn at a provider before it puts the row off: others may be quicker.
-TURNS_WAITED = 5
+# A worker waits this often for its turn at a provider, since other workers may take it. Then it puts the row off.
+MAX_WAITS = 5
 
 
 def put_off_if_paused(generation: Generation) -> bool:
-    """Whether the provider is not to be called now. The row then waits, and no attempt was made."""
+    """Put the row off if its provider must not be called now, without counting an attempt.
+
+    A wait shorter than the sweeper's interval is waited for here: the row would not come back sooner.
+
+    Returns:
+        Whether the row was put off.
+    """
     adapter = generation.model.adapter
     wait = circuit_breaker.find_wait(adapter) if is_provider(adapter) else 0.0
-    for _ in range(TURNS_WAITED):
+    for _ in range(MAX_WAITS):
         if 0 < wait <= settings.SWEEP_SECONDS:
-            # The row would not be back sooner.
             time.sleep(wait)
             wait = circuit_breaker.find_wait(adapter)
     if wait > 0:
-        # Not all at the same moment.
-        due_at = timezone.now() + timedelta(seconds=spread(min(wait, LONGEST_DELAY)))
-        as_it_was = Generation.objects.filter(pk=generation.pk, status=Status.PENDING, attempts=generation.attempts)
-        as_it_was.update(due_at=due_at, sent_at=None)
+        unchanged = Generation.objects.filter(pk=generation.pk, status=Status.PENDING, attempts=generation.attempts)
+        unchanged.update(due_at=find_due_time(wait), sent_at=None)
     return wait > 0
 
 
 @transaction.atomic
 def claim_rows(waiting: GenerationQuerySet) -> list[Generation]:
-    """Take these rows, which the query locks."""
+    """Claim the rows of a query, which locks them. Returns the claimed rows with their models and prompts."""
     now = timezone.now()
     pks = [row.pk for row in waiting.only("pk")]
     Generation.objects.filter(pk__in=pks, status=Status.PENDING).update(
@@ -54,12 +57,12 @@ def claim_rows(waiting: GenerationQuerySet) -> list[Generation]:
 
 
 def claim_batch(first: Generation) -> list[Generation]:
-    """Rows that wait for the same model and can be drawn in the same call."""
+    """Claim pending rows that can be drawn in the same call as ``first``."""
     try:
         capable = find_capabilities(first.model.adapter, first.model.settings)
     except AdapterError:
-        return []  # which the drawing will find, too, and say
-    # What failed before is tried alone: it may be what the others failed by.
+        return []  # drawing ``first`` raises the same error and records it
+    # A row that failed before is drawn alone: it might make the others fail.
     if capable.max_batch == 1 or first.failures:
         return []
     alike = Generation.objects.filter(
@@ -69,10 +72,11 @@ def claim_batch(first: Generation) -> list[Generation]:
         alike = alike.filter(prompt=first.prompt_id)
     else:
         alike = alike.filter(prompt__sources=[])
-    # What somebody else holds is passed over: nobody waits for company.
+    # Rows that another worker has locked are skipped: a batch does not wait to be full.
     return claim_rows(alike.order_by("pk").select_for_update(skip_locked=True)[: capable.max_batch - 1])
 
 
-def spread(seconds: float) -> float:
-    """Up to a quarter more, so that those who wait do not all come back together."""
-    return seconds * random.uniform(1.0, 1.25)
+def find_due_time(delay: float) -> datetime:
+    """The time after ``delay`` seconds, up to 25 % later at random, so that rows do not all come back at once."""
+    delay = min(max(0.0, delay), LONGEST_DELAY)  # in this order, NaN becomes 0
+    return timezone.now() + timedelta(seconds=delay * random.uniform(1.0, 1.25))

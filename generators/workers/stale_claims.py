@@ -1,4 +1,4 @@
-"""What workers left behind: claims that ran out, and rows that nobody was told of, or whose message is lost."""
+"""Recovery of stuck generations: releases stale claims and re-sends lost dispatch messages."""
 
 from datetime import datetime, timedelta
 
@@ -16,17 +16,17 @@ from generators.providers.charges import settle_charge
 log = structlog.get_logger(__name__)
 
 Status = Generation.Status
-# A sweep sends at most this many messages: a queue that is full of them is no sooner done.
+# Messages per sweep. A longer queue is not finished sooner.
 SWEEP_BATCH = 500
 
 
 def sweep(now: datetime | None = None) -> int:
-    """Put overdue claims back (or give them up), tell workers of what is due; the number of messages sent."""
+    """Release or give up stale claims, then send messages for undispatched rows. Returns the number of messages."""
     now = now or timezone.now()
-    given_up, put_back = _sweep_claims(now)
+    given_up, released = _release_stale_claims(now)
     sent = _send_undispatched(now)
-    if given_up or put_back:
-        log.warning("claims_expired", given_up=given_up, put_back=put_back)
+    if given_up or released:
+        log.warning("claims_expired", given_up=given_up, released=released)
     return sent
 
 
@@ -35,18 +35,18 @@ def _send_undispatched(now: datetime) -> int:
     # Locked, so that each message carries the number of attempts that the row has when it is marked as sent.
     undispatched = _find_undispatched(now).select_related("model").select_for_update(skip_locked=True, of=("self",))
     sent = list(undispatched.order_by("due_at")[:SWEEP_BATCH])
-    told = {"sent_at": now, "due_at": now + timedelta(seconds=settings.REDISPATCH_SECONDS)}
-    Generation.objects.filter(pk__in=[row.pk for row in sent]).update(**told)
+    times = {"sent_at": now, "due_at": now + timedelta(seconds=settings.REDISPATCH_SECONDS)}
+    Generation.objects.filter(pk__in=[row.pk for row in sent]).update(**times)
     dispatch(sent)
     return len(sent)
 
 
 def _find_undispatched(now: datetime) -> GenerationQuerySet:
-    """Waiting rows that workers are to be told of, for the first time or again.
+    """Due rows whose message was not sent yet, or is probably lost.
 
-    As long as workers take rows from a queue, its messages are there, and a row that waits long has many before it. To
-    send its message again at each turn would pile up messages by the million. Only where rows wait and nobody has taken
-    one for a while, messages are lost, or there is no worker.
+    While workers claim rows from a queue, its messages are not lost; a row that waits has many before it, and sending
+    it again at every sweep would pile up millions of messages. Messages are sent again only for a queue from which no
+    row was claimed for ``REDISPATCH_SECONDS``: its messages are lost, or it has no worker.
     """
     providers = Q(model__adapter__in=list_providers())
     recently = Generation.objects.filter(claimed_at__gt=now - timedelta(seconds=settings.REDISPATCH_SECONDS))
@@ -59,8 +59,8 @@ def _find_undispatched(now: datetime) -> GenerationQuerySet:
 
 
 @transaction.atomic
-def _sweep_claims(now: datetime) -> tuple[int, int]:
-    """(rows given up, rows put back) of the claims that ran out."""
+def _release_stale_claims(now: datetime) -> tuple[int, int]:
+    """Handle expired claims. Returns (rows given up, rows released)."""
     calls = Charge.objects.filter(state=Charge.State.RESERVED, generation=OuterRef("pk"))
     all_expired = Generation.objects.overdue(now).filter(status=Status.RUNNING)
     lost_calls = list(all_expired.filter(Exists(calls)).select_for_update(skip_locked=True))
@@ -69,7 +69,7 @@ def _sweep_claims(now: datetime) -> tuple[int, int]:
     given_up = Generation.objects.filter(pk__in=[row.pk for row in lost_calls]).update(
         status=Status.FAILED,
         reason=ANSWER_LOST,
-        message=f"A worker was lost after the provider had been called. {PERHAPS_PAID}",
+        message=f"The worker was lost after it had called the provider. {PERHAPS_PAID}",
         finished_at=now,
     )
     expired = all_expired.filter(~Exists(calls))
@@ -77,8 +77,8 @@ def _sweep_claims(now: datetime) -> tuple[int, int]:
         status=Status.FAILED,
         failures=F("failures") + 1,
         reason=WORKER_LOST,
-        message=f"A worker took this {settings.MAX_ATTEMPTS} times and was lost, or ran out of time, each time.",
+        message=f"Workers claimed this {settings.MAX_ATTEMPTS} times; each was lost or ran out of time.",
         finished_at=now,
     )
-    put_back = expired.update(status=Status.PENDING, failures=F("failures") + 1, due_at=now, sent_at=None)
-    return given_up, put_back
+    released = expired.update(status=Status.PENDING, failures=F("failures") + 1, due_at=now, sent_at=None)
+    return given_up, released

@@ -1,4 +1,4 @@
-"""Models, prices, providers, budgets and prompt sets as they are declared: what is taken, and what is refused."""
+"""Declarations of models, prices, providers, budgets and prompt sets: which are stored and which are refused."""
 
 import io
 import re
@@ -16,11 +16,13 @@ from pydantic import ValidationError
 
 from generators.adapters.base import Capabilities
 from generators.adapters.registry import list_price_units
-from generators.declarations import ModelChangedError, declare_budget, declare_model, declare_provider
+from generators.declarations import ModelChangedError, declare_model
 from generators.images import originals
 from generators.models import Budget, Charge, Generation, ImageModel, Price, Prompt, PromptSet, Provider
 from generators.prompts.packs import PromptSetChangedError, declare_prompt_set
+from generators.providers.budgets import declare_budget
 from generators.providers.charges import reserve_charge
+from generators.providers.rate_limits import declare_provider
 from tests import builders
 from tests.fake_adapters import ScriptedGenerator
 from tests.processes import PATIENCE, is_blocking_another, run_at_once, wait_until
@@ -36,12 +38,12 @@ PROMPTS: dict[str, Any] = {"slug": "p", "version": "1", "title": "P", "prompts":
 
 @pytest.fixture
 def paid(scripted_provider: None) -> dict[str, Any]:
-    """A model of a provider, who takes any settings there are none of."""
+    """A model of a provider that has no settings."""
     return MODEL | {"adapter": "scripted", "prices": [NOVEMBER]}
 
 
 def draw(model: ImageModel) -> Generation:
-    """A finished image of the model, in the database alone."""
+    """A finished image of the model, without a file."""
     return Generation.objects.create(
         model=model,
         prompt=builders.make_prompt_set(1).prompts.get(),
@@ -67,7 +69,7 @@ def save_image(file: Path, width: int = 64, height: int = 48, shade: int = 100) 
     return out.getvalue()
 
 
-def test_a_model_is_made_with_all_that_is_said_of_it(paid: dict[str, Any]) -> None:
+def test_a_model_is_created_with_all_declared_fields(paid: dict[str, Any]) -> None:
     model = declare_model(paid | {"name": "画家 ۲", "organization": "Künstler & Søn", "budget": 25, "in_house": True})
     model.refresh_from_db()
     assert (model.name, model.organization, model.in_house) == ("画家 ۲", "Künstler & Søn", True)
@@ -94,32 +96,32 @@ def test_a_model_is_made_with_all_that_is_said_of_it(paid: dict[str, Any]) -> No
         ({"budget": True}, "budget"),
         ({"adapter": "brush"}, "^1 validation error.*\nadapter\n.*no adapter 'brush'. Known: .*sketch"),
         ({"adapter": "brush", "settings": {"size": 3}}, "^1 validation error.*\nadapter\n"),
-        ({"adapter": "", "settings": {"style": "neon"}}, "name its adapter"),
+        ({"adapter": "", "settings": {"style": "neon"}}, "Declare its adapter"),
         ({"settings": {"stepz": 4}}, r"settings\.stepz"),
         ({"settings": {"legibility": float("inf")}}, r"settings\.legibility"),
         ({"settings": {"legibility": date(2026, 1, 1)}}, r"settings\.legibility"),
         ({"capabilities": ["teleport"]}, r"capabilities\.0"),
-        ({"capabilities": ["seed", "batch"]}, "The model has not: batch. It has: text_to_image"),
-        ({"adapter": "", "capabilities": ["seed"]}, "The model has not: seed. It has: none"),
+        ({"capabilities": ["seed", "batch"]}, "The model lacks: batch. It has: text_to_image"),
+        ({"adapter": "", "capabilities": ["seed"]}, "The model lacks: seed. It has: none"),
         ({"key": "sk-hunter2"}, "key"),
     ],
 )
-def test_a_model_that_is_declared_wrongly_is_refused_with_its_place(change: dict[str, Any], complaint: str) -> None:
+def test_an_invalid_model_is_refused_with_the_place_of_the_fault(change: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint) as refused:
         declare_model(MODEL | change)
     assert "hunter2" not in str(refused.value)
     assert not ImageModel.objects.exists()
 
 
-def test_capabilities_are_held_against_the_adapter(paid: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_capabilities_are_checked_against_the_adapter(paid: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = paid | {"capabilities": ["text_to_image", "image_edit", "mask", "seed", "batch"]}
-    with pytest.raises(ValidationError, match=r"has not: image_edit, mask, batch\. It has: text_to_image, seed"):
+    with pytest.raises(ValidationError, match=r"lacks: image_edit, mask, batch\. It has: text_to_image, seed"):
         declare_model(wanted)
     monkeypatch.setattr(ScriptedGenerator, "capable", Capabilities(max_sources=2, masks=True, max_batch=4))
     declare_model(wanted)
 
 
-def test_a_model_drawn_for_money_needs_a_price_which_may_be_zero(paid: dict[str, Any]) -> None:
+def test_a_paid_model_needs_a_price_which_may_be_zero(paid: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=r"prices\n.*needs a price"):
         declare_model(paid | {"prices": []})
     declare_model(paid | {"prices": [NOVEMBER | {"units": {"image": 0}}]})
@@ -156,7 +158,7 @@ def test_amounts_are_stored_exactly(paid: dict[str, Any], amount: object, stored
         ({"currency": "EUR"}, "currency"),
     ],
 )
-def test_a_price_that_is_declared_wrongly_is_refused(paid: dict[str, Any], change: dict, complaint: str) -> None:
+def test_an_invalid_price_is_refused(paid: dict[str, Any], change: dict, complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         declare_model(paid | {"prices": [NOVEMBER | change]})
 
@@ -169,11 +171,11 @@ def test_whatever_an_adapter_bills_by_may_have_a_price() -> None:
 
 
 def test_two_prices_from_one_day_are_refused(paid: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="from one day"):
+    with pytest.raises(ValidationError, match="from the same day"):
         declare_model(paid | {"prices": [NOVEMBER, NOVEMBER]})
 
 
-def test_prices_that_nothing_was_charged_by_follow_the_declaration(paid: dict[str, Any]) -> None:
+def test_prices_that_were_not_charged_follow_the_declaration(paid: dict[str, Any]) -> None:
     declare_model(paid)
     december = {"valid_from": date(2026, 12, 1), "units": {"image": 0.02}}
     declare_model(paid | {"prices": [NOVEMBER | {"units": {"image": 0.05}}, december]})
@@ -186,7 +188,7 @@ def test_prices_that_nothing_was_charged_by_follow_the_declaration(paid: dict[st
 
 
 @pytest.mark.parametrize("prices", [[], [NOVEMBER | {"units": {"image": 0.05}}], [NOVEMBER | {"estimate": 0.05}]])
-def test_a_price_that_was_charged_by_stays(paid: dict[str, Any], prices: list) -> None:
+def test_a_charged_price_stays(paid: dict[str, Any], prices: list) -> None:
     charge(declare_model(paid).prices.get())
     with pytest.raises(ModelChangedError, match=r"from 2026-11-01.*later valid_from"):
         declare_model(paid | {"name": "N", "prices": prices, "lifecycle": "retired"})
@@ -198,7 +200,7 @@ def test_a_price_that_was_charged_by_stays(paid: dict[str, Any], prices: list) -
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_a_price_does_not_change_under_a_charge_that_is_being_made(paid: dict[str, Any]) -> None:
+def test_a_price_does_not_change_while_it_is_being_charged(paid: dict[str, Any]) -> None:
     generation = draw(declare_model(paid))
     reserved = threading.Event()
 
@@ -227,21 +229,21 @@ def test_a_price_does_not_change_under_a_charge_that_is_being_made(paid: dict[st
         ({"settings": {"style": "neon"}, "revision": "2"}, "revision, settings"),
     ],
 )
-def test_what_has_images_does_not_become_another_model(change: dict[str, Any], named: str) -> None:
+def test_a_model_with_images_does_not_become_another_model(change: dict[str, Any], named: str) -> None:
     draw(declare_model(MODEL))
-    with pytest.raises(ModelChangedError, match=rf"its {named} cannot change.*slug of its own"):
+    with pytest.raises(ModelChangedError, match=rf"its {named} cannot change.*its own slug"):
         declare_model(MODEL | change)
     assert ImageModel.objects.get().settings == {}
 
 
-def test_what_has_images_may_be_renamed_and_retired() -> None:
+def test_a_model_with_images_may_be_renamed_and_retired() -> None:
     draw(declare_model(MODEL))
     declare_model(MODEL | {"name": "N", "license": "MIT", "lifecycle": "retired", "budget": 1})
     model = ImageModel.objects.get()
     assert (model.name, model.license, model.lifecycle, model.budget) == ("N", "MIT", "retired", 1)
 
 
-def test_where_a_model_is_asked_may_change_while_there_are_images() -> None:
+def test_operational_settings_may_change_while_there_are_images() -> None:
     paid = MODEL | {"adapter": "openai", "settings": {"model": "gpt-image-1.5"}, "prices": [NOVEMBER]}
     draw(declare_model(paid))
     declare_model(paid | {"settings": {"model": "gpt-image-1.5", "timeout": 60, "base_url": "https://proxy.lab/v1"}})
@@ -250,13 +252,13 @@ def test_where_a_model_is_asked_may_change_while_there_are_images() -> None:
         declare_model(paid | {"settings": {"model": "gpt-image-2"}})
 
 
-def test_a_default_that_is_written_out_is_no_other_model() -> None:
+def test_an_explicit_default_is_no_change() -> None:
     draw(declare_model(MODEL))
     declare_model(MODEL | {"settings": {"legibility": 1}})
     assert ImageModel.objects.get().settings == {"legibility": 1}
 
 
-def test_what_has_no_image_yet_may_change_altogether() -> None:
+def test_a_model_without_images_may_change_completely() -> None:
     generation = draw(declare_model(MODEL))
     Generation.objects.filter(pk=generation.pk).update(status="failed", reason="invalid", original="", media_type="")
     declare_model(MODEL | {"revision": "2", "settings": {"style": "neon"}})
@@ -265,7 +267,7 @@ def test_what_has_no_image_yet_may_change_altogether() -> None:
 
 def test_a_revision_is_one_model() -> None:
     declare_model(MODEL | {"family": "f", "revision": "2"})
-    with pytest.raises(ModelChangedError, match="revision 2 of f, which is model m already"):
+    with pytest.raises(ModelChangedError, match="revision 2 of f, which is already model m"):
         declare_model(MODEL | {"slug": "n", "family": "f", "revision": "2"})
     declare_model(MODEL | {"slug": "n", "family": "f", "revision": "3"})
 
@@ -287,7 +289,7 @@ def test_a_providers_rate_limit_changes_and_its_state_stays() -> None:
         ({"burst": 0}, "burst"),
     ],
 )
-def test_a_provider_that_is_declared_wrongly_is_refused(change: dict[str, Any], complaint: str) -> None:
+def test_an_invalid_provider_is_refused(change: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         declare_provider({"slug": "openai", "requests_per_minute": 50} | change)
     assert not Provider.objects.exists()
@@ -335,7 +337,7 @@ def test_the_images_of_an_edit_are_stored_and_belong_to_the_digest(tmp_path: Pat
         ({"mask": "small.png"}, "a mask and no source"),
     ],
 )
-def test_an_edit_whose_images_cannot_be_used_is_refused(tmp_path: Path, edit: dict[str, Any], complaint: str) -> None:
+def test_an_edit_with_unusable_images_is_refused(tmp_path: Path, edit: dict[str, Any], complaint: str) -> None:
     folder = tmp_path / "prompts"
     folder.mkdir()
     save_image(tmp_path / "outside.png")
@@ -364,6 +366,6 @@ def test_an_edit_needs_a_folder() -> None:
         ([{"key": "a", "text": "x", "category": "c" * 51}], "category"),
     ],
 )
-def test_a_prompt_set_that_is_declared_wrongly_is_refused(prompts: list, complaint: str) -> None:
+def test_an_invalid_prompt_set_is_refused(prompts: list, complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         declare_prompt_set(PROMPTS | {"prompts": prompts})

@@ -8,7 +8,8 @@ from arena.battles.pools import count_missing, fill_pool, watch_pool
 from arena.models import Board
 from generators.adapters.registry import is_provider
 from generators.models import ImageModel
-from generators.providers.charges import estimate_cost, spent_on
+from generators.providers.budgets import spent_on
+from generators.providers.charges import estimate_cost
 
 
 class Command(BaseCommand):

@@ -23,7 +23,8 @@ from generators.generations import retry_generations
 from generators.images import originals
 from generators.models import Budget, Charge, Generation, ImageModel, Price, Provider
 from generators.providers import circuit_breaker
-from generators.providers.charges import reserve_charge, spent_from, spent_on
+from generators.providers.budgets import spent_from, spent_on
+from generators.providers.charges import reserve_charge
 from generators.workers import drawing
 from generators.workers.drawing import produce
 from generators.workers.stale_claims import sweep
@@ -58,7 +59,7 @@ def charge_of(generation: Generation) -> tuple[str, Decimal]:
 
 
 @pytest.mark.django_db
-def test_an_image_costs_what_its_provider_billed_at_the_price_of_the_day(script: Script) -> None:
+def test_an_image_costs_the_billed_units_at_the_price_of_the_day(script: Script) -> None:
     model = make_paid_model({"input_token": "0.000005", "output_token": "0.00004"}, "0.30")
     generation = make_generation(model=model)
     seen: list[Any] = []
@@ -76,7 +77,7 @@ def test_an_image_costs_what_its_provider_billed_at_the_price_of_the_day(script:
 
 
 @pytest.mark.django_db
-def test_the_price_is_that_of_the_day_and_the_next_one_is_not_there_yet(script: Script) -> None:
+def test_the_latest_price_that_is_valid_today_is_charged(script: Script) -> None:
     model = make_paid_model({"image": "0.04"})
     today = timezone.now().date()
     Price.objects.create(model=model, valid_from=today, units={"image": "0.03"}, estimate="0.03")
@@ -88,7 +89,7 @@ def test_the_price_is_that_of_the_day_and_the_next_one_is_not_there_yet(script: 
 
 
 @pytest.mark.django_db
-def test_what_is_drawn_here_costs_nothing(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_models_cost_nothing(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ScriptedGenerator, "declaration", AdapterDeclaration())
     script(draw_one())
     produce((generation := make_generation()).pk)
@@ -114,18 +115,18 @@ ENDS = [
     (AdapterError(Outcome.QUOTA, "pay first"), Status.FAILED, State.RELEASED, "0"),
     (AdapterError(Outcome.TRANSIENT, "a plain 500"), Status.PENDING, State.RELEASED, "0"),
     (AdapterError(Outcome.RATE_LIMITED, "slow down"), Status.PENDING, State.RELEASED, "0"),
-    # The request went out and no whole answer came back: it may have been paid, so it is not made again.
+    # The request was sent and no complete answer came back: it may have been billed, so it is not repeated.
     (AdapterError(Outcome.TIMEOUT, "no answer", billed=None), Status.FAILED, State.UNKNOWN, "0.10"),
     (AdapterError(Outcome.TRANSIENT, "cut off", billed=None), Status.FAILED, State.UNKNOWN, "0.10"),
-    # The image exists, and its address is dead.
+    # The image exists, but its URL is dead.
     (AdapterError(Outcome.TRANSIENT, "gone", billed={"image": 1}), Status.FAILED, State.SETTLED, "0.04"),
     (ValueError("a bug"), Status.FAILED, State.UNKNOWN, "0.10"),
     (GeneratedImage(b"<html>", "image/png", {}, {"image": 1}), Status.FAILED, State.SETTLED, "0.04"),
     (GeneratedImage(paint(1), "image/png", {"a": object()}, {"image": 1}), Status.FAILED, State.SETTLED, "0.04"),
-    # What is billed has no price: the estimate stands, and says so.
+    # The billed units have no price: the estimate stands, marked as unknown.
     (GeneratedImage(paint(1), "image/png", {}, {"furlong": 3}), Status.OK, State.UNKNOWN, "0.10"),
     (GeneratedImage(paint(1), "image/png"), Status.OK, State.UNKNOWN, "0.10"),
-    # A refusal that counts what the price is not by.
+    # A refusal that bills units without a price.
     (AdapterError(Outcome.REFUSED, "no", billed={"input_token": 9}), Status.REFUSED, State.SETTLED, "0"),
     (None, Status.FAILED, State.UNKNOWN, "0.10"),
 ]
@@ -133,18 +134,18 @@ ENDS = [
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("end", "status", "state", "amount"), ENDS, ids=[repr(end[0])[:70] for end in ENDS])
-def test_every_end_of_a_paid_call_is_on_the_books(
+def test_every_end_of_a_paid_call_is_charged_correctly(
     script: Script, end: Any, status: str, state: str, amount: str
 ) -> None:
     script(lambda request: return_or_raise(end))
     produce((generation := make_generation(model=make_paid_model())).pk)
     assert (status_of(generation), *charge_of(generation)) == (status, state, Decimal(amount))
-    mended_by_paying_again = isinstance(end, AdapterError) and end.outcome.can_be_retried and status == Status.FAILED
-    assert ("retry_generations" in reload(generation).message) == mended_by_paying_again
+    can_be_paid_again = isinstance(end, AdapterError) and end.outcome.can_be_retried and status == Status.FAILED
+    assert ("retry_generations" in reload(generation).message) == can_be_paid_again
 
 
 @pytest.mark.django_db
-def test_a_budget_is_never_passed_and_says_what_to_do(script: Script) -> None:
+def test_a_budget_is_never_exceeded_and_the_error_says_what_to_do(script: Script) -> None:
     model = make_paid_model(estimate="0.04", budget="0.10")
     script(draw_one(image=1))
     drawn = [make_generation(model=model, seed=seed) for seed in range(4)]
@@ -166,7 +167,7 @@ def test_a_budget_is_never_passed_and_says_what_to_do(script: Script) -> None:
 
 
 @pytest.mark.django_db
-def test_a_run_has_a_budget_of_its_own(script: Script) -> None:
+def test_a_run_has_its_own_budget(script: Script) -> None:
     model, budget = make_paid_model(estimate="0.04"), Budget.objects.create(slug="nightly", limit="0.05")
     script(draw_one(image=1))
     first, second, other = (
@@ -180,7 +181,7 @@ def test_a_run_has_a_budget_of_its_own(script: Script) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_at_once_do_not_pass_a_budget_together(script: Script) -> None:
+def test_concurrent_workers_do_not_exceed_a_budget(script: Script) -> None:
     model = make_paid_model(estimate="0.04", budget="0.20")
     script(draw_one(image=1))
     wanted = [make_generation(model=model, seed=seed) for seed in range(12)]
@@ -206,7 +207,9 @@ def test_variants_of_one_prompt_are_one_call_and_each_has_its_charge(
 
 
 @pytest.mark.django_db
-def test_what_a_budget_stops_does_not_go_along_with_the_others(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_exceed_the_budget_are_not_drawn_with_the_batch(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ScriptedGenerator, "capable", Capabilities(max_batch=4))
     model, prompt = make_paid_model(estimate="0.04", budget="0.09"), builders.make_prompt_set(1).prompts.get()
     wanted = [make_generation(model=model, prompt=prompt, seed=seed) for seed in range(4)]
@@ -217,7 +220,7 @@ def test_what_a_budget_stops_does_not_go_along_with_the_others(script: Script, m
 
 
 @pytest.mark.django_db
-def test_a_call_whose_worker_was_lost_is_not_made_again_by_itself(script: Script) -> None:
+def test_a_call_whose_worker_was_lost_is_not_repeated_automatically(script: Script) -> None:
     script(lambda request: return_or_raise(SystemExit(1)))
     generation = make_generation(model=make_paid_model())
     with pytest.raises(SystemExit):
@@ -226,10 +229,10 @@ def test_a_call_whose_worker_was_lost_is_not_made_again_by_itself(script: Script
     assert sweep(after_every_claim()) == 0
     row = reload(generation)
     assert (row.status, row.reason) == (Status.FAILED, "answer_lost")
-    assert "may have been drawn, and paid for" in row.message
+    assert "may have been drawn and billed" in row.message
     assert charge_of(generation) == (State.UNKNOWN, Decimal("0.10"))
 
-    # Somebody decides to pay once more.
+    # The operator decides to pay again.
     assert retry_generations(Generation.objects.filter(pk=generation.pk)) == 1
     script(draw_one(image=1))
     produce(generation.pk)
@@ -242,7 +245,7 @@ def test_a_call_whose_worker_was_lost_is_not_made_again_by_itself(script: Script
 
 
 @pytest.mark.django_db
-def test_a_paid_answer_that_comes_after_the_claim_ran_out_is_kept(script: Script) -> None:
+def test_a_paid_answer_after_the_claim_expired_is_kept(script: Script) -> None:
     generation = make_generation(model=make_paid_model())
 
     def draw_late(request: GenerationRequest) -> GeneratedImage:
@@ -258,7 +261,7 @@ def test_a_paid_answer_that_comes_after_the_claim_ran_out_is_kept(script: Script
 
 
 @pytest.mark.django_db
-def test_a_full_disk_does_not_throw_away_what_was_paid_for(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_does_not_lose_a_paid_image(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     store, tries = originals.store, []
 
     def store_at_last(data: bytes) -> str:
@@ -275,7 +278,7 @@ def test_a_full_disk_does_not_throw_away_what_was_paid_for(script: Script, monke
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_database_itself_keeps_a_second_paid_call_from_being_made() -> None:
+def test_the_database_forbids_a_second_paid_call() -> None:
     generation = make_generation(model=make_paid_model(), attempts=1)
     reserve_charge(generation)
     generation.attempts = 2
@@ -284,7 +287,9 @@ def test_the_database_itself_keeps_a_second_paid_call_from_being_made() -> None:
 
 
 @pytest.mark.django_db
-def test_a_providers_words_are_kept_without_its_key(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_of_a_provider_are_stored_and_logged_without_its_key(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written = io.StringIO()
     (handler,) = [h for h in logging.getLogger().handlers if isinstance(h.formatter, ProcessorFormatter)]
     monkeypatch.setattr(handler, "stream", written)
@@ -309,7 +314,7 @@ def test_a_providers_words_are_kept_without_its_key(script: Script, monkeypatch:
     ],
     ids=["gone", "damaged", "bucket away", "bug"],
 )
-def test_what_goes_wrong_before_the_provider_is_called_costs_nothing(
+def test_an_error_before_the_call_costs_nothing(
     script: Script, monkeypatch: pytest.MonkeyPatch, accident: Exception, status: str, says: str
 ) -> None:
     prompt = builders.make_prompt_set(1).prompts.get()
@@ -323,9 +328,7 @@ def test_what_goes_wrong_before_the_provider_is_called_costs_nothing(
 
 
 @pytest.mark.django_db
-def test_an_image_is_kept_before_anything_is_said_of_its_provider(
-    script: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_image_is_stored_before_the_state_of_its_provider(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(slug: str, answers: Any) -> None:
         raise OperationalError("the database is away again")
 

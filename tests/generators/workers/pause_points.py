@@ -5,16 +5,16 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from generators.workers import drawing
+from generators.workers import drawing, settlement
 from tests.latch import Latch
 
-# By point, the step of generators.workers.drawing that comes next.
+# By point, the module and the step that comes next.
 PAUSE_POINTS = {
-    "received": "claim_rows",  # the message is received, nothing is claimed
-    "claimed": "claim_batch",  # the row is claimed, no charge is reserved
-    "reserved": "ask_adapter",  # the charge is reserved, the adapter is not called
-    "answered": "store_answers",  # the adapter has answered, nothing is stored
-    "stored": "settle_image",  # the original is stored, the row does not say so
+    "received": (drawing, "claim_rows"),  # the message is received, nothing is claimed
+    "claimed": (drawing, "claim_batch"),  # the row is claimed, no charge is reserved
+    "reserved": (drawing, "ask_adapter"),  # the charge is reserved, the adapter is not called
+    "answered": (drawing, "store_answers"),  # the adapter has answered, nothing is stored
+    "stored": (settlement, "settle_image"),  # the original is stored, the row does not say so
 }
 
 
@@ -29,5 +29,5 @@ def pause_at(point: str, folder: Path) -> None:
 
         return paused
 
-    name = PAUSE_POINTS[point]
-    setattr(drawing, name, pause_before(getattr(drawing, name)))
+    module, name = PAUSE_POINTS[point]
+    setattr(module, name, pause_before(getattr(module, name)))

@@ -91,8 +91,8 @@ ENDS = [
     (AdapterError(Outcome.RATE_LIMITED, "w", retry_after=1e12), Status.PENDING, "rate_limited", "w"),
     # Answers that are none.
     (None, Status.FAILED, "invalid", "The adapter's answer is not an image"),
-    (GeneratedImage(b"", "image/png"), Status.FAILED, "invalid", "The adapter's answer is not an image"),
-    (GeneratedImage(paint(1)[:40], "image/png"), Status.FAILED, "invalid", "The adapter's answer is not an image"),
+    (GeneratedImage(b"", "image/png"), Status.FAILED, "invalid", "The adapter's answer is not a usable image"),
+    (GeneratedImage(paint(1)[:40], "image/png"), Status.FAILED, "invalid", "The adapter's answer is not a usable image"),
     (GeneratedImage(None, "image/png"), Status.FAILED, "invalid", "The adapter's answer is not an image"),
     (GeneratedImage(paint(1), "image/png", None), Status.FAILED, "invalid", "TypeError"),
     (GeneratedImage(paint(1), "image/png", {"a": object()}), Status.FAILED, "invalid", "TypeError"),

@@ -110,7 +110,7 @@ def test_a_worker_replaces_killed_drawing_processes_and_what_kills_each_is_given
 
     given_up = reload(deadly)
     assert (given_up.status, given_up.reason, given_up.attempts) == (Status.FAILED, "worker_lost", 2)
-    assert "took this 2 times" in given_up.message
+    assert "Workers claimed this 2 times" in given_up.message
     assert given_up.finished_at
     assert [file.name for file in stored_originals()] == [reload(unlucky).original]
     assert worker.process.poll() is None

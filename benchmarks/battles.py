@@ -1,10 +1,10 @@
-"""Battle pages and votes per second of a running site, as raters cause them.
+"""Benchmark of a running site: battle pages and votes per second.
 
     python benchmarks/battles.py http://127.0.0.1:8000 demo --raters 8 --seconds 10
 
-Each simulated rater is a process with cookies and one kept-alive connection: it opens a battle page, answers its form,
-and opens the next, without fetching images and without pause. Client and site share the machine's cores, so the figures
-are a floor. The votes are real votes: run it on a board that is thrown away afterwards.
+Each simulated rater is a process with cookies and one persistent connection. It opens a battle page, submits its form,
+and opens the next page, without images and without pauses. Client and site share the machine's cores, so the figures
+are a lower bound. The votes are stored: run it on a board that you can delete.
 """
 
 import argparse
@@ -22,7 +22,7 @@ ANSWERS = ("model_a", "model_b", "tie", "both_bad")
 
 
 class Rater:
-    """One kept-alive connection with its cookies."""
+    """One persistent connection with its cookies."""
 
     def __init__(self, site: str) -> None:
         self.address = urlsplit(site)
@@ -42,25 +42,25 @@ class Rater:
 
 
 def rate(site: str, board: str, seconds: float) -> tuple[list[float], list[float], int]:
-    """Seconds of each page and each vote, and the number of answers that were not as they should be."""
-    rater, pages, votes, faults = Rater(site), [], [], 0
+    """Seconds of each page and each vote, and the number of failed requests."""
+    rater, pages, votes, failures = Rater(site), [], [], 0
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         started = time.monotonic()
         status, page = rater.send("GET", f"/boards/{board}/battle/")
         action, token = ACTION.search(page), TOKEN.search(page)
         if status != 200 or not action or not token:
-            faults += 1
+            failures += 1
             continue
         pages.append(time.monotonic() - started)
         form = {"csrfmiddlewaretoken": token[1].decode(), "winner": ANSWERS[len(votes) % 4]}
         started = time.monotonic()
         status, _ = rater.send("POST", action[1].decode(), urlencode(form))
         if status != 303:
-            faults += 1
+            failures += 1
             continue
         votes.append(time.monotonic() - started)
-    return pages, votes, faults
+    return pages, votes, failures
 
 
 def describe(name: str, times: list[float], seconds: float) -> str:
@@ -78,7 +78,7 @@ def main() -> None:
     with multiprocessing.Pool(options.raters) as pool:
         runs = pool.starmap(rate, [(options.site, options.board, options.seconds)] * options.raters)
     pages, votes = [t for run in runs for t in run[0]], [t for run in runs for t in run[1]]
-    print(f"{options.raters} raters, {options.seconds:.0f} s, faults: {sum(run[2] for run in runs)}")
+    print(f"{options.raters} raters, {options.seconds:.0f} s, failed requests: {sum(run[2] for run in runs)}")
     print(describe("battle pages", pages, options.seconds))
     print(describe("votes", votes, options.seconds))
     print(f"votes cast: {len(votes)}")

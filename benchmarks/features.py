@@ -1,10 +1,10 @@
-"""From encoded images to FID features: images a second, against a plain PyTorch loop, in one run.
+"""Benchmark of FID features from encoded images, against a plain PyTorch loop: images per second.
 
     python benchmarks/features.py [--images 128]
 
-Images are JPEG files of 1024 x 1024 pixels. The plain loop does the same one after another: read, decode, resize as
-clean-fid does, and the TorchScript archive that the weights come in, in batches of 32. Both run on two cores, in turn.
-On a GPU, where there is one, the extractor is compared with the bare network on images that are already there.
+Images are JPEG files of 1024 x 1024 pixels. The plain loop runs the same steps one after another: read, decode, resize
+as clean-fid does, and the TorchScript archive with the weights, in batches of 32. Both run on two cores, in turn. If
+there is a GPU, the extractor is compared with the bare network on images that are already in its memory.
 """
 
 import argparse
@@ -26,19 +26,15 @@ from PIL import Image
 from evaluation.extractors.feature_store import FeatureStore
 from evaluation.extractors.inception.extractor import InceptionV3
 from evaluation.extractors.pipeline import extract_all
+from figures import print_line
 
 BATCH = 32
 ROUNDS = 3
 CORES = 2
 
 
-def line(text: str, figure: str, passed: bool | None = None, wanted: str = "") -> None:
-    verdict = "" if passed is None else "PASS" if passed else "MISSED"
-    print(f"{text:<60} {figure:<26} {verdict:<7} {wanted}", flush=True)
-
-
 def measure(run: Callable[[], int]) -> float:
-    """Images a second."""
+    """Images per second."""
     start = time.perf_counter()
     n = run()
     return n / (time.perf_counter() - start)
@@ -109,7 +105,7 @@ def show_processor(n: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = write_images(folder, n)
-        # The archive is compiled by its first two batches.
+        # The first two batches compile the archive.
         for _ in range(2):
             run_plain_loop(archive, files[:BATCH])
         run_pipeline(extractor, files[:BATCH], FeatureStore(folder / "warm"))
@@ -119,20 +115,22 @@ def show_processor(n: int) -> None:
             ours.append(measure(lambda store=store: run_pipeline(extractor, files, store)))
             plain.append(measure(lambda: run_plain_loop(archive, files)))
         rate, ratio = max(ours), max(ours) / max(plain)
-        line("FID features of 1024-pixel JPEG, decode to store", f"{rate:.1f} images/s", rate >= 12, "≥ 12 images/s")
-        line("  a plain PyTorch loop", f"{max(plain):.1f} = {ratio:.2f}x", ratio >= 1.3, "≥ 1.3x")
+        print_line(
+            "FID features of 1024-pixel JPEG, decoded and stored", f"{rate:.1f} images/s", rate >= 12, "≥ 12 images/s"
+        )
+        print_line("  a plain PyTorch loop", f"{max(plain):.1f} = {ratio:.2f}x", ratio >= 1.3, "≥ 1.3x")
         absent, store = [folder / f"absent-{k}.jpg" for k in range(4000)], FeatureStore(folder / "features")
         fill_store(extractor, absent, store)
         cached = max(measure(lambda: run_pipeline(extractor, absent, store)) for _ in range(ROUNDS))
-        line("second run, from the feature store", f"{cached:,.0f} images/s", cached >= 2000, "≥ 2,000 images/s")
+        print_line("second run, from the feature store", f"{cached:,.0f} images/s", cached >= 2000, "≥ 2,000 images/s")
 
 
 def show_gpu() -> None:
-    """The extractor on prepared images against its own network on images that are on the GPU already."""
+    """The extractor on prepared images, against its bare network on images that are already on the GPU."""
     import torch
 
     if not torch.cuda.is_available():
-        line("on a GPU", "there is none")
+        print_line("on a GPU", "no GPU found")
         return
     extractor = InceptionV3("clean", Path())
     n = extractor.batch_size
@@ -151,8 +149,8 @@ def show_gpu() -> None:
 
     run_bare(), run_extractor()
     bare, ours = (max(measure(run) for _ in range(ROUNDS)) for run in (run_bare, run_extractor))
-    line(f"on {torch.cuda.get_device_name()}, prepared images to features", f"{ours:,.0f} images/s")
-    line("  of the bare network's throughput", f"{100 * ours / bare:.0f} %", ours >= 0.7 * bare, "≥ 70 %")
+    print_line(f"on {torch.cuda.get_device_name()}, prepared images to features", f"{ours:,.0f} images/s")
+    print_line("  share of the bare network's throughput", f"{100 * ours / bare:.0f} %", ours >= 0.7 * bare, "≥ 70 %")
 
 
 def main() -> None:
@@ -166,7 +164,7 @@ def main() -> None:
         show_gpu()
     else:
         here = [sys.executable, __file__, "--images", str(options.images), "--part"]
-        # The first must not see a GPU.
+        # The first part must not use a GPU.
         processor = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(CORES)}
         for part, environment in (("processor", processor), ("gpu", dict(os.environ))):
             subprocess.run([*here, part], env=environment, check=True)

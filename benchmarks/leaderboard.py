@@ -1,11 +1,11 @@
-"""From votes in PostgreSQL to a stored leaderboard: counted anew, from counts, and after a thousand new votes.
+"""Benchmark of leaderboards from votes in PostgreSQL: from all votes, from counts, and after a thousand new votes.
 
     python benchmarks/leaderboard.py [--postgres postgresql://postgres@127.0.0.1:5432/postgres] [--votes 10000000]
 
-Makes a database of its own on that server and drops it at the end, whatever happens; 10 million votes take 2.5 GB of
-disk there and minutes to load (no trigger and no index looks at them meanwhile: it is the reading that is measured).
-The votes are simulated: 200 models met by Zipf's law, 14 % undecided by Davidson's model, a rater for each 50. A figure
-is the best of several runs, with their median beside it.
+Creates a database on that server and always drops it at the end. 10 million votes take 2.5 GB of disk and minutes to
+load, although triggers and indexes are off during the load (only reading is measured). The votes are simulated: 200
+models that meet by Zipf's law, 14 % ties by Davidson's model, 50 votes per rater. Each figure is the best of several
+runs, with their median beside it.
 """
 
 import argparse
@@ -39,7 +39,7 @@ COLUMNS = "board_id, rater_id, model_a_id, model_b_id, winner, origin, category,
 
 @contextmanager
 def scratch_database(server: str) -> Iterator[str]:
-    """The address of a database that lasts as long as the context."""
+    """Create a database for the duration of the context, and return its address."""
     name = f"paragone_benchmark_{secrets.token_hex(4)}"
     with psycopg.connect(server, autocommit=True) as link:
         link.execute(f"CREATE DATABASE {name}")
@@ -57,7 +57,7 @@ def open_django(database: str) -> None:
 
 
 def fill(database: str, n_votes: int) -> None:
-    """A board with ``n_votes``, with the indexes and statistics that a running site has."""
+    """Create a board with ``n_votes``, with the indexes and statistics of a running site."""
     open_django(database)
     from django.core.management import call_command
 
@@ -118,8 +118,8 @@ def draw_votes(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray
     return a, b, np.where(u < left, 0, np.where(u < left + 1.0 / left, 1, undecided))
 
 
-def show(text: str, call: Callable[[], object], before: Callable[[], object], runs: int, wanted: float | None) -> None:
-    """Time ``call``, each time after ``before``, and print how it stands to the seconds wanted."""
+def show(text: str, call: Callable[[], object], before: Callable[[], object], runs: int, limit: float | None) -> None:
+    """Time ``call``, each time after ``before``, and print the best time with the limit, in seconds."""
     times = []
     for _ in range(runs):
         before()
@@ -127,7 +127,7 @@ def show(text: str, call: Callable[[], object], before: Callable[[], object], ru
         call()
         times.append(time.perf_counter() - started)
     best = min(times)
-    verdict = "" if wanted is None else f"{'PASS' if best <= wanted else 'MISSED':<7} ≤ {wanted:g} s"
+    verdict = "" if limit is None else f"{'PASS' if best <= limit else 'MISSED':<7} ≤ {limit:g} s"
     print(f"{text:<50} {best:8.3f} s   median {statistics.median(times):.3f} s   {verdict}", flush=True)
 
 
@@ -158,16 +158,16 @@ def measure(database: str) -> None:
         pairs = keep_countable(Vote.objects.filter(board=board)).values_list("model_a", "model_b", "winner")
         return list(pairs.annotate(votes=Count("id")).order_by())
 
-    show("votes counted anew, to a leaderboard", lambda: rate_board(board, rebuild=True), forget, 3, 4.0)
+    show("all votes to a leaderboard", lambda: rate_board(board, rebuild=True), forget, 3, 4.0)
     show("counts to a leaderboard", lambda: rate_board(board), forget, 9, 0.25)
     show(f"{NEW_VOTES:,} new votes to counts", lambda: advance_counts(board), vote, 5, None)
     show(f"{NEW_VOTES:,} new votes to a leaderboard", lambda: rate_board(board), vote, 5, None)
-    show("nothing new", lambda: rate_board(board), lambda: None, 5, None)
+    show("no new votes", lambda: rate_board(board), lambda: None, 5, None)
     print(f"{'peak memory of this process':<50} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:8.0f} MB")
     board.interval = "rater"
-    show("with intervals that respect raters", lambda: rate_board(board), forget, 1, None)
+    show("with intervals clustered by rater", lambda: rate_board(board), forget, 1, None)
     print(f"{'peak memory with them':<50} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:8.0f} MB")
-    show("for comparison: the votes grouped at each time", group, lambda: None, 2, None)
+    show("for comparison: GROUP BY over all votes", group, lambda: None, 2, None)
     kept = unpack_counts(Leaderboard.objects.latest("pk").counts)
     exact = np.array_equal(kept.table, count_rows(kept.models, group()).table)
     print(f"{'the counts are those of the votes':<50} {'PASS' if exact else 'MISSED'}")
@@ -179,13 +179,13 @@ def main() -> None:
     parser.add_argument("--votes", type=int, default=10_000_000)
     options = parser.parse_args()
     if options.votes < 1:
-        parser.error(f"Wanted at least 1 vote, got {options.votes}.")
-    # Ended from outside, too, the database is dropped.
+        parser.error(f"Expected at least 1 vote, got {options.votes}.")
+    # The database is also dropped if the process is terminated.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory() as folder, scratch_database(options.postgres) as database:
         os.environ["PARAGONE_VAR"] = folder
         started = time.perf_counter()
-        # In a process of its own, so that its memory is not counted.
+        # In a separate process, so that its memory is not counted.
         filling = multiprocessing.get_context("spawn").Process(target=fill, args=(database, options.votes), daemon=True)
         filling.start()
         filling.join()

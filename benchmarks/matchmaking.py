@@ -1,18 +1,18 @@
-"""How many votes the arena's choice of matchups saves, in simulation.
+"""Benchmark of matchmaking: the votes that the arena's choice of matchups saves, in simulation.
 
     python benchmarks/matchmaking.py
 
-Placing: 29 models have 3,000 votes each; a new one joins. Counted are the votes until its published 95 % interval
-(Bradley-Terry, sandwich) is 20 points to either side: with matchmaking aimed at the new model; with matchups drawn
-uniformly from all pairs; and with the new model in every battle, against opponents drawn uniformly. Median of many
-repetitions, for models of equal strength and for strengths spread out.
+Placing: 29 models have 3,000 votes each, and a new one joins. The figure is the number of votes until its published
+95 % interval (Bradley-Terry, sandwich) is ±20 points, with matchmaking for the new model, with matchups drawn uniformly
+from all pairs, and with the new model in every battle against a uniformly drawn opponent. Median of many repetitions,
+for equal and for different strengths.
 
-Overall: the mean width of all 95 % intervals after the same number of votes, with matchmaking aimed at all models and
-with matchups drawn uniformly, from an empty board and from one where ten models of thirty have nearly all votes.
+Overall: the mean width of all 95 % intervals after the same number of votes, with matchmaking for all models and with
+matchups drawn uniformly. The board is empty at the start, or ten of thirty models have nearly all votes.
 
-Votes follow Davidson's model, in which two equal models tie with probability 0.15; the ratings take a tie as half a
-win, as the arena does. The table of probabilities is made anew from the votes so far at every snapshot, and as stale in
-between as it is on a site. Everything is seeded.
+Votes follow Davidson's model, in which two equal models tie with probability 0.15; the ratings count a tie as half a
+win, as the arena does. The table of probabilities is recomputed at every snapshot and stale in between, as on a site.
+All random numbers are seeded.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from evaluation.ratings.counts import Counts
 from evaluation.ratings.outcomes import WINNERS
 
 Array = NDArray[np.float64]
-# Next pairs to vote on, (n, 2), from the table of votes so far and how many are wanted.
+# Chooses the next n pairs to vote on (n, 2), from the table of votes so far and n.
 Choice = Callable[[NDArray[np.int64], int], NDArray[np.int64]]
 
 TIE = 0.15
@@ -48,7 +48,7 @@ def cast_votes(table: NDArray[np.int64], pairs: NDArray[np.int64], strengths: Ar
 
 
 def find_widths(table: NDArray[np.int64]) -> Array:
-    """Width of each model's published interval, in points; infinite while the votes give no finite rating."""
+    """Width (M,) of each model's published interval, in points; infinite while the votes give no finite rating."""
     try:
         ratings = fit_bradley_terry(Counts(tuple(range(len(table))), table))
     except DisconnectedModelsError:
@@ -69,7 +69,7 @@ def choose_informed(rng: random.Random, target_model: int | None = None) -> Choi
 
 
 def choose_uniform(rng: np.random.Generator, model: int | None = None) -> Choice:
-    """From all pairs, or from those of one model."""
+    """Choose uniformly from all pairs, or from those of one model."""
 
     def choice(table: NDArray[np.int64], n: int) -> NDArray[np.int64]:
         m = len(table)
@@ -80,7 +80,7 @@ def choose_uniform(rng: np.random.Generator, model: int | None = None) -> Choice
 
 
 def place(strengths: Array, n_votes_each: int, choice: Choice, snapshot: int, seed: int) -> tuple[int, Array]:
-    """Votes until the last model's interval is GOAL wide, looked at every ``snapshot`` votes, and all widths then."""
+    """Votes until the last model's interval is GOAL wide, checked every ``snapshot`` votes, and all widths then."""
     rng, m = np.random.default_rng([seed, 1]), len(strengths)
     table = np.zeros((m, m, 4), dtype=np.int64)
     cast_votes(table, choose_uniform(rng)(table[1:], n_votes_each * (m - 1) // 2), strengths, rng)
@@ -92,7 +92,7 @@ def place(strengths: Array, n_votes_each: int, choice: Choice, snapshot: int, se
 
 
 def spend(table: NDArray[np.int64], strengths: Array, choice: Choice, n_votes: int, snapshot: int, seed: int) -> float:
-    """Mean width of all intervals after ``n_votes`` more."""
+    """Mean width of all intervals after ``n_votes`` more votes."""
     rng, table = np.random.default_rng([seed, 2]), table.copy()
     for start in range(0, n_votes, snapshot):
         cast_votes(table, choice(table, min(snapshot, n_votes - start)), strengths, rng)
@@ -100,7 +100,7 @@ def spend(table: NDArray[np.int64], strengths: Array, choice: Choice, n_votes: i
 
 
 def make_designs(m: int, rng: np.random.Generator) -> Iterator[tuple[str, Array, NDArray[np.int64]]]:
-    """Name, strengths (m,) and the votes so far of each tested start of the overall comparison."""
+    """Name, strengths (m,) and initial votes of each design of the overall comparison."""
     everyone = {
         "equal": np.zeros(m),
         "spread": rng.normal(0.0, 200.0, m),
@@ -119,7 +119,7 @@ def make_designs(m: int, rng: np.random.Generator) -> Iterator[tuple[str, Array,
 
 
 def compare_placing(spread: float, repetitions: int, m: int = 30, n_votes_each: int = 3000) -> dict[str, list[int]]:
-    """Votes that each way of choosing needed, by repetition; strengths normal with this deviation, in points."""
+    """Votes that each way of choosing needs, by repetition; strengths are normal with this deviation, in points."""
     needed: dict[str, list[int]] = {"informed": [], "all pairs": [], "new in every battle": []}
     for seed in range(repetitions):
         rng = np.random.default_rng([seed, 0])
@@ -157,7 +157,7 @@ def print_placing(repetitions: int) -> bool:
         print(
             f"  spread {spread:3.0f}: informed {needed['informed']:6.0f}   all pairs {needed['all pairs']:6.0f} "
             f"(ratio {ratio:.3f}, at most 0.60: {'PASS' if ratio <= 0.6 else 'FAIL'})   "
-            f"new in every battle {needed['new in every battle']:6.0f} (ratio {harder:.3f}, no target_model)"
+            f"new in every battle {needed['new in every battle']:6.0f} (ratio {harder:.3f}, no requirement)"
         )
     return good
 

@@ -1,9 +1,9 @@
-"""What the metrics cost, beside torchmetrics, in one run: seconds, ratios and peak memory.
+"""Benchmark of the metrics against torchmetrics: seconds, ratios and peak memory.
 
     python benchmarks/metrics.py [PART ...]
 
-Features are random: correlated, of unequal variances. Memory is the peak resident size of a process of its own, its
-interpreter included.
+Features are random, correlated and of unequal variances. Memory is the peak resident size of a separate process,
+including the interpreter.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,34 +19,21 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.metrics.base import PromptInputs, SampleInputs
+from figures import best_of, print_line, read_peak
 
 D = 2048
 EXTRACTOR = "inception-v3/clean"
 
 
-def line(text: str, figure: str, passed: bool | None = None, wanted: str = "") -> None:
-    verdict = "" if passed is None else "PASS" if passed else "MISSED"
-    print(f"{text:<60} {figure:<26} {verdict:<7} {wanted}", flush=True)
-
-
-def best_of(repeats: int, run: Callable[[], object]) -> float:
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
-
-
 def draw_features(n: int, rng: np.random.Generator) -> np.ndarray:
-    """(n, 2048) float32: variances fall by a factor of 1,000, and neighbours are correlated."""
+    """(n, 2048) float32: variances fall by a factor of 1,000, and adjacent features are correlated."""
     rows = rng.standard_normal((n, D), dtype=np.float32) * np.geomspace(1.0, 0.03, D, dtype=np.float32)
     rows[:, 1:] += 0.5 * rows[:, :-1]
     return rows + 0.4
 
 
 def draw_samples(n: int) -> Iterator[SampleInputs]:
-    """Samples whose features are there one block at a time, as if they came from files."""
+    """Samples whose features are in memory one block at a time, as if they were read from files."""
     rng = np.random.default_rng(0)
     for _ in range(0, n, 1000):
         for row in draw_features(1000, rng):
@@ -54,10 +41,10 @@ def draw_samples(n: int) -> Iterator[SampleInputs]:
 
 
 def show_frechet() -> None:
-    """From moments that are known, as torchmetrics' function is given them too."""
+    """From given moments, for both implementations."""
     rng = np.random.default_rng(0)
     compare_frechet("", [draw_features(10_000, rng) for _ in range(2)])
-    # Its eigenvalues lie close together, where torch needs more steps to tell them apart.
+    # The eigenvalues are close together, so that torch needs more steps to separate them.
     compare_frechet(", independent", [rng.standard_normal((10_000, D), dtype=np.float32) for _ in range(2)])
 
 
@@ -72,7 +59,7 @@ def compare_frechet(name: str, sets: list[np.ndarray]) -> None:
     given = [(side.mean, side.covariance) for side in moments]
 
     def ours() -> float:
-        # Built anew: moments keep the root of their covariance once it was asked for.
+        # New objects, because moments cache the root of their covariance.
         return frechet_distance(*(Moments(Sums(None, *arrays)) for arrays in given))
 
     def theirs() -> float:
@@ -80,13 +67,13 @@ def compare_frechet(name: str, sets: list[np.ndarray]) -> None:
 
     off = abs(ours() / theirs() - 1.0)
     seconds, peer = best_of(5, ours), best_of(2, theirs)
-    line(f"Fréchet distance, d = 2048, N = 10,000{name}", f"{seconds:.2f} s", seconds <= 1.2, "≤ 1.2 s")
-    line("  torchmetrics in float64", f"{peer:.1f} s = {peer / seconds:.1f}x", peer >= 5 * seconds, "≥ 5x")
-    line("  relative difference", f"{off:.1e}", off <= 1e-6, "≤ 1e-6")
+    print_line(f"Fréchet distance, d = 2048, N = 10,000{name}", f"{seconds:.2f} s", seconds <= 1.2, "≤ 1.2 s")
+    print_line("  torchmetrics in float64", f"{peer:.1f} s = {peer / seconds:.1f}x", peer >= 5 * seconds, "≥ 5x")
+    print_line("  relative difference", f"{off:.1e}", off <= 1e-6, "≤ 1e-6")
 
 
 def show_small_frechet() -> None:
-    """Where there are fewer images than features, moments keep the rows."""
+    """With fewer images than features, moments keep the rows."""
     from evaluation.metrics.distances.frechet import frechet_distance
     from evaluation.metrics.features.moments import Moments
 
@@ -96,14 +83,14 @@ def show_small_frechet() -> None:
         rows = draw_features(n, rng)
         _ = reference.root
         seconds = best_of(2, lambda rows=rows: frechet_distance(Moments().add(rows), reference))
-        line(f"Fréchet distance, N = {n:,}, known reference", f"{seconds:.2f} s")
+        print_line(f"Fréchet distance, N = {n:,}, known reference", f"{seconds:.2f} s")
 
 
 def show_memory() -> None:
     for n in (10_000, 100_000):
         with get_context("spawn").Pool(1) as pool:
             seconds, megabytes = pool.apply(measure_memory, (n,))
-        line(
+        print_line(
             f"{n:,} samples to a Fréchet distance",
             f"{seconds:.0f} s, {megabytes:.0f} MB",
             megabytes <= 600,
@@ -123,12 +110,6 @@ def measure_memory(n: int) -> tuple[float, float]:
     return time.perf_counter() - start, read_peak()
 
 
-def read_peak() -> float:
-    """MB. Not from getrusage, which counts what the parent held before this process was its own."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-
 def show_kernel_distance() -> None:
     from evaluation.metrics.distances.kernel import kernel_distances
 
@@ -136,11 +117,11 @@ def show_kernel_distance() -> None:
     for n, m in ((500, 5_000), (2_000, 5_000)):
         x, y = draw_features(n, rng), draw_features(m, rng)
         seconds = best_of(1, lambda x=x, y=y: kernel_distances(x, y, min(len(x), 1000)))
-        line(f"Kernel distance, 100 subsets of {min(n, 1000):,} of {n:,} and {m:,}", f"{seconds:.1f} s")
+        print_line(f"Kernel distance, 100 subsets of {min(n, 1000):,} of {n:,} and {m:,}", f"{seconds:.1f} s")
 
 
 def run_beside(name: str) -> None:
-    """A part that is a program of its own."""
+    """Run a benchmark in a file of its own."""
     subprocess.run([sys.executable, str(Path(__file__).parent / name)], check=True)
 
 

@@ -1,13 +1,15 @@
-"""One measurement of benchmarks/ratings.py, in a process of its own: prints what was found, mostly seconds, as JSON.
+"""Cases of benchmarks/ratings.py. Each is measured in a process of its own, which prints the result as JSON.
 
-Cases of a peer import nothing of this project: they also run under another interpreter, where that peer is installed.
+Cases of other packages import nothing from this project, so that they also run under the interpreter of an environment
+with that package.
 """
 
 import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+
+from figures import best_of, read_peak
 
 M = 200
 CASES: dict[str, Callable[[Path], object]] = {}
@@ -16,15 +18,6 @@ CASES: dict[str, Callable[[Path], object]] = {}
 def case(function: Callable[[Path], object]) -> Callable[[Path], object]:
     CASES[function.__name__] = function
     return function
-
-
-def best_of(repeats: int, run: Callable[[], object]) -> float:
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
 
 
 def load(folder: Path):
@@ -41,7 +34,7 @@ def load_votes(folder: Path):
 
 @case
 def cold(folder: Path) -> float:
-    """The whole process counts, imports included: what the parent sees. Here, only the table is made."""
+    """From a Parquet file to ratings. The parent measures the whole process, including imports."""
     from evaluation.ratings.arrow import count_parquet
     from evaluation.ratings.bradley_terry import fit_bradley_terry
 
@@ -79,7 +72,7 @@ def arena_rank_cold(folder: Path) -> float:
 
 @case
 def memory(folder: Path) -> float:
-    """From arrays of codes, checked, to ratings and intervals."""
+    """From arrays of codes to ratings and intervals, including checks."""
     from evaluation.ratings.bradley_terry import fit_bradley_terry
     from evaluation.ratings.counts import count_votes
     from evaluation.ratings.votes import Votes
@@ -108,7 +101,7 @@ def evalica_memory(folder: Path) -> float:
 
 @case
 def evalica_kernel(folder: Path) -> float:
-    """Its compiled core without its public function, which makes lists of the arrays it is given."""
+    """evalica's compiled core, without its public function, which converts arrays to lists."""
     import numpy as np
     from evalica import _brzo
 
@@ -223,7 +216,7 @@ def evalica_elo_kernel(folder: Path) -> float:
 
 @case
 def live(folder: Path) -> dict[str, float]:
-    """Seconds a vote, in a batch of 10,000 and one call each, and the drift after them in points."""
+    """Seconds per vote, in a batch of 10,000 and one call each, and the drift after them, in points."""
     import numpy as np
 
     from evaluation.ratings.counts import count_votes
@@ -268,7 +261,7 @@ def refit(folder: Path) -> float:
 
 @case
 def growth(folder: Path) -> list[tuple[int, int, float]]:
-    """(models, votes, seconds) of counting and fitting in memory."""
+    """(models, votes, seconds) for counting and fitting in memory."""
     import numpy as np
 
     from evaluation.ratings.bradley_terry import fit_bradley_terry
@@ -286,12 +279,6 @@ def growth(folder: Path) -> list[tuple[int, int, float]]:
             votes = Votes(tuple(range(m)), a, b, winner)
             found.append((m, n, best_of(3, lambda votes=votes: fit_bradley_terry(count_votes(votes)))))
     return found
-
-
-def read_peak() -> float:
-    """Megabytes of the largest resident size of this process; the parent's own is not in it."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
 
 
 if __name__ == "__main__":

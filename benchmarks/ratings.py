@@ -1,10 +1,10 @@
-"""What a leaderboard costs, beside the peers, in one run: seconds, ratios and peak memory.
+"""Benchmark of ratings against evalica and arena-rank: seconds, ratios and peak memory.
 
     python benchmarks/ratings.py [--arena-rank PYTHON] [--votes 10000000] [--plot cost.html]
 
-Votes are simulated: 200 models met by Zipf's law, 14 % undecided by Davidson's model. Every figure comes from processes
-of their own, ours and the peer's in turn. arena-rank needs jax and is not installed with this project: name the
-interpreter of an environment that has it. Memory is the peak resident size of the process, its interpreter included.
+Votes are simulated: 200 models that meet by Zipf's law, with 14 % ties by Davidson's model. Each figure is measured in
+a process of its own. arena-rank needs jax and is not installed with this project: pass the interpreter of an
+environment that has it. Memory is the peak resident size of the process, including the interpreter.
 """
 
 import argparse
@@ -24,6 +24,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from figures import print_line
+
 ROOT = Path(__file__).resolve().parent.parent
 M = 200
 WINNERS = ["model_a", "model_b", "tie", "both_bad"]
@@ -37,7 +39,7 @@ class Measured:
 
 
 def make_votes(folder: Path, n: int, rng: np.random.Generator) -> None:
-    """Columns of codes, four covariates, and the Parquet file that a peer would be given: names, not codes."""
+    """Write columns of codes, four covariates, and a Parquet file with names for the other packages."""
     share = 1.0 / np.arange(1, M + 1)
     theta = np.sort(rng.normal(0.0, 0.6, M))[::-1]
     a = rng.choice(M, n, p=share / share.sum()).astype(np.int16)
@@ -73,25 +75,20 @@ def measure(name: str, folder: Path, python: str = sys.executable) -> Measured:
     return Measured(wall=time.perf_counter() - start, **json.loads(done.stdout))
 
 
-def line(text: str, figure: str, passed: bool | None = None, wanted: str = "") -> None:
-    verdict = "" if passed is None else "PASS" if passed else "MISSED"
-    print(f"{text:<60} {figure:<26} {verdict:<7} {wanted}", flush=True)
-
-
-def compare(text: str, ours: float, peer: float, wanted: float | None = None) -> None:
+def compare(text: str, ours: float, peer: float, required: float | None = None) -> None:
     ratio = peer / ours
-    line(
+    print_line(
         f"  {text}",
         f"{peer:.3g} s = {ratio:.1f}x",
-        None if wanted is None else ratio >= wanted,
-        f"≥ {wanted:g}x" if wanted else "",
+        None if required is None else ratio >= required,
+        f"≥ {required:g}x" if required else "",
     )
 
 
 def show_cold(folder: Path, arena_rank: str | None) -> None:
     runs = [measure("cold", folder) for _ in range(6)][1:]
     ours, memory = min(run.wall for run in runs), max(run.megabytes for run in runs)
-    line(
+    print_line(
         "cold Parquet to ratings with 95 % intervals",
         f"{ours:.3f} s, {memory:.0f} MB",
         ours <= 0.5 and memory <= 300,
@@ -106,7 +103,7 @@ def show_cold(folder: Path, arena_rank: str | None) -> None:
 
 def show_memory(folder: Path) -> None:
     run = measure("memory", folder)
-    line(
+    print_line(
         "in memory: codes to ratings with intervals",
         f"{1e3 * run.found:.1f} ms, {run.megabytes:.0f} MB",
         run.found <= 0.04,
@@ -121,7 +118,7 @@ def show_bootstrap(folder: Path, sizes: list[int], rng: np.random.Generator) -> 
         with tempfile.TemporaryDirectory() as name:
             make_votes(Path(name), n, rng)
             run = measure("bootstrap", Path(name))
-            line(
+            print_line(
                 f"1,000 resamples with rank sets, {n:.0e} votes",
                 f"{run.found:.3f} s, {run.megabytes:.0f} MB",
                 run.found <= 0.3,
@@ -130,7 +127,7 @@ def show_bootstrap(folder: Path, sizes: list[int], rng: np.random.Generator) -> 
             if n == min(sizes):
                 compare("evalica (10 resamples, times 100)", run.found, measure("evalica_bootstrap", Path(name)).found)
     run = measure("bootstrap", folder)
-    line(
+    print_line(
         "1,000 resamples with rank sets, all votes",
         f"{run.found:.3f} s, {run.megabytes:.0f} MB",
         run.found <= 0.3,
@@ -141,7 +138,7 @@ def show_bootstrap(folder: Path, sizes: list[int], rng: np.random.Generator) -> 
 def show_controlled(folder: Path, arena_rank: str | None, rng: np.random.Generator) -> None:
     run = measure("controlled", folder)
     passed = run.found <= 1.5 and run.megabytes <= 1024
-    line(
+    print_line(
         "controlled for 4 covariates and the side",
         f"{run.found:.3f} s, {run.megabytes:.0f} MB",
         passed,
@@ -156,31 +153,31 @@ def show_controlled(folder: Path, arena_rank: str | None, rng: np.random.Generat
 
 def show_elo(folder: Path) -> None:
     run = measure("elo", folder)
-    line("online Elo", f"{run.found:.3f} s, {run.megabytes:.0f} MB", run.found <= 0.12, "≤ 0.12 s")
+    print_line("online Elo", f"{run.found:.3f} s, {run.megabytes:.0f} MB", run.found <= 0.12, "≤ 0.12 s")
     compare("evalica, its public function given arrays", run.found, measure("evalica_elo", folder).found, 10)
     compare("evalica, its private compiled core", run.found, measure("evalica_elo_kernel", folder).found, 10)
 
 
 def show_live(folder: Path) -> None:
     found = measure("live", folder).found
-    line("a live vote, in a batch", f"{1e6 * found['batch']:.3f} µs", found["batch"] <= 1e-6, "≤ 1 µs")
-    line("a live vote, one call from Python", f"{1e6 * found['single']:.2f} µs", found["single"] <= 1e-6, "≤ 1 µs")
-    line(
+    print_line("a live vote, in a batch", f"{1e6 * found['batch']:.3f} µs", found["batch"] <= 1e-6, "≤ 1 µs")
+    print_line("a live vote, in one call", f"{1e6 * found['single']:.2f} µs", found["single"] <= 1e-6, "≤ 1 µs")
+    print_line(
         "  drift after 10,000 votes (bound)",
         f"{found['drift']:.1e} ({found['bound']:.1e}) points",
         found["drift"] <= 1e-3,
         "≤ 1e-3",
     )
     seconds = measure("refit", folder).found
-    line("exact refit, 400 models", f"{1e3 * seconds:.1f} ms", seconds <= 0.02, "≤ 20 ms")
+    print_line("exact refit, 400 models", f"{1e3 * seconds:.1f} ms", seconds <= 0.02, "≤ 20 ms")
 
 
 def show_growth(folder: Path, plot: Path | None) -> None:
     found = measure("growth", folder).found
-    line("growth: models x votes", "ms")
+    print_line("growth: models x votes", "ms")
     for m in sorted({m for m, _, _ in found}):
         cells = "  ".join(f"{n:.0e}: {1e3 * seconds:.1f}" for k, n, seconds in found if k == m)
-        line(f"  {m} models", cells)
+        print_line(f"  {m} models", cells)
     if plot:
         import plotly.graph_objects as go
 

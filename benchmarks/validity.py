@@ -1,11 +1,11 @@
-"""Do the intervals hold what they say? Simulated arenas whose truth is known.
+"""Coverage of the intervals, in simulated arenas with known truth.
 
     python benchmarks/validity.py [--arenas 1000]
 
-Each design draws arenas, fits them, and counts how often an interval holds the truth. A 95 % interval passes between
-93.5 and 96.5 %. Where votes depend on each other, the naive interval is shown beside the clustered one: it should fail.
-The truth is the rating that endless votes of new raters on new prompts would give: with tastes that differ, less than
-the strength that an average rater sees.
+Each design simulates arenas, fits them, and counts how often an interval covers the truth. A 95 % interval passes with
+93.5 to 96.5 %. For votes that depend on each other, the naive interval is shown next to the clustered one, and should
+fail. The truth is the rating that infinitely many votes of new raters on new prompts would give. If tastes differ,
+it is less spread out than the strengths for an average rater.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-# One thread a process: two pools of threads on the same cores are slower than one.
+# One thread per process: two thread pools on the same cores are slower than one.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
@@ -40,8 +40,9 @@ NATURAL = Scale(1.0, np.e, 0.0)
 
 @dataclass(frozen=True)
 class Line:
-    """A figure with what it should be: ``low <= value <= high`` passes; ``low`` None where a failure is what we show,
-    infinite where nothing is wanted.
+    """A figure with its requirement: ``low <= value <= high`` passes.
+
+    With ``low`` None, coverage must be outside 93.5 to 96.5 %. With ``low`` infinite, there is no requirement.
     """
 
     text: str
@@ -51,11 +52,12 @@ class Line:
 
     def __str__(self) -> str:
         if self.low is None:
-            verdict = "fails, as it must" if not 0.935 <= self.value <= 0.965 else "HOLDS, UNEXPECTEDLY"
+            verdict = "fails, as expected" if not 0.935 <= self.value <= 0.965 else "COVERS, UNEXPECTEDLY"
         elif np.isinf(self.low):
             verdict = ""
         else:
-            verdict = "PASS" if self.low <= self.value <= self.high else f"MISSED, wanted {self.low:g} to {self.high:g}"
+            passed = self.low <= self.value <= self.high
+            verdict = "PASS" if passed else f"MISSED, expected {self.low:g} to {self.high:g}"
         return f"{self.text:<74} {self.value:8.4g}  {verdict}"
 
 
@@ -69,12 +71,12 @@ def draw_winner(rng: np.random.Generator, eta: Array) -> Array:
 
 
 def share(fits: list[Ratings], truth: Array) -> float:
-    """How often an interval of a rating holds the truth (mean zero), over all models and arenas."""
+    """Share of intervals that cover the truth (mean zero), over all models and arenas."""
     return float(np.mean([(fit.ci_low <= truth) & (truth <= fit.ci_high) for fit in fits]))
 
 
 def find_marginal_truth(spread: float) -> Array:
-    """θ of the Bradley-Terry model nearest to E[σ(θ_i - θ_j + N(0, 2 spread²))]: the average over tastes."""
+    """θ of the Bradley-Terry model closest to E[σ(θ_i - θ_j + N(0, 2 spread²))], the average over tastes."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(64)
     eta = THETA[:, None, None] - THETA[None, :, None] + np.sqrt(2.0) * spread * nodes
     p = (sigmoid(eta) * weights).sum(axis=2) / weights.sum()
@@ -128,7 +130,7 @@ def prompts(arenas: int) -> Iterator[Line]:
 
 
 def two_way(arenas: int) -> Iterator[Line]:
-    """Raters and prompts both have tastes; a truth over both."""
+    """Raters and prompts both have tastes; the truth is the average over both."""
     rng = np.random.default_rng(3)
     spreads = {"rater": 0.4, "prompt": 0.3}
     truth = find_marginal_truth(float(np.hypot(*spreads.values())))
@@ -175,21 +177,21 @@ def davidson(arenas: int) -> Iterator[Line]:
 
 
 def rank_sets(arenas: int) -> Iterator[Line]:
-    """Three of the eight models are equal, others close: every true rank, all at once."""
+    """Three of the eight models are equal and others close. All true ranks must be covered at once."""
     rng = np.random.default_rng(5)
     theta = np.array([-0.9, -0.3, -0.1, -0.1, -0.1, 0.3, 0.4, 0.8])
     first, last = 1 + (theta[None] > theta[:, None]).sum(1), (theta[None] >= theta[:, None]).sum(1)
-    single, at_once = [], []
+    at_once, resampled = [], []
     for arena in range(arenas):
         a, b = draw_pairs(rng, 2000)
         counts = count_votes(Votes(MODELS, a, b, draw_winner(rng, theta[a] - theta[b])))
         fit = fit_bradley_terry(counts)
         sets = find_rank_sets(fit, seed=arena)
         at_once.append(((sets.best <= first) & (last <= sets.worst)).all())
-        resampled = bootstrap_ratings(counts, n=400, seed=arena).rank_sets()
-        single.append(((resampled.best <= first) & (last <= resampled.worst)).all())
-    yield Line("simultaneous rank sets hold (covariance)", float(np.mean(at_once)), 0.95, 1.0)
-    yield Line("simultaneous rank sets hold (bootstrap)", float(np.mean(single)), 0.95, 1.0)
+        sets = bootstrap_ratings(counts, n=400, seed=arena).rank_sets()
+        resampled.append(((sets.best <= first) & (last <= sets.worst)).all())
+    yield Line("simultaneous rank sets (covariance)", float(np.mean(at_once)), 0.95, 1.0)
+    yield Line("simultaneous rank sets (bootstrap)", float(np.mean(resampled)), 0.95, 1.0)
 
 
 def usable(arenas: int) -> Iterator[Line]:
@@ -207,7 +209,7 @@ def usable(arenas: int) -> Iterator[Line]:
 
 
 def best_of_n(arenas: int) -> Iterator[Line]:
-    """Ten equal variants were tried and the best was shown."""
+    """Ten equal variants are tried and the best is shown."""
     rng = np.random.default_rng(7)
     corrected, naive, above = [], [], []
     for _ in range(arenas):
@@ -222,17 +224,17 @@ def best_of_n(arenas: int) -> Iterator[Line]:
 
 
 def sequential(arenas: int) -> Iterator[Line]:
-    """Watched after every vote, up to 5,000 of them."""
+    """A test that is read after every vote, up to 5,000 votes."""
     rng = np.random.default_rng(8)
     for threshold in (0.5, 0.7):
         outcomes = (rng.random((arenas, 5000)) < threshold).astype(float)
         alarms = float((watch(outcomes, threshold=threshold).votes > 0).mean())
-        yield Line(f"sequential test, false alarms at p = x = {threshold}, every vote watched", alarms, 0.0, 0.05)
+        yield Line(f"sequential test, false alarms at p = threshold = {threshold}", alarms, 0.0, 0.05)
     for p, fixed in ((0.55, 783), (0.6, 194), (0.7, 47)):
         found = watch((rng.random((arenas, 8000)) < p).astype(float)).votes
         found = np.where(found == 0, 8000, found)
         yield Line(
-            f"  median votes to the verdict at p = {p} (fixed sample, 80 % power: {fixed})",
+            f"  median votes to a verdict at p = {p} (fixed sample, 80 % power: {fixed})",
             float(np.median(found)),
             -np.inf,
         )
@@ -249,9 +251,9 @@ def run(design: Callable[[int], Iterator[Line]], arenas: int) -> list[Line]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--arenas", type=int, default=1000, help="simulated arenas a design (default 1000)")
+    parser.add_argument("--arenas", type=int, default=1000, help="simulated arenas per design (default 1000)")
     arenas = parser.parse_args().arenas
-    print(f"{arenas} arenas a design; 95 % intervals")
+    print(f"{arenas} arenas per design, 95 % intervals")
     with ProcessPoolExecutor() as pool:
         for lines in pool.map(run, DESIGNS, [arenas] * len(DESIGNS)):
             print(*lines, sep="\n", flush=True)

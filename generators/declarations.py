@@ -67,9 +67,7 @@ class PriceDeclaration(Declaration):
         if estimate is None and set(units) == {"image"}:
             return Decimal(units["image"])
         if estimate is None and units:
-            raise ValueError(
-                f"estimate is missing. With a price per {', '.join(units)}, declare what one image costs at most"
-            )
+            raise ValueError(f"A price per {', '.join(units)} needs an estimate: what one image costs at most")
         return estimate
 
 

@@ -1,4 +1,4 @@
-"""The docs name every setting, check, command, adapter and outcome that exists, and none that does not."""
+"""The docs are complete and true: every setting, check, command, adapter, metric and suite is in them."""
 
 import re
 import subprocess
@@ -56,7 +56,7 @@ def test_every_command_is_in_the_docs() -> None:
     assert {cell.split()[0] for cell in first_cells(DOCS["commands"])} == ours
 
 
-def test_every_adapter_its_settings_and_the_outcomes_are_in_the_docs() -> None:
+def test_every_adapter_setting_and_outcome_is_in_the_docs() -> None:
     of_adapters = {name: set(import_string(path).Settings.model_fields) for name, path in ADAPTERS.items()}
     settings = set().union(*of_adapters.values())
     assert len(settings) > 30
@@ -67,17 +67,17 @@ def test_every_adapter_its_settings_and_the_outcomes_are_in_the_docs() -> None:
         for setting in of_adapters[adapter]:
             owners = [of for name, of in rows if name == setting]
             everyone = {"all"} if adapter in providers else {"both"}
-            told = any(adapter in of or (of.split()[0] in everyone and f" {adapter}" not in of) for of in owners)
-            assert told, f"docs/adapters.md does not say that {adapter} has {setting}"
+            documented = any(adapter in of or (of.split()[0] in everyone and f" {adapter}" not in of) for of in owners)
+            assert documented, f"docs/adapters.md does not say that {adapter} has {setting}"
 
 
-def test_every_provider_outside_is_paid_for_named_and_tested() -> None:
+def test_every_provider_is_paid_documented_and_tested() -> None:
     assert set(list_providers()) == set(ADAPTERS) - {"sketch", "diffusers", "onnx"}
     assert set(re.findall(r"`(\w+)`", DOCS["providers"].split("\n\n")[1])) == set(list_providers())
     assert {server.adapter for server in find_servers()} == set(list_providers())
 
 
-def test_every_adapter_has_a_model_to_copy_from_and_tests() -> None:
+def test_every_adapter_has_an_example_model_and_tests() -> None:
     models = tomllib.loads((ROOT / "fixtures" / "models.example.toml").read_text())["models"]
     assert {model["adapter"] for model in models if "adapter" in model} == set(ADAPTERS)
     for name in ADAPTERS:
@@ -86,17 +86,17 @@ def test_every_adapter_has_a_model_to_copy_from_and_tests() -> None:
 
 def test_every_metric_and_its_parameters_are_in_the_docs() -> None:
     page = DOCS["metrics"]
-    told: dict[str, str] = {}  # the section of each
+    documented: dict[str, str] = {}  # the section of each name
     for section in page.split("\n## "):
         for cell in re.findall(r"^\| ((?:`[-\w]+`(?:, )?)+) \|", section, re.MULTILINE):
-            told |= dict.fromkeys(re.findall(r"`([-\w]+)`", cell), section)
-    assert set(told) == {*METRICS, *EXTRACTORS}
+            documented |= dict.fromkeys(re.findall(r"`([-\w]+)`", cell), section)
+    assert set(documented) == {*METRICS, *EXTRACTORS}
     for name in METRICS:
         metric = find_metric(name)
         assert metric.declaration.title
         assert metric.declaration.source
         for parameter in metric.model_fields:
-            assert f"`{parameter}`" in told[name] or f"{parameter} =" in told[name], f"{name}: {parameter}"
+            assert f"`{parameter}`" in documented[name] or f"{parameter} =" in documented[name], f"{name}: {parameter}"
 
 
 def test_every_metric_has_tests() -> None:
@@ -113,7 +113,7 @@ def test_every_suite_and_rule_is_in_the_docs() -> None:
         assert f"`{field}`" in DOCS["runs"] or f"{field} =" in DOCS["runs"] or f"[[{field}]]" in DOCS["runs"], field
 
 
-# What a reader of the docs has no use for: the machinery below the methods.
+# Internal modules, which readers of the docs do not need.
 INNER = {
     "arrow",
     "components",
@@ -131,10 +131,10 @@ def test_every_method_of_rating_is_in_the_docs() -> None:
     assert len(modules) > 10
     for file in modules:
         public = re.findall(r"^(?:def|class) ([A-Za-z]\w+)", file.read_text(), re.MULTILINE)
-        assert any(f"`{name}" in DOCS["ratings"] for name in public), f"docs/ratings.md says nothing of {file.name}"
+        assert any(f"`{name}" in DOCS["ratings"] for name in public), f"docs/ratings.md does not name {file.name}"
 
 
-def test_the_docs_name_what_exists() -> None:
+def test_the_docs_name_only_functions_that_exist() -> None:
     code = "".join(file.read_text() for file in (ROOT / "evaluation" / "ratings").glob("*.py"))
     for name in re.findall(
         r"`((?:fit|find|run|bootstrap|correct|plan|judge|count|code|read|project|rank)_\w+)`", DOCS["ratings"]
@@ -142,7 +142,7 @@ def test_the_docs_name_what_exists() -> None:
         assert f"def {name}(" in code, name
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_have_targets() -> None:
     def headings(page: Path) -> set[str]:
         titles = re.findall(r"^##+ (.+)", page.read_text(), re.MULTILINE)
         return {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
@@ -164,7 +164,7 @@ def test_the_example_runs_on_real_votes(shared_data: Path) -> None:
     assert re.search(r"PlayGroundV2 +1151\.3 +1124\.3 +1178\.3", done.stdout)
 
 
-def test_the_readme_names_what_exists() -> None:
+def test_the_readme_names_only_what_exists() -> None:
     for name in re.findall(r"PARAGONE_\w+", README):
         assert name.removesuffix("_FILE") in DOCS["settings"], name
     for name in re.findall(r"(?:^|`)paragone (\w+)", README, re.MULTILINE):

@@ -1,4 +1,4 @@
-"""What a worker takes along: rows that wait for the same model and can be drawn in the same call."""
+"""Batches: which pending rows of a model are drawn in the same call."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def draw(request: GenerationRequest) -> GeneratedImage:
 
 @pytest.fixture
 def model(script: Script, monkeypatch: pytest.MonkeyPatch) -> ImageModel:
-    """Four requests a call, of any prompt."""
+    """A model that takes four requests per call, of any prompts."""
     script(draw)
     monkeypatch.setattr(ScriptedGenerator, "capable", Capabilities(max_sources=1, max_batch=4, mixes_prompts=True))
     return builders.make_model(adapter="scripted")
@@ -38,7 +38,7 @@ def sizes_of_calls() -> list[int]:
     return [len(call) for call in ScriptedGenerator.calls]
 
 
-def test_waiting_rows_of_one_size_are_drawn_together_whatever_their_prompts(
+def test_pending_rows_of_one_size_are_drawn_together_whatever_their_prompts(
     model: ImageModel, prompts: list[Prompt]
 ) -> None:
     rows = [make_generation(model=model, prompt=prompt) for prompt in prompts]
@@ -65,11 +65,11 @@ def test_each_row_gets_the_image_of_its_own_prompt(model: ImageModel, prompts: l
     [
         pytest.param({"width": 32}, id="another size"),
         pytest.param({"failures": 1}, id="failed before"),
-        pytest.param({"status": Status.RUNNING}, id="drawn by somebody else"),
+        pytest.param({"status": Status.RUNNING}, id="claimed by another worker"),
         pytest.param({"model": None}, id="another model"),
     ],
 )
-def test_others_are_left(model: ImageModel, prompts: list[Prompt], other: dict[str, Any]) -> None:
+def test_other_rows_are_not_in_the_batch(model: ImageModel, prompts: list[Prompt], other: dict[str, Any]) -> None:
     if "model" in other:
         other = {"model": builders.make_model(adapter="scripted")}
     row = make_generation(model=model, prompt=prompts[0])
@@ -79,14 +79,14 @@ def test_others_are_left(model: ImageModel, prompts: list[Prompt], other: dict[s
     assert status_of(stays) == stays.status
 
 
-def test_what_failed_before_is_drawn_alone(model: ImageModel, prompts: list[Prompt]) -> None:
+def test_a_row_that_failed_before_is_drawn_alone(model: ImageModel, prompts: list[Prompt]) -> None:
     failed = make_generation(model=model, prompt=prompts[0], failures=1)
     fresh = make_generation(model=model, prompt=prompts[1])
     produce(failed.pk)
     assert (sizes_of_calls(), status_of(fresh)) == ([1], Status.PENDING)
 
 
-def test_an_edit_goes_with_edits_of_its_own_prompt_only(model: ImageModel, prompts: list[Prompt]) -> None:
+def test_an_edit_is_drawn_only_with_edits_of_the_same_prompt(model: ImageModel, prompts: list[Prompt]) -> None:
     source = originals.store(paint(9))
     for prompt in prompts[:2]:
         prompt.sources = [source]
@@ -100,7 +100,7 @@ def test_an_edit_goes_with_edits_of_its_own_prompt_only(model: ImageModel, promp
     assert status_of(edits[2]) == Status.PENDING
 
 
-def test_without_mixing_only_variants_of_one_prompt_go_together(
+def test_without_mixing_only_variants_of_one_prompt_are_drawn_together(
     model: ImageModel, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ScriptedGenerator, "capable", Capabilities(max_batch=4))
@@ -110,7 +110,7 @@ def test_without_mixing_only_variants_of_one_prompt_go_together(
     assert [status_of(row) for row in (*variants, other)] == [Status.OK, Status.OK, Status.PENDING]
 
 
-def test_a_call_that_fails_puts_all_of_it_back_to_be_drawn_alone(
+def test_the_rows_of_a_failed_batch_are_drawn_one_by_one(
     model: ImageModel, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [make_generation(model=model, prompt=prompt) for prompt in prompts[:3]]

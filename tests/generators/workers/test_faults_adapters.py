@@ -1,4 +1,4 @@
-"""Whatever an adapter, a disk or a database does to a drawing, the row ends, waits or is swept, and says why."""
+"""Faults of adapters, disks and databases: the generation ends, is retried or is swept, and records why."""
 
 import errno
 import os
@@ -23,7 +23,7 @@ Status = Generation.Status
 
 
 @pytest.mark.django_db
-def test_a_full_disk_is_tried_again_and_then_named(
+def test_a_full_disk_is_retried_and_then_reported(
     script: Script, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def store(data: bytes) -> str:
@@ -46,7 +46,7 @@ def test_a_full_disk_is_tried_again_and_then_named(
 
 
 @pytest.mark.django_db
-def test_a_disk_with_room_again_gives_the_image_and_forgets_the_error(
+def test_after_a_retry_the_image_is_stored_and_the_error_cleared(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generation = make_generation()
@@ -59,7 +59,7 @@ def test_a_disk_with_room_again_gives_the_image_and_forgets_the_error(
     assert (row.status, row.attempts, row.reason, row.message) == (Status.OK, 2, "", "")
 
 
-def test_a_disk_that_fills_up_while_writing_leaves_no_part_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_while_writing_leaves_no_partial_file(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -81,18 +81,23 @@ ENDS = [
     (RecursionError("deep"), Status.FAILED, "invalid", "RecursionError: deep"),
     (ExceptionGroup("two", [ValueError("x"), KeyError("y")]), Status.FAILED, "invalid", "ExceptionGroup: two"),
     (AdapterError(Outcome.INVALID, "long " * 1000), Status.FAILED, "invalid", "long long"),
-    # What PostgreSQL's text cannot hold comes from providers' servers too.
+    # Characters that PostgreSQL cannot store.
     (ValueError("nul \x00 byte"), Status.FAILED, "invalid", "ValueError: nul"),
-    (AdapterError(Outcome.REFUSED, "half of a pair \ud83d"), Status.REFUSED, "refused", "half of a pair"),
-    # Waits that a provider's server may name, and a clock cannot.
+    (AdapterError(Outcome.REFUSED, "a lone surrogate \ud83d"), Status.REFUSED, "refused", "a lone surrogate"),
+    # Values of Retry-After that are not sensible.
     (AdapterError(Outcome.RATE_LIMITED, "w", retry_after=float("inf")), Status.PENDING, "rate_limited", "w"),
     (AdapterError(Outcome.RATE_LIMITED, "w", retry_after=float("nan")), Status.PENDING, "rate_limited", "w"),
     (AdapterError(Outcome.RATE_LIMITED, "w", retry_after=-5.0), Status.PENDING, "rate_limited", "w"),
     (AdapterError(Outcome.RATE_LIMITED, "w", retry_after=1e12), Status.PENDING, "rate_limited", "w"),
-    # Answers that are none.
+    # Answers that are not images.
     (None, Status.FAILED, "invalid", "The adapter's answer is not an image"),
     (GeneratedImage(b"", "image/png"), Status.FAILED, "invalid", "The adapter's answer is not a usable image"),
-    (GeneratedImage(paint(1)[:40], "image/png"), Status.FAILED, "invalid", "The adapter's answer is not a usable image"),
+    (
+        GeneratedImage(paint(1)[:40], "image/png"),
+        Status.FAILED,
+        "invalid",
+        "The adapter's answer is not a usable image",
+    ),
     (GeneratedImage(None, "image/png"), Status.FAILED, "invalid", "The adapter's answer is not an image"),
     (GeneratedImage(paint(1), "image/png", None), Status.FAILED, "invalid", "TypeError"),
     (GeneratedImage(paint(1), "image/png", {"a": object()}), Status.FAILED, "invalid", "TypeError"),
@@ -101,7 +106,7 @@ ENDS = [
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("end", "status", "reason", "message"), ENDS, ids=[repr(end[0])[:70] for end in ENDS])
-def test_whatever_an_adapter_does_leaves_no_claim_behind(
+def test_no_end_of_an_adapter_call_leaves_a_claim(
     script: Script, end: Any, status: str, reason: str, message: str
 ) -> None:
     script(lambda request: return_or_raise(end))
@@ -118,8 +123,8 @@ def test_whatever_an_adapter_does_leaves_no_claim_behind(
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("value", ["nul \x00", "half \ud83d", float("nan")])
-def test_a_report_that_postgresql_cannot_hold_fails_at_once_and_by_name(script: Script, value: Any) -> None:
+@pytest.mark.parametrize("value", ["nul \x00", "lone \ud83d", float("nan")])
+def test_a_report_that_postgresql_cannot_store_fails_at_once(script: Script, value: Any) -> None:
     script(lambda request: GeneratedImage(paint(1), "image/png", {"revised_prompt": value}))
     generation = make_generation()
     produce(generation.pk)
@@ -129,7 +134,7 @@ def test_a_report_that_postgresql_cannot_hold_fails_at_once_and_by_name(script: 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("end", [SystemExit(1), KeyboardInterrupt(), GeneratorExit()], ids=repr)
-def test_what_ends_the_process_leaves_its_claim_to_the_sweeper(script: Script, end: BaseException) -> None:
+def test_a_claim_of_a_process_that_exits_is_left_to_the_sweeper(script: Script, end: BaseException) -> None:
     script(lambda request: return_or_raise(end))
     generation = make_generation()
     with pytest.raises(type(end)):
@@ -143,7 +148,7 @@ def test_what_ends_the_process_leaves_its_claim_to_the_sweeper(script: Script, e
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("end", [OperationalError("the server closed the connection"), InterfaceError("closed")])
-def test_a_database_that_is_away_is_no_fault_of_the_image(script: Script, end: Exception) -> None:
+def test_a_failure_of_the_database_is_not_a_failure_of_the_image(script: Script, end: Exception) -> None:
     script(lambda request: return_or_raise(end))
     generation = make_generation()
     with pytest.raises(type(end)):
@@ -167,7 +172,7 @@ def test_a_drawing_that_outlasts_its_database_connection_is_stored(script: Scrip
 
 
 @pytest.mark.django_db
-def test_errors_that_may_pass_end_after_the_last_attempt(script: Script, settings: Any) -> None:
+def test_transient_errors_end_after_the_last_attempt(script: Script, settings: Any) -> None:
     script(lambda request: return_or_raise(AdapterError(Outcome.TIMEOUT, "too slow", retry_after=0)))
     generation = make_generation()
     for _ in range(settings.MAX_ATTEMPTS + 2):

@@ -1,6 +1,6 @@
-"""What can go wrong while an image is drawn: workers lost or late, messages lost or doubled, two sweepers.
+"""Faults while drawing: workers killed or late, messages lost or duplicated, concurrent workers.
 
-Nothing of it may lose a generation, draw it into two originals, or leave it open for ever.
+None of them may lose a generation, store two originals for it, or leave it pending without end.
 """
 
 import os
@@ -55,11 +55,11 @@ def real_workers(test: Callable[..., None]) -> Callable[..., None]:
     return test
 
 
-# Workers that die
+# Killed workers
 
 
 @real_workers
-def test_a_drawing_whose_worker_was_killed_is_drawn_by_the_next_one(
+def test_a_drawing_of_a_killed_worker_is_drawn_by_the_next_one(
     children: Children, redis: RedisServer, latch: Latch
 ) -> None:
     (generation,) = request_slow_generations(latch)
@@ -70,7 +70,7 @@ def test_a_drawing_whose_worker_was_killed_is_drawn_by_the_next_one(
     assert (lost.status, lost.attempts) == (Status.RUNNING, 1)
     assert lost.due_at == lost.claimed_at + timedelta(seconds=2)
 
-    wait_until(lambda: sweep() == 1, "the claim runs out and the sweeper takes it back")
+    wait_until(lambda: sweep() == 1, "the claim expires and the sweeper releases it")
     assert timezone.now() >= lost.due_at
     assert status_of(generation) == Status.PENDING
 
@@ -82,14 +82,14 @@ def test_a_drawing_whose_worker_was_killed_is_drawn_by_the_next_one(
 
 
 @real_workers
-def test_a_worker_replaces_killed_drawing_processes_and_what_kills_each_is_given_up(
+def test_a_worker_replaces_killed_processes_and_a_drawing_that_kills_each_is_given_up(
     children: Children, redis: RedisServer, tmp_path: Path, settings: Any
 ) -> None:
     settings.MAX_ATTEMPTS = 2
-    latches = [Latch(tmp_path / name) for name in ("unlucky", "deadly")]
+    latches = [Latch(tmp_path / name) for name in ("once", "twice")]
     for latch in latches:
         latch.folder.mkdir()
-    (unlucky,), (deadly,) = map(request_slow_generations, latches)
+    (killed_once,), (killed_twice,) = map(request_slow_generations, latches)
     worker = children.start_worker(redis.url, concurrency=2)
     for latch in latches:
         (arrival,) = wait_until(latch.arrivals, "the drawing begins")
@@ -97,30 +97,30 @@ def test_a_worker_replaces_killed_drawing_processes_and_what_kills_each_is_given
         os.kill(arrival, signal.SIGKILL)
     worker.wait_for_log("WorkerLostError")
     assert sweep() == 0
-    assert {(row.status, row.attempts) for row in map(reload, (unlucky, deadly))} == {(Status.RUNNING, 1)}
+    assert {(row.status, row.attempts) for row in map(reload, (killed_once, killed_twice))} == {(Status.RUNNING, 1)}
 
     assert sweep(after_every_claim()) == 2
     latches[0].open()
-    wait_for_ok(unlucky)
-    assert reload(unlucky).attempts == 2
-    wait_until(lambda: len(latches[1].arrivals()) == 2, "the deadly one begins again")
+    wait_for_ok(killed_once)
+    assert reload(killed_once).attempts == 2
+    wait_until(lambda: len(latches[1].arrivals()) == 2, "the second drawing begins again")
     os.kill(latches[1].arrivals()[1], signal.SIGKILL)
     assert sweep() == 0
     assert sweep(after_every_claim()) == 0
 
-    given_up = reload(deadly)
+    given_up = reload(killed_twice)
     assert (given_up.status, given_up.reason, given_up.attempts) == (Status.FAILED, "worker_lost", 2)
     assert "Workers claimed this 2 times" in given_up.message
     assert given_up.finished_at
-    assert [file.name for file in stored_originals()] == [reload(unlucky).original]
+    assert [file.name for file in stored_originals()] == [reload(killed_once).original]
     assert worker.process.poll() is None
 
 
 @real_workers
-def test_a_drawing_that_never_ends_gives_its_worker_back_with_the_claim(
+def test_a_drawing_that_never_ends_is_stopped_when_its_claim_expires(
     children: Children, redis: RedisServer, latch: Latch, settings: Any
 ) -> None:
-    # The first drawing loads what the second needs, which then begins long before its time is over.
+    # Modules are loaded by the first drawing, so that the second one begins long before its time limit.
     worker = children.start_worker(redis.url, PARAGONE_CLAIM_SECONDS="10")
     latch.open()
     (short,) = request_slow_generations(latch)
@@ -141,7 +141,7 @@ def test_a_drawing_that_never_ends_gives_its_worker_back_with_the_claim(
     assert reload(following).attempts == 1
 
 
-# Workers that come back late
+# Late workers
 
 
 @pytest.mark.django_db
@@ -154,18 +154,16 @@ def test_a_drawing_that_never_ends_gives_its_worker_back_with_the_claim(
         partial(AdapterError, Outcome.TRANSIENT, "late"),
         partial(RuntimeError, "late"),
     ],
-    ids=["image", "no image", "refusal", "error that may pass", "crash"],
+    ids=["image", "no image", "refusal", "transient error", "crash"],
 )
-def test_a_worker_that_comes_back_after_its_claim_ran_out_changes_nothing(
-    script: Script, late_end: Callable[[], Any]
-) -> None:
+def test_a_worker_whose_claim_has_expired_changes_nothing(script: Script, late_end: Callable[[], Any]) -> None:
     generation = make_generation()
 
     def draw_second(request: GenerationRequest) -> GeneratedImage:
         return GeneratedImage(paint(2), "image/png")
 
     def draw_first(request: GenerationRequest) -> GeneratedImage:
-        # While this one is lost in thought, another worker does the work.
+        # Meanwhile the claim expires and another worker draws.
         assert sweep(after_every_claim()) == 1
         script(draw_second)
         produce(generation.pk)
@@ -179,11 +177,11 @@ def test_a_worker_that_comes_back_after_its_claim_ran_out_changes_nothing(
 
 
 @pytest.mark.django_db
-def test_a_worker_that_comes_back_while_another_draws_leaves_it_the_claim(script: Script) -> None:
+def test_a_late_worker_leaves_the_claim_of_another_one(script: Script) -> None:
     generation = make_generation()
 
     def draw_second(request: GenerationRequest) -> GeneratedImage:
-        raise SystemExit("this worker dies, and leaves its claim")
+        raise SystemExit("this worker exits and leaves its claim")
 
     def draw_first(request: GenerationRequest) -> GeneratedImage:
         sweep(after_every_claim())
@@ -198,11 +196,11 @@ def test_a_worker_that_comes_back_while_another_draws_leaves_it_the_claim(script
     assert (held.status, held.attempts, held.original) == (Status.RUNNING, 2, "")
 
 
-# Messages: lost, doubled
+# Lost and duplicated messages
 
 
 @real_workers
-def test_messages_lost_with_the_broker_are_sent_again_and_the_worker_reconnects(
+def test_lost_messages_are_sent_again_and_the_worker_reconnects(
     children: Children, redis: RedisServer, latch: Latch, settings: Any
 ) -> None:
     wanted = request_slow_generations(latch, 5)
@@ -213,7 +211,7 @@ def test_messages_lost_with_the_broker_are_sent_again_and_the_worker_reconnects(
     with Redis(port=redis.port) as broker:
         assert not broker.llen("gpu")
     latch.open()
-    wait_until(Generation.objects.ready().exists, "the drawing under way is stored without a broker")
+    wait_until(Generation.objects.ready().exists, "the drawing in progress is stored without a broker")
     assert sweep() == 0
     assert sweep(timezone.now() + timedelta(seconds=settings.REDISPATCH_SECONDS)) == 4
     wait_for_ok(*wanted)
@@ -232,16 +230,16 @@ def test_one_message_sent_twenty_times_to_two_workers_is_drawn_once(
     for worker in [children.start_worker(redis.url) for _ in range(2)]:
         worker.wait_for_log("ready.")
     with Redis(port=redis.port) as broker:
-        # One worker draws and holds its message; the other meets all the rest and finds nothing to claim.
+        # One worker draws and keeps its message. The other receives the rest and finds nothing to claim.
         wait_until(lambda: broker.llen("gpu") == 0 and broker.hlen("unacked") == 1, "one message is left")
         latch.open()
-        wait_until(lambda: broker.hlen("unacked") == 0, "the last message is done with")
+        wait_until(lambda: broker.hlen("unacked") == 0, "the last message is acknowledged")
     assert (status_of(generation), reload(generation).attempts) == (Status.OK, 1)
     assert len(latch.arrivals()) == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_twenty_workers_at_the_same_row_one_draws(script: Script) -> None:
+def test_of_twenty_workers_with_the_same_row_one_draws(script: Script) -> None:
     drawn: list[GenerationRequest] = []
     generation = make_generation()
 
@@ -257,8 +255,8 @@ def test_of_twenty_workers_at_the_same_row_one_draws(script: Script) -> None:
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_a_row_that_somebody_is_writing_to_is_drawn_when_they_are_done(script: Script) -> None:
-    """Its message is gone from the queue by then: whoever passed over the row would leave it to wait for long."""
+def test_a_worker_waits_for_a_row_that_another_transaction_has_locked(script: Script) -> None:
+    """Its message is already taken from the queue, so a worker that skipped the row would delay it."""
     generation = make_generation()
     script(lambda request: GeneratedImage(paint(1), "image/png"))
     locked = threading.Event()
@@ -279,32 +277,32 @@ def test_a_row_that_somebody_is_writing_to_is_drawn_when_they_are_done(script: S
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_two_who_ask_for_the_same_images_in_either_order_do_not_lock_each_other_out() -> None:
+def test_concurrent_requests_for_the_same_images_in_different_order_do_not_deadlock() -> None:
     first, second = (builders.make_model(adapter="scripted") for _ in range(2))
     prompt = builders.make_prompt_set(1).prompts.get()
 
-    def ask(*models: ImageModel) -> list[ImageModel]:
+    def request(*models: ImageModel) -> list[ImageModel]:
         rows = request_generations([(model, prompt, 0) for model in models], width=16, height=16)
         return [row.model for row in rows]
 
-    def ask_for_one_then_the_other() -> list[ImageModel]:
+    def request_first_then_second() -> list[ImageModel]:
         with transaction.atomic():
-            asked = ask(first)
-            one_asked.set()
-            wait_until(is_blocking_another, "the other meets the row that is not committed yet")
-            return asked + ask(second)
+            rows = request(first)
+            first_requested.set()
+            wait_until(is_blocking_another, "the other transaction waits for the uncommitted row")
+            return rows + request(second)
 
-    def ask_the_other_way_round() -> list[ImageModel]:
-        assert one_asked.wait(PATIENCE)
-        return ask(second, first)
+    def request_second_then_first() -> list[ImageModel]:
+        assert first_requested.wait(PATIENCE)
+        return request(second, first)
 
-    one_asked = threading.Event()
-    assert run_at_once([ask_for_one_then_the_other, ask_the_other_way_round]) == [[first, second], [second, first]]
+    first_requested = threading.Event()
+    assert run_at_once([request_first_then_second, request_second_then_first]) == [[first, second], [second, first]]
     assert Generation.objects.count() == 2
 
 
 @pytest.mark.django_db(transaction=True)
-def test_images_are_drawn_in_the_order_they_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_drawn_in_the_order_in_which_they_were_requested(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
     monkeypatch.setattr(generations.current_app, "send_task", lambda name, args, **options: sent.append(args[0]))
     models = [builders.make_model(adapter="scripted") for _ in range(2)]
@@ -317,7 +315,7 @@ def test_images_are_drawn_in_the_order_they_were_asked_for(monkeypatch: pytest.M
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_doubled_message_does_not_cut_the_wait_short_that_a_provider_asked_for(
+def test_a_duplicated_message_does_not_shorten_the_wait_that_a_provider_asked_for(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""The sweeper puts claims back that ran out, and tells workers again where messages were lost: no more than it must."""
+"""Stale claims are released, and lost messages are sent again, but no more than necessary."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -30,11 +30,11 @@ def real_broker(test: Callable[..., None]) -> Callable[..., None]:
 
 
 @real_broker
-def test_two_sweepers_at_once_put_a_claim_back_once_and_lose_no_row(redis: RedisServer, settings: Any) -> None:
+def test_two_concurrent_sweepers_release_a_claim_once_and_lose_no_row(redis: RedisServer, settings: Any) -> None:
     past = timezone.now() - timedelta(minutes=1)
-    lost = [make_generation(status=Status.RUNNING, attempts=1, due_at=past) for _ in range(10)]
+    expired = [make_generation(status=Status.RUNNING, attempts=1, due_at=past) for _ in range(10)]
     attempts = settings.MAX_ATTEMPTS
-    hopeless = [
+    given_up = [
         make_generation(status=Status.RUNNING, attempts=attempts, failures=attempts - 1, due_at=past) for _ in range(10)
     ]
     waiting = [make_generation(due_at=past) for _ in range(10)]
@@ -42,21 +42,21 @@ def test_two_sweepers_at_once_put_a_claim_back_once_and_lose_no_row(redis: Redis
 
     sent = run_at_once([sweep, sweep])
 
-    # Each row's message goes out once or, harmlessly, twice.
+    # The message of a row may be sent twice, which is harmless.
     with Redis(port=redis.port) as broker:
         assert broker.llen("gpu") == sum(sent)
     assert 20 <= sum(sent) <= 40
-    for generation in lost + waiting:
+    for generation in expired + waiting:
         row = reload(generation)
         assert (row.status, row.attempts) == (Status.PENDING, generation.attempts)
         assert row.due_at > timezone.now()
-    assert {(row.status, row.reason) for row in map(reload, hopeless)} == {(Status.FAILED, "worker_lost")}
+    assert {(row.status, row.reason) for row in map(reload, given_up)} == {(Status.FAILED, "worker_lost")}
     assert reload(claimed).due_at == claimed.due_at
     assert sweep() == 0
 
 
 @real_broker
-def test_a_sweep_sends_no_more_than_its_batch_the_longest_waiting_first(redis: RedisServer) -> None:
+def test_a_sweep_sends_at_most_its_batch_the_longest_waiting_first(redis: RedisServer) -> None:
     now = timezone.now()
     model = builders.make_model(adapter="scripted")
     prompt = builders.make_prompt_set(1).prompts.get()
@@ -75,9 +75,9 @@ def test_a_sweep_sends_no_more_than_its_batch_the_longest_waiting_first(redis: R
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_sweep_without_a_broker_keeps_the_rows_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_stay_pending_while_the_broker_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:
-        raise ConnectionError("the broker is away")
+        raise ConnectionError("the broker is unreachable")
 
     monkeypatch.setattr(generations.current_app, "send_task", refuse)
     now = timezone.now()
@@ -88,17 +88,17 @@ def test_a_sweep_without_a_broker_keeps_the_rows_for_the_next(monkeypatch: pytes
 
 
 @pytest.mark.django_db
-def test_what_waits_behind_others_is_not_sent_again_while_workers_take_rows() -> None:
+def test_messages_are_not_sent_again_while_workers_claim_rows() -> None:
     now = timezone.now()
-    told = {"sent_at": now - timedelta(minutes=2), "due_at": now - timedelta(minutes=1)}
-    waiting = [make_generation(**told) for _ in range(3)]
+    dispatched = {"sent_at": now - timedelta(minutes=2), "due_at": now - timedelta(minutes=1)}
+    waiting = [make_generation(**dispatched) for _ in range(3)]
     drawn = make_generation(status=Status.RUNNING, attempts=1, claimed_at=now - timedelta(seconds=5))
     assert sweep(now) == 0
-    # What nobody was told of yet is sent all the same.
-    put_back = make_generation(due_at=now)
+    # An undispatched row is sent all the same.
+    released = make_generation(due_at=now)
     assert sweep(now) == 1
-    assert reload(put_back).sent_at == now
-    # Nobody has taken a row for a while: the messages are lost, or the workers are.
+    assert reload(released).sent_at == now
+    # No row was claimed for a while, so the messages or the workers are lost.
     Generation.objects.filter(pk=drawn.pk).update(claimed_at=now - timedelta(minutes=2))
     assert sweep(now) == 3
     assert {reload(row).sent_at for row in waiting} == {now}
@@ -106,18 +106,18 @@ def test_what_waits_behind_others_is_not_sent_again_while_workers_take_rows() ->
 
 
 @pytest.mark.django_db
-def test_each_queue_is_judged_by_its_own_workers() -> None:
+def test_lost_messages_are_detected_separately_for_each_queue() -> None:
     now = timezone.now()
-    told = {"sent_at": now - timedelta(minutes=2), "due_at": now - timedelta(minutes=1)}
-    at_a_provider = make_generation(model=builders.make_model(adapter="openai"), **told)
-    make_generation(**told)
+    dispatched = {"sent_at": now - timedelta(minutes=2), "due_at": now - timedelta(minutes=1)}
+    at_a_provider = make_generation(model=builders.make_model(adapter="openai"), **dispatched)
+    make_generation(**dispatched)
     make_generation(status=Status.RUNNING, attempts=1, claimed_at=now)
     assert sweep(now) == 1
     assert reload(at_a_provider).sent_at == now
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_row_says_whether_workers_were_told_of_it(script: Script) -> None:
+def test_a_row_records_when_its_message_was_sent(script: Script) -> None:
     model, prompt = builders.make_model(adapter="scripted"), builders.make_prompt_set(1).prompts.get()
     (row,) = request_generations([(model, prompt, 0)], width=16, height=16)
     assert reload(row).sent_at is not None

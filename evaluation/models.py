@@ -1,4 +1,4 @@
-"""Runs of suites, what they measured, and the reference sets that they measure against."""
+"""Models of the evaluation: runs of suites with their samples, scores and metric results; reference sets."""
 
 import uuid
 from typing import ClassVar
@@ -10,13 +10,13 @@ from generators.models import Budget, Generation, ImageModel
 
 
 class ReferenceSet(models.Model):
-    """Statistics of a set of images, to measure distances from. It never changes: other images, other digest."""
+    """Statistics of a set of images that distances are measured to. A reference set never changes."""
 
     name = models.SlugField(max_length=100)
     extractor = models.CharField(max_length=200, help_text="specification of the extractor")
-    identity = models.JSONField(help_text="the extractor's identity, or what is known of it for an imported set")
+    identity = models.JSONField(help_text="identity of the extractor; of an imported set, as far as known")
     digest = models.CharField(max_length=64, help_text="sha256 of the stored statistics")
-    n = models.PositiveIntegerField(null=True, help_text="images; empty where an imported file does not say")
+    n = models.PositiveIntegerField(null=True, help_text="number of images; empty if an imported file does not say")
     source = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -31,7 +31,7 @@ class ReferenceSet(models.Model):
 
 
 class Run(models.Model):
-    """One execution of a suite on one model. Its state changes in ``runs.py`` and nowhere else."""
+    """One execution of a suite on one model. Only ``runs/lifecycle.py`` changes its state."""
 
     class Status(models.TextChoices):
         DRAWING = "drawing"
@@ -50,20 +50,20 @@ class Run(models.Model):
     suite_digest = models.CharField(max_length=64)
     model = models.ForeignKey(ImageModel, models.PROTECT, related_name="runs")
     baseline = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="compared")
-    commit = models.CharField(max_length=100, blank=True, help_text="of the training code, as the caller names it")
-    spec = models.JSONField(help_text="everything that decides the numbers, recorded at the start")
+    commit = models.CharField(max_length=100, blank=True, help_text="commit of the training code")
+    spec = models.JSONField(help_text="everything the numbers depend on, recorded at the start")
     budget = models.ForeignKey(Budget, models.PROTECT, null=True, blank=True, related_name="runs")
 
     status = models.CharField(max_length=10, choices=Status, default=Status.DRAWING)
     verdict = models.CharField(max_length=12, choices=Verdict, default=Verdict.NONE, blank=True)
-    judgement = models.JSONField(default=dict, blank=True, help_text="the verdict rule by rule")
-    record = models.JSONField(default=dict, blank=True, help_text="versions and digests found while scoring")
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="times that scoring was begun")
-    # SCORING: since when a worker has it, and until when; without a worker, when workers are to be told (again).
+    judgement = models.JSONField(default=dict, blank=True, help_text="verdict of each rule")
+    record = models.JSONField(default=dict, blank=True, help_text="versions and digests used for scoring")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="number of times that scoring has started")
+    # While scoring: start and end of a worker's claim. Without a claim, due_at is when to dispatch the run (again).
     claimed_at = models.DateTimeField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
-    progress = models.JSONField(default=dict, blank=True, help_text="what is done of what is being done now")
-    message = models.TextField(blank=True, help_text="why it failed")
+    progress = models.JSONField(default=dict, blank=True, help_text="current stage, with the numbers done and in total")
+    message = models.TextField(blank=True, help_text="why the run failed")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -91,11 +91,11 @@ class Run(models.Model):
 
 
 class Sample(models.Model):
-    """Run × prompt × seed. Several runs of one model share the Generation."""
+    """Run × prompt × seed. Runs of one model share their generations."""
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="samples")
     generation = models.ForeignKey(Generation, models.PROTECT, related_name="samples")
-    # As it was when the run was scored: images may be asked for again, raters go on voting, and a replay must not care.
+    # Taken when the run is scored, so that later votes, prices and retries do not change a replay.
     inputs = models.JSONField(default=dict, blank=True)
 
     class Meta:
@@ -106,12 +106,12 @@ class Sample(models.Model):
 
 
 class Score(models.Model):
-    """What a metric says of one sample: a value, or why there is none."""
+    """A metric's value for one sample, or the reason why it has none."""
 
     sample = models.ForeignKey(Sample, models.CASCADE, related_name="scores")
-    label = models.CharField(max_length=100, help_text="the metric, as the suite calls it")
+    label = models.CharField(max_length=100, help_text="label of the metric in the suite")
     value = models.FloatField(null=True)
-    columns = models.JSONField(default=list, blank=True, help_text="all that was measured, the value first")
+    columns = models.JSONField(default=list, blank=True, help_text="all measured numbers, the value first")
     note = models.TextField(blank=True)
     error = models.TextField(blank=True)
 
@@ -129,7 +129,7 @@ class Score(models.Model):
 
 
 class MetricResult(models.Model):
-    """A metric over a whole run. ``outcome`` is the MetricOutcome; what pages sort and filter by stands beside it."""
+    """A metric over a whole run: the MetricOutcome, and the fields that pages sort and filter by."""
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="results")
     label = models.CharField(max_length=100)
@@ -138,7 +138,7 @@ class MetricResult(models.Model):
     ci_high = models.FloatField(null=True)
     n_scored = models.PositiveIntegerField()
     n_unscored = models.PositiveIntegerField()
-    reason = models.TextField(blank=True, help_text="why there is no value")
+    reason = models.TextField(blank=True, help_text="why the metric has no value")
     outcome = models.JSONField()
 
     class Meta:

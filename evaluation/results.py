@@ -1,4 +1,4 @@
-"""What a run found, in plain values: for the gate, the reports and the pages. Free of Django."""
+"""Results of a run as plain values, for the gate, the reports and the pages. Free of Django."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A run against its baseline, on the samples that both have a value for.
+    """Comparison of a run with its baseline, on the samples that have a value in both.
 
-    ``difference`` is value minus baseline, both of these samples alone, so neither need be the run's own value. Where
-    they cannot be compared all numbers are None and ``reason`` says why.
+    ``difference`` is value minus baseline. Both are computed from the shared samples only, so they can differ from the
+    values of the whole runs. If the runs cannot be compared, all numbers are None and ``reason`` says why.
     """
 
     value: float | None = None
@@ -25,13 +25,13 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricOutcome:
-    """One metric of one run. Without a value ``reason`` says why; ``reasons`` counts those of unscored samples.
+    """One metric of one run. Without a value, ``reason`` says why; ``reasons`` counts the reasons of unscored samples.
 
-    ``n_scored`` and ``n_unscored`` count samples (of a metric on prompts: prompts). ``identity`` is everything that
-    decides the number beside the images: two outcomes that differ there are not to be compared.
+    ``n_scored`` and ``n_unscored`` count samples, or prompts if the metric is on prompts. ``identity`` is everything
+    besides the images that the value depends on. Outcomes with different identities must not be compared.
     """
 
-    label: str  # unique in the suite: the metric's name, or what the suite calls it
+    label: str  # unique in the suite; by default the metric's name
     name: str
     title: str
     unit: str
@@ -42,7 +42,7 @@ class MetricOutcome:
     ci_low: float | None
     ci_high: float | None
     confidence: float = 0.95
-    interval: str = ""  # how the interval was found
+    interval: str = ""  # method of the interval
     n_scored: int = 0
     n_unscored: int = 0
     n_prompts: int = 0
@@ -51,7 +51,7 @@ class MetricOutcome:
     warnings: tuple[str, ...] = ()
     identity: Mapping[str, Any] = field(default_factory=dict)
     comparison: Comparison | None = None
-    # Value by the prompts' category, and by their language, where there are several.
+    # Values by category and language of the prompts, keyed "kind: name", if there are several.
     groups: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -60,9 +60,9 @@ Outcome = Literal["pass", "fail", "inconclusive"]
 
 @dataclass(frozen=True, kw_only=True)
 class RuleVerdict:
-    """``samples_needed``: how many more samples would decide it, as far as the interval tells; None: it cannot."""
+    """``samples_needed``: estimate of the further samples that would decide the rule, None if there is no estimate."""
 
-    rule: str  # in words: "text-sentence-accuracy at least 0.8"
+    rule: str  # "text-sentence-accuracy at least 80 %"
     label: str
     outcome: Outcome
     reason: str
@@ -71,7 +71,7 @@ class RuleVerdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """FAIL if any rule fails, else INCONCLUSIVE if any is, else PASS. A policy without rules passes nothing."""
+    """FAIL if any rule fails, otherwise INCONCLUSIVE if any rule is inconclusive or there is none, otherwise PASS."""
 
     outcome: Outcome
     rules: tuple[RuleVerdict, ...]

@@ -1,4 +1,4 @@
-"""A live line that says how far the scoring of a run is."""
+"""Progress line of a run in a terminal."""
 
 from types import TracebackType
 from typing import Any
@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 
 class ProgressLine:
-    """Shows one stage at a time; where nobody watches (no terminal), nothing."""
+    """Shows the current stage. Prints nothing if there is no terminal."""
 
     def __init__(self) -> None:
         self.stage = ""

@@ -1,4 +1,4 @@
-"""The images of a folder, of any depth, or of a .zip or .tar archive, one at a time. Nothing is unpacked to disk."""
+"""Image archives: reads images one at a time from a folder or a .zip or .tar archive, without unpacking to disk."""
 
 import tarfile
 import zipfile
@@ -13,15 +13,15 @@ MAX_IMAGE_BYTES: Final = 64 << 20
 
 
 class ImageArchiveError(Exception):
-    """The folder or archive as a whole cannot be read. The message says why."""
+    """The folder or archive cannot be read."""
 
 
 class UnreadableImageError(Exception):
-    """One image of the collection cannot be read. The message is the reason."""
+    """One image cannot be read."""
 
 
 def count_images(path: Path) -> int | None:
-    """How many images ``walk_images`` will come to, or None of a .tar, which tells only at its end."""
+    """Number of images that ``walk_images`` yields. None for a .tar, which has no table of contents."""
     if path.is_dir():
         return len(_list_files(path))
     if zipfile.is_zipfile(path):
@@ -31,9 +31,9 @@ def count_images(path: Path) -> int | None:
 
 
 def walk_images(path: Path) -> Iterator[tuple[str, bytes | UnreadableImageError]]:
-    """(name, content) of every file that is an image by its name. Raises ImageArchiveError.
+    """(name, content) of every file with an image suffix. Raises ImageArchiveError.
 
-    A folder and a .zip come in the order of names, a .tar in its own. Hidden files are passed over.
+    Folders and .zip files are read in order of names, .tar files in their own order. Hidden files are skipped.
     """
     if path.is_dir():
         yield from _walk_folder(path)
@@ -75,7 +75,7 @@ def _walk_zip(path: Path) -> Iterator[tuple[str, bytes | UnreadableImageError]]:
         for member in _list_members(archive):
             try:
                 yield member.filename, _too_large(member.file_size) or archive.read(member)
-            # RuntimeError: it has a password. NotImplementedError: a compression that Python does not know.
+            # RuntimeError: encrypted. NotImplementedError (a RuntimeError): unsupported compression.
             except (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, RuntimeError) as error:
                 yield member.filename, UnreadableImageError(f"it cannot be read from the archive: {error}")
 
@@ -88,7 +88,7 @@ def _walk_tar(path: Path) -> Iterator[tuple[str, bytes | UnreadableImageError]]:
                 if stream is not None:
                     yield member.name, _too_large(member.size) or stream.read()
     except (tarfile.TarError, zlib.error, LZMAError, EOFError, OSError) as error:
-        raise ImageArchiveError(f"{path} breaks off: {error}. Get it again.") from error
+        raise ImageArchiveError(f"{path} is truncated or damaged: {error}. Download it again.") from error
 
 
 def _too_large(size: int) -> UnreadableImageError | None:

@@ -1,6 +1,6 @@
-"""What extractors made of a run's images and texts: each looked once, and the feature store remembers.
+"""Extractions of a run: runs each extractor once over the images and texts, and looks up the results.
 
-Vectors stay in the store until a metric asks for one, so that memory does not grow with the run.
+Features stay in the feature store until a metric reads them, so that memory does not grow with the run.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,10 +24,10 @@ Found = Extracted | Exception
 
 
 class Extractions:
-    """What has been extracted so far, by specification and by the sha256 of the image or text.
+    """Results so far, by extractor specification and by the sha256 of the image or text.
 
-    ``identities`` are those of the extractors that looked; ``missing`` says of the others why they cannot.
-    ``warnings`` says which did not see all of what they read.
+    ``identities`` holds the extractors that ran, ``missing`` the reasons why others could not, and ``warnings`` those
+    that truncated their input.
     """
 
     def __init__(self, store: FeatureStore, weights: Path) -> None:
@@ -35,23 +35,23 @@ class Extractions:
         self.identities: dict[str, Identity] = {}
         self.missing: dict[str, str] = {}
         self.warnings: dict[str, str] = {}
-        # What the store does not hold: faults, and what it could not write.
+        # Results that are not in the store: errors, and features that it could not write.
         self._kept: dict[tuple[str, str], Found] = {}
 
     def extract_images(self, specification: str, sources: Sequence[Source], on_progress: OnProgress) -> None:
-        """Let the extractor look at these (sha256, read) where it has not yet."""
+        """Run the extractor on the images (sha256, read) that it has not seen yet."""
         if extractor := self._load(specification):
             self._extract(specification, extractor, sources, on_progress)
 
     def extract_texts(self, specification: str, texts: Sequence[str], on_progress: OnProgress) -> None:
-        """Let the extractor read these where it has not yet, and count what is too long for it."""
+        """Run the extractor on the texts that it has not seen yet, and count those that it truncates."""
         if extractor := self._load(specification):
             sources = [(digest_text(text), partial(str, text)) for text in texts]
             self._extract(specification, extractor, sources, on_progress)
             is_truncated = getattr(extractor, "is_truncated", None)
             if is_truncated and (n := sum(map(is_truncated, texts))):
                 self.warnings[specification] = (
-                    f"{n} of {len(texts)} texts are too long for {specification} and were cut."
+                    f"{n} of {len(texts)} texts are too long for {specification} and were truncated."
                 )
 
     def _load(self, specification: str) -> Extractor | None:
@@ -63,36 +63,38 @@ class Extractions:
             return None
         return extractor
 
-    def _extract(self, specification: str, extractor: Extractor, sources: Sequence[Source], tell: OnProgress) -> None:
-        tell(0, len(sources))
-        answers = self._until_it_fails(specification, extract_all(extractor, sources, self.store))
+    def _extract(
+        self, specification: str, extractor: Extractor, sources: Sequence[Source], on_progress: OnProgress
+    ) -> None:
+        on_progress(0, len(sources))
+        answers = self._stop_at_failure(specification, extract_all(extractor, sources, self.store))
         for n, (digest, found) in enumerate(answers, start=1):
             if isinstance(found, Exception) or not self.store.has(extractor.identity, digest):
                 self._kept[specification, digest] = found
-            tell(n, len(sources))
+            on_progress(n, len(sources))
 
-    def _until_it_fails(self, specification: str, answers: Iterator[tuple[str, Found]]) -> Iterator[tuple[str, Found]]:
-        """An extractor that breaks (damaged weights, a full GPU) costs its own metrics, not those of the others."""
+    def _stop_at_failure(self, specification: str, answers: Iterator[tuple[str, Found]]) -> Iterator[tuple[str, Found]]:
+        """The answers until the extractor raises, so that only the metrics that need it are unscored."""
         try:
             yield from answers
         except Exception as error:
             log.exception("extractor_failed", extractor=specification)
-            told = str(error) if isinstance(error, MissingWeightsError) else f"{type(error).__name__}: {error}"
-            self.missing[specification] = told
+            reason = str(error) if isinstance(error, MissingWeightsError) else f"{type(error).__name__}: {error}"
+            self.missing[specification] = reason
             del self.identities[specification]
 
     def expect(self, specifications: Sequence[str]) -> None:
-        """Raise UnscoredError where one of these extractors cannot look at anything, saying why."""
+        """Raise UnscoredError with the reason if one of these extractors could not run."""
         for specification in specifications:
             if specification in self.missing:
                 raise UnscoredError(self.missing[specification])
 
     def warn(self, specifications: Sequence[str]) -> list[str]:
-        """What is to be said of these extractors."""
+        """The warnings of these extractors."""
         return [self.warnings[specification] for specification in specifications if specification in self.warnings]
 
     def look_up(self, specification: str, digest: str) -> Found | None:
-        """What the extractor found, why it found nothing, or None where it never looked."""
+        """The result of the extractor, the error, or None if it has not run on this input."""
         if specification in self.missing:
             return UnscoredError(self.missing[specification])
         if (specification, digest) in self._kept:
@@ -102,16 +104,16 @@ class Extractions:
         return self.store.read(self.identities[specification], digest)
 
     def of_image(self, digest: str) -> Mapping[str, Found]:
-        """By specification."""
+        """Results for one image, by specification."""
         return _Lookup(lambda specification: self.look_up(specification, digest))
 
     def of_texts(self) -> Mapping[tuple[str, str], Found]:
-        """By specification and text."""
+        """Results for texts, by specification and text."""
         return _Lookup(lambda pair: self.look_up(pair[0], digest_text(pair[1])))
 
 
 class _Lookup(Mapping[Any, Found]):
-    """A mapping that is asked, never listed."""
+    """A mapping that supports look-up only."""
 
     def __init__(self, look_up: Callable[[Any], Found | None]) -> None:
         self._look_up = look_up

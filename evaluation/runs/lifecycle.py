@@ -1,13 +1,12 @@
-"""The life of a Run: started, drawn, scored, judged. Its state changes here and nowhere else.
+"""Lifecycle of a Run: starts it, has it drawn and scored, and stores its verdict. Only this module changes its state.
 
 ::
 
     DRAWING -> SCORING -> DONE
-                  |-----> FAILED      scoring itself went wrong: it says why
+                  |-----> FAILED      an error in the scoring itself
 
-The database is the truth. ``advance`` looks at every open run and takes it one step on; whoever is killed in between
-loses nothing but the step. A run whose images could not all be drawn is scored all the same: what is missing is
-unscored, and counted.
+All state is in the database. ``advance`` takes every open run one step further, so a killed process loses one step at
+most. A run whose images could not all be drawn is scored too; the missing ones are unscored, and counted.
 """
 
 import time
@@ -36,24 +35,23 @@ log = structlog.get_logger(__name__)
 
 Status = Run.Status
 OPEN_IMAGE = Q(generation__status__in=[Generation.Status.PENDING, Generation.Status.RUNNING])
-# Scoring that was begun this often and never came back is given up.
+# A run whose worker was lost this often fails.
 MAX_ATTEMPTS = 3
-# How often a worker that scores says how far it is, which also renews its claim.
-TELL_SECONDS = 1.0
+# How often a scoring worker stores its progress, which also renews its claim.
+PROGRESS_SECONDS = 1.0
 
 
 class RunError(Exception):
-    """Why a run cannot be started, for the person who asked for it."""
+    """The run cannot be started. The message is for the person who requested it."""
 
 
 def start(suite: Suite, model: ImageModel, *, baseline: Run | None = None, commit: str = "") -> Run:
-    """The run of this suite on this model, made where there is none yet; its images are asked for.
+    """Start the run of this suite on this model, or return the existing one, and request its images.
 
-    A run that has ended is taken up again if some of its images failed, and only these are drawn again (a call to a
-    provider that may have been paid for is not repeated), or if a metric has no value: what it lacked may be here now.
-    Raises RunError.
+    A run that has ended is resumed if images failed, or if a metric has no value because something was missing. Only
+    failed images are drawn again, except after a call to a provider that may have been billed. Raises RunError.
     """
-    # Prompt sets stay, whatever comes of the run: images may have to be imported for them first.
+    # Prompt sets are kept even if the run cannot start: images may have to be imported for them first.
     prompts = _pick_prompts(suite)
     if model.adapter:
         _expect_drawable(model, prompts)
@@ -77,7 +75,7 @@ def start(suite: Suite, model: ImageModel, *, baseline: Run | None = None, commi
         samples = [Sample(run=run, generation=generation) for generation in generations]
         Sample.objects.bulk_create(samples, ignore_conflicts=True)
         if not made and run.status in {Status.DONE, Status.FAILED}:
-            _take_up(run)
+            _resume(run)
     return run
 
 
@@ -99,37 +97,37 @@ def _expect_drawable(model: ImageModel, prompts: Sequence[Prompt]) -> None:
 
 
 def _expect_imported(suite: Suite, model: ImageModel, prompts: Sequence[Prompt]) -> None:
-    """A model without an adapter is measured on images that were made elsewhere."""
+    """Raise RunError unless a model without an adapter has an imported image for every sample."""
     wanted = len(prompts) * len(suite.seeds)
     n = Generation.objects.filter(model=model, prompt__in=prompts, seed__in=suite.seeds).count()
     if n < wanted:
         sets = " and ".join(sorted({f'"{prompt.prompt_set}"' for prompt in prompts}))
         raise RunError(
-            f"{model.name} has no adapter, so nothing can be drawn here, and {wanted - n:,} of the {wanted:,} images of"
-            f" this suite are not there. Import them: paragone import_generations MANIFEST --prompt-set {sets}"
+            f"{model.name} has no adapter, and {wanted - n:,} of the {wanted:,} images of this suite are missing."
+            f" Import them: paragone import_generations MANIFEST --prompt-set {sets}"
         )
 
 
 def _expect_size(suite: Suite, model: ImageModel, prompts: list[Prompt]) -> None:
-    """One image exists for each model, prompt and seed: what was drawn in another size cannot be drawn again."""
+    """Raise RunError if images of these prompts and seeds exist in another size: each can be drawn only once."""
     same = Generation.objects.filter(model=model, prompt__in=prompts, seed__in=suite.seeds, imported_from="")
     others = same.exclude(width=suite.width, height=suite.height)
-    if stranger := others.first():
+    if other := others.first():
         raise RunError(
             f"{others.count()} images of these prompts and seeds exist in another size"
-            f" ({stranger.width} × {stranger.height}); the suite wants {suite.width} × {suite.height}."
+            f" ({other.width} × {other.height}); the suite wants {suite.width} × {suite.height}."
             " Give the suite that size, or another first_seed."
         )
 
 
 def _write_spec(suite: Suite, prompts: list[Prompt]) -> dict[str, Any]:
-    """The spec: everything that decides the numbers, but the versions found while scoring (see Run.record)."""
+    """Everything the numbers depend on, except the versions used for scoring, which are in Run.record."""
     sets = {str(prompt.prompt_set): prompt.prompt_set.digest for prompt in prompts}
     declared = suite.model_dump(mode="json")
     return {"suite": declared, "digest": suite.digest, "prompt_sets": sets, "seeds": list(suite.seeds)}
 
 
-def _take_up(run: Run) -> None:
+def _resume(run: Run) -> None:
     failed = Generation.objects.filter(samples__run=run, status=Generation.Status.FAILED)
     again = retry_generations(failed.exclude(charges__state=Charge.State.UNKNOWN))
     if again or run.status == Status.FAILED or run.results.filter(value=None).exists():
@@ -139,7 +137,7 @@ def _take_up(run: Run) -> None:
 
 
 class Progress(NamedTuple):
-    """``done`` of ``total`` images or metrics."""
+    """Progress of an open run: ``done`` of ``total`` images or metrics."""
 
     stage: str
     done: int
@@ -147,14 +145,14 @@ class Progress(NamedTuple):
 
 
 def describe_progress(run: Run) -> Progress:
-    """How far an open run is; while its baseline is behind, how far that is."""
-    behind = run.baseline
-    if behind and run.status == Status.DRAWING and behind.status in {Status.DRAWING, Status.SCORING}:
-        behind.refresh_from_db()
-        baseline = describe_progress(behind)
-        return baseline._replace(stage=f"baseline: {baseline.stage}")
+    """Progress of an open run, or of its baseline while the run waits for it."""
+    baseline = run.baseline
+    if baseline and run.status == Status.DRAWING and baseline.status in {Status.DRAWING, Status.SCORING}:
+        baseline.refresh_from_db()
+        progress = describe_progress(baseline)
+        return progress._replace(stage=f"baseline: {progress.stage}")
     if run.status == Status.SCORING:
-        return Progress(**run.progress) if run.progress else Progress("waiting for a worker that scores", 0, 1)
+        return Progress(**run.progress) if run.progress else Progress("waiting for a metrics worker", 0, 1)
     outcome_counts = dict(Generation.objects.filter(samples__run=run).values_list("status").annotate(Count("pk")))
     n_open = outcome_counts.get(Generation.Status.PENDING, 0) + outcome_counts.get(Generation.Status.RUNNING, 0)
     total = sum(outcome_counts.values())
@@ -162,39 +160,39 @@ def describe_progress(run: Run) -> Progress:
 
 
 def advance() -> int:
-    """Take every open run one step on; the number of runs that workers were told to score."""
+    """Take every open run one step further. Returns the number of runs sent to the workers for scoring."""
     now = timezone.now()
     drawn = Run.objects.filter(status=Status.DRAWING).exclude(pk__in=Sample.objects.filter(OPEN_IMAGE).values("run"))
-    # The comparison needs what the baseline's own scoring freezes.
+    # The comparison needs the sample inputs that are stored when the baseline is scored.
     ready = drawn.exclude(baseline__status__in=[Status.DRAWING, Status.SCORING]).values_list("pk", flat=True)
     Run.objects.filter(pk__in=list(ready), status=Status.DRAWING).update(status=Status.SCORING, due_at=now)
-    _take_back_claims(now)
+    _release_stale_claims(now)
     waiting = Run.objects.filter(status=Status.SCORING, claimed_at=None, due_at__lte=now)
-    told = list(waiting.values_list("pk", flat=True))
-    waiting.filter(pk__in=told).update(due_at=now + timedelta(seconds=settings.REDISPATCH_SECONDS))
-    for pk in told:
+    dispatched = list(waiting.values_list("pk", flat=True))
+    waiting.filter(pk__in=dispatched).update(due_at=now + timedelta(seconds=settings.REDISPATCH_SECONDS))
+    for pk in dispatched:
         current_app.send_task("evaluation.score", args=(pk,), queue="metrics")
-    return len(told)
+    return len(dispatched)
 
 
-def _take_back_claims(now: datetime) -> None:
+def _release_stale_claims(now: datetime) -> None:
     lost = Run.objects.filter(status=Status.SCORING, claimed_at__isnull=False, due_at__lte=now)
-    message = f"A worker began to score this {MAX_ATTEMPTS} times and was lost each time. Its log says why."
-    given_up: dict[str, Any] = {"status": Status.FAILED, "message": message, "finished_at": now, "claimed_at": None}
-    lost.filter(attempts__gte=MAX_ATTEMPTS).update(**given_up)
+    message = f"The worker was lost {MAX_ATTEMPTS} times while scoring. See the log of the metrics worker."
+    failed: dict[str, Any] = {"status": Status.FAILED, "message": message, "finished_at": now, "claimed_at": None}
+    lost.filter(attempts__gte=MAX_ATTEMPTS).update(**failed)
     lost.update(claimed_at=None)
 
 
 def score(run_id: int) -> None:
-    """Claim, measure, judge, store. Returns quietly where there is nothing to claim."""
+    """Claim a run, score it and store the results. Does nothing if the run cannot be claimed."""
     run = _claim(run_id)
     if run is None:
         return
     try:
-        found = scoring.score_run(run, on_progress=_Teller(run))
+        found = scoring.score_run(run, on_progress=_ProgressReporter(run))
         _store(run, found)
     except (OperationalError, InterfaceError):
-        # Our database is away, which says nothing of the run. The claim runs out and it is scored again.
+        # The database is unreachable, which is no fault of the run. Its claim expires and it is scored again.
         raise
     except _ClaimLostError:
         log.warning("scoring_claim_lost", run=run.pk)
@@ -214,27 +212,27 @@ def _claim(run_id: int) -> Run | None:
 
 
 class _ClaimLostError(Exception):
-    """Another worker has the run now, or it has ended."""
+    """Another worker has claimed the run, or it has ended."""
 
 
-class _Teller:
-    """Writes down how far the scoring is, and with it renews the claim."""
+class _ProgressReporter:
+    """Stores the progress of the scoring, and renews the claim with it."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.told_at, self.stage = run, 0.0, ""
+        self.run, self.reported_at, self.stage = run, 0.0, ""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if stage == self.stage and done < total and now < self.told_at + TELL_SECONDS:
+        if stage == self.stage and done < total and now < self.reported_at + PROGRESS_SECONDS:
             return
-        self.stage, self.told_at = stage, now
+        self.stage, self.reported_at = stage, now
         until = timezone.now() + timedelta(seconds=settings.SCORING_CLAIM_SECONDS)
         if not _settle(self.run, due_at=until, progress={"stage": stage, "done": done, "total": total}):
             raise _ClaimLostError
 
 
 def _settle(run: Run, **changes: Any) -> bool:
-    """Change the run if its claim is still this worker's."""
+    """Change the run if this worker still holds the claim. Returns whether it does."""
     held = Run.objects.filter(pk=run.pk, status=Status.SCORING, claimed_at=run.claimed_at, attempts=run.attempts)
     return bool(held.update(**changes))
 

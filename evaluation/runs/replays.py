@@ -1,4 +1,4 @@
-"""A finished run measured once more, from its frozen inputs, its originals and the stored features."""
+"""Replay of a finished run: measures it again from its sample inputs, originals and stored features."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from evaluation.runs.scoring import OnProgress
 
 @dataclass(frozen=True)
 class Difference:
-    """What is not as it was: ``where`` names it ("fid: value"), with what was stored and what is found now."""
+    """A difference between the stored and the new result. ``where`` is its path, for example "fid: value"."""
 
     where: str
     stored: Any
@@ -19,17 +19,17 @@ class Difference:
 
 
 class ReplayError(Exception):
-    """The run was never scored."""
+    """The run has no results to replay."""
 
 
 def replay(run: Run, *, on_progress: OnProgress) -> list[Difference]:
-    """What a new measurement finds different; empty when every metric comes out as it was, bit for bit.
+    """The differences from the stored results; empty if every metric is equal bit for bit.
 
-    Versions of what computes and the networks' digests are compared too, and stand first: they say why the rest may
-    differ. Raises ReplayError.
+    Software versions and the digests of networks come first, because they explain other differences. Raises
+    ReplayError.
     """
     if run.status != Run.Status.DONE:
-        raise ReplayError(f"The run is {run.status}; only one that is done can be replayed.")
+        raise ReplayError(f"The run is {run.status}. Only a run that is done can be replayed.")
     inputs = {sample.pk: sample.inputs for sample in run.samples.all()}
     found = scoring.score_snapshot(run, inputs, on_progress=on_progress)
     differences = list(_compare("record", run.record, found.record))
@@ -41,7 +41,7 @@ def replay(run: Run, *, on_progress: OnProgress) -> list[Difference]:
 
 
 def _compare(where: str, stored: Any, found: Any) -> Iterator[Difference]:
-    """Where two JSON values differ, leaf by leaf; tuples count as lists."""
+    """Differences between two JSON values, leaf by leaf. Tuples equal lists."""
     if isinstance(stored, Mapping) and isinstance(found, Mapping):
         for key in dict.fromkeys([*stored, *found]):
             yield from _compare(f"{where}: {key}", stored.get(key), found.get(key))

@@ -1,7 +1,7 @@
-"""What is known of a run's samples, frozen as JSON when it is scored, and thawed for the metrics.
+"""Sample inputs: the facts a metric may use (price, latency, votes), stored with the run so that it can be replayed.
 
-Images may be asked for again, prices change and raters go on voting. A number must not care: it is computed from what
-is frozen in Sample.inputs, so that a replay finds it again.
+Images may be drawn again, prices change and raters go on voting. Metrics read the JSON snapshot in ``Sample.inputs``,
+so that none of this changes a number.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -18,13 +18,12 @@ from generators.models import Charge, Generation, Prompt
 Snapshot = dict[str, Any]
 OUTCOMES = {Generation.Status.OK: "ok", Generation.Status.REFUSED: "refused"}
 
-
 VotesOn = Callable[[Collection[int]], Mapping[int, tuple[VoteInputs, ...]]]
 _vote_sources: list[VotesOn] = []
 
 
 def register_vote_source(votes_on: VotesOn) -> None:
-    """Let the metrics of human preference read votes: ``votes_on`` gives those on each of the generations (by id).
+    """Add a source of votes for metrics of human preference: ``votes_on`` maps generation ids to their votes.
 
     The arena registers its votes when Django starts. Without a source, no image has votes.
     """
@@ -33,7 +32,7 @@ def register_vote_source(votes_on: VotesOn) -> None:
 
 
 def read_votes_on(generation_ids: Collection[int]) -> dict[int, tuple[VoteInputs, ...]]:
-    """The votes on each generation from all registered sources, by its id."""
+    """Votes from all registered sources, by generation id."""
     votes: dict[int, tuple[VoteInputs, ...]] = {}
     for votes_on in _vote_sources:
         for generation_id, found in votes_on(generation_ids).items():
@@ -42,7 +41,7 @@ def read_votes_on(generation_ids: Collection[int]) -> dict[int, tuple[VoteInputs
 
 
 def snapshot_inputs(run: Run) -> dict[int, Snapshot]:
-    """The facts of each sample by its primary key, as they are now."""
+    """The current inputs of each sample, by its primary key."""
     samples = list(run.samples.select_related("generation").order_by("pk"))
     ids = [sample.generation_id for sample in samples]
     costs = dict(
@@ -71,7 +70,7 @@ def _snapshot(generation: Generation, cost: Decimal | None, votes: tuple[VoteInp
         "height": generation.reported.get("height") if drawn else None,
         "phash": generation.phash,
         "seconds": generation.seconds if drawn and not generation.imported_from else None,
-        # Rows that were claimed together were drawn in one call.
+        # Generations claimed together were drawn in one call.
         "call": generation.claimed_at.isoformat() if generation.claimed_at else None,
         "usd": None if cost is None else float(cost),
         "votes": [vars(vote) for vote in votes],
@@ -79,7 +78,7 @@ def _snapshot(generation: Generation, cost: Decimal | None, votes: tuple[VoteInp
 
 
 def restore_inputs(snapshot: Mapping[str, Any], prompt: Prompt, extractions: Extractions) -> SampleInputs:
-    """The facts as metrics take them; what extractors found is looked up when a metric asks."""
+    """The inputs for metrics. Features are read when a metric looks them up."""
     return SampleInputs(
         prompt=describe_prompt(prompt),
         seed=snapshot["seed"],

@@ -1,7 +1,7 @@
-"""From the images of a run to its numbers: extract features once each, measure, compare, judge.
+"""Scoring of a run: extracts features, computes metrics, compares with the baseline, and judges.
 
-Reads the database and writes nothing to it: ``runs.py`` stores what comes out, ``replays.py`` holds it against what was
-stored before.
+It reads the database and does not write to it. ``lifecycle.py`` stores the results; ``replays.py`` compares them with
+stored ones.
 """
 
 import platform
@@ -29,13 +29,13 @@ from generators.images import originals
 
 # (stage, done, total)
 OnProgress = Callable[[str, int, int], None]
-# What can change a number although images, weights and parameters are the same.
+# Packages whose version can change a number although images, weights and parameters are the same.
 PACKAGES = ("numpy", "scipy", "torch", "onnxruntime", "transformers", "pillow", "rapidocr", "rapidfuzz", "pypiqe")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scoring:
-    """Results of a scoring. ``inputs`` are by the sample's primary key; ``record`` says with what."""
+    """Results of a scoring. ``inputs`` are by primary key of the sample; ``record`` holds versions and extractors."""
 
     outcomes: tuple[MetricOutcome, ...]
     scores: tuple[Score, ...]
@@ -45,12 +45,12 @@ class Scoring:
 
 
 def score_run(run: Run, *, on_progress: OnProgress) -> Scoring:
-    """Score a run whose images are drawn. Its inputs are frozen now; the baseline's were when it was scored."""
+    """Score a run whose images are drawn, from a new snapshot of its inputs and the stored one of its baseline."""
     return score_snapshot(run, snapshot_inputs(run), on_progress=on_progress)
 
 
 def score_snapshot(run: Run, inputs: Mapping[int, Snapshot], *, on_progress: OnProgress) -> Scoring:
-    """Score a run from inputs that were frozen before: nothing but originals and features is read beside them."""
+    """Score a run from a snapshot of its inputs. Only originals and features are read besides it."""
     suite = Suite.model_validate(run.spec["suite"])
     extractions = Extractions(FeatureStore(Path(settings.MEDIA_ROOT) / "features"), Path(settings.WEIGHTS))
     samples = list(run.samples.select_related("generation__prompt").order_by("pk"))
@@ -85,7 +85,7 @@ def _extract(
     extractions: Extractions,
     on_progress: OnProgress,
 ) -> None:
-    """Let each extractor look once at each image, and once at each text."""
+    """Run each extractor once on each image and text."""
     sources = [(digest, partial(originals.read, digest)) for digest in _unique(filter(None, digests))]
     for specification in _unique(spec for metric in metrics for spec in metric.image_extractors()):
         extractions.extract_images(specification, sources, partial(on_progress, specification))
@@ -130,13 +130,13 @@ def _evaluate(
     except UnscoredError as reason:
         evaluation, comparison = _leave_unscored(reason, len(samples), confidence), None
     if isinstance(metric, SetMetric):
-        # Distances of distributions depend on how many images there are.
+        # Distances between distributions depend on the number of images.
         identity["n"] = evaluation.n_scored
     return evaluation, describe_outcome(metric, evaluation, comparison, declared.label, identity)
 
 
 def _leave_unscored(reason: UnscoredError, n: int, confidence: float) -> Evaluation:
-    """Of a metric that cannot be asked at all."""
+    """The evaluation of a metric that cannot be computed."""
     return Evaluation(
         n_scored=0,
         n_unscored=n,
@@ -159,7 +159,7 @@ def _compare(
     if baseline is None:
         return None
     if baseline.status != Run.Status.DONE:
-        return Comparison(reason=f"the baseline's run is {baseline.status}. {baseline.message}".strip())
+        return Comparison(reason=f"the run of the baseline is {baseline.status}. {baseline.message}".strip())
     return compare_with_baseline(metric, own, others, reference=reference, confidence=confidence)
 
 
@@ -178,7 +178,7 @@ def _describe_score(label: str, sample: Sample, found: Measurement | UnscoredErr
 
 
 def find_versions() -> dict[str, str]:
-    """The versions of what computes, as they are installed here."""
+    """Installed versions of Python and of the packages that compute."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -189,5 +189,5 @@ def find_versions() -> dict[str, str]:
 
 
 def as_json(found: MetricOutcome | Verdict) -> dict[str, Any]:
-    """The outcome or verdict as the database keeps it."""
+    """The outcome or verdict as stored in the database."""
     return asdict(found)

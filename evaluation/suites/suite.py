@@ -1,4 +1,4 @@
-"""A suite as it is declared in TOML: prompts, samples per prompt, metrics, and what the gate demands of them."""
+"""Suite as declared in TOML: prompts, samples per prompt, metrics, and the rules of its gate."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from generators.prompts.packs import PromptDeclaration, PromptPack, declare_prom
 
 
 class SuiteMetric(BaseModel):
-    """A metric of a suite: its name in the registry, its label in the suite, and its parameters beside these."""
+    """A metric of a suite: its name in the registry, its label in the suite, and its parameters as further keys."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -51,7 +51,7 @@ class SuiteMetric(BaseModel):
 
 
 class Suite(BaseModel):
-    """What is drawn, measured and demanded. Made by ``load_suite``, which has held it against itself."""
+    """A declared evaluation. ``load_suite`` reads it from a file and checks that it is consistent."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -74,31 +74,31 @@ class Suite(BaseModel):
 
     @property
     def seeds(self) -> range:
-        """Each prompt is drawn once with each of these."""
+        """The seeds that each prompt is drawn with."""
         return range(self.first_seed, self.first_seed + self.samples_per_prompt)
 
     @property
     def packs(self) -> tuple[PromptPack, ...]:
-        """What the prompt files hold; nothing in a suite that comes from the record of a run."""
+        """The prompt packs; empty if the suite was read from a run's spec."""
         return self._packs
 
     def picks(self, tags: Sequence[str]) -> bool:
-        """Whether a prompt with these tags takes part: it has one of the suite's, or the suite names none."""
+        """Whether the suite includes a prompt with these tags: it shares one with the suite, or the suite has none."""
         return not self.tags or bool(set(self.tags) & set(tags))
 
     @property
     def prompts(self) -> list[PromptDeclaration]:
-        """The prompts that take part."""
+        """The prompts of the suite."""
         return [prompt for pack in self.packs for prompt in pack.declared.prompts if self.picks(prompt.tags)]
 
     @property
     def n_samples(self) -> int:
-        """How many images are drawn."""
+        """Number of images."""
         return len(self.prompts) * self.samples_per_prompt
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of all that decides what is drawn, measured and demanded; a new title or comment changes nothing."""
+        """sha256 of everything that the images, numbers and verdict depend on. It excludes title and comments."""
         content = self.model_dump(mode="json", exclude={"title", "description", "prompt_files", "metrics"})
         content["metrics"] = [(m.metric, m.label, m.build().model_dump(mode="json")) for m in self.metrics]
         content["prompts"] = [
@@ -143,15 +143,15 @@ def _find_prompts(name: str, declared: DeclaredFile) -> Path:
 
 
 def declare_prompts(suite: Suite) -> list[PromptSet]:
-    """The suite's prompt sets in the database. Raises PromptSetChangedError and ValueError, as declare_prompt_set."""
+    """Store the suite's prompt sets. Raises PromptSetChangedError and ValueError like declare_prompt_set."""
     return [declare_prompt_set(pack.declared.model_dump(), pack.file.parent) for pack in suite.packs]
 
 
-# What a suite demands of itself
+# Consistency
 
 
 def _find_contradictions(suite: Suite) -> Iterator[tuple[KeyPath, str]]:
-    """(place, message) of what no key says by itself."""
+    """(place, message) of the errors that involve more than one key."""
     yield from _check_prompts(suite)
     for index, metric in enumerate(suite.metrics):
         yield from ((("metrics", index), message) for message in _check_metric(suite, metric))
@@ -172,23 +172,23 @@ def _check_prompts(suite: Suite) -> Iterator[tuple[KeyPath, str]]:
 
 def _check_metric(suite: Suite, metric: SuiteMetric) -> Iterator[str]:
     if sum(other.label == metric.label for other in suite.metrics) > 1:
-        yield f"two metrics have the label {metric.label}; give each a label of its own."
+        yield f"two metrics have the label {metric.label}; labels must be unique."
     built = metric.build()
     prompts = [prompt for prompt in suite.prompts if built.applies_to(_describe(prompt))]
     if not prompts:
-        yield f"{metric.metric} is about none of the prompts: see what it needs of them in docs/metrics.md."
+        yield f"{metric.metric} applies to none of the prompts. See docs/metrics.md for what it needs."
     for name in {specification.partition("/")[0] for specification in built.image_extractors()} - set(EXTRACTORS):
         known = ", ".join(sorted(EXTRACTORS))
-        yield f"{metric.metric} names {quote_value(name)}, which is no extractor. Known: {known}."
+        yield f"{metric.metric} names {quote_value(name)}, which is not an extractor. Known: {known}."
     by_prompt, least = isinstance(built, PromptMetric), built.declaration.min_samples
     images = built.images_per_prompt if isinstance(built, PromptMetric) else 1
     if suite.samples_per_prompt < images:
-        message = f"samples_per_prompt is {suite.samples_per_prompt}, wanted at least {images}."
-        yield f"{metric.metric} measures the images of a prompt together; {message}"
+        message = f"samples_per_prompt is {suite.samples_per_prompt} and must be at least {images}."
+        yield f"{metric.metric} compares the images of one prompt; {message}"
     n = len(prompts) * (1 if by_prompt else suite.samples_per_prompt)
     if n < least:
         unit = "prompts" if by_prompt else "samples"
-        yield f"{metric.metric} needs at least {least:,} {unit}; this suite has {n:,} of them for it."
+        yield f"{metric.metric} needs at least {least:,} {unit}; this suite has {n:,} that it applies to."
 
 
 def _describe(prompt: PromptDeclaration) -> PromptInputs:
@@ -203,6 +203,6 @@ def _check_rule(suite: Suite, rule: Rule) -> Iterator[str]:
         yield f"the rule is on {quote_value(rule.metric)}; no metric of this suite has that label. It has: {labels}."
         return
     if metric.build().declaration.higher_is_better is None and (rule.max_loss, rule.min_gain) != (None, None):
-        yield f"{metric.metric} has no better direction: wanted at_least or at_most, not max_loss or min_gain."
+        yield f"{metric.metric} has no better direction; use at_least or at_most instead of max_loss or min_gain."
     if rule.min_samples is not None and rule.min_samples > suite.n_samples:
-        yield f"the rule on {rule.metric} wants {rule.min_samples:,} samples; this suite has {suite.n_samples:,}."
+        yield f"the rule on {rule.metric} needs {rule.min_samples:,} samples; this suite has {suite.n_samples:,}."

@@ -9,13 +9,13 @@ __all__ = ["shades"]
 
 @pytest.fixture
 def model() -> ImageModel:
-    """It draws what the test's script says."""
+    """A model that draws what the test's script returns."""
     return builders.make_model(adapter="scripted")
 
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The runs that workers were told to score."""
-    told: list[int] = []
-    monkeypatch.setattr("celery.current_app.send_task", lambda name, args, queue: told.append(*args))
-    return told
+    """Runs dispatched for scoring."""
+    runs: list[int] = []
+    monkeypatch.setattr("celery.current_app.send_task", lambda name, args, queue: runs.append(*args))
+    return runs

@@ -1,4 +1,4 @@
-"""An extractor that a test holds in the middle of a run, in a worker, and the metric that needs it."""
+"""Extractor that waits in the middle of a run until a test releases it, and its metric."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ FREE_BATCHES = 2
 
 
 class HeldShade(Shade):
-    """``variant`` is the latch's folder. Every batch is noted there; from the third on it waits."""
+    """``variant`` is the folder of the latch. Logs every batch there, and waits before the third."""
 
     def __init__(self, variant: str, weights: Path) -> None:
         self.latch = Latch(Path(variant))
@@ -27,7 +27,7 @@ class HeldShade(Shade):
         if self.batches >= FREE_BATCHES:
             self.latch.wait()
         self.batches += 1
-        with (self.latch.folder / "looks").open("a") as log:
+        with (self.latch.folder / "extracted").open("a") as log:
             log.write("x" * len(prepared))
         return super().extract(prepared)
 

@@ -1,4 +1,4 @@
-"""A suite about grey squares: an extractor and metrics that a test can count and break."""
+"""Suite of grey squares, with an extractor and metrics whose calls tests can count and break."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -28,10 +28,10 @@ DECLARED = {"unit": "", "higher_is_better": True, "min_samples": 2, "source": "w
 
 
 class Shade:
-    """The mean of an image's pixels. ``looks`` counts images."""
+    """The mean of an image's pixels. ``n_extracted`` counts images."""
 
     batch_size = 2
-    looks: ClassVar[int] = 0
+    n_extracted: ClassVar[int] = 0
     version: ClassVar[str] = "1"
     missing: ClassVar[str] = ""
     dies_after: ClassVar[int | None] = None
@@ -52,9 +52,9 @@ class Shade:
             raise UnreadableInputError(str(error)) from error
 
     def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
-        if Shade.dies_after is not None and Shade.looks >= Shade.dies_after:
+        if Shade.dies_after is not None and Shade.n_extracted >= Shade.dies_after:
             raise Shade.death
-        Shade.looks += len(prepared)
+        Shade.n_extracted += len(prepared)
         return [np.array([image.mean()], dtype=np.float32) for image in prepared]
 
 
@@ -95,7 +95,7 @@ class Spread(SetMetric):
 
 
 class Broken(SampleMetric):
-    """Whose aggregate fails as no metric should."""
+    """A metric whose aggregate raises an unexpected error."""
 
     declaration = Declaration(title="Broken", **DECLARED)
 
@@ -111,11 +111,17 @@ NAMES: dict[str, type[Metric]] = {"mean-shade": MeanShade, "spread": Spread, "br
 
 @pytest.fixture
 def shades(monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
-    """The extractor and the metrics are known, and images of the adapter "scripted" are grey by their seed."""
+    """Register the extractor and the metrics, and let the adapter "scripted" draw squares whose grey depends on the seed."""
     monkeypatch.setitem(EXTRACTORS, "shade", f"{__name__}.Shade")
     for name, metric in NAMES.items():
         monkeypatch.setitem(METRICS, name, f"{__name__}.{metric.__name__}")
-    for name, value in (("looks", 0), ("version", "1"), ("missing", ""), ("dies_after", None), ("death", Shade.death)):
+    for name, value in (
+        ("n_extracted", 0),
+        ("version", "1"),
+        ("missing", ""),
+        ("dies_after", None),
+        ("death", Shade.death),
+    ):
         monkeypatch.setattr(Shade, name, value)
     script(lambda request: GeneratedImage(paint(10 * request.seed + len(request.prompt)), "image/png"))
 
@@ -123,7 +129,7 @@ def shades(monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
 def write_suite(
     folder: Path, *, metrics: Sequence[str] = ("mean-shade", "spread"), first: str = "", more: str = "", n: int = 4
 ) -> Suite:
-    """``n`` prompts, two samples each, in a suite file of its own; ``first`` and ``more`` are lines of TOML."""
+    """A suite file with ``n`` prompts, two samples each; ``first`` and ``more`` are lines of TOML."""
     prompts = "\n".join(f'[[prompts]]\nkey = "p{i}"\ntext = "{"x" * (i + 1)}"\ncategory = "c{i % 2}"' for i in range(n))
     (folder / "pack.toml").write_text(f'slug = "shades"\nversion = "{n}"\ntitle = "Shades"\n{prompts}\n')
     listed = "\n".join(f'[[metrics]]\nmetric = "{name}"' for name in metrics)

@@ -1,4 +1,4 @@
-"""Prompts that say nearly the same are found in a prompt file."""
+"""Command prompt_duplicates: lists similar prompts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ PROMPT = '[[prompts]]\nkey = "{0}"\ntext = "{0}"\n'
 
 
 class Letters:
-    """A text by how often each letter is in it."""
+    """Letter counts of a text."""
 
     batch_size = 1
     identity: Identity = {}  # noqa: RUF012
@@ -43,20 +43,20 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def test_near_pairs_are_listed_the_nearest_first(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_similar_pairs_are_listed_the_most_similar_first(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("prompt_duplicates", str(file))
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["1.000  abcd: abcd", "       dcba: dcba"]
     assert lines[2].startswith("0.993  ")
-    assert lines[-1] == "3 of 6 pairs are near."
+    assert lines[-1] == "3 of 6 pairs are similar."
 
 
-def test_how_near_is_a_choice(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_least_similarity_is_an_option(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("prompt_duplicates", str(file), cosine=0.999)
-    assert capsys.readouterr().out.splitlines()[-1] == "1 of 6 pairs are near."
+    assert capsys.readouterr().out.splitlines()[-1] == "1 of 6 pairs are similar."
 
 
-def test_missing_weights_are_told(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_are_reported(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(EXTRACTORS, "sentence", f"{__name__}.Missing")
     with pytest.raises(CommandError, match="pip install letters"):
         call_command("prompt_duplicates", str(file))

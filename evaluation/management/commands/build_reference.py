@@ -1,4 +1,4 @@
-"""Build a reference set from images."""
+"""Command build_reference: builds a reference set from images."""
 
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from evaluation.reference_sets.image_archives import SUFFIXES, ImageArchiveError
 from evaluation.reference_sets.references import ReferenceSetError, store_reference, summarize_images
 
 HELP = f"""
-Stream the images of a folder, of any depth, or of a .zip or .tar archive into the statistics that runs are held
-against. Images are the files that end in {", ".join(sorted(SUFFIXES))}; those that cannot be read are named and left
-out, and equal files count once. What was stopped goes on from where it was: features are kept. The same images again
-change nothing; other ones under the same name are refused.
+Build the statistics of a reference set from the images in a folder (with its subfolders) or a .zip or .tar archive.
+Images are files ending in {", ".join(sorted(SUFFIXES))}. Unreadable images are listed and skipped, and duplicate files
+count once. An interrupted build can be repeated: features are kept. A reference set never changes, so other images need
+another name.
 """
 
 
@@ -25,10 +25,10 @@ class Command(BaseCommand):
     help = HELP
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", help="of the reference set, as suites say it")
-        parser.add_argument("folder", type=Path, help="or archive")
+        parser.add_argument("name", help="name of the reference set, as used in suites")
+        parser.add_argument("folder", type=Path, help="folder or archive of images")
         parser.add_argument(
-            "--extractor", default="inception-v3/clean", metavar="SPEC", help="specification (default %(default)s)"
+            "--extractor", default="inception-v3/clean", metavar="SPEC", help="extractor (default %(default)s)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -43,14 +43,14 @@ class Command(BaseCommand):
             source = f"{folder.name}, {len(summary.statistics.digests):,} images"
             row, made = store_reference(options["name"], specification, identity, summary.statistics, source)
         except (ReferenceSetError, ImageArchiveError, MissingWeightsError, ValueError, OSError) as error:
-            raise CommandError(f"No reference set was made. {error}") from error
-        for name, reason in summary.faults:
-            self.stdout.write(f"Left out: {name}: {reason}")
+            raise CommandError(f"No reference set was built. {error}") from error
+        for name, reason in summary.skipped:
+            self.stdout.write(f"Skipped {name}: {reason}")
         self.stdout.write(
-            f"{'New' if made else 'Unchanged'}: {row}, {row.n:,} images; {len(summary.faults):,} left out,"
-            f" {summary.n_copies:,} copies of others. {row.digest}"
+            f"{'New' if made else 'Unchanged'}: {row}, {row.n:,} images ({len(summary.skipped):,} skipped,"
+            f" {summary.n_copies:,} duplicates). Digest {row.digest}"
         )
         if summary.statistics.rows is None:
             self.stdout.write(
-                "Features of so many images are not kept: it serves fid, and not kid, precision and the like."
+                "Features of so many images are not kept. The set can be used for fid, but not for kid or precision."
             )

@@ -1,4 +1,4 @@
-"""Find prompts that say nearly the same."""
+"""Command prompt_duplicates: finds prompts with nearly the same meaning."""
 
 from pathlib import Path
 from typing import Any
@@ -15,29 +15,32 @@ from generators.prompts.packs import PromptDeclaration, read_pack
 
 
 class Command(BaseCommand):
-    help = "List the pairs of prompts of a prompt file that say nearly the same, the nearest first."
+    help = "List pairs of prompts in a prompt file with nearly the same meaning, the most similar first."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", help="a prompt file, or the name of a prompt pack")
         parser.add_argument(
-            "--cosine", type=float, default=0.9, help="of their sentence vectors, from which two are near (%(default)s)"
+            "--cosine",
+            type=float,
+            default=0.9,
+            help="least similarity of their sentences (default %(default)s)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             prompts = read_pack(find_fixture(options["file"], "prompts")).declared.prompts
-            pairs = find_near(prompts, options["cosine"], Path(settings.WEIGHTS))
+            pairs = find_similar(prompts, options["cosine"], Path(settings.WEIGHTS))
         except (UnknownFixtureError, DeclaredFileError, MissingWeightsError, ExtractionError) as error:
             raise CommandError(str(error)) from error
         for cosine, a, b in pairs:
             self.stdout.write(f"{cosine:.3f}  {a.key}: {a.text}\n       {b.key}: {b.text}")
-        self.stdout.write(f"{len(pairs):,} of {len(prompts) * (len(prompts) - 1) // 2:,} pairs are near.")
+        self.stdout.write(f"{len(pairs):,} of {len(prompts) * (len(prompts) - 1) // 2:,} pairs are similar.")
 
 
-def find_near(
+def find_similar(
     prompts: list[PromptDeclaration], least: float, weights: Path
 ) -> list[tuple[float, PromptDeclaration, PromptDeclaration]]:
-    """(cosine, one, other) of each pair at ``least`` or above. Raises MissingWeightsError, ExtractionError."""
+    """(cosine, prompt, prompt) of each pair at ``least`` or above. Raises MissingWeightsError and ExtractionError."""
     extractor = load_extractor("sentence", weights)
     vectors = []
     for prompt in prompts:

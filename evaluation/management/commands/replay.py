@@ -1,4 +1,4 @@
-"""Whether a run's numbers come out again."""
+"""Command replay: measures a run again and lists differences."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from evaluation.runs.replays import ReplayError, replay
 
 
 class Command(BaseCommand):
-    help = "Measure a finished run once more from stored originals and features; name everything that differs."
+    help = "Measure a finished run again from stored originals and features, and list everything that differs."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("run", metavar="RUN", help="key of the run, or its first characters")
@@ -20,12 +20,12 @@ class Command(BaseCommand):
         try:
             with ProgressLine() as line:
                 differences = replay(run, on_progress=line)
-        except ReplayError as nothing:
-            raise CommandError(str(nothing)) from nothing
+        except ReplayError as error:
+            raise CommandError(str(error)) from error
         n = run.results.count()
         if not differences:
-            self.stdout.write(f"All {n} metrics of run {run.key} come out as they were, bit for bit.")
+            self.stdout.write(f"All {n} metrics of run {run.key} are reproduced bit for bit.")
             return
         for difference in differences:
             self.stdout.write(f"{difference.where}: was {difference.stored!r}, is {difference.found!r}")
-        raise CommandError(f"{len(differences)} things differ from what was stored for run {run.key}.")
+        raise CommandError(f"{len(differences)} values differ from those stored for run {run.key}.")

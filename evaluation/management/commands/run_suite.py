@@ -1,4 +1,4 @@
-"""A suite on a model, from a terminal or a pipeline."""
+"""Command run_suite: runs a suite on a model, from a terminal or a pipeline."""
 
 import time
 from pathlib import Path
@@ -24,31 +24,31 @@ from generators.models import ImageModel
 from generators.prompts.packs import PromptSetChangedError
 
 POLL_SECONDS = 0.5
-# Nothing has moved for so long: perhaps nobody works.
+# Without progress for this long, the command suggests that no worker is running.
 QUIET_SECONDS = 60.0
 
 
 class Command(BaseCommand):
-    help = "Draw a suite's images with a model, measure them and judge. Again: go on, and draw again what failed."
+    help = "Draw the images of a suite with a model, score and judge them. Repeat the command to resume a run."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("suite", metavar="SUITE", help="the name of a suite, or a TOML file")
+        parser.add_argument("suite", metavar="SUITE", help="name of a suite, or a TOML file")
         parser.add_argument("--model", required=True, metavar="SLUG")
         parser.add_argument("--baseline", metavar="SLUG", help="a model to compare with, on the same prompts and seeds")
-        parser.add_argument("--commit", default="", help="of the training code; a new one is a new run")
-        parser.add_argument("--wait", action="store_true", help="stay until the verdict: exit code 0, 1 or 2")
-        parser.add_argument("--report", type=Path, metavar="FOLDER", help="with --wait: write the reports there")
+        parser.add_argument("--commit", default="", help="commit of the training code; each has its own run")
+        parser.add_argument("--wait", action="store_true", help="wait for the verdict; exit 0, 1 or 2")
+        parser.add_argument("--report", type=Path, metavar="FOLDER", help="with --wait: folder for the reports")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["report"] and not options["wait"]:
-            raise CommandError("There is no report before the run is done: --report goes with --wait.")
+            raise CommandError("--report needs --wait: the reports are written when the run is done.")
         model, baseline_model = _find_model(options["model"]), options["baseline"] and _find_model(options["baseline"])
         try:
             suite = load_suite(find_fixture(options["suite"], "suites"))
             baseline = lifecycle.start(suite, baseline_model) if baseline_model else None
             run = lifecycle.start(suite, model, baseline=baseline, commit=options["commit"])
-        except (UnknownFixtureError, DeclaredFileError, RunError, PromptSetChangedError) as fault:
-            raise CommandError(str(fault)) from fault
+        except (UnknownFixtureError, DeclaredFileError, RunError, PromptSetChangedError) as error:
+            raise CommandError(str(error)) from error
         self.stdout.write(f"Run {run.key}: {suite.title}, {run.samples.count():,} images of {model.name}.")
         if options["wait"]:
             self._wait(run)
@@ -67,9 +67,7 @@ class Command(BaseCommand):
                 if state != last:
                     moved_at, last = time.monotonic(), state
                 elif time.monotonic() - moved_at > QUIET_SECONDS:
-                    self.stderr.write(
-                        f"Nothing has moved for {QUIET_SECONDS:.0f} s: is there a worker for this? {state.stage}"
-                    )
+                    self.stderr.write(f"No progress for {QUIET_SECONDS:.0f} s ({state.stage}). Is a worker running?")
                     moved_at = time.monotonic()
                 time.sleep(POLL_SECONDS)
 

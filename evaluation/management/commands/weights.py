@@ -1,4 +1,4 @@
-"""Which weights of networks are installed, where they came from, and how to get those that are missing."""
+"""Command weights: lists installed and missing weights of networks, with their source."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +21,10 @@ from evaluation.extractors.weights import (
 
 
 class Command(BaseCommand):
-    help = "List the weights of networks that metrics use: installed or missing, source, licence, how to get them."
+    help = "List the weights of networks used by metrics: installed or missing, source, licence, and download command."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--verify", action="store_true", help="read the files and hold them against their digests")
+        parser.add_argument("--verify", action="store_true", help="read the files and compare their digests")
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = Path(settings.WEIGHTS)
@@ -32,10 +32,10 @@ class Command(BaseCommand):
         for kind in FOLDERS:
             n_wrong += self.show_kind(kind, folder, options["verify"])
         if n_wrong:
-            raise CommandError(f"{n_wrong} of the installed are not what they should be: see above.")
+            raise CommandError(f"{n_wrong} of the installed weights are damaged or wrong. See above.")
 
     def show_packaged(self, name: str, verify: bool) -> bool:
-        """True for files that are others."""
+        """Show packaged weights. Returns whether they are wrong."""
         weights = PACKAGED[name]
         details = [f"{sum(file.size for file in weights.files) / 1e6:.1f} MB, {weights.licence}, {weights.source}"]
         state = "installed"
@@ -46,14 +46,14 @@ class Command(BaseCommand):
                 find_weights(name, Path(settings.WEIGHTS))
                 state = "verified"
                 details += [f"sha256 {find_digest(file)} {file.name}" for file in files]
-        except MissingWeightsError as fault:
-            state = "WRONG" if isinstance(fault, WrongWeightsError) else "missing"
-            details.append(str(fault))
+        except MissingWeightsError as error:
+            state = "WRONG" if isinstance(error, WrongWeightsError) else "missing"
+            details.append(str(error))
         self.show(name, state, weights.title, weights.used_by, details)
         return state == "WRONG"
 
     def show_kind(self, kind: str, folder: Path, verify: bool) -> int:
-        """The number of folders that are not whole."""
+        """Show the folders of one kind of weights. Returns the number that is wrong."""
         weights, names = FOLDERS[kind], sorted(_list_names(folder / kind))
         n_wrong = 0
         for name in names:
@@ -62,10 +62,10 @@ class Command(BaseCommand):
             try:
                 found = find_weights(f"{kind}/{name}", folder)
                 if verify:
-                    details.append(f"sha256 {digest_network(found)}, to be compared with its source")
-            except (MissingWeightsError, ValueError) as fault:
+                    details.append(f"sha256 {digest_network(found)}, to compare with its source")
+            except (MissingWeightsError, ValueError) as error:
                 state, n_wrong = "WRONG", n_wrong + 1
-                details.append(str(fault))
+                details.append(str(error))
             self.show(f"{kind}/{name}", state, weights.title, weights.used_by, details)
         if not names:
             commands = [f"Run: {describe_download(kind, name, folder)}" for name in weights.repositories]

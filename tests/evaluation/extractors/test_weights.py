@@ -115,7 +115,7 @@ def test_the_command_lists_installed_and_missing(
     call_command("weights", verify=True)
     said = capsys.readouterr().out
     assert "explosive            verified" in said
-    assert f"sha256 {hashlib.sha256(b'{}').hexdigest()}, to be compared with its source" in said
+    assert f"sha256 {hashlib.sha256(b'{}').hexdigest()}, to compare with its source" in said
 
 
 def test_the_command_fails_for_a_wrong_digest_and_a_folder_in_part(
@@ -124,7 +124,7 @@ def test_the_command_fails_for_a_wrong_digest_and_a_folder_in_part(
     settings.WEIGHTS = tmp_path / "weights"
     (package / "net.bin").write_bytes(b"WEIGHTS")
     (tmp_path / "weights" / "clip" / "half").mkdir(parents=True)
-    with pytest.raises(CommandError, match="2 of the installed are not what they should be"):
+    with pytest.raises(CommandError, match="2 of the installed weights are damaged or wrong"):
         call_command("weights", verify=True)
     said = capsys.readouterr().out
     assert "explosive            WRONG" in said

@@ -1,4 +1,4 @@
-"""Reference sets: built from images, imported, found again, and never mixed up."""
+"""Reference sets: built from images or imported, stored, and found by extractor."""
 
 import hashlib
 import io
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 
 class MeanColor:
-    """Of an image the mean of each channel, (3,). Counts what it looks at, and fails from the ``patience``-th on."""
+    """The mean of each channel of an image, (3,). Counts images, and is interrupted after ``patience`` of them."""
 
     looked = 0
     patience = 10**6
@@ -40,7 +40,7 @@ class MeanColor:
         try:
             return np.asarray(Image.open(io.BytesIO(source)).convert("RGB"), dtype=np.float64)
         except OSError as error:
-            raise UnreadableInputError("it is no image") from error
+            raise UnreadableInputError("it is not an image") from error
 
     def extract(self, prepared: Sequence[NDArray[np.float64]]) -> list[Extracted | ExtractionError]:
         type(self).looked += len(prepared)
@@ -77,7 +77,7 @@ def encode(n: int) -> bytes:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Twelve different images at two depths, a text, and a hidden copy of nothing."""
+    """Twelve different images in two folders, a text file, and a hidden empty file."""
     folder = tmp_path / "photos"
     (folder / "deep" / "deeper").mkdir(parents=True)
     for n in range(12):
@@ -108,10 +108,10 @@ def saved(statistics: references.ReferenceStatistics) -> bytes:
     return out.getvalue()
 
 
-# From images to statistics
+# Statistics of images
 
 
-def test_statistics_are_those_of_all_images(folder: Path, store: FeatureStore) -> None:
+def test_statistics_cover_all_images(folder: Path, store: FeatureStore) -> None:
     statistics = summarize_images(folder, EXTRACTOR, store).statistics
     colors = np.array([np.asarray(Image.open(io.BytesIO(encode(n))))[0, 0] for n in range(12)], dtype=np.float64)
     assert statistics.moments.n == 12
@@ -123,7 +123,7 @@ def test_statistics_are_those_of_all_images(folder: Path, store: FeatureStore) -
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz"])
-def test_an_archive_is_as_good_as_its_folder(folder: Path, store: FeatureStore, suffix: str) -> None:
+def test_an_archive_gives_the_statistics_of_its_folder(folder: Path, store: FeatureStore, suffix: str) -> None:
     archive = pack(folder, suffix)
     assert count_images(archive) == (12 if suffix == ".zip" else None)
     assert count_images(folder) == 12
@@ -131,11 +131,11 @@ def test_an_archive_is_as_good_as_its_folder(folder: Path, store: FeatureStore, 
     assert saved(built) == saved(summarize_images(folder, EXTRACTOR, store).statistics)
 
 
-def test_more_images_than_are_kept_are_summed_up(
+def test_features_of_many_images_are_summed_and_not_kept(
     folder: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = summarize_images(folder, EXTRACTOR, store).statistics
-    monkeypatch.setattr(references, "MOST_ROWS", 11)
+    monkeypatch.setattr(references, "MAX_ROWS", 11)
     monkeypatch.setattr(references, "BLOCK", 5)
     summed = summarize_images(folder, EXTRACTOR, store).statistics
     assert summed.rows is None
@@ -150,7 +150,7 @@ def test_equal_files_count_once(folder: Path, store: FeatureStore) -> None:
     assert (summary.n_copies, summary.statistics.moments.n) == (1, 12)
 
 
-def test_what_was_stopped_goes_on(folder: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_build_resumes(folder: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MeanColor, "patience", 8)
     with pytest.raises(KeyboardInterrupt):
         summarize_images(folder, EXTRACTOR, store)
@@ -162,32 +162,32 @@ def test_what_was_stopped_goes_on(folder: Path, store: FeatureStore, monkeypatch
     assert MeanColor.looked == 4
 
 
-def test_every_image_is_told(folder: Path, store: FeatureStore) -> None:
-    told: list[None] = []
-    summarize_images(folder, EXTRACTOR, store, lambda: told.append(None))
-    assert len(told) == 12
+def test_progress_is_reported_for_every_image(folder: Path, store: FeatureStore) -> None:
+    calls: list[None] = []
+    summarize_images(folder, EXTRACTOR, store, lambda: calls.append(None))
+    assert len(calls) == 12
 
 
-# What cannot be read
+# Unreadable images
 
 
-def test_a_corrupt_image_among_many_is_left_out_and_named(folder: Path, store: FeatureStore) -> None:
+def test_few_corrupt_images_are_skipped_and_listed(folder: Path, store: FeatureStore) -> None:
     for n in range(12, 40):
         (folder / f"{n}.png").write_bytes(encode(n))
     (folder / "05.png").write_bytes(encode(5)[:40])
     (folder / "empty.jpg").write_bytes(b"")
     summary = summarize_images(folder, EXTRACTOR, store)
-    assert summary.faults == (("05.png", "it is no image"), ("empty.jpg", "it is no image"))
+    assert summary.skipped == (("05.png", "it is not an image"), ("empty.jpg", "it is not an image"))
     assert summary.statistics.moments.n == 39
 
 
-def test_many_corrupt_images_are_a_fault(folder: Path, store: FeatureStore) -> None:
+def test_many_corrupt_images_are_an_error(folder: Path, store: FeatureStore) -> None:
     (folder / "01.png").write_bytes(b"broken")
-    with pytest.raises(ReferenceSetError, match=r"1 of 12 images cannot be read.*\n  01\.png: it is no image"):
+    with pytest.raises(ReferenceSetError, match=r"1 of 12 images cannot be read.*\n  01\.png: it is not an image"):
         summarize_images(folder, EXTRACTOR, store)
 
 
-def test_a_file_that_may_not_be_read_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_permission_is_skipped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Path.read_bytes
 
     def refuse(file: Path) -> bytes:
@@ -202,7 +202,7 @@ def test_a_file_that_may_not_be_read_is_left_out(folder: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
-def test_a_damaged_member_of_an_archive_is_left_out(tmp_path: Path, compression: int) -> None:
+def test_a_damaged_member_of_an_archive_is_skipped(tmp_path: Path, compression: int) -> None:
     archive = tmp_path / "photos.zip"
     with zipfile.ZipFile(archive, "w", compression) as packed:
         packed.writestr("01.png", encode(1))
@@ -216,14 +216,14 @@ def test_a_damaged_member_of_an_archive_is_left_out(tmp_path: Path, compression:
 
 
 @pytest.mark.parametrize("suffix", [".tar.gz", ".tar.xz"])
-def test_a_truncated_archive_is_refused(folder: Path, store: FeatureStore, suffix: str) -> None:
+def test_a_truncated_archive_is_rejected(folder: Path, store: FeatureStore, suffix: str) -> None:
     archive = pack(folder, suffix)
     archive.write_bytes(archive.read_bytes()[:-200])
-    with pytest.raises(ImageArchiveError, match="breaks off"):
+    with pytest.raises(ImageArchiveError, match="is truncated or damaged"):
         summarize_images(archive, EXTRACTOR, store)
 
 
-def test_an_image_without_end_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_too_large_image_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evaluation.reference_sets.image_archives.MAX_IMAGE_BYTES", 1 << 20)
     with (folder / "large.png").open("wb") as stream:
         stream.truncate((1 << 20) + 1)
@@ -231,15 +231,15 @@ def test_an_image_without_end_is_not_read(folder: Path, monkeypatch: pytest.Monk
         assert str(dict(walk_images(path))["large.png"]) == "it has more than 1 MiB"
 
 
-def test_one_image_is_no_set(tmp_path: Path, store: FeatureStore) -> None:
+def test_one_image_is_not_enough(tmp_path: Path, store: FeatureStore) -> None:
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(encode(1))
     with pytest.raises(ReferenceSetError, match="at least 2 different images"):
         summarize_images(tmp_path, EXTRACTOR, store)
 
 
-def test_what_gives_no_vectors_makes_no_set(folder: Path, store: FeatureStore) -> None:
-    with pytest.raises(ReferenceSetError, match="records and no features"):
+def test_an_extractor_without_vectors_is_rejected(folder: Path, store: FeatureStore) -> None:
+    with pytest.raises(ReferenceSetError, match="returns records"):
         summarize_images(folder, Words("", Path()), store)
 
 
@@ -251,7 +251,7 @@ def build(folder: Path, name: str = "photos", extractor: str = "mean-color") -> 
     return ReferenceSet.objects.get(name=name, extractor=extractor)
 
 
-def test_a_set_that_was_built_is_found(folder: Path) -> None:
+def test_a_built_set_is_found(folder: Path) -> None:
     row = build(folder)
     statistics, found = find_reference("photos", "mean-color", EXTRACTOR.identity)
     assert (found, found.n, found.source) == (row, 12, "photos, 12 images")
@@ -260,51 +260,51 @@ def test_a_set_that_was_built_is_found(folder: Path) -> None:
     assert hashlib.sha256(saved(statistics)).hexdigest() == row.digest
 
 
-def test_the_same_again_changes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_building_the_same_set_again_changes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = build(folder)
     (folder / "00-renamed.png").write_bytes((folder / "01.png").read_bytes())
     (folder / "01.png").unlink()
     assert build(folder) == row
-    assert capsys.readouterr().out.split("\n")[1].startswith("Unchanged: photos (mean-color), 12 images; 0 left out")
+    assert capsys.readouterr().out.split("\n")[1].startswith("Unchanged: photos (mean-color), 12 images (0 skipped")
 
 
-def test_other_images_under_the_same_name_are_refused(folder: Path, settings: Any) -> None:
+def test_other_images_under_the_same_name_are_rejected(folder: Path, settings: Any) -> None:
     row = build(folder)
     (folder / "more.png").write_bytes(encode(99))
-    with pytest.raises(CommandError, match=r"photos .mean-color. exists.*its statistics is another.*another name"):
+    with pytest.raises(CommandError, match=r"photos .mean-color. exists with other statistics.*another name"):
         build(folder)
     assert build(folder, "photos-2").n == 13
     assert find_reference("photos", "mean-color", EXTRACTOR.identity)[1] == row
     assert len(list((Path(settings.MEDIA_ROOT) / "references").iterdir())) == 2
 
 
-def test_a_name_that_no_suite_could_say_is_refused(folder: Path) -> None:
-    with pytest.raises(CommandError, match="'my photos' is no name"):
+def test_an_invalid_name_is_rejected(folder: Path) -> None:
+    with pytest.raises(CommandError, match="'my photos' is not a valid name"):
         build(folder, "my photos")
 
 
-def test_nothing_to_build_from_is_refused(tmp_path: Path) -> None:
+def test_a_missing_folder_or_extractor_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="neither a folder nor"):
         build(tmp_path / "nowhere")
     with pytest.raises(CommandError, match="There is no extractor 'inseption'"):
         build(tmp_path, extractor="inseption")
 
 
-def test_what_is_not_there_says_how_to_make_it() -> None:
-    with pytest.raises(UnscoredError, match=r"manage\.py build_reference photos FOLDER --extractor mean-color"):
+def test_a_missing_set_says_how_to_build_it() -> None:
+    with pytest.raises(UnscoredError, match=r"paragone build_reference photos FOLDER --extractor mean-color"):
         find_reference("photos", "mean-color", EXTRACTOR.identity)
 
 
-def test_another_identity_is_refused_by_its_fields(folder: Path) -> None:
+def test_another_identity_is_rejected_and_its_fields_are_listed(folder: Path) -> None:
     build(folder)
-    with pytest.raises(UnscoredError, match="another extractor: resize None and here 'clean', variant '' and here 'x'"):
+    with pytest.raises(UnscoredError, match="another extractor: resize is None, here 'clean', variant is '', here 'x'"):
         find_reference("photos", "mean-color", {**EXTRACTOR.identity, "variant": "x", "resize": "clean"})
 
 
-def test_a_damaged_file_is_told_and_built_again(folder: Path, settings: Any) -> None:
+def test_a_damaged_file_is_detected_and_can_be_built_again(folder: Path, settings: Any) -> None:
     file = Path(settings.MEDIA_ROOT) / "references" / f"{build(folder).digest}.npz"
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(UnscoredError, match=r"is damaged; make it again: manage\.py build_reference"):
+    with pytest.raises(UnscoredError, match=r"is damaged\. Build it again: paragone build_reference"):
         find_reference("photos", "mean-color", EXTRACTOR.identity)
     file.unlink()
     with pytest.raises(UnscoredError, match="cannot be read: No such file"):
@@ -318,19 +318,19 @@ def test_a_damaged_file_is_told_and_built_again(folder: Path, settings: Any) -> 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """As pytorch-fid and clean-fid write it."""
+    """A file as pytorch-fid and clean-fid write it."""
     rows = np.random.default_rng(0).standard_normal((50, 3))
     np.savez(tmp_path / "coco.npz", mu=rows.mean(axis=0), sigma=np.cov(rows, rowvar=False))
     return tmp_path / "coco.npz"
 
 
-def test_imported_statistics_know_their_number_where_it_is_said(file: Path) -> None:
+def test_imported_statistics_have_the_given_number_of_images(file: Path) -> None:
     unknown, known = import_statistics(file), import_statistics(file, 50)
     assert (unknown.moments.n, known.moments.n, known.rows) == (None, 50, None)
     np.testing.assert_allclose(known.moments.covariance, unknown.moments.covariance, rtol=1e-12)
 
 
-def test_an_imported_set_says_so_and_serves_its_extractor(file: Path) -> None:
+def test_an_imported_set_names_its_program_and_is_found_by_its_extractor(file: Path) -> None:
     call_command("import_reference", "coco", str(file), made_by="clean-fid", extractor="mean-color/x")
     identity = MeanColor("x", Path()).identity
     statistics, row = find_reference("coco", "mean-color/x", identity)
@@ -340,17 +340,17 @@ def test_an_imported_set_says_so_and_serves_its_extractor(file: Path) -> None:
         find_reference("coco", "mean-color/x", {**identity, "variant": "y"})
 
 
-def test_importing_again_changes_nothing_but_another_file_is_refused(file: Path) -> None:
+def test_importing_again_changes_nothing_and_other_statistics_are_rejected(file: Path) -> None:
     for _ in range(2):
         call_command("import_reference", "coco", str(file), made_by="clean-fid", extractor="mean-color", n=50)
     assert ReferenceSet.objects.get().n == 50
-    with pytest.raises(CommandError, match="its statistics is another"):
+    with pytest.raises(CommandError, match="with other statistics"):
         call_command("import_reference", "coco", str(file), made_by="clean-fid", extractor="mean-color", n=51)
-    with pytest.raises(CommandError, match="its identity is another"):
+    with pytest.raises(CommandError, match="with other identity"):
         call_command("import_reference", "coco", str(file), made_by="pytorch-fid", extractor="mean-color", n=50)
 
 
-def test_a_file_that_is_no_statistics_is_refused(tmp_path: Path, file: Path) -> None:
+def test_a_file_without_statistics_is_rejected(tmp_path: Path, file: Path) -> None:
     np.savez(tmp_path / "other.npz", weights=np.zeros(3))
     (tmp_path / "text.npz").write_text("mu")
     for name in ("other.npz", "text.npz", "none.npz"):

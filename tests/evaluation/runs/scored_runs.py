@@ -1,4 +1,4 @@
-"""Runs under test, drawn and scored as workers would."""
+"""Runs for tests, drawn and scored as by workers."""
 
 from evaluation.models import MetricResult, Run
 from evaluation.runs import lifecycle
@@ -11,7 +11,7 @@ def draw(run: Run) -> None:
 
 
 def finish(run: Run) -> Run:
-    """Draw it and score it, as workers would."""
+    """Draw and score the run as workers would."""
     draw(run)
     lifecycle.advance()
     lifecycle.score(run.pk)

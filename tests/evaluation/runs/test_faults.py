@@ -1,4 +1,4 @@
-"""What a broken image, extractor, metric or disk costs a run: its own part, and no more."""
+"""Faults of an image, extractor, metric or disk affect only their own part of a run."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ Status = Run.Status
 GATE = '[[gate]]\nmetric = "mean-shade"\nat_least = 2\n'
 
 
-def test_a_metric_that_fails_takes_no_other_with_it(tmp_path: Path, model: ImageModel, sent: list[int]) -> None:
+def test_a_failing_metric_does_not_affect_others(tmp_path: Path, model: ImageModel, sent: list[int]) -> None:
     run = finish(lifecycle.start(write_suite(tmp_path, metrics=["broken", "mean-shade"]), model))
     assert run.status == Status.DONE
     assert result_of(run, "broken").value is None
@@ -27,9 +27,7 @@ def test_a_metric_that_fails_takes_no_other_with_it(tmp_path: Path, model: Image
     assert result_of(run, "mean-shade").value == 7.5
 
 
-def test_a_damaged_original_is_unscored_and_the_others_are_not(
-    tmp_path: Path, model: ImageModel, sent: list[int]
-) -> None:
+def test_only_a_damaged_original_is_unscored(tmp_path: Path, model: ImageModel, sent: list[int]) -> None:
     run = lifecycle.start(write_suite(tmp_path), model)
     draw(run)
     damaged, lost = run.samples.select_related("generation").order_by("pk")[:2]
@@ -43,10 +41,10 @@ def test_a_damaged_original_is_unscored_and_the_others_are_not(
     assert result_of(run, "spread").n_scored == 6
 
 
-def test_missing_weights_leave_the_metric_unscored_with_what_to_do(
+def test_missing_weights_leave_the_metric_unscored_with_instructions(
     tmp_path: Path, model: ImageModel, sent: list[int]
 ) -> None:
-    Shade.missing = "The shades are not here: pip install shades==1"
+    Shade.missing = "The shades are missing: pip install shades==1"
     run = finish(lifecycle.start(write_suite(tmp_path, more=GATE), model))
     assert (run.status, run.verdict) == (Status.DONE, "inconclusive")
     mean = result_of(run, "mean-shade")
@@ -66,7 +64,7 @@ def test_missing_weights_leave_the_metric_unscored_with_what_to_do(
         (MissingWeightsError("damaged: run x"), "damaged: run x"),
     ],
 )
-def test_an_extractor_that_breaks_costs_its_own_metrics_alone(
+def test_a_failing_extractor_affects_only_its_own_metrics(
     tmp_path: Path, model: ImageModel, sent: list[int], error: Exception, reason: str
 ) -> None:
     Shade.dies_after, Shade.death = 4, error
@@ -77,7 +75,7 @@ def test_an_extractor_that_breaks_costs_its_own_metrics_alone(
     assert result_of(run, "near-duplicates").value is not None
 
 
-def test_a_variant_that_no_extractor_has_is_unscored_with_the_known_ones(
+def test_an_unknown_variant_is_unscored_and_the_known_ones_are_listed(
     tmp_path: Path, model: ImageModel, sent: list[int]
 ) -> None:
     more = '[[metrics]]\nmetric = "vendi"\nextractor = "inception-v3/dirty"\n'
@@ -86,7 +84,7 @@ def test_a_variant_that_no_extractor_has_is_unscored_with_the_known_ones(
     assert "Known variants: clean" in result_of(run, "vendi").reason
 
 
-def test_a_full_disk_costs_the_cache_and_no_number(
+def test_a_full_disk_affects_the_cache_and_no_number(
     tmp_path: Path, model: ImageModel, sent: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fill_up(*args: Any) -> None:

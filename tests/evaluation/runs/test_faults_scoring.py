@@ -1,4 +1,4 @@
-"""A worker that is killed in the middle of a scoring: another goes on from what is stored."""
+"""A worker killed while scoring: another one resumes from the stored features."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 
-def test_a_worker_killed_at_half_is_replaced_and_looks_at_no_image_twice(
+def test_a_killed_worker_is_replaced_and_no_image_is_extracted_twice(
     children: Children, redis: RedisServer, latch: Latch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(EXTRACTORS, "held", "tests.evaluation.held.HeldShade")
@@ -35,7 +35,7 @@ def test_a_worker_killed_at_half_is_replaced_and_looks_at_no_image_twice(
         produce(pk)
     worker = children.start_worker(redis.url)
     lifecycle.advance()
-    wait_until(latch.arrivals, "half of the images are looked at")
+    wait_until(latch.arrivals, "features of half of the images are extracted")
     worker.kill()
     run.refresh_from_db()
     assert (run.status, run.attempts) == (Run.Status.SCORING, 1)
@@ -45,8 +45,8 @@ def test_a_worker_killed_at_half_is_replaced_and_looks_at_no_image_twice(
     Run.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     assert lifecycle.advance() == 1
     children.start_worker(redis.url)
-    wait_until(lambda: Run.objects.get(pk=run.pk).status == Run.Status.DONE, "another worker ends it")
+    wait_until(lambda: Run.objects.get(pk=run.pk).status == Run.Status.DONE, "another worker finishes the run")
     run.refresh_from_db()
     assert run.attempts == 2
     assert run.results.get().value == 7.5
-    assert len((latch.folder / "looks").read_text()) == 8
+    assert len((latch.folder / "extracted").read_text()) == 8

@@ -1,4 +1,4 @@
-"""The life of a run: started once, drawn, scored once, judged; resumed after any interruption."""
+"""Lifecycle of a run: started once, drawn, scored once, judged, and resumed after an interruption."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from evaluation.models import Run, Score
-from evaluation.runs import lifecycle
+from evaluation.runs import lifecycle, scoring
 from evaluation.runs.lifecycle import RunError
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
 from generators.images import originals
@@ -25,7 +25,7 @@ Status = Run.Status
 GATE = '[[gate]]\nmetric = "mean-shade"\nat_least = 2\n'
 
 
-def test_each_prompt_is_drawn_once_for_each_seed_and_a_second_start_asks_for_nothing(
+def test_each_prompt_is_drawn_once_per_seed_and_a_second_start_requests_nothing(
     tmp_path: Path, model: ImageModel
 ) -> None:
     run = lifecycle.start(write_suite(tmp_path), model)
@@ -37,7 +37,7 @@ def test_each_prompt_is_drawn_once_for_each_seed_and_a_second_start_asks_for_not
     assert Generation.objects.count() == 8
 
 
-def test_another_suite_of_the_same_name_is_another_run(tmp_path: Path, model: ImageModel) -> None:
+def test_a_changed_suite_of_the_same_name_has_a_new_run(tmp_path: Path, model: ImageModel) -> None:
     run = lifecycle.start(write_suite(tmp_path), model)
     other = lifecycle.start(write_suite(tmp_path, more=GATE), model)
     assert run != other
@@ -54,7 +54,7 @@ def test_a_run_is_scored_when_its_last_image_has_ended(tmp_path: Path, model: Im
     produce(last)
     assert lifecycle.advance() == 1
     assert sent == [run.pk]
-    assert lifecycle.advance() == 0, "the message is on its way"
+    assert lifecycle.advance() == 0, "the message was just sent"
 
 
 def test_a_lost_message_is_sent_again(tmp_path: Path, model: ImageModel, sent: list[int], settings: Any) -> None:
@@ -66,7 +66,7 @@ def test_a_lost_message_is_sent_again(tmp_path: Path, model: ImageModel, sent: l
     assert sent == [run.pk, run.pk]
 
 
-def test_a_scored_run_holds_every_number_and_a_verdict(tmp_path: Path, model: ImageModel, sent: list[int]) -> None:
+def test_a_scored_run_has_all_results_and_a_verdict(tmp_path: Path, model: ImageModel, sent: list[int]) -> None:
     run = finish(lifecycle.start(write_suite(tmp_path, more=GATE), model))
     assert (run.status, run.verdict) == (Status.DONE, "pass")
     # Shades are 10 × seed + length of the prompt: 1, 2, 3, 4, 11, 12, 13, 14.
@@ -84,7 +84,7 @@ def test_a_scored_run_holds_every_number_and_a_verdict(tmp_path: Path, model: Im
     assert run.record["versions"]["numpy"]
 
 
-def test_images_that_are_not_there_are_unscored_and_never_a_zero(
+def test_missing_images_are_unscored_and_not_zero(
     tmp_path: Path, model: ImageModel, sent: list[int], script: Script
 ) -> None:
     def draw_some(request: GenerationRequest) -> GeneratedImage:
@@ -105,7 +105,7 @@ def test_images_that_are_not_there_are_unscored_and_never_a_zero(
     assert all(score.error for score in errors)
 
 
-def test_a_run_is_scored_once_however_often_workers_are_told(
+def test_a_run_is_scored_once_even_if_it_is_dispatched_twice(
     tmp_path: Path, model: ImageModel, sent: list[int]
 ) -> None:
     run = finish(lifecycle.start(write_suite(tmp_path), model))
@@ -115,7 +115,7 @@ def test_a_run_is_scored_once_however_often_workers_are_told(
     assert (run.finished_at, run.attempts) == (ended, 1)
 
 
-def test_a_worker_lost_while_scoring_is_replaced_and_features_are_not_extracted_again(
+def test_a_lost_worker_is_replaced_and_features_are_not_extracted_again(
     tmp_path: Path, model: ImageModel, sent: list[int]
 ) -> None:
     run = lifecycle.start(write_suite(tmp_path), model)
@@ -124,18 +124,18 @@ def test_a_worker_lost_while_scoring_is_replaced_and_features_are_not_extracted_
     Shade.dies_after = 4
     with pytest.raises(SystemExit):
         lifecycle.score(run.pk)
-    assert Shade.looks == 4
-    assert lifecycle.advance() == 0, "the claim still holds"
+    assert Shade.n_extracted == 4
+    assert lifecycle.advance() == 0, "the claim has not expired"
     Run.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     assert lifecycle.advance() == 1
     Shade.dies_after = None
     lifecycle.score(run.pk)
     run.refresh_from_db()
-    assert (run.status, run.attempts, Shade.looks) == (Status.DONE, 2, 8)
+    assert (run.status, run.attempts, Shade.n_extracted) == (Status.DONE, 2, 8)
     assert result_of(run, "mean-shade").value == 7.5
 
 
-def test_what_kills_every_worker_is_given_up_and_said(tmp_path: Path, model: ImageModel, sent: list[int]) -> None:
+def test_a_run_that_kills_every_worker_fails_with_a_message(tmp_path: Path, model: ImageModel, sent: list[int]) -> None:
     run = lifecycle.start(write_suite(tmp_path), model)
     draw(run)
     Shade.dies_after = 0
@@ -152,30 +152,31 @@ def test_what_kills_every_worker_is_given_up_and_said(tmp_path: Path, model: Ima
     assert finish(lifecycle.start(write_suite(tmp_path), model)).status == Status.DONE
 
 
-def test_a_worker_that_comes_back_after_its_claim_ran_out_changes_nothing(
+def test_a_worker_whose_claim_expired_changes_nothing(
     tmp_path: Path, model: ImageModel, sent: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = lifecycle.start(write_suite(tmp_path), model)
     draw(run)
     lifecycle.advance()
-    store = lifecycle._store
+    score_run = scoring.score_run
 
-    def be_overtaken(claimed: Run, found: Any) -> None:
-        monkeypatch.setattr(lifecycle, "_store", store)
+    def be_overtaken(claimed: Run, **arguments: Any) -> scoring.Scoring:
+        found = score_run(claimed, **arguments)
+        monkeypatch.setattr(scoring, "score_run", score_run)
         Run.objects.update(due_at=timezone.now() - timedelta(seconds=1))
         lifecycle.advance()
         lifecycle.score(run.pk)
         Score.objects.update(note="of the second")
-        store(claimed, found)
+        return found
 
-    monkeypatch.setattr(lifecycle, "_store", be_overtaken)
+    monkeypatch.setattr(scoring, "score_run", be_overtaken)
     lifecycle.score(run.pk)
     run.refresh_from_db()
     assert (run.status, run.attempts) == (Status.DONE, 2)
     assert set(Score.objects.filter(value__isnull=False).values_list("note", flat=True)) == {"of the second"}
 
 
-def test_an_error_in_the_scoring_itself_is_said_and_the_next_start_tries_again(
+def test_an_error_in_the_scoring_fails_the_run_and_the_next_start_retries(
     tmp_path: Path, model: ImageModel, sent: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -187,7 +188,7 @@ def test_an_error_in_the_scoring_itself_is_said_and_the_next_start_tries_again(
     assert finish(lifecycle.start(write_suite(tmp_path, more=GATE), model)).verdict == "pass"
 
 
-def test_a_second_start_draws_again_what_failed_and_nothing_else(
+def test_a_second_start_draws_only_failed_images_again(
     tmp_path: Path, model: ImageModel, sent: list[int], script: Script
 ) -> None:
     def fail_some(request: GenerationRequest) -> GeneratedImage:
@@ -216,7 +217,7 @@ def test_a_second_start_draws_again_what_failed_and_nothing_else(
     assert lifecycle.start(write_suite(tmp_path), model).status == Status.DONE
 
 
-def test_a_call_that_may_have_been_paid_is_not_made_again(
+def test_a_call_that_may_have_been_billed_is_not_repeated(
     tmp_path: Path, model: ImageModel, sent: list[int], script: Script
 ) -> None:
     def fail(request: GenerationRequest) -> GeneratedImage:
@@ -236,7 +237,7 @@ def test_a_call_that_may_have_been_paid_is_not_made_again(
     assert paid.generation not in open_images
 
 
-def test_a_run_with_a_baseline_waits_for_it_and_says_the_difference(
+def test_a_run_waits_for_its_baseline_and_reports_the_difference(
     tmp_path: Path, model: ImageModel, sent: list[int], script: Script
 ) -> None:
     other = builders.make_model(adapter="scripted")
@@ -258,7 +259,7 @@ def test_a_run_with_a_baseline_waits_for_it_and_says_the_difference(
     assert run.verdict == "pass"
 
 
-def test_what_exists_in_another_size_is_refused_before_anything_is_drawn(tmp_path: Path, model: ImageModel) -> None:
+def test_images_of_another_size_prevent_the_start(tmp_path: Path, model: ImageModel) -> None:
     run = lifecycle.start(write_suite(tmp_path), model)
     run.samples.all().delete()
     run.delete()
@@ -268,9 +269,9 @@ def test_what_exists_in_another_size_is_refused_before_anything_is_drawn(tmp_pat
     assert not Run.objects.exists()
 
 
-def test_a_model_without_an_adapter_is_measured_on_imported_images(tmp_path: Path, sent: list[int]) -> None:
+def test_a_model_without_an_adapter_is_evaluated_on_imported_images(tmp_path: Path, sent: list[int]) -> None:
     suite, model = write_suite(tmp_path), builders.make_model(adapter="")
-    with pytest.raises(RunError, match=r'8 of the 8 images .* are not there.* --prompt-set "shades 4"'):
+    with pytest.raises(RunError, match=r'8 of the 8 images .* are missing.* --prompt-set "shades 4"'):
         lifecycle.start(suite, model)
     assert not Run.objects.exists()
     assert not Generation.objects.exists()
@@ -283,7 +284,7 @@ def test_a_model_without_an_adapter_is_measured_on_imported_images(tmp_path: Pat
     assert result_of(run, "mean-shade").value == 3.5
 
 
-def test_a_model_that_cannot_edit_is_refused_an_edit(tmp_path: Path, model: ImageModel) -> None:
+def test_a_model_that_cannot_edit_cannot_run_an_edit_suite(tmp_path: Path, model: ImageModel) -> None:
     suite = write_suite(tmp_path)
     lifecycle.start(suite, builders.make_model(adapter="scripted"))
     Prompt.objects.filter(key="p2").update(sources=["0" * 64])
@@ -291,7 +292,7 @@ def test_a_model_that_cannot_edit_is_refused_an_edit(tmp_path: Path, model: Imag
         lifecycle.start(suite, model)
 
 
-def test_a_budget_of_the_suite_is_the_runs_own(tmp_path: Path, model: ImageModel) -> None:
+def test_a_run_has_the_budget_of_its_suite(tmp_path: Path, model: ImageModel) -> None:
     run = lifecycle.start(write_suite(tmp_path, first='budget = "3"'), model)
     assert run.budget
     assert run.budget.limit == 3

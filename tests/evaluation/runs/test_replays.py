@@ -1,4 +1,4 @@
-"""A finished run measured once more: the same bits, or what differs by name."""
+"""Replays: a finished run measured again is equal bit for bit, or the differences are listed."""
 
 from pathlib import Path
 from typing import Any
@@ -37,26 +37,26 @@ def differences(run: Run) -> dict[str, tuple[Any, Any]]:
     return {difference.where: (difference.stored, difference.found) for difference in found}
 
 
-def test_every_metric_comes_out_as_it_was(run: Run) -> None:
+def test_every_metric_is_reproduced(run: Run) -> None:
     assert run.status == Run.Status.DONE
     assert differences(run) == {}
-    assert Shade.looks == 8, "features come from the store; both models draw the same"
+    assert Shade.n_extracted == 8, "features come from the store; both models draw the same images"
 
 
-def test_what_happened_to_the_images_since_does_not_matter(run: Run) -> None:
+def test_later_changes_of_the_images_do_not_matter(run: Run) -> None:
     generation = run.samples.order_by("pk")[0].generation
     Generation.objects.filter(pk=generation.pk).update(seconds=99, phash="0" * 16)
     assert differences(run) == {}
 
 
-def test_features_that_are_gone_are_extracted_again(run: Run, settings: Any) -> None:
+def test_deleted_features_are_extracted_again(run: Run, settings: Any) -> None:
     for file in (Path(settings.MEDIA_ROOT) / "features").rglob("*.npy"):
         file.unlink()
     assert differences(run) == {}
-    assert Shade.looks == 16
+    assert Shade.n_extracted == 16
 
 
-def test_originals_that_are_gone_are_named(run: Run, settings: Any) -> None:
+def test_missing_originals_are_listed(run: Run, settings: Any) -> None:
     for file in (Path(settings.MEDIA_ROOT) / "features").rglob("*.npy"):
         file.unlink()
     first = run.samples.order_by("pk")[0]
@@ -66,14 +66,14 @@ def test_originals_that_are_gone_are_named(run: Run, settings: Any) -> None:
     assert found["mean-shade: value"] == (7.5, pytest.approx((60 - 1) / 7))
 
 
-def test_other_weights_are_named_first(run: Run) -> None:
+def test_other_weights_are_listed_first(run: Run) -> None:
     Shade.version = "2"
     found = differences(run)
     assert next(iter(found)) == "record: extractors: shade: version"
     assert found["record: extractors: shade: version"] == ("1", "2")
 
 
-def test_tampered_inputs_are_named(run: Run) -> None:
+def test_changed_sample_inputs_are_listed(run: Run) -> None:
     sample = Sample.objects.filter(run=run).order_by("pk")[0]
     sample.inputs = {**sample.inputs, "outcome": "failed"}
     sample.save()

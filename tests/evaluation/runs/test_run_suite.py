@@ -1,4 +1,4 @@
-"""run_suite and replay as a pipeline calls them: messages, exit codes, reports."""
+"""Commands run_suite and replay: messages, exit codes, reports."""
 
 import io
 import json
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shades")]
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> ImageModel:
-    """A model, and workers that act as soon as they are told."""
+    """A model, and workers that process each message at once."""
     monkeypatch.setattr("celery.current_app.send_task", lambda name, args, **kwargs: lifecycle.score(*args))
     monkeypatch.setattr("evaluation.management.commands.run_suite.POLL_SECONDS", 0)
     advance = lifecycle.advance
@@ -39,7 +39,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> ImageModel:
 
 
 def call(tmp_path: Path, model: ImageModel, *arguments: str, **suite: Any) -> tuple[int, str]:
-    """(exit code, what was printed)"""
+    """(exit code, output)"""
     write_suite(tmp_path, **suite)
     out = io.StringIO()
     try:
@@ -60,7 +60,7 @@ def test_the_exit_code_is_the_verdict(tmp_path: Path, model: ImageModel, rule: s
     assert ("PASS", "FAIL", "INCONCLUSIVE")[code] in printed.upper()
 
 
-def test_without_waiting_it_says_which_run_it_began(tmp_path: Path, model: ImageModel) -> None:
+def test_without_wait_the_key_of_the_run_is_printed(tmp_path: Path, model: ImageModel) -> None:
     code, printed = call(tmp_path, model)
     run = Run.objects.get()
     assert code == 0
@@ -85,7 +85,7 @@ def test_the_reports_are_written(tmp_path: Path, model: ImageModel) -> None:
     assert json.loads((folder / f"{stem}.json").read_text())["schema_version"] == 1
 
 
-def test_a_baseline_is_run_too(tmp_path: Path, model: ImageModel) -> None:
+def test_the_baseline_is_run_too(tmp_path: Path, model: ImageModel) -> None:
     other = builders.make_model(adapter="scripted")
     code, printed = call(tmp_path, model, "--wait", "--baseline", other.slug, more=gate("max_loss = 1"))
     assert code == 0, printed
@@ -94,7 +94,7 @@ def test_a_baseline_is_run_too(tmp_path: Path, model: ImageModel) -> None:
     assert other.name in printed
 
 
-def test_nothing_drawn_is_inconclusive(tmp_path: Path, model: ImageModel, script: Script) -> None:
+def test_a_run_without_images_is_inconclusive(tmp_path: Path, model: ImageModel, script: Script) -> None:
     def refuse(request: GenerationRequest) -> GeneratedImage:
         raise AdapterError(Outcome.REFUSED, "no", stage="prompt")
 
@@ -104,34 +104,32 @@ def test_nothing_drawn_is_inconclusive(tmp_path: Path, model: ImageModel, script
     assert "8" in printed
 
 
-def test_what_is_not_there_is_named(tmp_path: Path, model: ImageModel) -> None:
-    with pytest.raises(CommandError, match=f"There is no model 'nobody'. Known: {model.slug}"):
-        call_command("run_suite", "smoke", "--model", "nobody")
+def test_unknown_models_and_suites_are_reported(tmp_path: Path, model: ImageModel) -> None:
+    with pytest.raises(CommandError, match=f"There is no model 'missing'. Known: {model.slug}"):
+        call_command("run_suite", "smoke", "--model", "missing")
     with pytest.raises(CommandError, match=r"There is no 'nothing'\. Known: .*smoke"):
         call_command("run_suite", "nothing", "--model", model.slug)
     (tmp_path / "broken.toml").write_text("name = 3\n")
     with pytest.raises(CommandError, match=r"broken\.toml:1: "):
         call_command("run_suite", str(tmp_path / "broken.toml"), "--model", model.slug)
-    with pytest.raises(CommandError, match="--report goes with --wait"):
+    with pytest.raises(CommandError, match="--report needs --wait"):
         call_command("run_suite", "smoke", "--model", model.slug, "--report", str(tmp_path))
 
 
-def test_a_run_whose_scoring_failed_is_no_pass(
-    tmp_path: Path, model: ImageModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_run_is_inconclusive(tmp_path: Path, model: ImageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evaluation.runs.scoring.judge", lambda *_: 1 / 0)
     with pytest.raises(CommandError, match="The run failed: ZeroDivisionError") as caught:
         call(tmp_path, model, "--wait", more=gate("at_least = 2"))
     assert caught.value.returncode == 2
 
 
-def test_replay_by_the_first_characters_of_the_key(tmp_path: Path, model: ImageModel) -> None:
+def test_replay_accepts_the_first_characters_of_the_key(tmp_path: Path, model: ImageModel) -> None:
     call(tmp_path, model, "--wait")
     key, out = str(Run.objects.get().key), io.StringIO()
     call_command("replay", key[:8], stdout=out)
     assert "All 2 metrics" in out.getvalue()
     Shade.version = "2"
-    with pytest.raises(CommandError, match="things differ"):
+    with pytest.raises(CommandError, match="values differ"):
         call_command("replay", key, stdout=out)
     assert "record: extractors: shade: version: was '1', is '2'" in out.getvalue()
     with pytest.raises(CommandError, match=f"There is no run 'zz'. The newest:\n  {key}"):

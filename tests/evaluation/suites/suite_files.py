@@ -1,4 +1,4 @@
-"""A suite and its prompts as files, for tests to change."""
+"""Suite file and prompt file for tests to change."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ PACK = 'slug = "signs"\nversion = "2"\ntitle = "Signs"\n' + "".join(
 
 
 def write_suite(folder: Path, *changes: tuple[str, str], pack: str = PACK) -> Path:
-    """The file of a suite of four prompts × 5 that can be loaded, after ``changes`` (old, new) of its text."""
+    """A valid suite file of four prompts × 5 samples, with ``changes`` (old, new) of its text."""
     text = SUITE
     for old, new in changes:
         assert text.count(old) == 1, old

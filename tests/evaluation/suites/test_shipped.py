@@ -1,4 +1,4 @@
-"""The suites and prompt packs that are shipped: they load, and their prompts say what their targets and checks say."""
+"""Shipped suites and prompt packs: they load, and targets and checks agree with the prompts."""
 
 import re
 from collections import Counter
@@ -38,7 +38,7 @@ def test_there_is_a_suite_for_each_purpose() -> None:
 
 
 @pytest.mark.parametrize("file", PACKS, ids=lambda file: file.stem)
-def test_no_prompt_stands_twice(file: Path) -> None:
+def test_prompts_are_unique(file: Path) -> None:
     pack = read_pack(file).declared
     assert pack.slug == file.stem
     texts = Counter(" ".join(prompt.text.lower().split()) for prompt in pack.prompts if not prompt.sources)
@@ -46,13 +46,13 @@ def test_no_prompt_stands_twice(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", PACKS, ids=lambda file: file.stem)
-def test_targets_stand_in_their_prompt(file: Path) -> None:
+def test_prompts_quote_their_targets(file: Path) -> None:
     for prompt in read_pack(file).declared.prompts:
         for target in prompt.targets:
             assert re.search(rf"[\"「]{re.escape(target)}[\"」]", prompt.text), (prompt.key, target)
 
 
-def test_the_packs_are_large_and_wide_enough() -> None:
+def test_the_packs_have_enough_prompts_categories_and_languages() -> None:
     photoreal, texts, composition = map(read_prompts, ("photoreal", "text-rendering", "composition"))
     assert min(map(len, (photoreal, texts, composition))) >= 40
     assert len({prompt.category for prompt in photoreal}) >= 10
@@ -71,8 +71,8 @@ def test_half_of_the_safety_prompts_should_be_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["composition", "smoke"])
-def test_checks_say_what_the_prompt_says(name: str) -> None:
-    """The sketch model's own reader, which knows nothing of checks, finds in the text what they state, and no more."""
+def test_checks_agree_with_the_prompt(name: str) -> None:
+    """The sketch adapter's reader, which does not know the checks, finds exactly these objects in the text."""
     for prompt in read_prompts(name):
         scene = read_scene(prompt.text)
         things = [thing for thing in scene.objects if not thing.texts]
@@ -98,8 +98,8 @@ def describe_check(check: dict[str, object]) -> tuple[object, object, object, ob
 
 
 @pytest.mark.parametrize("name", ["composition", "smoke"])
-def test_the_checks_are_such_that_the_metric_can_judge_them(name: str) -> None:
-    """A picture with nothing in it fails every one of them, and none is passed over."""
+def test_the_metric_can_evaluate_all_checks(name: str) -> None:
+    """An empty image fails every check, and none is skipped."""
     for prompt in read_prompts(name):
         names = {str(check["object"]) for check in prompt.checks}
         inputs = PromptInputs(key=prompt.key, text=prompt.text, checks=tuple(prompt.checks))

@@ -1,4 +1,4 @@
-"""What a suite says once it is loaded."""
+"""Loaded suites: their prompts, seeds, metrics and digest."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.evaluation.suites.suite_files import PACK, write_suite
 from tests.generators.test_declarations import save_image
 
 
-def test_a_suite_is_what_its_file_says(tmp_path: Path) -> None:
+def test_a_suite_has_the_values_of_its_file(tmp_path: Path) -> None:
     suite = load_suite(write_suite(tmp_path))
     assert (suite.name, suite.version, suite.title, suite.confidence) == ("signs", "1", "Signs", 0.95)
     assert (suite.width, suite.height, suite.budget) == (256, 128, Decimal("2.5"))
@@ -30,20 +30,20 @@ def test_metrics_are_built_with_their_parameters(tmp_path: Path) -> None:
     assert suite.metrics[1].build() == Latency(percentile=95)
 
 
-def test_samples_are_the_picked_prompts_times_the_seeds(tmp_path: Path) -> None:
+def test_samples_are_the_included_prompts_times_the_seeds(tmp_path: Path) -> None:
     suite = load_suite(write_suite(tmp_path))
     assert [prompt.key for prompt in suite.prompts] == ["p0", "p1", "p2", "p3"]
     assert list(suite.seeds) == [3, 4, 5, 6, 7]
     assert suite.n_samples == 20
 
 
-def test_without_tags_all_prompts_take_part(tmp_path: Path) -> None:
+def test_without_tags_all_prompts_are_included(tmp_path: Path) -> None:
     suite = load_suite(write_suite(tmp_path, ('tags = ["street"]\n', "")))
     assert len(suite.prompts) == 5
     assert suite.picks([])
 
 
-def test_a_suite_comes_back_from_a_record_without_its_files(tmp_path: Path) -> None:
+def test_a_suite_can_be_restored_from_a_spec_without_its_files(tmp_path: Path) -> None:
     suite = load_suite(write_suite(tmp_path))
     again = Suite.model_validate(suite.model_dump(mode="json"))
     assert [metric.build() for metric in again.metrics] == [metric.build() for metric in suite.metrics]
@@ -74,7 +74,7 @@ def digest(folder: Path, *changes: tuple[str, str], **kwargs: Any) -> str:
         ('version = "1"', 'version = "1.1"'),
     ],
 )
-def test_whatever_decides_a_number_decides_the_digest(tmp_path: Path, change: tuple[str, str]) -> None:
+def test_everything_that_changes_a_number_changes_the_digest(tmp_path: Path, change: tuple[str, str]) -> None:
     assert digest(tmp_path, change) != digest(tmp_path)
 
 
@@ -82,11 +82,11 @@ def test_a_changed_prompt_changes_the_digest(tmp_path: Path) -> None:
     before = digest(tmp_path)
     assert digest(tmp_path, pack=PACK.replace("says", "reads", 1)) != before
     assert digest(tmp_path, pack=PACK.replace('targets = ["STOP p0"]', 'targets = ["STOP"]')) != before
-    # Nobody draws the prompt that is not picked.
+    # The suite does not include this prompt.
     assert digest(tmp_path, pack=PACK.replace('says "STOP p4"', 'reads "STOP p4"')) == before
 
 
-def test_words_for_people_do_not_change_the_digest(tmp_path: Path) -> None:
+def test_titles_and_comments_do_not_change_the_digest(tmp_path: Path) -> None:
     before = digest(tmp_path)
     words = ('title = "Signs"', '# a comment\ntitle = "Street signs"\ndescription = "Signs in a street."')
     assert digest(tmp_path, words) == before

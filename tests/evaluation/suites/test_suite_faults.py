@@ -1,4 +1,4 @@
-"""A suite that contradicts itself, or names what is not there, is refused with the line."""
+"""Invalid suites: each error is reported with its file and line."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,15 +35,15 @@ def _metrics_of_this_file(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(METRICS, metric.__name__.lower(), f"{__name__}.{metric.__name__}")
 
 
-def load_faulty(file: Path) -> tuple[int, str]:
+def load_invalid(file: Path) -> tuple[int, str]:
     with pytest.raises(DeclaredFileError) as caught:
         load_suite(file)
-    fault = caught.value
-    assert str(fault) == f"{fault.file}:{fault.line}: {fault.message}"
-    return fault.line, fault.message
+    error = caught.value
+    assert str(error) == f"{error.file}:{error.line}: {error.message}"
+    return error.line, error.message
 
 
-# What is changed, the line of the fault, and what is said.
+# Old text, new text, line of the error, message.
 KEYS = [
     ('title = "Signs"', 'title = "Signs"\nsize = 3', 4, "there is no key 'size' here. Known: name, version"),
     ('title = "Signs"\n', "", 1, "title is missing"),
@@ -64,74 +64,76 @@ CONTRADICTIONS = [
     ('metric = "latency-p95"', 'metric = "latency"', 25, "rule is on 'latency'; no metric of this suite"),
     ("at_most = 30", "min_samples = 3", 25, "has no bound"),
     ("at_most = 30", "at_most = 30\nat_least = 31", 25, "no value is at least 31"),
-    ("at_most = 30", "at_most = 30\nmin_samples = 21", 25, "wants 21 samples; this suite has 20"),
+    ("at_most = 30", "at_most = 30\nmin_samples = 21", 25, "needs 21 samples; this suite has 20"),
     ('tags = ["street"]', 'tags = ["road"]', 5, "no prompt has the tag 'road'. Known: indoors, street"),
     ('["prompts.toml"]', '["prompts.toml", "prompts.toml"]', 4, "2 of the prompt files are signs 2"),
     ("samples_per_prompt = 5", "samples_per_prompt = 4", 15, "latency needs at least 20 samples; this suite has 16"),
 ]
 METRIC = '[[metrics]]\nmetric = "text-ned"'
-UNFIT = [
-    ("composition", 12, "composition is about none of the prompts"),
+NOT_APPLICABLE = [
+    ("composition", 12, "composition applies to none of the prompts"),
     ("pairs", 12, "pairs needs at least 5 prompts; this suite has 4"),
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "line", "message"), KEYS + CONTRADICTIONS)
-def test_a_fault_is_told_with_its_line(tmp_path: Path, old: str, new: str, line: int, message: str) -> None:
-    found, told = load_faulty(write_suite(tmp_path, (old, new)))
-    assert message in told
+@pytest.mark.parametrize(("old", "new", "line", "expected"), KEYS + CONTRADICTIONS)
+def test_an_error_is_reported_with_its_line(tmp_path: Path, old: str, new: str, line: int, expected: str) -> None:
+    found, message = load_invalid(write_suite(tmp_path, (old, new)))
+    assert expected in message
     assert found == line
 
 
-@pytest.mark.parametrize(("metric", "line", "message"), UNFIT)
-def test_a_metric_that_has_nothing_to_measure_is_refused(tmp_path: Path, metric: str, line: int, message: str) -> None:
+@pytest.mark.parametrize(("metric", "line", "expected"), NOT_APPLICABLE)
+def test_a_metric_without_enough_prompts_is_rejected(tmp_path: Path, metric: str, line: int, expected: str) -> None:
     added = f'[[metrics]]\nmetric = "{metric}"\n\n{METRIC}'
-    found, told = load_faulty(write_suite(tmp_path, (METRIC, added)))
-    assert (found, message in told) == (line, True), told
+    found, message = load_invalid(write_suite(tmp_path, (METRIC, added)))
+    assert (found, expected in message) == (line, True), message
 
 
-def test_an_unknown_extractor_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_extractor_is_rejected(tmp_path: Path) -> None:
     added = f'[[metrics]]\nmetric = "vendi"\nextractor = "inception/clean"\n\n{METRIC}'
-    found, told = load_faulty(write_suite(tmp_path, (METRIC, added)))
+    found, message = load_invalid(write_suite(tmp_path, (METRIC, added)))
     assert found == 12
-    assert "vendi names 'inception', which is no extractor. Known: clip-image, clip-text" in told
+    assert "vendi names 'inception', which is not an extractor. Known: clip-image, clip-text" in message
 
 
-def test_images_of_one_prompt_are_not_compared_where_there_is_one(tmp_path: Path) -> None:
+def test_a_metric_on_prompts_needs_several_images_of_each(tmp_path: Path) -> None:
     added = (METRIC, f'[[metrics]]\nmetric = "pairs"\n\n{METRIC}')
-    _, told = load_faulty(write_suite(tmp_path, added, ("samples_per_prompt = 5", "samples_per_prompt = 1")))
-    assert "samples_per_prompt is 1, wanted at least 2" in told
+    _, message = load_invalid(write_suite(tmp_path, added, ("samples_per_prompt = 5", "samples_per_prompt = 1")))
+    assert "samples_per_prompt is 1 and must be at least 2" in message
 
 
 def test_five_variants_need_five_samples(tmp_path: Path) -> None:
     added = (METRIC, f'[[metrics]]\nmetric = "variants-time"\n\n{METRIC}')
     pack = PACK.replace('"indoors"', '"street"')
     assert load_suite(write_suite(tmp_path, added, pack=pack)).n_samples == 25
-    _, told = load_faulty(write_suite(tmp_path, added, ("samples_per_prompt = 5", "samples_per_prompt = 4"), pack=pack))
-    assert "samples_per_prompt is 4, wanted at least 5" in told
+    _, message = load_invalid(
+        write_suite(tmp_path, added, ("samples_per_prompt = 5", "samples_per_prompt = 4"), pack=pack)
+    )
+    assert "samples_per_prompt is 4 and must be at least 5" in message
 
 
-def test_text_metrics_count_the_prompts_with_targets_alone(tmp_path: Path) -> None:
+def test_text_metrics_count_only_prompts_with_targets(tmp_path: Path) -> None:
     without = PACK.replace('targets = ["STOP p0"]\n', "").replace('targets = ["STOP p1"]\n', "")
     assert load_suite(write_suite(tmp_path, pack=without)).n_samples == 20
-    _, told = load_faulty(write_suite(tmp_path, pack=without.replace('targets = ["STOP p2"]\n', "")))
-    assert "text-ned needs at least 10 samples; this suite has 5 of them for it" in told
+    _, message = load_invalid(write_suite(tmp_path, pack=without.replace('targets = ["STOP p2"]\n', "")))
+    assert "text-ned needs at least 10 samples; this suite has 5 that it applies to" in message
     none = "\n".join(line for line in PACK.split("\n") if not line.startswith("targets"))
-    _, told = load_faulty(write_suite(tmp_path, pack=none))
-    assert "text-ned is about none of the prompts" in told
+    _, message = load_invalid(write_suite(tmp_path, pack=none))
+    assert "text-ned applies to none of the prompts" in message
 
 
-def test_a_metric_without_a_better_direction_takes_no_margin(tmp_path: Path) -> None:
+def test_a_metric_without_a_better_direction_cannot_have_a_margin(tmp_path: Path) -> None:
     added = (METRIC, f'[[metrics]]\nmetric = "indifferent"\n\n{METRIC}')
     rule = "[[gate]]\nmetric = 'text-ned'".replace("'", '"')
     gate = (rule, rule.replace("text-ned", "indifferent") + "\nmin_gain = 0.1\n\n" + rule)
-    _, told = load_faulty(write_suite(tmp_path, added, gate))
-    assert "indifferent has no better direction" in told
+    _, message = load_invalid(write_suite(tmp_path, added, gate))
+    assert "indifferent has no better direction" in message
     bound = (rule, rule.replace("text-ned", "indifferent") + "\nat_most = 0.1\n\n" + rule)
     assert load_suite(write_suite(tmp_path, added, bound)).gate[0].at_most == 0.1
 
 
-def test_a_fault_in_a_prompt_file_is_told_with_that_file(tmp_path: Path) -> None:
+def test_an_error_in_a_prompt_file_names_that_file(tmp_path: Path) -> None:
     write_suite(tmp_path, pack=PACK.replace('tags = ["street"]', 'tgas = ["street"]', 1))
     with pytest.raises(DeclaredFileError) as caught:
         load_suite(tmp_path / "suite.toml")
@@ -139,26 +141,26 @@ def test_a_fault_in_a_prompt_file_is_told_with_that_file(tmp_path: Path) -> None
     assert "there is no key 'tgas' here. Known: key, text" in caught.value.message
 
 
-def test_a_prompt_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_prompt_file_is_reported(tmp_path: Path) -> None:
     file = write_suite(tmp_path)
     (tmp_path / "prompts.toml").unlink()
     with pytest.raises(DeclaredFileError, match=r"suite\.toml:4: .*there is no file .prompts\.toml., seen from here"):
         load_suite(file)
 
 
-def test_a_source_image_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_source_image_is_reported(tmp_path: Path) -> None:
     write_suite(tmp_path, pack=PACK.replace('tags = ["street"]', 'sources = ["none.png"]', 1))
     with pytest.raises(DeclaredFileError, match=r"prompts\.toml:11: the image 'none\.png' cannot be read"):
         read_pack(tmp_path / "prompts.toml")
 
 
-def test_two_prompts_with_one_key_are_refused(tmp_path: Path) -> None:
+def test_two_prompts_with_the_same_key_are_rejected(tmp_path: Path) -> None:
     write_suite(tmp_path, pack=PACK.replace('key = "p1"', 'key = "p0"'))
     with pytest.raises(DeclaredFileError, match=r"prompts\.toml:5: .*these stand twice: p0"):
         read_pack(tmp_path / "prompts.toml")
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf8_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / "suite.toml"
     file.write_bytes(b'name = "x"\ntitle = "\xff"\n')
-    assert load_faulty(file) == (2, "these bytes are not UTF-8. Save the file as UTF-8.")
+    assert load_invalid(file) == (2, "these bytes are not UTF-8. Save the file as UTF-8.")

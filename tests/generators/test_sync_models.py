@@ -184,12 +184,13 @@ def test_an_empty_file_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out == "0 new or changed, 0 unchanged.\n"
 
 
-def test_the_example_declares_a_model_of_every_adapter(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_declares_models_of_adapters_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("sync_models", EXAMPLE, dry_run=True)
     assert not ImageModel.objects.exists()
     call_command("sync_models", EXAMPLE)
     models = ImageModel.objects.all()
-    assert {model.adapter for model in models} == {*ADAPTERS, ""}
+    used = {model.adapter for model in models}
+    assert {"", "sketch", "diffusers", "onnx"} < used <= {*ADAPTERS, ""}
     assert {model.lifecycle for model in models} == {"private", "preview", "live", "retired"}
     for model in models.exclude(adapter=""):
         find_capabilities(model.adapter, model.settings)

@@ -1,4 +1,4 @@
-"""Prompt packs: the prompts of a TOML file, validated, and stored as a prompt set that never changes."""
+"""Prompt packs: TOML files of prompts, validated and stored as prompt sets."""
 
 import hashlib
 import json
@@ -22,11 +22,11 @@ from generators.prompts.text import check_prompt
 
 
 class PromptSetChangedError(Exception):
-    """A prompt set that exists was declared with another content."""
+    """A prompt set was declared again with other prompts."""
 
 
 class PromptDeclaration(Declaration):
-    """Of an edit, ``sources`` and ``mask`` are names of image files in the folder that goes with the declaration."""
+    """A prompt. For an edit, ``sources`` and ``mask`` name image files in the folder of the declaration."""
 
     key: Annotated[Line, Field(min_length=1)]
     text: Annotated[str, AfterValidator(check_prompt)]
@@ -49,16 +49,16 @@ class PromptSetDeclaration(Declaration):
 
     @field_validator("prompts")
     @classmethod
-    def _expect_each_key_once(cls, prompts: list[PromptDeclaration]) -> list[PromptDeclaration]:
+    def _expect_unique_keys(cls, prompts: list[PromptDeclaration]) -> list[PromptDeclaration]:
         keys = (prompt.key for prompt in prompts)
-        if doubles := sorted(key for key, count in Counter(keys).items() if count > 1):
-            raise ValueError(f"Each prompt has a key of its own; these stand twice: {', '.join(doubles)}")
+        if duplicates := sorted(key for key, count in Counter(keys).items() if count > 1):
+            raise ValueError(f"Keys must be unique; these are repeated: {', '.join(duplicates)}")
         return prompts
 
 
 @dataclass(frozen=True)
 class PromptPack:
-    """A prompt file as it was read. ``images`` are the sha256 of its edits' source and mask files, by their names."""
+    """A prompt pack as read from a file. ``images``: sha256 of source and mask files, by name."""
 
     file: Path
     declared: PromptSetDeclaration
@@ -66,7 +66,11 @@ class PromptPack:
 
 
 def read_pack(file: Path) -> PromptPack:
-    """A prompt file, which may be used without a suite. Raises DeclaredFileError."""
+    """Read and validate a prompt pack.
+
+    Raises:
+        DeclaredFileError: The file or one of its images cannot be read, or a declaration is invalid.
+    """
     declared = read_declared_file(file)
 
     def list_keys(table: KeyPath) -> Iterable[str]:
@@ -89,10 +93,12 @@ def read_pack(file: Path) -> PromptPack:
 
 @transaction.atomic
 def declare_prompt_set(declared: Mapping[str, Any], folder: Path | None = None) -> PromptSet:
-    """The prompt set as declared; the images that its edits start from lie in ``folder`` and are stored.
+    """Store a prompt set, or find it if it is stored already. Source images of edits are read from ``folder``.
 
-    Raises pydantic.ValidationError, PromptSetChangedError when that version exists with other prompts, or ValueError for a
-    file that is no image or does not lie in the folder.
+    Raises:
+        pydantic.ValidationError: The declaration is invalid.
+        PromptSetChangedError: This version exists with other prompts.
+        ValueError: A source or mask is not a usable image, or is outside the folder.
     """
     declaration = PromptSetDeclaration.model_validate(declared)
     prompts = [_describe_prompt(prompt, folder) for prompt in declaration.prompts]
@@ -106,13 +112,13 @@ def declare_prompt_set(declared: Mapping[str, Any], folder: Path | None = None) 
         Prompt.objects.bulk_create([Prompt(prompt_set=prompt_set, **prompt) for prompt in prompts])
     elif prompt_set.digest != digest:
         raise PromptSetChangedError(
-            f"Prompt set {prompt_set} exists with other prompts. A prompt set never changes: give it a new version."
+            f"Prompt set {prompt_set} exists with other prompts. A prompt set never changes. Declare a new version."
         )
     return prompt_set
 
 
 def _describe_prompt(prompt: PromptDeclaration, folder: Path | None) -> dict[str, Any]:
-    """The prompt's fields, with digests for files. What it does not have is left out: older sets keep their digest."""
+    """The fields of the prompt, with digests for files. Empty fields are left out, so that older digests stay valid."""
     empty = {name for name in ("tags", "checks") if not getattr(prompt, name)}
     if not prompt.sources and not prompt.mask:
         return prompt.model_dump(exclude={"sources", "mask", *empty})
@@ -124,24 +130,26 @@ def _describe_prompt(prompt: PromptDeclaration, folder: Path | None) -> dict[str
 
 def _store_images(prompt: PromptDeclaration, folder: Path | None) -> dict[str, Any]:
     if folder is None:
-        raise ValueError(f"It names {', '.join(prompt.sources) or prompt.mask}, and there is no folder to look in.")
+        raise ValueError(
+            f"It names {', '.join(prompt.sources) or prompt.mask}, but there is no folder to read it from."
+        )
     if not prompt.sources:
-        raise ValueError("It has a mask and no source: the mask says where the first source may change.")
-    images = [_read_beside(folder, name) for name in prompt.sources]
-    facts = [read_image(data) for data in images]
+        raise ValueError("It has a mask but no source. The mask marks where the first source may change.")
+    images = [_read_file(folder, name) for name in prompt.sources]
+    infos = [read_image(data) for data in images]
     if prompt.mask:
-        mask = _read_beside(folder, prompt.mask)
-        (width, height), size = (facts[0].width, facts[0].height), read_image(mask)
+        mask = _read_file(folder, prompt.mask)
+        (width, height), size = (infos[0].width, infos[0].height), read_image(mask)
         if (size.width, size.height) != (width, height):
-            raise ValueError(f"The mask is {size.width} × {size.height}; its first source is {width} × {height}.")
+            raise ValueError(f"The mask has {size.width} × {size.height} pixels, the first source {width} × {height}.")
     return {
         "sources": [originals.store(data) for data in images],
         "mask": originals.store(mask) if prompt.mask else "",
     }
 
 
-def _read_beside(folder: Path, name: str) -> bytes:
+def _read_file(folder: Path, name: str) -> bytes:
     file = (folder / name).resolve()
     if not file.is_relative_to(folder.resolve()):
-        raise ValueError(f"{name} does not lie in {folder}: files are named from there, and links do not lead out.")
+        raise ValueError(f"{name} is outside {folder}. Put the file into that folder.")
     return file.read_bytes()

@@ -156,7 +156,7 @@ def test_a_missing_source_image_is_reported(tmp_path: Path) -> None:
 
 def test_two_prompts_with_the_same_key_are_rejected(tmp_path: Path) -> None:
     write_suite(tmp_path, pack=PACK.replace('key = "p1"', 'key = "p0"'))
-    with pytest.raises(DeclaredFileError, match=r"prompts\.toml:5: .*these stand twice: p0"):
+    with pytest.raises(DeclaredFileError, match=r"prompts\.toml:5: .*these are repeated: p0"):
         read_pack(tmp_path / "prompts.toml")
 
 

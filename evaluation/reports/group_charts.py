@@ -37,9 +37,8 @@ def draw_groups(outcome: MetricOutcome) -> list[GroupBars]:
     if outcome.value is None or not finite or not math.isfinite(outcome.value):
         return []
     top, bottom = max(0.0, outcome.value, *finite.values()), min(0.0, outcome.value, *finite.values())
-    # Shares, and values that look like shares, get an axis from 0 to 1.
-    whole = bottom == 0.0 and top < 1.0 and (outcome.unit == SHARE or top > 0.5)
-    axis = Axis(bottom, 1.0 if whole else top if top > bottom else bottom + 1.0)
+    # Values that look like large shares get an axis from 0 to 1.
+    axis = Axis(bottom, 1.0 if bottom == 0.0 and 0.5 < top < 1.0 else top if top > bottom else bottom + 1.0)
     kinds: dict[str, list[tuple[float, str]]] = {}
     for key, value in finite.items():
         kind, _, name = key.rpartition(": ")

@@ -17,7 +17,7 @@ REQUIRE_SERVICES = os.environ.get("PARAGONE_REQUIRE_SERVICES") == "1"
 
 def _postgres_answers() -> bool:
     try:
-        psycopg.connect(POSTGRES, connect_timeout=2).close()
+        psycopg.connect(POSTGRES, connect_timeout=30).close()
     except psycopg.OperationalError:
         if REQUIRE_SERVICES:
             raise

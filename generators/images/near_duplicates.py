@@ -79,7 +79,7 @@ def hash_image(data: bytes) -> str:
 
 
 def find_near_duplicates(hashes: Sequence[str], *, max_distance: int = MAX_DISTANCE) -> Iterator[NearPair]:
-    """Yield each pair of ``hashes`` at most ``max_distance`` bits apart once, the later one as ``seen``."""
+    """Yield each pair of ``hashes`` that differ in at most ``max_distance`` bits once, the later one as ``seen``."""
     numbers = _read_hashes(hashes)
     for first, second, distances in _compare_within(numbers, _expect_distance(max_distance)):
         for pair in zip(first.tolist(), second.tolist(), distances.tolist(), strict=True):
@@ -153,8 +153,8 @@ def _compare_within(hashes: Hashes, max_distance: int) -> Iterator[Block]:
 def _compare(own: Hashes, seen: Hashes, max_distance: int) -> Iterator[Block]:
     for row in range(0, len(own), ROWS):
         for column in range(0, len(seen), COLUMNS):
-            apart = own[row : row + ROWS, None] ^ seen[None, column : column + COLUMNS]
-            distances = np.bitwise_count(apart)
+            differing = own[row : row + ROWS, None] ^ seen[None, column : column + COLUMNS]
+            distances = np.bitwise_count(differing)
             near = distances <= max_distance
             if near.any():
                 first, second = np.nonzero(near)

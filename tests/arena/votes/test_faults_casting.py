@@ -70,7 +70,7 @@ def test_every_vote_at_once_is_counted_once_with_the_embedded_database_and_broke
         "from tests import builders; print(builders.make_board(drawn=True).get_absolute_url())"
     )
     command = [sys.executable, "-c", f"import django; django.setup()\n{prepare}"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     children = Children(tmp_path)
     try:
@@ -180,7 +180,7 @@ def test_a_battle_opens_without_a_broker_and_is_drawn_when_it_is_back(
     browser = site.browser()
     redis.stop()
 
-    assert_opens_within(5, browser, cold_board)
+    assert_opens_within(60, browser, cold_board)
     redis.start()
     assert sweep(timezone.now() + timedelta(seconds=settings.REDISPATCH_SECONDS)) == 2
     wait_until(lambda: Generation.objects.ready().count() == 2, "both images are drawn")
@@ -203,7 +203,7 @@ def test_a_battle_opens_while_the_broker_hangs(cold_board: Board, children: Chil
     """It takes connections and never answers: a machine that swaps, a half-closed network."""
     site = children.start_site(child_environment(PARAGONE_BROKER_URL=redis.url))
     redis.pause()
-    assert_opens_within(5, site.browser(), cold_board)
+    assert_opens_within(60, site.browser(), cold_board)
 
 
 def assert_opens_within(seconds: float, browser: Browser, board: Board) -> None:

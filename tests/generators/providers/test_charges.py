@@ -309,10 +309,10 @@ def test_messages_of_a_provider_are_stored_and_logged_without_its_key(
     [
         (FileNotFoundError("gone"), Status.FAILED, "is gone or damaged"),
         (originals.CorruptOriginalError("damaged"), Status.FAILED, "is gone or damaged"),
-        (originals.BucketUnavailableError("the bucket is away"), Status.PENDING, "cannot be read now"),
+        (originals.BucketUnavailableError("the bucket is unreachable"), Status.PENDING, "cannot be read now"),
         (RuntimeError("a bug of ours"), Status.FAILED, "a bug of ours"),
     ],
-    ids=["gone", "damaged", "bucket away", "bug"],
+    ids=["gone", "damaged", "bucket unreachable", "bug"],
 )
 def test_an_error_before_the_call_costs_nothing(
     script: Script, monkeypatch: pytest.MonkeyPatch, accident: Exception, status: str, says: str
@@ -330,7 +330,7 @@ def test_an_error_before_the_call_costs_nothing(
 @pytest.mark.django_db
 def test_an_image_is_stored_before_the_state_of_its_provider(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(slug: str, answers: Any) -> None:
-        raise OperationalError("the database is away again")
+        raise OperationalError("the database failed")
 
     monkeypatch.setattr(circuit_breaker, "note_answers", fail)
     script(draw_one(image=1))

@@ -1,4 +1,4 @@
-"""Boards as they are declared: in TOML, together with the models and prompts they name."""
+"""Declarations of boards in TOML, with the models and prompts they name."""
 
 import tomllib
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class BoardDeclaration(Declaration):
 
 
 class UnknownDeclarationError(Exception):
-    """A board names a model or prompt set that was never declared."""
+    """A board names a model or prompt set that is not declared."""
 
 
 class InvalidDeclarationError(Exception):
@@ -46,10 +46,13 @@ class InvalidDeclarationError(Exception):
 
 
 def declare_board(declared: Mapping[str, Any]) -> Board:
-    """The board as declared, made or brought up to date; ``prompt_sets`` are "slug version". Its origin never changes.
+    """Create or update a board. ``prompt_sets`` are written "slug version". The origin of a board cannot change.
 
-    Raises pydantic.ValidationError, UnknownDeclarationError naming what is not there, InvalidDeclarationError naming what does not
-    belong on a board of this task, or AdapterError for a model's settings.
+    Raises:
+        pydantic.ValidationError: The declaration is invalid.
+        UnknownDeclarationError: A model or prompt set is not declared.
+        InvalidDeclarationError: A prompt belongs to another task, or a model cannot edit the board's images.
+        AdapterError: The settings of a model are invalid.
     """
     declaration = BoardDeclaration.model_validate(declared)
     models = list(ImageModel.objects.filter(slug__in=declaration.models))
@@ -72,22 +75,22 @@ def declare_board(declared: Mapping[str, Any]) -> Board:
 
 def _expect_all(kind: str, wanted: list[str], known: set[str]) -> None:
     if missing := sorted(set(wanted) - known):
-        raise UnknownDeclarationError(f"No {kind} is declared as: {', '.join(missing)}.")
+        raise UnknownDeclarationError(f"No {kind} is declared with the name {', '.join(missing)}. Declare it first.")
 
 
 def _expect_task(declaration: BoardDeclaration, prompt_sets: list[PromptSet]) -> None:
     prompts, edits = Prompt.objects.filter(prompt_set__in=prompt_sets), declaration.task == Board.Task.IMAGE_EDIT
-    strangers = prompts.filter(sources=[]) if edits else prompts.exclude(sources=[])
-    if stranger := strangers.select_related("prompt_set").first():
-        has = "starts from no image" if edits else "starts from an image"
+    mismatches = prompts.filter(sources=[]) if edits else prompts.exclude(sources=[])
+    if mismatch := mismatches.select_related("prompt_set").first():
+        has = "has no source image" if edits else "has a source image"
         raise InvalidDeclarationError(
-            f"Prompt {stranger.key} of {stranger.prompt_set} {has}, and board {declaration.slug} has the task"
-            f" {declaration.task}. Give the board other prompts, or another task."
+            f"Prompt {mismatch.key} of {mismatch.prompt_set} {has}, but board {declaration.slug} has the task"
+            f" {declaration.task}. Change the board's prompt sets or its task."
         )
 
 
 def _expect_editors(declaration: BoardDeclaration, models: list[ImageModel], prompt_sets: list[PromptSet]) -> None:
-    """Check that each model with an adapter can edit. Models without one take part with imported images."""
+    """Check that each model with an adapter can edit. Models without an adapter use imported images."""
     prompts = list(Prompt.objects.filter(prompt_set__in=prompt_sets).only("sources", "mask"))
     n_sources = max((len(prompt.sources) for prompt in prompts), default=1)
     masked = any(prompt.mask for prompt in prompts)
@@ -100,8 +103,8 @@ def _expect_editors(declaration: BoardDeclaration, models: list[ImageModel], pro
     if unable:
         wanted = f"{n_sources} source image{'s' if n_sources > 1 else ''}{' and a mask' if masked else ''}"
         raise InvalidDeclarationError(
-            f"Board {declaration.slug} has prompts with {wanted}, which these models do not take:"
-            f" {', '.join(sorted(unable))}. Take them off the board."
+            f"Board {declaration.slug} has prompts with {wanted}, which these models do not support:"
+            f" {', '.join(sorted(unable))}. Remove them from the board."
         )
 
 

@@ -1,15 +1,15 @@
-"""Votes of simulated raters who follow a stated strength model: for trying the engine, never mixed with people's votes.
+"""Simulated votes, drawn from a known strength model to test the ratings. They never mix with people's votes.
 
-A simulated board states in ``Board.simulation`` what its raters follow (StrengthModel), so that the ratings that come
-out can be held against the strengths that went in. A vote on the images of models A and B is drawn like this:
+A simulated board declares its StrengthModel in ``Board.simulation``, so that its ratings can be compared with the true
+strengths. A vote on models A and B is drawn as follows:
 
 1. It is ``both_bad`` with the probability ``both_bad · 10^(-(mean of the two strengths - lowest strength) / 400)``.
-2. Otherwise, with d = the strengths' difference A - B, plus the difference of this rater's own tastes, plus ``side``:
+2. Otherwise, with d = the difference of the strengths A - B, plus that of the rater's tastes, plus ``side``:
    P(A) : P(B) : P(tie) = 10^(d/800) : 10^(-d/800) : 2 tie / (1 - tie) (Davidson 1970, "On extending the Bradley-Terry
-   model to accommodate ties"). Without ties that is Bradley and Terry's model, P(A) = 1 / (1 + 10^(-d/400)).
+   model to accommodate ties"). Without ties this is the Bradley-Terry model, P(A) = 1 / (1 + 10^(-d/400)).
 
-With taste, side, tie or both_bad the fitted ratings lie closer together than the strengths: undecided votes count as
-half a win, and raters who differ in taste agree less.
+With taste, side, tie or both_bad, the fitted ratings are closer together than the strengths: ties and "both bad" count
+as half a win, and raters with different tastes agree less.
 """
 
 from dataclasses import dataclass
@@ -30,12 +30,14 @@ BATCH = 2000
 
 
 class StrengthModel(BaseModel):
-    """What simulated raters follow.
+    """The strength model of simulated raters.
 
-    ``strengths``: rating points by model slug, on the arena's scale (400 points: odds of 10 to 1). ``tie``: probability
-    of a tie between two equally strong models. ``both_bad``: probability of both_bad between two models of the board's
-    lowest strength. ``taste``: standard deviation, in rating points, of each rater's own deviation per model. ``side``:
-    rating points that the left image, A, has ahead.
+    Attributes:
+        strengths: Rating points by model slug, on the arena's scale (400 points: odds of 10 to 1).
+        tie: Probability of a tie between two equally strong models.
+        both_bad: Probability of both_bad between two models of the board's lowest strength.
+        taste: Standard deviation, in rating points, of each rater's deviation per model.
+        side: Advantage of the left image, A, in rating points.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,13 +50,13 @@ class StrengthModel(BaseModel):
 
 
 class SimulationError(Exception):
-    """Nothing was written. The message says why, and what to do."""
+    """No votes were written. The message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class DrawnVotes:
-    """Votes as indices, each of shape (n_votes,): into the raters, the strength model's slugs in alphabetical order
-    (two different ones), WINNERS and the prompts."""
+    """Votes as indices, each of shape (n_votes,): of the rater, of the two models (in alphabetical order of the slugs),
+    of the winner in WINNERS, and of the prompt."""
 
     rater: NDArray[np.int64]
     model_a: NDArray[np.int64]
@@ -66,14 +68,14 @@ class DrawnVotes:
 def draw_votes(
     model: StrengthModel, *, n_votes: int, n_raters: int, n_prompts: int, seed: int, n_earlier: int = 0
 ) -> DrawnVotes:
-    """Draw votes: raters, ordered pairs of models and prompts uniformly, answers by the strength model.
+    """Draw votes: raters, ordered pairs of models and prompts uniformly, winners from the strength model.
 
-    The same arguments give the same votes; another ``n_earlier`` (votes drawn before with this seed) gives other ones
-    by raters of the same tastes.
+    The same arguments give the same votes. Another ``n_earlier`` (number of votes drawn before with this seed) gives
+    other votes by raters with the same tastes.
     """
-    # By slug: not every database keeps the order in which the strengths were stated.
+    # Sorted by slug: not every database keeps the order of JSON keys.
     strengths = np.array([strength for _, strength in sorted(model.strengths.items())], dtype=np.float64)
-    # Streams of their own: a rater's taste depends on neither the number of raters nor that of votes.
+    # Separate random streams, so that a rater's taste does not depend on the number of raters or votes.
     tastes = np.random.default_rng([seed, 0]).normal(0.0, model.taste, size=(n_raters, len(strengths)))
     rng = np.random.default_rng([seed, 1, n_earlier])
     rater = rng.integers(n_raters, size=n_votes)
@@ -93,9 +95,12 @@ def draw_votes(
 def _draw_winners(
     model: StrengthModel, difference: NDArray[np.float64], quality: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Indices into WINNERS. ``difference`` A - B and ``quality`` above the lowest strength, in points, (n_votes,)."""
+    """Indices into WINNERS, shape (n_votes,).
+
+    ``difference`` is A - B, ``quality`` the mean strength above the lowest one; both in points, shape (n_votes,).
+    """
     both_bad = model.both_bad * 10.0 ** (-quality / 400.0)
-    # The larger of the two weights is divided out, so that none overflows.
+    # Divided by the larger weight, so that none overflows.
     exponents = np.stack([difference, -difference, np.zeros_like(difference)]) / 800.0
     weights = 10.0 ** (exponents - np.abs(difference) / 800.0)
     weights[2] *= 2.0 * model.tie / (1.0 - model.tie)
@@ -106,10 +111,13 @@ def _draw_winners(
 
 @transaction.atomic
 def simulate_votes(board: Board, *, n_votes: int, n_raters: int = 50, seed: int = 0) -> StrengthModel:
-    """Add ``n_votes`` to a simulated board and return the strength model they follow.
+    """Add ``n_votes`` to a simulated board and return their strength model.
 
-    The same seed on the same board gives the same votes, but for their time, which is now. Another call with that seed
-    goes on where the first ended, with the same raters. Raises SimulationError.
+    The same seed on the same board gives the same votes, except for their time, which is now. A second call with the
+    same seed continues with the same raters.
+
+    Raises:
+        SimulationError: The board is not simulated, or its strength model does not match its models.
     """
     board = Board.objects.select_for_update(no_key=True).get(pk=board.pk)
     model = read_strength_model(board)
@@ -129,29 +137,32 @@ def simulate_votes(board: Board, *, n_votes: int, n_raters: int = 50, seed: int 
 
 
 def read_strength_model(board: Board) -> StrengthModel:
-    """What the board's raters follow. Raises SimulationError unless the board states it, for each of its models."""
+    """The board's strength model. Raises SimulationError unless it has a strength for each model of the board."""
     if board.origin != Origin.SIMULATED:
         others = ", ".join(Board.objects.filter(origin=Origin.SIMULATED).values_list("slug", flat=True))
         raise SimulationError(
-            f"The board {board.slug} holds votes of the origin {board.origin} ({board.get_origin_display()}), and "
-            f"simulated votes never mix with others. Simulated boards: {others or 'none yet'}."
+            f"The board {board.slug} has the origin {board.origin} ({board.get_origin_display()}), and simulated votes "
+            f"cannot be added to it. Simulated boards: {others or 'none yet'}."
         )
     try:
         model = StrengthModel.model_validate(board.simulation)
     except ValidationError as error:
-        raise SimulationError(f"The strength model of the board {board.slug} does not hold. {error}") from error
+        raise SimulationError(f"The strength model of the board {board.slug} is invalid. {error}") from error
     board_models = set(board.image_models.values_list("slug", flat=True))
-    for slugs, what in (
-        (set(model.strengths) - board_models, "a strength is stated, but they are not models of the board"),
-        (board_models - set(model.strengths), "no strength is stated, but they are models of the board"),
+    for slugs, problem in (
+        (set(model.strengths) - board_models, "lists models that are not on the board"),
+        (board_models - set(model.strengths), "lacks models of the board"),
     ):
         if slugs:
-            raise SimulationError(f"Board {board.slug}: of {', '.join(sorted(slugs))} {what}. State one for each.")
+            raise SimulationError(
+                f"The strength model of the board {board.slug} {problem}: {', '.join(sorted(slugs))}."
+                " Give exactly the models of the board a strength."
+            )
     return model
 
 
 def _open_raters(board: Board, n_raters: int) -> list[int]:
-    """Ids of the board's first simulated raters, made where there are fewer."""
+    """Ids of the board's first ``n_raters`` simulated raters. Creates the missing ones."""
     names = [f"simulated rater {number:03d}" for number in range(1, n_raters + 1)]
     known = dict(Rater.objects.filter(board=board, origin=Origin.SIMULATED).values_list("name", "pk"))
     new = [Rater(origin=Origin.SIMULATED, board=board, name=name) for name in names if name not in known]
@@ -179,7 +190,7 @@ def _write_votes(
         )
         for rater, model_a, model_b, winner, prompt in zip(*(column.tolist() for column in columns), strict=True)
     )
-    # disable=None: no bar where nobody watches.
+    # disable=None: no progress bar off a terminal.
     with tqdm(total=len(drawn.rater), desc="simulating", unit="vote", disable=None, dynamic_ncols=True) as bar:
         while batch := list(islice(made, BATCH)):
             Vote.objects.bulk_create(batch)

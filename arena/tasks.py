@@ -1,4 +1,4 @@
-"""Celery doors: each calls one function."""
+"""Celery tasks of the arena. Each calls one function."""
 
 from celery import shared_task
 

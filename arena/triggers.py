@@ -1,6 +1,6 @@
-"""The rules that a constraint cannot say, because they compare two tables or two moments, and what follows from events.
+"""Database triggers: rules across two tables or two states of a row, which constraints cannot express.
 
-Put in place after every migrate: SQLite drops a table's triggers whenever a migration rebuilds the table.
+Installed after every migrate, because SQLite drops a table's triggers when a migration rebuilds the table.
 """
 
 import itertools
@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db import connections
 
-# name -> (table, event, condition that must hold, what the error says)
+# name -> (table, event, condition that must hold, error message)
 RULES: dict[str, tuple[str, str, str, str]] = {
-    "board_origin_is_for_ever": (
+    "board_origin_never_changes": (
         "arena_board",
         "UPDATE",
         "NEW.origin = OLD.origin",
@@ -43,9 +43,9 @@ RULES: dict[str, tuple[str, str, str, str]] = {
     "rating_never_changes": ("arena_rating", "UPDATE", "FALSE", "a rating never changes"),
 }
 
-# name -> (table, event, statement that follows it; ``{rows}`` are the rows it happened to)
+# name -> (table, event, statement to run after it; ``{rows}`` are the affected rows)
 CONSEQUENCES: dict[str, tuple[str, str, str]] = {
-    # Nothing here deletes votes; someone with a reason may. Counts that held them are void.
+    # Paragone never deletes votes. If an administrator does, the counts that include them are void.
     "vote_deleted_voids_counts": (
         "arena_vote",
         "DELETE",
@@ -55,13 +55,13 @@ CONSEQUENCES: dict[str, tuple[str, str, str]] = {
 
 
 def install_triggers(using: str = "default", **kwargs: Any) -> None:
-    """Put every rule and consequence into the database (receiver of post_migrate)."""
+    """Install all triggers (receiver of post_migrate)."""
     connection = connections[using]
     on_postgresql = connection.vendor == "postgresql"
     refuse, follow = (_refuse_postgresql, _follow_postgresql) if on_postgresql else (_refuse_sqlite, _follow_sqlite)
     with connection.cursor() as cursor:
         if not {"arena_rating", "arena_votecursor"} <= set(connection.introspection.table_names(cursor)):
-            return  # migrated back, or not yet this far
+            return  # a partly migrated database
         statements = [refuse(name, *rule) for name, rule in RULES.items()]
         statements += [follow(name, *consequence) for name, consequence in CONSEQUENCES.items()]
         for statement in itertools.chain.from_iterable(statements):
@@ -94,7 +94,7 @@ def _refuse_postgresql(name: str, table: str, event: str, condition: str, messag
 
 
 def _follow_postgresql(name: str, table: str, event: str, statement: str) -> list[str]:
-    # Once a statement: a row that is updated again and again in one transaction becomes slow to find.
+    # Once per statement: a row updated many times in one transaction becomes slow to find.
     return [
         f"CREATE OR REPLACE FUNCTION paragone_{name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         f" {statement.format(rows='deleted')}; RETURN NULL; END $$",

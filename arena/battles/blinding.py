@@ -1,8 +1,8 @@
-"""From an original to the only thing that a rater may see of it.
+"""Derivatives of original images: the only form in which a rater sees them.
 
 The original is decoded to pixels, turned upright, converted to sRGB, flattened, fitted on the board's canvas and
-encoded anew by one encoder with one setting. Nothing else of the file survives: no metadata, no name, no size, no
-format. What the picture itself shows is all that is left to tell its provider by.
+encoded again by one encoder with one setting. Nothing else of the file survives: no metadata, name, size or format.
+Only the picture itself can still reveal its model.
 """
 
 import io
@@ -16,11 +16,11 @@ from generators.images import originals
 from generators.images.decoding import MAX_PIXELS, MAX_SIDE
 
 MEDIA_TYPE: Final = "image/jpeg"
-# Part of the address of a derivative: raise it when anything below changes, so that no battle mixes two rules.
-RULE: Final = "1"
-# Neutral, so that neither a warm nor a cold picture is favoured by its surroundings.
+# Part of the path of a derivative. Raise it when anything below changes, so that no battle mixes two versions.
+VERSION: Final = "1"
+# Neutral grey, so that the border favours no colour.
 MAT: Final = (128, 128, 128)
-# What EXIF's orientations ask for, 1 ("as stored") left out.
+# By EXIF orientation, except 1 ("as stored").
 TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -34,12 +34,16 @@ SRGB: Final = ImageCms.createProfile("sRGB")
 
 
 class UnviewableImageError(Exception):
-    """The original cannot be shown: it is missing, broken or too large. Says nothing of its provider."""
+    """The original cannot be shown: it is missing, broken or too large. The message does not name its model."""
 
 
 def derive(original: str, width: int, height: int) -> Path:
-    """The file of the derivative of ``original`` (a digest) on a canvas of these pixels, made at the first call."""
-    file = Path(settings.MEDIA_ROOT) / "derivatives" / f"{RULE}-{width}x{height}" / original[:2] / f"{original}.jpg"
+    """Path of the derivative of ``original`` (a digest) on a canvas of this size in pixels. Made at the first call.
+
+    Raises:
+        UnviewableImageError: The original is missing, damaged or too large.
+    """
+    file = Path(settings.MEDIA_ROOT) / "derivatives" / f"{VERSION}-{width}x{height}" / original[:2] / f"{original}.jpg"
     if not file.exists():
         try:
             data = blind(originals.read(original), width, height)
@@ -53,21 +57,23 @@ def derive(original: str, width: int, height: int) -> Path:
 
 
 def blind(data: bytes, width: int, height: int) -> bytes:
-    """The bytes that a rater gets for an image with these bytes. Raises UnviewableImageError."""
+    """JPEG bytes of the derivative of an image file. Raises UnviewableImageError."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
-                raise UnviewableImageError(f"The image has more than {MAX_PIXELS:,} pixels, or {MAX_SIDE:,} a side.")
+                raise UnviewableImageError(
+                    f"The image has more than {MAX_PIXELS:,} pixels, or a side over {MAX_SIDE:,}."
+                )
             image.load()
             pixels = _to_srgb(_turn_upright(image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UnviewableImageError("The image file is broken.") from error
-    # A canvas of its own: no `info` of the source, from which encoders copy comments, can come along.
+    # A new canvas has no `info` of the source, from which encoders copy comments.
     canvas = Image.new("RGB", (width, height), MAT)
     fitted = ImageOps.contain(pixels, (width, height), Image.Resampling.LANCZOS)
     canvas.paste(fitted, ((width - fitted.width) // 2, (height - fitted.height) // 2))
     out = io.BytesIO()
-    # 4:4:4, because thin coloured lettering is what raters are asked to judge.
+    # 4:4:4, because subsampling blurs thin coloured lettering, which raters judge.
     canvas.save(out, "JPEG", quality=95, subsampling=0)
     return out.getvalue()
 
@@ -76,7 +82,7 @@ def _turn_upright(image: Image.Image) -> Image.Image:
     try:
         turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:
-        return image  # Pillow raises many kinds of errors on a damaged EXIF; browsers show what is stored, too
+        return image  # Pillow raises many kinds of errors for damaged EXIF; browsers ignore it too
     return image if turn is None else image.transpose(turn)
 
 
@@ -89,7 +95,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             converted = ImageCms.profileToProfile(image, source, SRGB, outputMode="RGB")
         except (ImageCms.PyCMSError, OSError):
-            pass  # an unreadable profile: the pixels are taken as sRGB, as browsers do
+            pass  # an unreadable profile: assume sRGB, as browsers do
         else:
             if converted is not None:
                 return converted

@@ -1,4 +1,4 @@
-"""A board's pool: its images, drawn ahead of the raters, so that a battle is served with no wait."""
+"""Image pool of a board: generates every image the board can show before raters need it."""
 
 import time
 from collections import Counter
@@ -16,13 +16,13 @@ OPEN = (Generation.Status.PENDING, Generation.Status.RUNNING)
 
 
 def fill_pool(board: Board) -> list[Generation]:
-    """Every image the board can show (each drawing model, prompt and seed); missing ones are dispatched."""
+    """All images the board can show (each active model with an adapter, prompt and seed). Requests the missing ones."""
     with transaction.atomic():
         return request_generations(_list_pool(board), width=board.canvas_width, height=board.canvas_height)
 
 
 def count_missing(board: Board) -> Counter[ImageModel]:
-    """How many images of each model the pool still lacks."""
+    """Number of images missing from the pool, by model."""
     there = Generation.objects.filter(prompt__prompt_set__boards=board, seed__lt=board.seeds)
     drawn = set(there.values_list("model_id", "prompt_id", "seed"))
     return Counter(model for model, prompt, seed in _list_pool(board) if (model.pk, prompt.pk, seed) not in drawn)
@@ -31,12 +31,12 @@ def count_missing(board: Board) -> Counter[ImageModel]:
 def _list_pool(board: Board) -> list[tuple[ImageModel, Prompt, int]]:
     models = board.active_models.exclude(adapter="")
     prompts = list(Prompt.objects.filter(prompt_set__boards=board).order_by("pk"))
-    # By prompt, then model: the first pairs are complete long before the last image is drawn.
+    # Prompt by prompt, so that the first pairs are complete early.
     return [(model, prompt, seed) for seed in range(board.seeds) for prompt in prompts for model in models]
 
 
 def find_usual_seconds(board: Board) -> float | None:
-    """How long an image of the pool took on average; None while there is none."""
+    """Mean time in seconds to draw an image of the pool; None if there are no images."""
     drawn: dict[str, float | None] = (
         Generation.objects.ready().filter(prompt__prompt_set__boards=board).aggregate(seconds=Avg("seconds"))
     )
@@ -44,9 +44,9 @@ def find_usual_seconds(board: Board) -> float | None:
 
 
 def watch_pool(pool: Sequence[Generation], *, on_tick: Callable[[int], None] = lambda n_done: None) -> dict[str, int]:
-    """Show the progress until every image is drawn or has failed; the images by status.
+    """Show the progress until every image is drawn or has failed. Returns the number of images by status.
 
-    ``on_tick`` is called with the number done, at each look; what it raises ends the watch.
+    ``on_tick`` is called with the number done at each poll; its exceptions end the watch.
     """
     first, last = min((g.pk for g in pool), default=0), max((g.pk for g in pool), default=0)
     ids = {g.pk for g in pool}

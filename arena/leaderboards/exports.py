@@ -1,4 +1,4 @@
-"""A snapshot as a file: the figures of the page, where they stand."""
+"""Exports of a snapshot: its table as CSV, JSON or Parquet."""
 
 import io
 from typing import TYPE_CHECKING, Final
@@ -43,8 +43,8 @@ COLUMNS: Final = {
 
 
 def as_frame(leaderboard: Leaderboard) -> "pd.DataFrame":
-    """A row per model, best first; without a rating its figures are missing, never zero."""
-    # Imported here because the web process needs it for nothing else.
+    """A row per model, best first. The figures of a model without a rating are missing, not zero."""
+    # Imported here because the web process does not need it otherwise.
     import pandas as pd
 
     rows = leaderboard.ratings.order_by(F("value").desc(nulls_last=True), "model__slug").values_list(*COLUMNS)
@@ -55,7 +55,7 @@ def as_frame(leaderboard: Leaderboard) -> "pd.DataFrame":
 
 
 def write(leaderboard: Leaderboard, kind: str) -> bytes:
-    """The file's content. ``kind`` is one of MEDIA_TYPES."""
+    """The content of the file. ``kind`` is a key of MEDIA_TYPES."""
     frame = as_frame(leaderboard)
     if kind == "csv":
         return frame.to_csv(index=False).encode()

@@ -1,4 +1,4 @@
-"""From counts to a stored table: ratings by the engine, an immutable snapshot."""
+"""Snapshots: leaderboards computed from the counts of a board and stored for good."""
 
 import hashlib
 import json
@@ -24,17 +24,17 @@ from evaluation.ratings.votes import Votes
 
 SCALE: Final = Scale()
 CONFIDENCE: Final = 0.95
-# Rank sets and the chance to be first come from simulated draws: the same ones each time.
+# Rank sets and the probability of being first come from simulated draws, with a fixed seed.
 DRAWS: Final = {"draws": 2000, "seed": 0}
 
 
 def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
-    """Compute the board's ratings and store them as a new snapshot; None when the newest one has the same votes.
+    """Compute the board's ratings and store them as a new snapshot; None if the newest one has the same votes.
 
-    With ``rebuild``, all votes are counted anew.
+    ``rebuild`` recounts all votes first.
     """
     with transaction.atomic():
-        # Either locks the counts of the board until the end, so that no table is stored twice.
+        # Both lock the board's counts until the end, so that no table is stored twice.
         (rebuild_counts if rebuild else advance_counts)(board)
         counted = read_counts(board)
         leaderboard = Leaderboard(
@@ -53,7 +53,7 @@ def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
         counts = counted.counts
         clusters = read_clusters(board, cast(tuple[int, ...], counts.models), counted.last_vote_id)
         if clusters:
-            # Read a moment later: what is rated is what is stored.
+            # The clusters were read a moment later than the counts: store the counts that are rated.
             counts = Counts(counts.models, count_votes(clusters).table.astype(np.int64))
             leaderboard.counts, leaderboard.n_votes = pack_counts(counts), counts.n_votes
         ratings = _rate(leaderboard, counts, clusters)
@@ -63,16 +63,16 @@ def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
 
 
 def _is_same(newest: Leaderboard, leaderboard: Leaderboard) -> bool:
-    """Whether it would say the same. Which interval was possible follows from the votes."""
-    wanted = {"interval": leaderboard.parameters["interval"]}
+    """Whether both have the same content, apart from the interval, which follows from the votes."""
+    interval = {"interval": leaderboard.parameters["interval"]}
     same = all(
         getattr(newest, name) == getattr(leaderboard, name) for name in ("counts", "n_excluded", "n_custom_prompt")
     )
-    return same and newest.parameters | wanted == leaderboard.parameters
+    return same and newest.parameters | interval == leaderboard.parameters
 
 
 def _describe(board: Board) -> dict[str, Any]:
-    """What the ratings depend on beside the counts."""
+    """The parameters of the ratings."""
     return {
         "method": "bradley_terry",
         "ties": "half",
@@ -90,7 +90,7 @@ def _describe(board: Board) -> dict[str, Any]:
 
 
 def _rate(leaderboard: Leaderboard, counts: Counts, clusters: Votes | None) -> list[Rating]:
-    """The rows of the snapshot, which is given its digests."""
+    """Make the rows of the snapshot, and set its digests."""
     components = find_components(counts)
     ratings = _make_rows(leaderboard, counts, components)
     if components.rated:
@@ -113,7 +113,7 @@ def _rate(leaderboard: Leaderboard, counts: Counts, clusters: Votes | None) -> l
 
 
 def _make_rows(leaderboard: Leaderboard, counts: Counts, components: Components) -> list[Rating]:
-    """A row for each model, without ratings yet."""
+    """A row per model, still without a rating."""
     columns = [
         counts.wins.sum(axis=1),
         counts.wins.sum(axis=0),
@@ -138,7 +138,7 @@ def _make_rows(leaderboard: Leaderboard, counts: Counts, components: Components)
 
 
 def _write_ratings(rows: Sequence[Rating], fit: Ratings) -> None:
-    """Write ratings, intervals and ranks into the rows of the rated models."""
+    """Set ratings, intervals and ranks in the rows of the rated models."""
     best, worst = rank_ranges(fit.ci_low, fit.ci_high)
     sets = find_rank_sets(fit, confidence=CONFIDENCE, **DRAWS)
     names = ("value", "ci_low", "ci_high", "rank_best", "rank_worst", "rank_set_best", "rank_set_worst", "p_first")
@@ -150,7 +150,7 @@ def _write_ratings(rows: Sequence[Rating], fit: Ratings) -> None:
 
 
 def _write_usable_rates(rows: Sequence[Rating], rates: UsableRates) -> None:
-    """Write the usable rates into the rows of all models that have votes."""
+    """Set the usable rates in the rows of all models that have votes."""
     for row, *rate in zip(rows, rates.values.tolist(), rates.ci_low.tolist(), rates.ci_high.tolist(), strict=True):
         if row.n_votes:
             row.usable, row.usable_low, row.usable_high = rate

@@ -1,8 +1,8 @@
-"""Whether a prompt that a rater typed is drawn at all: the checks named in PARAGONE_MODERATION, and the one shipped.
+"""Moderation of prompts that raters type: the checks named in PARAGONE_MODERATION, and the shipped word list.
 
-A check is a function from the text to the reason why not, or None. The reason is for the page: it says what is not
-drawn here, and nothing of the rater. The shipped word list is a first barrier, for English; behind it stand the providers'
-own safety systems, and ``safety.py``, which looks at what was drawn.
+A check is a function from the text to a reason for refusing it, or None. The rater sees the reason, so it names what is
+not drawn here and does not judge the rater. The word list is a first barrier, for English. Behind it are the providers'
+own safety systems, and ``safety.py``, which checks the images.
 """
 
 import re
@@ -19,21 +19,21 @@ from django.utils.module_loading import import_string
 # Letters of other scripts that look like Latin ones, after case folding.
 LOOKALIKES = str.maketrans("авекмнорстухіјѕԁɡαενορτυχι", "abekmhopctyxijsdgaevoptuxi")
 LEET = str.maketrans("034578@$€", "oeastbase")
-# Read as i or as l: both are tried.
+# Strokes that may stand for i or l; both readings are tried.
 STROKES = re.compile(r"[1!|]")
-# Between letters these stand for letters; elsewhere they end a sentence.
+# Strokes between letters stand for letters; elsewhere they are punctuation.
 INNER_STROKE = re.compile(r"(?<=[^\W\d_])[!|](?=[^\W_])")
 SPELLED_OUT = re.compile(r"\b[^\W_](?: [^\W_]\b){2,}")
 
 
 def find_objection(text: str) -> str | None:
-    """Why this prompt is not drawn, by the first check that objects; None when none does."""
+    """The reason of the first check that refuses the prompt, or None."""
     reasons = (import_string(check)(text) for check in settings.MODERATION)
     return next((reason for reason in reasons if reason), None)
 
 
 def check_words(text: str) -> str | None:
-    """The shipped check: words and phrases of ``moderation.toml``, also where their spelling hides them."""
+    """The shipped check: words and phrases of ``moderation.toml``, also in disguised spelling."""
     readings = list(read_words(text))
     for rule in _load_rules():
         if all(any(terms.search(reading) for reading in readings) for terms in rule.terms):
@@ -42,17 +42,17 @@ def check_words(text: str) -> str | None:
 
 
 def read_words(text: str) -> Iterator[str]:
-    """What the text may be read as: lower-case words with single spaces between them.
+    """Normalized readings of the text: lower-case words, separated by single spaces.
 
-    Accents, invisible characters and repeated letters are gone, digits and signs among letters are the letters that
-    they look like, and words that were spelled out letter by letter are whole.
+    Accents, invisible characters and repeated letters are removed, digits and signs among letters become the letters
+    that they resemble, and words spelled out letter by letter are joined.
     """
     text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     text = "".join(c for c in text if unicodedata.category(c) not in {"Mn", "Me", "Cf"}).translate(LOOKALIKES)
     text = INNER_STROKE.sub("1", text)
     for stroke in "il":
         letters = re.sub(r"[\w@$€]+", partial(_read_signs, stroke), text)
-        # Signs within a word part it ("well-known") or hide it ("wo.rd").
+        # A sign within a word may separate two words ("well-known") or hide one ("wo.rd").
         for parted in (re.sub(r"[\W_]+", " ", letters), re.sub(r"\s+", " ", re.sub(r"[^\w\s]|_", "", letters))):
             whole = SPELLED_OUT.sub(_join_letters, parted)
             for kept in (r"\1", r"\1\1"):
@@ -67,12 +67,12 @@ def _read_signs(stroke: str, word: re.Match[str]) -> str:
 
 def _join_letters(spelled: re.Match[str]) -> str:
     joined = spelled[0].replace(" ", "")
-    return f"{joined} {joined[1:]}"  # the first may be the article before the word
+    return f"{joined} {joined[1:]}"  # the first letter may be the article "a"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A prompt in which each of ``terms`` finds something is refused for this reason."""
+    """Refuses a prompt in which each of ``terms`` has a match, for this reason."""
 
     reason: str
     terms: tuple[re.Pattern[str], ...]

@@ -1,7 +1,7 @@
-"""Prompts that raters type: two models draw one now, and the rater compares what comes out.
+"""Battles on prompts that raters type: two models draw the prompt now, and the rater compares the images.
 
-Nobody is known here, so a limit for each browser stops only those who keep their cookie. Beside it stands what holds
-for everyone together: how many prompts a board draws in an hour, and how many may wait at once.
+Raters are anonymous, so a limit per browser does not stop a rater who deletes the cookie. Two more limits therefore
+apply to all raters of a board together: prompts per hour, and prompts waiting at once.
 """
 
 import hashlib
@@ -23,22 +23,22 @@ from generators.generations import request_generations
 from generators.models import ImageModel, Prompt, PromptSet, Provider
 from generators.prompts.text import check_prompt
 
-# Characters; every provider takes as many.
+# In characters; every provider accepts this many.
 LONGEST_TYPED: Final = 1000
 HOUR: Final = timedelta(hours=1)
-# A board draws as much in an hour as this many raters at their limit may ask for.
+# The hourly limit of a board is this many times the limit of one rater.
 RATERS_AT_ONCE: Final = 10
-MOST_WAITING: Final = 20
-# What every provider that has seeds takes as one.
+MAX_WAITING: Final = 20
+# Seeds below this are accepted by every provider that has seeds.
 SEEDS: Final = 2**31
 
 
 class PromptRefusedError(Exception):
-    """The board does not draw this. The message is for the page."""
+    """The prompt is refused. The message is shown to the rater."""
 
 
 class PromptLimitError(Exception):
-    """Not now, but after ``retry_after`` seconds. The message is for the page."""
+    """A limit is reached until ``retry_after`` seconds from now. The message is shown to the rater."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
@@ -46,10 +46,13 @@ class PromptLimitError(Exception):
 
 
 def open_rater_battle(board: Board, rater_key: uuid.UUID, text: str) -> Battle:
-    """A battle on the prompt that this rater typed, its two images asked for now.
+    """Create a battle on a prompt that this rater typed, and request its two images.
 
-    Raises PromptRefusedError (by the board or by moderation), ValueError for a text that nothing can be drawn from,
-    PromptLimitError, or NoMatchupError where no two models can draw now.
+    Raises:
+        ValueError: The text is empty, too long, or has characters that cannot be drawn.
+        PromptRefusedError: The board takes no prompts, or moderation refuses the text.
+        PromptLimitError: The rater or the board has reached a limit.
+        NoMatchupError: Fewer than two models can draw now.
     """
     if not board.takes_prompts:
         raise PromptRefusedError("Raters cannot type prompts on this board.")
@@ -57,12 +60,12 @@ def open_rater_battle(board: Board, rater_key: uuid.UUID, text: str) -> Battle:
     if reason := moderation.find_objection(text):
         raise PromptRefusedError(f"{reason} Change the prompt and try again.")
     with transaction.atomic():
-        # One at a time on a board, or two requests at the same moment would both find room.
+        # Locks the board, so that concurrent requests cannot pass the limits together.
         Board.objects.select_for_update(no_key=True).get(pk=board.pk)
         _expect_room(board, rater_key)
         matchup = _choose_models(board)
         prompt = _store_prompt(board, text)
-        # A seed of its own: drawn now, and not what another rater saw for the same words.
+        # A random seed, so that the images are new even if another rater typed the same words.
         seed = secrets.randbelow(SEEDS)
         generations = request_generations(
             [(model, prompt, seed) for model in matchup], width=board.canvas_width, height=board.canvas_height
@@ -73,9 +76,11 @@ def open_rater_battle(board: Board, rater_key: uuid.UUID, text: str) -> Battle:
 def _check_text(text: str) -> str:
     text = text.replace("\r\n", "\n").strip()
     if not text:
-        raise ValueError("There is no prompt yet. Say what to draw.")
+        raise ValueError("The prompt is empty. Describe what to draw.")
     if len(text) > LONGEST_TYPED:
-        raise ValueError(f"The prompt has {len(text):,} characters; at most {LONGEST_TYPED:,} are taken. Shorten it.")
+        raise ValueError(
+            f"The prompt has {len(text):,} characters, but at most {LONGEST_TYPED:,} are allowed. Shorten it."
+        )
     return check_prompt(text)
 
 
@@ -85,21 +90,20 @@ def _expect_room(board: Board, rater_key: uuid.UUID) -> None:
     limit = board.rater_prompts_per_hour
     if wait := _find_wait(recent.filter(opened_by=rater_key), limit):
         raise PromptLimitError(
-            f"This board draws {limit} prompts an hour for one person, and you have had yours. "
-            f"Your next one can be drawn in {_say_minutes(wait)}.",
+            f"You have reached the limit of {limit} prompts per hour on this board. Try again in {_say_minutes(wait)}.",
             wait,
         )
     if wait := _find_wait(recent, limit * RATERS_AT_ONCE):
         raise PromptLimitError(
-            f"This board has drawn as many prompts as it can in an hour. Try again in {_say_minutes(wait)}.", wait
+            f"This board has reached its hourly limit of raters' prompts. Try again in {_say_minutes(wait)}.", wait
         )
-    undrawn = recent.filter(Q(generation_a__status__in=OPEN) | Q(generation_b__status__in=OPEN))
-    if undrawn.count() >= MOST_WAITING:
-        raise PromptLimitError("Many prompts are being drawn now. Try again in a minute.", 60)
+    waiting = recent.filter(Q(generation_a__status__in=OPEN) | Q(generation_b__status__in=OPEN))
+    if waiting.count() >= MAX_WAITING:
+        raise PromptLimitError("Many prompts are waiting to be drawn. Try again in a minute.", 60)
 
 
 def _find_wait(recent: BattleQuerySet, limit: int) -> int:
-    """Seconds until fewer than ``limit`` of these are younger than an hour; 0 when they are fewer now."""
+    """Seconds until fewer than ``limit`` of these are younger than an hour; 0 if there are fewer now."""
     newest = list(recent.order_by("-opened_at").values_list("opened_at", flat=True)[:limit])
     if len(newest) < limit:
         return 0
@@ -113,9 +117,9 @@ def _say_minutes(seconds: int) -> str:
 
 
 def _choose_models(board: Board) -> list[ImageModel]:
-    """Two of the board's active_models that can draw now."""
-    away = Provider.objects.filter(resume_at__gt=timezone.now()).values("slug")
-    able = board.active_models.exclude(adapter="").exclude(adapter__in=away)
+    """Two of the board's active models that can draw now."""
+    paused = Provider.objects.filter(resume_at__gt=timezone.now()).values("slug")
+    able = board.active_models.exclude(adapter="").exclude(adapter__in=paused)
     models = {model.pk: model for model in able}
     if len(models) < 2:
         raise NoMatchupError("Fewer than two models of this board can draw now. Try again later.")
@@ -123,7 +127,7 @@ def _choose_models(board: Board) -> list[ImageModel]:
 
 
 def _store_prompt(board: Board, text: str) -> Prompt:
-    """The prompt of these words, in the set that the board's raters add to; the pool draws nothing from it."""
+    """Find or create the prompt in the set of the board's raters. The image pool does not use this set."""
     prompt_set, _ = PromptSet.objects.get_or_create(
         slug=f"raters-{board.slug}"[:100], version="1", defaults={"title": f"Typed by raters: {board.title}"[:200]}
     )

@@ -1,7 +1,7 @@
-"""A look at the images that were drawn for raters' prompts, by a classifier on this machine, before they are shown.
+"""Safety check of images drawn for raters' prompts: a local classifier checks them before raters see them.
 
-Only the pool's child processes call this: it needs torch, which the site never imports. The database is the truth: a
-battle that waits to be looked at says so itself, and a tick that was lost is made good by the next.
+Only the child processes of workers run this: it needs torch, which the site never imports. Battles that wait for a
+check are found in the database, so the next run of the beat task makes up for a lost one.
 """
 
 from functools import lru_cache
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# What such classifiers call an image that anyone may see. It is unsafe from this probability of all other labels on.
+# Labels that classifiers use for safe images. An image is unsafe if all other labels together reach UNSAFE_FROM.
 SAFE_LABELS: Final = {"safe", "sfw", "normal", "neutral"}
 UNSAFE_FROM: Final = 0.5
 
 
 class ClassifierError(Exception):
-    """The folder in PARAGONE_SAFETY_MODEL holds nothing that tells safe images. Until it does, none is shown."""
+    """The folder in PARAGONE_SAFETY_MODEL has no usable classifier. No image is shown until it has one."""
 
 
 def check_waiting_images() -> int:
-    """Look at the images of all battles that wait for it; the number of these battles."""
+    """Check the images of all battles that wait for it. Returns the number of these battles."""
     waiting = Battle.objects.filter(
         custom_prompt=True,
         checked=False,
@@ -47,9 +47,10 @@ def check_waiting_images() -> int:
 
 
 def check_images(battle: Battle) -> None:
-    """Let the battle be shown, or set it aside: what is looked at is exactly what a rater would see.
+    """Pass or exclude the battle. The classifier sees exactly the derivatives that a rater would see.
 
-    Raises ClassifierError.
+    Raises:
+        ClassifierError: There is no usable classifier.
     """
     board = battle.board
     classifier = _load_classifier(settings.SAFETY_MODEL)
@@ -74,19 +75,19 @@ def _is_unsafe(classifier: "ImageClassificationPipeline", file: Path) -> bool:
 
 @lru_cache(maxsize=1)
 def _load_classifier(folder: str) -> "ImageClassificationPipeline":
-    """From the folder alone: a name that is no folder would be looked for on the network."""
+    """Load the classifier from a local folder. Transformers would look up any other name on the network."""
     if not (Path(folder) / "config.json").is_file():
-        raise ClassifierError(f"PARAGONE_SAFETY_MODEL is {folder}, and that is no folder with a config.json.")
+        raise ClassifierError(f"PARAGONE_SAFETY_MODEL is {folder}, which is not a folder with a config.json.")
     from transformers import logging, pipeline
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    # On the processor: the card's memory is for drawing.
+    # On the CPU: the GPU's memory is for the generators.
     classifier = pipeline("image-classification", model=folder, device="cpu")
     labels = {label.lower() for label in (classifier.model.config.id2label or {}).values()}
     if not labels & SAFE_LABELS or labels <= SAFE_LABELS:
         raise ClassifierError(
-            f"The classifier in {folder} has the labels {', '.join(sorted(labels))}; wanted one of "
-            f"{', '.join(sorted(SAFE_LABELS))} for what may be shown, and others for what may not."
+            f"The classifier in {folder} has the labels {', '.join(sorted(labels))}. It needs one of "
+            f"{', '.join(sorted(SAFE_LABELS))} for safe images, and another label for unsafe ones."
         )
     return classifier

@@ -228,5 +228,5 @@ def test_the_command_is_honest_about_nothing(board: Board) -> None:
     assert "No run has scored images" in print_agreement(board)
     with pytest.raises(CommandError, match="no board 'x'"):
         call_command("metric_agreement", board="x")
-    with pytest.raises(CommandError, match=r"with a metric 'x'\. Known: none"):
+    with pytest.raises(CommandError, match=r"with a metric 'x'\. Known metrics: none"):
         print_agreement(board, metric="x")

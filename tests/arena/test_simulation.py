@@ -214,8 +214,8 @@ def test_board_of_another_origin_is_refused(simulated: Board, origin: Origin) ->
 @pytest.mark.parametrize(
     ("strengths", "message"),
     [
-        (STRENGTHS | {"ghost": 1.0}, "of ghost a strength is stated, but they are not models of the board"),
-        ({"best": 1.0, "good": 0.0}, "of fair, poor no strength is stated, but they are models of the board"),
+        (STRENGTHS | {"ghost": 1.0}, "lists models that are not on the board: ghost"),
+        ({"best": 1.0, "good": 0.0}, "lacks models of the board: fair, poor"),
         ({"best": "strong", "good": 0.0}, "strengths.best"),
     ],
 )

@@ -107,7 +107,7 @@ def test_more_sources_or_a_mask_than_a_model_takes_are_refused(
 ) -> None:
     monkeypatch.setattr(ScriptedGenerator, "capable", able)
     declare_model({"slug": "m", "name": "M", "adapter": "scripted"})
-    with pytest.raises(InvalidDeclarationError, match=r"do not take: m\."):
+    with pytest.raises(InvalidDeclarationError, match=r"do not support: m\."):
         declare_edit_board(declare_prompts(two_images, **prompt), "m")
     monkeypatch.setattr(ScriptedGenerator, "capable", Capabilities(max_sources=2, masks=True))
     assert declare_edit_board("p 1", "m").image_models.get().slug == "m"
@@ -116,7 +116,7 @@ def test_more_sources_or_a_mask_than_a_model_takes_are_refused(
 def test_prompts_belong_to_the_boards_task(two_images: Path) -> None:
     drawings = declare_prompts(two_images, "drawings")
     edits = declare_prompts(two_images, "edits", sources=["one.png"])
-    with pytest.raises(InvalidDeclarationError, match="Prompt a of drawings 1 starts from no image"):
+    with pytest.raises(InvalidDeclarationError, match="Prompt a of drawings 1 has no source image"):
         declare_edit_board(drawings)
     with pytest.raises(InvalidDeclarationError, match="Prompt a of edits 1 starts from an image"):
         declare_edit_board(edits, task="text_to_image")

@@ -120,12 +120,12 @@ def test_too_few_models_is_a_sentence(client: Client, db: None, n_models: int) -
     board = builders.make_board(n_models=n_models)
     response = client.get(reverse("open_battle", args=[board.slug]))
     assert response.status_code == 404
-    assert b"fewer than two models" in response.content
+    assert b"fewer than two active models" in response.content
 
 
 def test_a_board_without_prompts_is_a_sentence(client: Client, db: None) -> None:
     board = builders.make_board(n_prompts=0)
-    assert b"a prompt that both can show" in client.get(reverse("open_battle", args=[board.slug])).content
+    assert b"images for the same prompt" in client.get(reverse("open_battle", args=[board.slug])).content
 
 
 def test_retired_models_fight_no_more(board: Board) -> None:

@@ -155,7 +155,7 @@ def test_the_page_shows_rank_rating_interval_votes_and_chart(voted: Board, clien
     page = client.get(voted.get_absolute_url()).content.decode()
     for row in leaderboard.ratings.all():
         assert row.model.name in page
-        assert f'aria-label="{row.ci_low:.0f} to {row.ci_high:.0f}"' in page
+        assert f'aria-label="{row.value:.0f}, interval {row.ci_low:.0f} to {row.ci_high:.0f}"' in page
     assert "18 votes" in page
     assert reverse("interval_chart", args=[voted.slug]) in page
     assert leaderboard.digest[:12] in page

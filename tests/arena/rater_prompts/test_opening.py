@@ -174,8 +174,8 @@ def test_the_declaration_says_whether_prompts_are_taken(db: None) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no prompt yet"),
-        (" \n\t ", "no prompt yet"),
+        ("", "The prompt is empty"),
+        (" \n\t ", "The prompt is empty"),
         ("x" * (LONGEST_TYPED + 1), "at most 1,000"),
         ("a\x00b", "U+0000"),
         ("a \u202e boat", "U+202E"),
@@ -200,7 +200,7 @@ def test_moderation_refuses_and_the_text_is_kept(board: Board, client: Client) -
     response = type_prompt(client, board, 'a "p0rn" film & more')
     assert response.status_code == 403
     page = response.content.decode()
-    assert "no explicit sexual content" in page
+    assert "does not draw explicit sexual content" in page
     assert "a &quot;p0rn&quot; film &amp; more</textarea>" in page
     assert not Battle.objects.exists()
     assert not Prompt.objects.filter(prompt_set__slug__startswith="raters-").exists()
@@ -244,7 +244,7 @@ def test_the_limit_is_of_one_board(board: Board, client: Client) -> None:
 
 
 def test_new_cookies_are_no_way_round_the_limits_of_the_board(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "MOST_WAITING", 3)
+    monkeypatch.setattr(opening, "MAX_WAITING", 3)
     battles = [builders.make_rater_battle(board, drawn=False) for _ in range(3)]
     with pytest.raises(PromptLimitError, match="being drawn now") as waiting:
         builders.make_rater_battle(board)

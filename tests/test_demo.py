@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from arena.models import Origin
 from tests.processes import ROOT, free_port, wait_until
 
 # Each wait ends with the demo itself. This bound is only for a demo that hangs.
@@ -68,8 +69,8 @@ def test_the_check_runs_every_step_and_stops(small_demo: Path) -> None:
     assert done.returncode == 0, err
     assert "drawing: 100 % of" in err
     assert "\r" not in err
-    assert "60 votes (cast here by people)" in out
-    assert "4,000 votes (simulated votes)" in out
+    assert f"60 votes ({Origin.HUMAN.label})" in out
+    assert f"4,000 votes ({Origin.SIMULATED.label})" in out
     assert last_line(out) == "The demo works: drawn, voted, rated, measured, judged."
     assert find_processes(small_demo / "check") == []
 

@@ -27,14 +27,9 @@ from generators.adapters.registry import (
     list_price_units,
     validate_settings,
 )
+from generators.dollars import format_amount
 from generators.input_files.fields import Declaration, Dollars, Line, Slug
 from generators.models import Charge, ImageModel, Price
-
-
-def format_amount(amount: Decimal) -> str:
-    """The exact amount without exponent and trailing zeros, so that equal amounts are equal texts."""
-    return f"{(amount + 0).normalize():f}"
-
 
 UnitPrice = Annotated[
     Decimal, Field(ge=0, max_digits=20, decimal_places=12), PlainSerializer(format_amount, return_type=str)

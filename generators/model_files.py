@@ -5,6 +5,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from generators.declarations import (
     ModelChangedError,
     ModelDeclaration,
     declare_model,
-    format_amount,
 )
+from generators.dollars import format_dollars
 from generators.input_files.fields import Declaration
 from generators.models import Budget, ImageModel, Provider
 from generators.providers.budgets import BudgetDeclaration, declare_budget
@@ -155,7 +156,7 @@ def _describe_rows() -> dict[str, dict[str, str]]:
         limits = {"requests_per_minute": str(provider.requests_per_minute), "burst": str(provider.burst)}
         rows[f"provider {provider.slug}"] = limits
     for budget in Budget.objects.all():
-        rows[f"budget {budget.slug}"] = {"limit": f"{format_amount(budget.limit)} USD"}
+        rows[f"budget {budget.slug}"] = {"limit": format_dollars(budget.limit)}
     return rows
 
 
@@ -163,10 +164,12 @@ def _describe_model(model: ImageModel) -> dict[str, str]:
     names = ("name", "organization", "license", "family", "revision", "in_house", "lifecycle", "adapter")
     fields = {name: str(getattr(model, name)) for name in names}
     fields |= {f"settings.{name}": repr(value) for name, value in sorted(model.settings.items())}
-    fields["budget"] = "" if model.budget is None else f"{format_amount(model.budget)} USD"
+    fields["budget"] = "" if model.budget is None else format_dollars(model.budget)
     for price in sorted(model.prices.all(), key=lambda price: price.valid_from):
-        units = ", ".join(f"{amount} USD per {unit}" for unit, amount in sorted(price.units.items()))
+        units = ", ".join(
+            f"{format_dollars(Decimal(amount))} per {unit}" for unit, amount in sorted(price.units.items())
+        )
         source = f" ({price.source})" if price.source else ""
-        estimate = f"at most {format_amount(price.estimate)} USD per image"
+        estimate = f"at most {format_dollars(price.estimate)} per image"
         fields[f"price from {price.valid_from}"] = f"{units}, {estimate}{source}"
     return fields

@@ -134,7 +134,7 @@ class Budget(models.Model):
         constraints: ClassVar = [models.CheckConstraint(condition=Q(limit__gte=0), name="budget_not_negative")]
 
     def __str__(self) -> str:
-        return f"{self.slug}: {self.limit} USD"
+        return f"{self.slug}: ${self.limit}"
 
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
@@ -275,4 +275,4 @@ class Charge(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} USD for generation {self.generation_id}: {self.state}"
+        return f"${self.amount} for generation {self.generation_id}: {self.state}"

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet, Sum
 
+from generators.dollars import format_dollars
 from generators.input_files.fields import Declaration, Dollars, Slug
 from generators.models import Budget, Charge, ImageModel
 
@@ -55,8 +56,8 @@ def expect_room(owner: str, limit: Decimal, spent: Decimal, estimate: Decimal) -
     """
     if spent + estimate > limit:
         raise BudgetExhaustedError(
-            f"The budget of {owner} is ${limit:f}; ${spent:f} is spent or reserved, and the call may cost"
-            f" ${estimate:f}. Raise the budget, then run paragone retry_generations --reason budget."
+            f"The budget of {owner} is {format_dollars(limit)}; {format_dollars(spent)} is spent or reserved, and the"
+            f" call may cost {format_dollars(estimate)}. Raise the budget, then run paragone retry_generations."
         )
 
 

@@ -1,4 +1,4 @@
-"""The tiny models that are made once for all tests that draw with networks."""
+"""Fixtures: tiny models with random weights, made once per session."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a diffusers pipeline with random weights."""
     import torch
 
-    # On cores that others use too, threads wait for each other longer than they work.
+    # On shared cores, several threads wait for each other longer than they work.
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("tiny")
     make_tiny_pipeline(folder)

@@ -69,7 +69,7 @@ def test_earlier_charges_are_printed_and_stay(models: list[ImageModel], capsys: 
         charge = {"price": price, "amount": price.estimate, "state": "unknown"}
         Charge.objects.create(generation=timed_out, attempt=attempt, model=models[0], **charge)
     call_command("retry_generations", reason="timeout", dry_run=True)
-    assert capsys.readouterr().out.startswith("timeout: 2, 0.08 USD charged so far\n")
+    assert capsys.readouterr().out.startswith("timeout: 2, $0.08 charged so far\n")
     call_command("retry_generations", reason="timeout")
     assert sum(Charge.objects.values_list("amount", flat=True)) == Decimal("0.08")
 

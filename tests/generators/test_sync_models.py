@@ -64,7 +64,7 @@ def test_a_file_is_declared_once_however_often(file: Path, capsys: pytest.Captur
     said = capsys.readouterr().out
     assert "new: model fresco-1\n  name: Fresco 1\n" in said
     assert "  settings.style: 'neon'\n" in said
-    assert "  price from 2026-11-01: 0.04 USD per image, at most 0.04 USD per image (the provider's page)\n" in said
+    assert "  price from 2026-11-01: $0.04 per image, at most $0.04 per image (the provider's page)\n" in said
     assert "4 new or changed, 0 unchanged.\n" in said
     declared = all_rows()
     assert [len(table) for table in declared] == [2, 1, 1, 1]
@@ -87,11 +87,11 @@ def test_changes_are_printed_field_by_field(file: Path, capsys: pytest.CaptureFi
         "  settings.style: 'neon' -> 'pastel'\n"
         "changed: model gpt\n"
         "  lifecycle: live -> retired\n"
-        "  budget: none -> 2.5 USD\n"
-        "  price from 2026-11-01: 0.04 USD per image, at most 0.04 USD per image (the provider's page)"
-        " -> 0.05 USD per image, at most 0.05 USD per image (the provider's page)\n"
+        "  budget: none -> $2.50\n"
+        "  price from 2026-11-01: $0.04 per image, at most $0.04 per image (the provider's page)"
+        " -> $0.05 per image, at most $0.05 per image (the provider's page)\n"
         "changed: budget nightly\n"
-        "  limit: 10 USD -> 10.001 USD\n"
+        "  limit: $10 -> $10.001\n"
         "3 new or changed, 1 unchanged.\n"
     )
     assert ImageModel.objects.get(slug="gpt").budget == Decimal("2.5")

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Sum
 
-from generators.declarations import format_amount
+from generators.dollars import format_dollars
 from generators.generations import retry_generations
 from generators.models import Charge, Generation, GenerationQuerySet, ImageModel
 
@@ -47,6 +47,6 @@ def describe_ended(ended: GenerationQuerySet) -> list[str]:
     charged = dict(charges.annotate(amount=Sum("amount")))
     lines = []
     for reason, count in counts:
-        cost = f", {format_amount(charged[reason])} USD charged so far" if reason in charged else ""
+        cost = f", {format_dollars(charged[reason])} charged so far" if reason in charged else ""
         lines.append(f"{reason}: {count}{cost}")
     return lines or ["none"]

@@ -154,8 +154,10 @@ def test_a_budget_is_never_exceeded_and_the_error_says_what_to_do(script: Script
     assert [status_of(generation) for generation in drawn] == [Status.OK, Status.OK, Status.FAILED, Status.FAILED]
     stopped = reload(drawn[2])
     assert stopped.reason == "budget"
-    assert "budget of model" in stopped.message
-    assert "0.1" in stopped.message
+    assert stopped.message == (
+        f"The budget of model {model.slug} is $0.10; $0.08 is spent or reserved, and the call may cost $0.04."
+        " Raise the budget, then run paragone retry_generations."
+    )
     assert len(ScriptedGenerator.calls) == 2
     assert spent_on(model) == Decimal("0.08")
 

@@ -2,8 +2,8 @@
 
 This module does not use the database. Columns are those of VoteRow; other columns are ignored.
 
-**When are two lines the same vote?** If a file identifies its votes, by a time or by a rater together with a prompt,
-lines that are equal in every column are one vote written twice, which is a fault. Otherwise they are separate votes.
+**Duplicates.** If a file identifies its votes, by a time or by a rater together with a prompt, a line that is equal to
+an earlier one in every column is a fault. Otherwise equal lines are separate votes.
 """
 
 import json
@@ -26,11 +26,11 @@ from generators.input_files.parquet import read_parquet
 from generators.input_files.rows import Row, check_columns, describe_columns, read_rows
 
 READERS: Final = {**TEXT_READERS, ".parquet": read_parquet}
-LONGEST_SLUG: Final = 100  # as in the database; a test holds this and the lengths of VoteRow to it
+LONGEST_SLUG: Final = 100  # as in the database, like the lengths in VoteRow
 
 
 class VoteRow(Row):
-    """A line of a vote file. Texts are "" where there are none; a time is ISO 8601 or seconds since 1970."""
+    """A line of a vote file. A missing text is ""."""
 
     model_a: Annotated[str, Field(max_length=200), Filled]
     model_b: Annotated[str, Field(max_length=200), Filled]
@@ -52,13 +52,13 @@ class VoteFile:
     """A vote file as read.
 
     Attributes:
-        rows: The valid votes, in the order of the file. Columns ``line``, ``content`` and those of COLUMNS, as text;
-            ``time`` is datetime64[us, UTC], NaT where there is none.
+        rows: The valid votes, in the order of the file. Columns: ``line`` (int64), ``time`` (datetime64[us, UTC], NaT
+            if missing), and as text ``content`` and the other names in COLUMNS.
         faults: The invalid lines.
         unit: The word for a line: "row" in a Parquet file.
         used: The names in COLUMNS that the file has.
-        unused: The file's columns that were not read.
-        n_filtered: The number of lines that ``only`` excluded.
+        unused: The file's other columns.
+        n_filtered: Number of lines that ``only`` excluded.
     """
 
     rows: pd.DataFrame
@@ -81,12 +81,12 @@ def read_vote_file(
 
     Args:
         file: A file that ends in one of READERS.
-        columns: The file's own name for a column of COLUMNS.
-        only: The value that a line must have in a column of the file to be read. Values are compared as text, as the
-            file writes them (true in JSON, True in Parquet).
+        columns: The file's name of a column, by its name in COLUMNS.
+        only: Values by column; lines with other values are skipped unchecked. Values are compared as the file writes
+            them (true in JSON, True in Parquet).
 
     Raises:
-        InputFileError: The file is not a vote file, or has no line that ``only`` asks for.
+        InputFileError: The file cannot be read as votes, or no line has the values of ``only``.
     """
     columns, only = columns or {}, only or {}
     table = read_table(file, READERS)
@@ -109,12 +109,12 @@ def read_vote_file(
 
 @lru_cache(maxsize=4096)
 def model_slug(name: str) -> str:
-    """The slug of the model that a file calls ``name``."""
+    """The slug of the model with this name in a file."""
     return slugify(name)
 
 
 def _match_columns(present: Sequence[str], renamed: Mapping[str, str], only: Mapping[str, str]) -> dict[str, str]:
-    """The file's name of each column in COLUMNS that it has."""
+    """The file's name of each column that it has, by its name in COLUMNS."""
     if unknown := [name for name in renamed if name not in COLUMNS]:
         raise InputFileError(f"Votes have no column {quote_value(unknown[0])}; known are {', '.join(COLUMNS)}.")
     sources = {name: renamed.get(name, name) for name in COLUMNS}
@@ -131,7 +131,7 @@ def _match_columns(present: Sequence[str], renamed: Mapping[str, str], only: Map
 
 
 def _select_records(table: Table, only: Mapping[str, str], filtered: list[Record]) -> Iterator[Record]:
-    """The records that ``only`` asks for; the others are added to ``filtered``. An unreadable line is not filtered."""
+    """The records with the values of ``only``, and those with a fault. The others are added to ``filtered``."""
     for record in table.records:
         if only and not record.fault and any(_write_cell(record, name) != value for name, value in only.items()):
             filtered.append(record)
@@ -150,7 +150,7 @@ def _explain_empty(filtered: Sequence[Record], only: Mapping[str, str]) -> str:
     wanted = " and ".join(f"{name}={value}" for name, value in only.items())
     values = sorted({f"{name}={quote_value(_write_cell(record, name))}" for record in filtered for name in only})
     there = ", ".join(values[:10]) + (f" and {len(values) - 10} more" if len(values) > 10 else "")
-    return f"No line has {wanted}. The file has {there}; values are compared as text, case included."
+    return f"No line has {wanted}. The file has {there}; upper and lower case count."
 
 
 def _build_frame(votes: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
@@ -162,21 +162,21 @@ def _build_frame(votes: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
 
 
 class _VoteCheck:
-    """The rules that compare a vote with the lines before it, and its two models with each other."""
+    """Rules across columns and lines: two different models, one name per model, no duplicate votes."""
 
     def __init__(self, table: Table, sources: Mapping[str, str]) -> None:
         self._unit = table.unit
         self._identified = _identifies_votes(sources)
         self._timed = "time" in sources
-        # Times are compared as instants, everything else as text.
+        # Times are compared as instants, the other columns as text.
         self._compared = [name for name in table.columns if name != sources.get("time")]
-        # Of a file without columns, no line is valid.
+        # itemgetter needs a name; in a file without columns no line is valid.
         self._get_compared = itemgetter(*(self._compared or COLUMNS))
         self._names: dict[str, tuple[str, int]] = {}
         self._votes: dict[tuple[object, ...], int] = {}
 
     def accept(self, record: Record, row: VoteRow) -> tuple[Any, ...]:
-        """The values of a row of the vote file's frame."""
+        """The vote as a row of VoteFile.rows. Raises InvalidLineError."""
         if self._timed and row.time is None:
             _fail("time is missing")
         if self._identified and not self._timed and not (row.rater.strip() and row.prompt.strip()):
@@ -194,7 +194,7 @@ class _VoteCheck:
         for name in (row.model_a, row.model_b):
             slug = model_slug(name)
             if not slug:
-                _fail(f"the name {quote_value(name)} has no letter a-z and no digit, of which the model's slug is made")
+                _fail(f"the name {quote_value(name)} has no letter a-z and no digit to make a slug of")
             if len(slug) > LONGEST_SLUG:
                 _fail(f"the slug {quote_value(slug)} has {len(slug)} characters; at most {LONGEST_SLUG} are allowed")
             other, line = self._names.get(slug, (name, 0))
@@ -208,7 +208,7 @@ class _VoteCheck:
     def _check_repetition(self, record: Record, row: VoteRow) -> None:
         try:
             earlier = self._votes.setdefault((row.time, self._get_compared(record.cells)), record.line)
-        except (KeyError, TypeError):  # in JSON lines, a cell may be missing, or be a list
+        except (KeyError, TypeError):  # a cell is missing or is a list, which JSON lines allow
             texts = tuple(_write_cell(record, name) for name in self._compared)
             earlier = self._votes.setdefault((row.time, texts), record.line)
         if earlier != record.line:

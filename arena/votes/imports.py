@@ -1,9 +1,9 @@
-"""Putting the votes of a file on a board: all of them in one transaction, or none.
+"""Import of a vote file onto a board, in one transaction: all votes or none.
 
-**The same vote is not imported twice.** A line is already on the board when the board has a vote on the same models
-with the same winner, rater, prompt and time (without the time where the file has none, but has raters and prompts). A
-file that has neither cannot be told from one that was imported before, so it only goes to a board without votes. Votes
-are compared as they were stored: lines that now have raters, and had none at their first import, are other votes.
+**No vote is imported twice.** A line is already on the board if the board has a vote on the same models with the same
+winner, rater, prompt and time (without the time if the file has none). A file that does not identify its votes could
+have been imported before, so it is accepted only by a board without votes. Votes are compared as stored: a line that
+has gained a rater since its first import is another vote.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ BATCH = 2000
 
 
 class VoteImportError(Exception):
-    """Nothing was written. The message says why, and what to do."""
+    """Votes cannot be imported, and nothing was written. The message says why, and what to do."""
 
 
 @dataclass(frozen=True)
 class VoteImport:
-    """What was written. ``reused_models``: those that were known before. ``rejected``: lines that were not imported."""
+    """The result of an import. ``reused_models`` existed before; ``rejected`` are the lines that were not imported."""
 
     board: Board
     board_is_new: bool
@@ -47,7 +47,7 @@ class VoteImport:
 
 
 class _Row(NamedTuple):
-    """A line with what it is about, as the database knows it."""
+    """A valid line, with the ids of its models, rater and prompt."""
 
     line: int
     content: str
@@ -65,23 +65,31 @@ class _Row(NamedTuple):
 def import_votes(
     votes: VoteFile, board_slug: str, *, title: str = "", task: str = "", keep_valid: bool = False
 ) -> VoteImport:
-    """Put ``votes`` on the imported board ``board_slug``, which is made where there is none.
+    """Import votes onto a board, which is created if it does not exist.
 
-    With any fault nothing is imported, unless ``keep_valid``: then the valid lines are. Raises VoteImportError.
+    Args:
+        votes: The vote file.
+        board_slug: Slug of the board, whose origin must be imported votes.
+        title: Title of a new board; its slug by default.
+        task: Task of a new board; text to image by default.
+        keep_valid: Import the valid lines of a file that has invalid ones.
+
+    Raises:
+        VoteImportError: The board does not accept the votes, or a line is invalid.
     """
     board, board_is_new = _open_board(board_slug, title, task)
     if not votes.identifies_votes and board.votes.exists():
         raise VoteImportError(
-            f"The board {board_slug} has votes, and nothing in this file tells whether they are the same ones. Give "
-            "the file a column time, or the columns rater and prompt; or use another board."
+            f"The board {board_slug} has votes, and this file may have been imported before. Give it a column time, "
+            "or the columns rater and prompt, or use another board."
         )
     new_models, reused_models = _open_models(votes.rows)
     rows = _resolve_rows(votes, board, (*new_models, *reused_models))
-    rows, rejected = _part_known(board, rows, votes)
+    rows, rejected = _split_known(board, rows, votes)
     if rejected and not keep_valid:
         raise VoteImportError(describe_faults(rejected, votes.unit))
     if not rows:
-        raise VoteImportError("No valid line is left to import. " + describe_faults(rejected, votes.unit))
+        raise VoteImportError("The file has no valid line that is new. " + describe_faults(rejected, votes.unit))
     board.image_models.add(*new_models, *reused_models)
     _write_votes(board, rows)
     return VoteImport(
@@ -104,25 +112,27 @@ def _open_board(slug: str, title: str, task: str) -> tuple[Board, bool]:
             board.full_clean()
             PromptSet._meta.get_field("slug").clean(_prompt_set_slug(board), None)
         except ValidationError as error:
-            raise VoteImportError(f"No board {quote_value(slug)} can be made: {' '.join(error.messages)}") from error
+            raise VoteImportError(
+                f"The board {quote_value(slug)} cannot be created: {' '.join(error.messages)}"
+            ) from error
         board.save()
         return board, True
     if board.origin != Origin.IMPORTED:
         raise VoteImportError(
-            f"The board {slug} holds votes of the origin {board.origin} ({board.get_origin_display()}), and imported "
-            "votes never mix with others. Name another board; where there is none of that name, it is made."
+            f"The board {slug} has votes of the origin {board.origin} ({board.get_origin_display()}), which are not "
+            "mixed with imported votes. Name another board; it is created if it does not exist."
         )
     for name, wanted in (("title", title), ("task", task)):
         if wanted and wanted != getattr(board, name):
             raise VoteImportError(
                 f"The board {slug} has the {name} {quote_value(getattr(board, name))}, not {quote_value(wanted)}. "
-                f"Leave --{name} out to add votes to it."
+                f"Omit --{name} to add votes to it."
             )
     return board, False
 
 
 def _open_models(rows: pd.DataFrame) -> tuple[tuple[ImageModel, ...], tuple[ImageModel, ...]]:
-    """(new, reused) models of the file."""
+    """The models of the file: new ones, then those that exist."""
     names = {model_slug(name): name for name in pd.unique(pd.concat([rows["model_a"], rows["model_b"]]))}
     known = ImageModel.objects.in_bulk(list(names), field_name="slug")
     new = [ImageModel(slug=slug, name=name, family=name) for slug, name in names.items() if slug not in known]
@@ -130,14 +140,14 @@ def _open_models(rows: pd.DataFrame) -> tuple[tuple[ImageModel, ...], tuple[Imag
     for model in new:
         if other := revisions.get(model.family):
             raise VoteImportError(
-                f"{quote_value(model.name)} of the file would be the model {model.slug}, but the family of that name already "
-                f"has the model {other}. Write {other} in the file if it is the same; otherwise give it another name."
+                f"{quote_value(model.name)} would become the model {model.slug}, but the family of that name already "
+                f"has the model {other}. Write {other} in the file if it is the same; otherwise use another name."
             )
     return tuple(ImageModel.objects.bulk_create(new)), tuple(known.values())
 
 
 def _resolve_rows(votes: VoteFile, board: Board, models: Sequence[ImageModel]) -> list[_Row]:
-    """The rows with the ids of what they name; raters and prompts are made where they are new."""
+    """The rows with the ids of what they name. New raters and prompts are created."""
     rows = votes.rows
     model_ids = {model.slug: model.pk for model in models}
     rater_ids = _open_raters(board, rows["rater"])
@@ -166,7 +176,7 @@ def _resolve_rows(votes: VoteFile, board: Board, models: Sequence[ImageModel]) -
 
 
 def _open_raters(board: Board, names: "pd.Series[str]") -> Mapping[str, int]:
-    """Name -> id of the board's raters."""
+    """Ids of the board's raters by name."""
     known = dict(Rater.objects.filter(board=board).values_list("name", "pk"))
     new = [name for name in pd.unique(names) if name and name not in known]
     made = Rater.objects.bulk_create(
@@ -185,12 +195,12 @@ def _prompt_set_slug(board: Board) -> str:
 
 
 def _prompt_key(text: str, category: str, language: str) -> str:
-    """Empty where there is no prompt."""
+    """The key of a prompt; "" without a text."""
     return hashlib.sha256(json.dumps([text, category, language]).encode()).hexdigest()[:16] if text else ""
 
 
 def _open_prompts(board: Board, rows: pd.DataFrame) -> Mapping[str, int]:
-    """Key -> id of the board's imported prompts. A prompt set never changes, so that new prompts make a new version."""
+    """Ids of the board's imported prompts by key. Prompt sets never change, so new prompts become a new version."""
     slug = _prompt_set_slug(board)
     known = dict(Prompt.objects.filter(prompt_set__slug=slug).values_list("key", "pk"))
     new = rows[(rows["key"] != "") & ~rows["key"].isin(known)].drop_duplicates("key").sort_values("key")
@@ -214,8 +224,8 @@ def _open_prompts(board: Board, rows: pd.DataFrame) -> Mapping[str, int]:
 # Votes
 
 
-def _part_known(board: Board, rows: Sequence[_Row], votes: VoteFile) -> tuple[list[_Row], tuple[LineFault, ...]]:
-    """(rows that are not on the board yet, all faults in the order of the file)."""
+def _split_known(board: Board, rows: Sequence[_Row], votes: VoteFile) -> tuple[list[_Row], tuple[LineFault, ...]]:
+    """The rows that are not on the board yet, and all faults, both in the order of the file."""
     timed = "time" in votes.used
     known = set(_identify_votes(board, rows, timed)) if votes.identifies_votes else set()
     fresh: list[_Row] = []
@@ -229,7 +239,7 @@ def _part_known(board: Board, rows: Sequence[_Row], votes: VoteFile) -> tuple[li
 
 
 def _identify_votes(board: Board, rows: Sequence[_Row], timed: bool) -> Iterator[tuple[object, ...]]:
-    """What makes a vote of the board the same as a row, for those that may be."""
+    """The identity of each vote on the board that may be among the rows."""
     votes = board.votes.all()
     times = [row.time for row in rows if row.time]
     if timed and times:
@@ -255,7 +265,7 @@ def _write_votes(board: Board, rows: Sequence[_Row]) -> None:
         )
         for row in rows
     )
-    # disable=None: no bar where nobody watches.
+    # disable=None: no progress bar without a terminal.
     with tqdm(total=len(rows), desc="importing", unit="vote", disable=None, dynamic_ncols=True) as bar:
         while batch := list(islice(made, BATCH)):
             Vote.objects.bulk_create(batch)

@@ -24,6 +24,10 @@ MAX_IMAGE_BYTES: Final = 64 << 20
 MAX_SEED: Final = 2**63 - 1
 
 
+class ImageImportError(Exception):
+    """Images cannot be imported, and no row was written. The message says why, and what to do."""
+
+
 def _parse_seed(text: str) -> int | None:
     if text and not (re.fullmatch(r"\d{1,19}", text, re.ASCII) and int(text) <= MAX_SEED):
         raise ValueError(text)

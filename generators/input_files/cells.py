@@ -1,7 +1,4 @@
-"""Cell types of imported tables: annotated types that a row model gives to its columns.
-
-Each names its column in the message of what it refuses. Where a cell may be missing, the field has a default.
-"""
+"""Cell types of imported tables: the annotated types that row models give to their columns."""
 
 import json
 import math
@@ -17,8 +14,7 @@ from generators.input_files.csv_jsonl import JsonNumber, parse_json
 from generators.input_files.fields import check_characters
 
 MAX_CELL: Final = 131_072  # characters; the csv module reads no longer cell either
-MAX_DEPTH: Final = 50
-# A number outside these years is not in seconds: milliseconds, a spreadsheet's day number, 20240212.
+# A time outside these years was read in the wrong unit: milliseconds, the day number of a spreadsheet, 20240212.
 YEARS: Final = range(2000, 2100)
 
 _SECONDS = re.compile(r"\d+(\.\d*)?([eE]\+?\d{1,2})?", re.ASCII)
@@ -26,12 +22,12 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def reject(wanted: str) -> PydanticCustomError:
-    """The error of a cell that is not what is wanted; its message also names the column and quotes the cell."""
+    """The error of a cell: "COLUMN is VALUE; wanted ..."."""
     return PydanticCustomError("unwanted", "wanted {wanted}", {"wanted": wanted})
 
 
 def expect_text(value: object) -> str:
-    """The cell if it is text or a number, not a list or an object. Raises PydanticCustomError."""
+    """The cell, if it is text or a number. Raises PydanticCustomError for a list or an object."""
     if not isinstance(value, str):
         raise reject("text")
     return value
@@ -59,7 +55,7 @@ def one_of(words: Sequence[str]) -> AfterValidator:
 
 
 def parsed(parse: Callable[[str], Any], wanted: str) -> PlainValidator:
-    """The rule that ``parse`` reads the text; ``wanted`` describes the texts for which it raises no ValueError."""
+    """The rule that ``parse`` can read the text, without ValueError; ``wanted`` describes such texts."""
 
     def read(value: object) -> Any:
         try:
@@ -115,33 +111,30 @@ def check_storable(value: object) -> None:
 
 
 def _read_json_object(value: object) -> dict[str, Any]:
+    wanted = 'a JSON object, as {"steps": 30}'
     try:
-        found = parse_json(value) if isinstance(value, str) and value else value or {}
-        numbers_read = _read_numbers(found, MAX_DEPTH)
-    except ValueError:
-        found = None
+        parsed = {} if value == "" else parse_json(value) if isinstance(value, str) else value
+        found = _read_numbers(parsed)
+    except ValueError as error:
+        raise reject(f"{wanted} ({error})") from error
     if not isinstance(found, dict):
-        raise reject('a JSON object, as {"steps": 30}')
+        raise reject(wanted)
     check_storable(found)
-    if (length := len(json.dumps(numbers_read))) > MAX_CELL:
+    if (length := len(json.dumps(found))) > MAX_CELL:
         raise reject(f"at most {MAX_CELL:,} characters, not {length:,}")
-    return dict(numbers_read)
+    return found
 
 
-def _read_numbers(value: Any, depth: int) -> Any:
-    """The value with a number for each JsonNumber. RecursionError where more than ``depth`` lists and objects nest."""
+def _read_numbers(value: Any) -> Any:
+    """The value with a number for each JsonNumber. Raises ValueError for a number that is too large."""
     if isinstance(value, JsonNumber):
         number = float(value) if set(value) & set(".eE") else int(value)
         if not math.isfinite(number):
             raise ValueError(f"{value} is too large")
         return number
-    if not isinstance(value, dict | list):
-        return value
-    if not depth:
-        raise RecursionError
     if isinstance(value, dict):
-        return {key: _read_numbers(inner, depth - 1) for key, inner in value.items()}
-    return [_read_numbers(inner, depth - 1) for inner in value]
+        return {key: _read_numbers(inner) for key, inner in value.items()}
+    return [_read_numbers(inner) for inner in value] if isinstance(value, list) else value
 
 
 JsonObject = Annotated[dict[str, Any], PlainValidator(_read_json_object)]

@@ -1,8 +1,8 @@
 """Records of CSV, tab-separated and JSON lines files, each with the number of its first line.
 
-Files are UTF-8, with or without a byte order mark. Invalid bytes, ragged rows and broken JSON are faults of their
-record; only what concerns the whole file raises InputFileError. Blank lines and rows of empty cells, as spreadsheets
-write them at the end, are skipped.
+Files are UTF-8, with or without a byte order mark. An invalid line (broken CSV or JSON, a wrong number of cells) is a
+record with a fault; InputFileError is raised only for the file as a whole. Blank lines and rows of empty cells, which
+spreadsheets append, are skipped.
 """
 
 import csv
@@ -19,9 +19,13 @@ from generators.input_files.faults import InputFileError, is_utf8, quote_value
 
 
 class Record(NamedTuple):
-    """A line of a table: its first line number, its text, and its cells by column, or the reason why it has none.
+    """A line of a table.
 
-    A cell is text, or in JSON lines a list or an object.
+    Attributes:
+        line: Its first line number, counted from 1.
+        content: Its text.
+        cells: Its cells by column: text, or in JSON lines also lists and objects.
+        fault: The reason why it has no cells.
     """
 
     line: int
@@ -32,7 +36,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A file's columns and records. ``unit`` is the word for a record; ``records`` can be read once."""
+    """A file's columns and records. ``unit`` is what messages call a record; ``records`` can be iterated once."""
 
     unit: str
     columns: Sequence[str]
@@ -52,7 +56,8 @@ def read_table(file: Path, readers: Mapping[str, TableReader], *, max_bytes: int
     """Read a file with the reader for its suffix.
 
     Raises:
-        InputFileError: The file cannot be opened, is too large or empty, or is not in the format of its suffix.
+        InputFileError: The suffix is unknown, or the file cannot be opened, is empty or too large, or has another
+            format than its suffix.
     """
     suffix = file.suffix.lower()
     if suffix not in readers:
@@ -74,9 +79,9 @@ def read_table(file: Path, readers: Mapping[str, TableReader], *, max_bytes: int
 
 
 def _decode(content: bytes) -> str:
-    """The text; invalid bytes become surrogates, so that only the lines with such bytes are at fault."""
+    """The text. Invalid bytes become surrogates, so that only their lines are at fault."""
     if content[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) or b"\0" in content[:2]:
-        raise InputFileError('The file is UTF-16. Save it as UTF-8 (in Excel: "CSV UTF-8").')
+        raise InputFileError("The file is UTF-16. Save it as UTF-8 (in Excel, as CSV UTF-8).")
     return content.removeprefix(BOM_UTF8).decode(errors="surrogateescape")
 
 
@@ -142,6 +147,8 @@ def _name_cells(columns: Sequence[str], rows: Iterable[tuple[int, str, list[str]
 
 # JSON lines
 
+MAX_DEPTH: Final = 50
+
 
 def read_json_lines(content: bytes) -> Table:
     """A table with a JSON object per line. Numbers become JsonNumber, true and false their words, null is empty."""
@@ -164,11 +171,25 @@ def parse_json(text: str) -> Any:
         ValueError: The text is not JSON, is nested too deeply, or an object in it names a key twice.
     """
     try:
-        return _DECODER.decode(text)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{error.msg.removesuffix(' at')} at character {error.pos + 1}") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _check_depth(value)
+    return value
+
+
+def _check_depth(value: object) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = (
+            outer.values() if isinstance(outer, dict) else outer for outer in level if isinstance(outer, dict | list)
+        )
+        level = [value for values in inner for value in values]
+    if level:
+        raise ValueError("it is nested too deeply")
 
 
 def _read_object(line: int, content: str) -> Record:
@@ -192,7 +213,7 @@ def _refuse_constant(constant: str) -> Never:
 
 
 def _read_pairs(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """The object. ValueError for a key that is there twice: one of its values would be lost."""
+    """The object of these pairs. ValueError for a repeated key: one of its values would be lost."""
     cells = dict(pairs)
     if len(cells) < len(pairs):
         names = [name for name, _ in pairs]

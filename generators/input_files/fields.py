@@ -7,14 +7,14 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-# Control characters but for tab and line breaks, halves of surrogate pairs, and the characters that turn the direction
-# of writing by force (embeddings, overrides, isolates): these could disturb the page around the prompt. Right-to-left
-# scripts need none of them; their marks (U+200E, U+200F, U+061C) and the joiners of emoji stay allowed.
+# Control characters except tab and line breaks, halves of surrogate pairs, and the characters that force a direction
+# of writing (embeddings, overrides, isolates), which could disturb the page around the prompt. Right-to-left scripts
+# do not need them; their marks (U+200E, U+200F, U+061C) and the joiners of emoji are allowed.
 FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 def check_characters(text: str, what: str) -> str:
-    """The text, unchanged, or ValueError naming the first character that must not be in ``what``."""
+    """The text, unchanged. Raises ValueError for its first forbidden character; ``what`` is the name of the text."""
     if found := FORBIDDEN.search(text):
         name = unicodedata.name(found[0], "a control character")
         raise ValueError(
@@ -32,6 +32,6 @@ Dollars = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=6)]
 
 
 class Declaration(BaseModel):
-    """Base of what can be declared: an unknown key is an error. Errors repeat no value: it may be a provider's secret."""
+    """Base of declarations. An unknown key is an error. Errors quote no value: it may be a provider's secret."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)

@@ -12,10 +12,10 @@ from generators.input_files.faults import InputFileError, InvalidLineError, Line
 
 
 class Row(BaseModel):
-    """Base of row models. Other columns are ignored.
+    """Base of row models. Columns without a field are ignored.
 
-    A field without a default is a column that the file must have. ``one_of_each`` are further groups of columns, of
-    each of which the file must have at least one.
+    A file must have the column of each field without a default, and at least one column of each group in
+    ``one_of_each``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -27,7 +27,7 @@ class Row(BaseModel):
 
     @classmethod
     def list_required(cls) -> tuple[tuple[str, ...], ...]:
-        """Groups of columns, of each of which a file must have at least one."""
+        """Groups of columns; a file must have at least one column of each group."""
         required = [field.alias or name for name, field in cls.model_fields.items() if field.is_required()]
         return (*((name,) for name in required), *cls.one_of_each)
 
@@ -39,9 +39,12 @@ T = TypeVar("T")
 
 
 def check_columns(columns: Sequence[str], required: Iterable[Sequence[str]], advice: str = "") -> None:
-    """Raises InputFileError if a group of ``required`` has none of a file's columns.
+    """Check that a file has at least one column of each group.
 
-    A file without columns passes: none of its lines is a JSON object, which their faults say better.
+    A file without columns passes: none of its lines is a JSON object, and their faults say so.
+
+    Raises:
+        InputFileError: Columns are missing. ``advice`` is appended to the message.
     """
     missing = [" or ".join(group) for group in required if not set(group) & set(columns)]
     if columns and missing:
@@ -50,7 +53,7 @@ def check_columns(columns: Sequence[str], required: Iterable[Sequence[str]], adv
 
 
 def describe_columns(columns: Sequence[str]) -> str:
-    """A sentence for error messages."""
+    """The sentence of an error message that lists the columns."""
     return f"Its columns are {', '.join(quote_value(name) for name in columns)}."
 
 
@@ -65,12 +68,12 @@ def read_rows(
     Args:
         records: The records of a table, or some of them.
         row_type: The row model.
-        accept: Called with each valid record and its row. Raises InvalidLineError or ValidationError if the line is
-            invalid for another reason, such as a key that an earlier line has.
-        sources: The file's own name of each column of the row model that it has, if they differ.
+        accept: Called with each valid record and its row. It may raise InvalidLineError or ValidationError for a rule
+            that the model cannot express, such as unique keys.
+        sources: The file's name of each column of the model that it has. Without it, both names are the same.
 
     Returns:
-        What ``accept`` returned, and the invalid lines, both in the order of the records.
+        The results of ``accept``, and the invalid lines, both in the order of the records.
     """
     accepted: list[T] = []
     faults: list[LineFault] = []
@@ -85,15 +88,13 @@ def read_rows(
             faults.append(_make_fault(record, _explain(error)))
         except InvalidLineError as error:
             faults.append(_make_fault(record, str(error)))
-        except RecursionError:
-            faults.append(_make_fault(record, "its JSON is nested too deeply"))
     return accepted, faults
 
 
 def _check_record(record: Record) -> None:
     if fault := find_text_fault(record.content) or record.fault:
         raise InvalidLineError(fault)
-    # Only an escape can put a NUL or half of a surrogate pair into a JSON cell of such a line.
+    # The line itself is clean; JSON escapes can still put a NUL or half of a surrogate pair into a cell.
     if _ESCAPE.search(record.content):
         try:
             check_storable(dict(record.cells))
@@ -106,7 +107,7 @@ def _make_fault(record: Record, reason: str) -> LineFault:
 
 
 def _explain(error: ValidationError) -> str:
-    """The first reason that pydantic found, in the words of the other messages."""
+    """The first error of the row as a reason: "COLUMN is VALUE; wanted ..."."""
     found = error.errors(include_url=False)[0]
     place, value = ".".join(map(str, found["loc"])), found["input"]
     match found["type"]:

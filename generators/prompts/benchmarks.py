@@ -1,7 +1,4 @@
-"""Prompts of public benchmarks, from the files that their providers publish, as prompt sets of this project.
-
-Each format is a class whose fields are what is read of a row; other columns are passed over.
-"""
+"""Prompts of public benchmarks: the published files, read as prompt sets. Each format is a row model."""
 
 import json
 import re
@@ -20,14 +17,14 @@ IDEOGRAPH: Final = re.compile("[\u3400-\u9fff]")
 
 
 class BenchmarkRow(Row):
-    """A row of a benchmark's file, and where the benchmark comes from."""
+    """A row of a benchmark's file, and the benchmark's title, source and license."""
 
     title: ClassVar[str]
     source: ClassVar[str]
     license: ClassVar[str]
 
     def declare(self, number: int) -> dict[str, Any]:
-        """The prompt, as ``PromptDeclaration`` takes it. ``number`` counts the rows from 1."""
+        """The fields of a PromptDeclaration. ``number`` counts the rows from 1. Raises InvalidLineError."""
         raise NotImplementedError
 
 
@@ -47,21 +44,23 @@ class PartiRow(BenchmarkRow):
         return {"key": f"{number:04}", "text": self.prompt, "category": self.category, "language": "en", "tags": tags}
 
 
-class GenEvalThing(BaseModel):
+class GenEvalObject(BaseModel):
+    """An object that an image must have, or must not have ``count`` times."""
+
     model_config = ConfigDict(frozen=True)
 
     name: str = Field(alias="class", min_length=1)
     count: int = Field(ge=1)
     color: str | None = None
-    # The second is the index of another thing in the row's ``include``.
+    # The relation to another object, and the index of that object in the row's ``include``.
     position: tuple[Literal["left of", "right of", "above", "below"], int] | None = None
 
 
 class GenEvalRow(BenchmarkRow):
     """GenEval (Ghosh et al. 2023, "GenEval: an object-focused framework for evaluating text-to-image alignment").
 
-    What is included is there at least ``count`` times. Only with an exclusion of one more is the count exact, and only
-    then is it a check.
+    An included object must be there at least ``count`` times. The count is exact, and becomes a check, only if one
+    more is excluded.
     """
 
     title = "GenEval"
@@ -70,11 +69,11 @@ class GenEvalRow(BenchmarkRow):
 
     tag: str
     prompt: str
-    include: tuple[GenEvalThing, ...] = Field(min_length=1)
-    exclude: tuple[GenEvalThing, ...] = ()
+    include: tuple[GenEvalObject, ...] = Field(min_length=1)
+    exclude: tuple[GenEvalObject, ...] = ()
 
     def declare(self, number: int) -> dict[str, Any]:
-        checks = [self._check(thing) for thing in self.include]
+        checks = [self._check(included) for included in self.include]
         return {
             "key": f"{number:04}",
             "text": self.prompt,
@@ -84,23 +83,21 @@ class GenEvalRow(BenchmarkRow):
             "checks": checks,
         }
 
-    def _check(self, thing: GenEvalThing) -> dict[str, Any]:
-        check: dict[str, Any] = {"object": thing.name}
-        limits = [other.count for other in self.exclude if other.name == thing.name]
-        if thing.count + 1 in limits:
-            check["count"] = thing.count
-        elif thing.count > 1 or limits:
-            raise InvalidLineError(
-                f"{quote_value(thing.name)} is counted, and no exclusion of {thing.count + 1} makes the count exact"
-            )
-        if thing.color is not None:
-            check["color"] = thing.color
-        if thing.position is not None:
-            relation, index = thing.position
-            if not 0 <= index < len(self.include) or self.include[index] is thing:
-                raise InvalidLineError(
-                    f"{quote_value(thing.name)} is {relation} number {index}, and there is no such other thing"
-                )
+    def _check(self, included: GenEvalObject) -> dict[str, Any]:
+        check: dict[str, Any] = {"object": included.name}
+        limits = [other.count for other in self.exclude if other.name == included.name]
+        if included.count + 1 in limits:
+            check["count"] = included.count
+        elif included.count > 1 or limits:
+            name, one_more = quote_value(included.name), included.count + 1
+            raise InvalidLineError(f"{name} has a count, but no exclusion of {one_more} makes it exact")
+        if included.color is not None:
+            check["color"] = included.color
+        if included.position is not None:
+            relation, index = included.position
+            if not 0 <= index < len(self.include) or self.include[index] is included:
+                name = quote_value(included.name)
+                raise InvalidLineError(f"{name} is {relation} object {index}, but include has no other object {index}")
             check["position"] = {"relation": relation, "other": self.include[index].name}
         return check
 
@@ -120,7 +117,7 @@ class DpgRow(BenchmarkRow):
 
 
 class LongTextRow(BenchmarkRow):
-    """LongText-Bench (Geng et al. 2025, "X-Omni"). Its files say no language; Chinese prompts are known by script."""
+    """LongText-Bench (Geng et al. 2025, "X-Omni"). Its files name no language; the script decides: Chinese or English."""
 
     title = "LongText-Bench"
     source = "https://github.com/X-Omni-Team/X-Omni"
@@ -188,7 +185,7 @@ def read_prompts(file_format: str, file: Path, slug: str) -> PromptSetDeclaratio
 
 
 def format_prompt_set(declared: PromptSetDeclaration) -> str:
-    """The prompt set as TOML, as prompt files have it. What is empty is left out."""
+    """The prompt set as the TOML of a prompt file, without empty fields."""
     head = [_format_field(name, getattr(declared, name)) for name in ("slug", "version", "title", "source", "license")]
     tables = []
     for prompt in declared.prompts:
@@ -206,7 +203,7 @@ def _format_value(value: object) -> str:
         return f"{{ {', '.join(f'{_format_key(key)} = {_format_value(inner)}' for key, inner in value.items())} }}"
     if isinstance(value, list):
         return f"[{', '.join(_format_value(inner) for inner in value)}]"
-    # A JSON string, number or truth value is TOML, too.
+    # JSON strings, numbers and booleans are valid TOML.
     return json.dumps(value, ensure_ascii=False)
 
 

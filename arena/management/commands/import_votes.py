@@ -1,4 +1,4 @@
-"""Import a file of votes onto a board."""
+"""Import of a vote file onto a board."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ from generators.input_files.faults import InputFileError, describe_faults, write
 from generators.models import ImageModel
 
 HELP = f"""
-Import votes made elsewhere: a CSV (.csv), JSON lines (.jsonl, .ndjson) or Parquet (.parquet) file in UTF-8, a vote a
-line. Columns: {", ".join(REQUIRED)}; optional {", ".join(COLUMNS[3:])}. A winner is one of {", ".join(WINNERS)}; a time
-is ISO 8601 or seconds since 1970. A file with any fault is refused as a whole. Lines that are equal in every column are
-one vote written twice when the file has times, or raters and prompts; otherwise they are separate votes, and the file
-only goes to a board without votes.
+Import votes from a CSV (.csv), JSON lines (.jsonl, .ndjson) or Parquet (.parquet) file in UTF-8, one vote per line.
+Required columns: {", ".join(REQUIRED)}; optional: {", ".join(COLUMNS[3:])}. A winner is one of {", ".join(WINNERS)}; a
+time is ISO 8601 or seconds since 1970. If a line is invalid, nothing is imported. If the file has times, or raters and
+prompts, a line that equals an earlier one in every column is invalid; otherwise equal lines are separate votes, and the
+board must have no votes yet.
 """
 
 
@@ -29,18 +29,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument(
-            "--board", required=True, metavar="SLUG", help="an imported board; made where there is none"
+            "--board", required=True, metavar="SLUG", help="a board of imported votes; created if it does not exist"
         )
-        parser.add_argument("--title", default="", help="of a new board (default: its slug)")
-        parser.add_argument("--task", default="", choices=Board.Task.values, help="of a new board")
+        parser.add_argument("--title", default="", help="title of a new board (default: its slug)")
+        parser.add_argument("--task", default="", choices=Board.Task.values, help="task of a new board")
         parser.add_argument(
-            "--keep-valid", action="store_true", help="import the valid lines; the others go to FILE.rejected.csv"
-        )
-        parser.add_argument(
-            "--only", action="append", default=[], metavar="COLUMN=VALUE", help="take the lines with this value alone"
+            "--keep-valid", action="store_true", help="import the valid lines and write the others to FILE.rejected.csv"
         )
         parser.add_argument(
-            "--column", action="append", default=[], metavar="WANTED=THEIRS", help="the file's own name for a column"
+            "--only", action="append", default=[], metavar="COLUMN=VALUE", help="import only lines with this value"
+        )
+        parser.add_argument(
+            "--column", action="append", default=[], metavar="WANTED=THEIRS", help="the file's name of a column"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -50,8 +50,8 @@ class Command(BaseCommand):
         try:
             votes = read_vote_file(file, columns=columns, only=only)
             if votes.unused:
-                self.stdout.write(f"Columns that are not used: {', '.join(votes.unused)}")
-            # What was rejected is on disk before the rest is in the database for good.
+                self.stdout.write(f"Unused columns: {', '.join(votes.unused)}")
+            # The rejected lines are written before the others are committed.
             with transaction.atomic():
                 made = import_votes(
                     votes,
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             raise CommandError(f"Nothing was imported from {file.name}. {error}") from error
         if made.rejected:
             self.stdout.write(describe_faults(made.rejected, votes.unit))
-            self.stdout.write(f"These are in {rejected}, each with its reason.")
+            self.stdout.write(f"The invalid lines are in {rejected}, with their reasons.")
         self.stdout.write(describe_import(votes, made, only))
         self.stdout.write(f"Next: paragone rate_board --board {made.board.slug}")
 
@@ -75,22 +75,22 @@ def describe_import(votes: VoteFile, made: VoteImport, only: dict[str, str]) -> 
     lines = [
         f"{made.board.title}: {made.n_votes:,} votes imported onto the "
         f"{'new ' if made.board_is_new else ''}board {made.board.slug} ({made.board.get_task_display()})",
-        f"  models   {len(made.new_models)} new, {len(made.reused_models)} known before",
+        f"  models   {len(made.new_models)} new, {len(made.reused_models)} existing",
         f"  raters   {made.n_raters:,}",
         f"  prompts  {made.n_prompts:,}",
     ]
     if made.reused_models:
         reused = ", ".join(_name_model(model) for model in made.reused_models)
-        lines.insert(2, f"  known before, so used again: {reused}")
+        lines.insert(2, f"  existing models: {reused}")
     if votes.n_filtered:
-        lines.append(f"  left out {votes.n_filtered:,}, without {' and '.join(map('='.join, only.items()))}")
+        lines.append(f"  skipped  {votes.n_filtered:,} lines without {' and '.join(map('='.join, only.items()))}")
     if not votes.identifies_votes:
-        lines.append("  Equal lines were counted as separate votes: the file has no times, nor raters and prompts.")
+        lines.append("  Equal lines count as separate votes: the file has neither times nor raters and prompts.")
     return "\n".join(lines)
 
 
 def _name_model(model: ImageModel) -> str:
-    return model.slug if model_slug(model.name) == model.slug else f"{model.slug} (here named {model.name})"
+    return model.slug if model_slug(model.name) == model.slug else f"{model.slug} (named {model.name})"
 
 
 def _read_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
@@ -98,8 +98,8 @@ def _read_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise CommandError(f"{option} {pair}: wanted a name, an equals sign and a value.")
+            raise CommandError(f"{option} {pair}: wanted NAME=VALUE.")
         if name in read:
-            raise CommandError(f"{option} names {name} twice.")
+            raise CommandError(f"{option} gives {name} twice.")
         read[name] = value
     return read

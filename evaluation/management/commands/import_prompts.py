@@ -1,4 +1,4 @@
-"""Import the prompts of a public benchmark."""
+"""Import of the prompts of a public benchmark."""
 
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from generators.prompts.benchmarks import FORMATS, format_prompt_set, read_promp
 from generators.prompts.packs import PromptSetChangedError, declare_prompt_set
 
 HELP = """
-Import a benchmark's prompts, from the file that its providers publish, as a prompt set, or with --out as a prompt file
-that suites and boards can name. A file with a faulty row is refused as a whole. The same file again changes nothing.
+Import the prompts of a benchmark's published file (.tsv, .csv, .jsonl or .ndjson) as a prompt set, or with --out as a
+prompt file that suites and boards can name. If a row is invalid, nothing is imported. Importing the same file again
+changes nothing.
 """
 
 
@@ -23,8 +24,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("format", choices=sorted(FORMATS))
         parser.add_argument("file", type=Path)
-        parser.add_argument("--slug", help="of the prompt set (default: the file's name)")
-        parser.add_argument("--out", type=Path, metavar="FILE.toml", help="write a prompt file, and no rows")
+        parser.add_argument("--slug", help="slug of the prompt set (default: the file's name)")
+        parser.add_argument(
+            "--out", type=Path, metavar="FILE.toml", help="write a prompt file and leave the database unchanged"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         file: Path = options["file"]
@@ -36,7 +39,7 @@ class Command(BaseCommand):
             else:
                 declare_prompt_set(declared.model_dump())
         except PromptSetChangedError as error:
-            raise CommandError(f"{error} Or give this one another --slug.") from error
+            raise CommandError(f"{error} Or choose another --slug.") from error
         except ValidationError as error:
             raise CommandError(f"Nothing was imported from {file.name}. {error.errors()[0]['msg']}.") from error
         except (InputFileError, OSError) as error:

@@ -1,12 +1,12 @@
-"""Import images made elsewhere."""
+"""Import of images generated elsewhere."""
 
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from generators.imports.manifests import Entry, read_manifest
-from generators.imports.write import ImageImportError, ImportPlan, plan_import, write_import
+from generators.imports.manifests import Entry, ImageImportError, read_manifest
+from generators.imports.write import ImportPlan, plan_import, write_import
 from generators.input_files.faults import NAMED, InputFileError, describe_faults, write_faults
 from generators.models import Generation
 
@@ -25,15 +25,15 @@ class Command(BaseCommand):
         parser.add_argument("manifest", type=Path)
         prompts = parser.add_mutually_exclusive_group(required=True)
         name = '"SLUG VERSION"'
-        prompts.add_argument("--prompt-set", metavar=name, help="the prompt set that all prompts are in")
-        prompts.add_argument(
-            "--new-prompt-set", metavar=name, help="make a prompt set of the manifest's prompts; it never changes then"
-        )
-        parser.add_argument("--make-models", action="store_true", help="make the models that are not known")
+        prompts.add_argument("--prompt-set", metavar=name, help="the prompt set that has all the prompts")
+        prompts.add_argument("--new-prompt-set", metavar=name, help="create a prompt set from the manifest's prompts")
+        parser.add_argument("--make-models", action="store_true", help="create unknown models")
         parser.add_argument(
-            "--keep-valid", action="store_true", help="import the valid lines; the others go to FILE.rejected.csv"
+            "--keep-valid", action="store_true", help="import the valid lines and write the others to FILE.rejected.csv"
         )
-        parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="check the manifest and its images, and write nothing"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         file: Path = options["manifest"]
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         try:
             manifest = read_manifest(file)
             if manifest.unused:
-                self.stdout.write(f"Columns that are not used: {', '.join(manifest.unused)}")
+                self.stdout.write(f"Unused columns: {', '.join(manifest.unused)}")
             plan = plan_import(
                 manifest,
                 options["prompt_set"] or options["new_prompt_set"],
@@ -57,40 +57,38 @@ class Command(BaseCommand):
             raise CommandError(f"Nothing was imported from {file.name}. {error}") from error
         self.stdout.write(describe_import(plan, [model.slug for model in new_models], shared))
         if dry_run:
-            self.stdout.write("This was a dry run: nothing was kept.")
+            self.stdout.write("This was a dry run: nothing was written.")
 
     def _reject(self, file: Path, plan: ImportPlan, *, keep_valid: bool, dry_run: bool) -> None:
-        """Leave the lines at fault out, or raise ImageImportError."""
+        """Report the invalid lines. Raises ImageImportError if the others are not to be imported."""
         described = describe_faults(plan.faults)
         if not keep_valid:
             raise ImageImportError(described)
         if not plan.rows and not plan.n_known:
-            raise ImageImportError(f"No valid line is left to import. {described}")
+            raise ImageImportError(f"The manifest has no valid line. {described}")
         self.stdout.write(described)
         if not dry_run:
-            # What is rejected is on disk before the rest is in the database for good.
+            # The rejected lines are written before the others are committed.
             rejected = file.with_name(file.name + ".rejected.csv")
             write_faults(rejected, plan.faults)
-            self.stdout.write(f"These are in {rejected}, each with its reason.")
+            self.stdout.write(f"The invalid lines are in {rejected}, with their reasons.")
 
 
 def describe_import(plan: ImportPlan, new_models: list[str], shared: list[int]) -> str:
     rows = list(plan.rows.values())
     n_images = sum(row.status == Generation.Status.OK for row in rows)
-    lines = [
-        f"{n_images:,} images and {len(rows) - n_images:,} refusals imported onto the prompt set {plan.prompt_set}"
-    ]
+    lines = [f"{n_images:,} images and {len(rows) - n_images:,} refusals imported for the prompt set {plan.prompt_set}"]
     if rows:
         slugs = {row.model.slug: f"{row.model.slug}{' (new)' * (row.model.slug in new_models)}" for row in rows}
         lines += [
             f"  models   {', '.join(slugs.values())}",
             f"  prompts  {len({row.prompt.key for row in rows}):,}",
-            f"  seeds    up to {max(row.seed for row in rows)}; a board shows those below its number of seeds",
+            f"  seeds    up to {max(row.seed for row in rows)}; a board shows seeds below its number of seeds",
         ]
     if plan.n_known:
-        lines.append(f"  known    {plan.n_known:,} lines bring nothing new")
+        lines.append(f"  skipped  {plan.n_known:,} lines, which are already imported")
     if shared:
-        lines.append(f"Warning: {len(shared):,} images are there under another model or prompt, too:")
+        lines.append(f"Warning: {len(shared):,} images also belong to another model or prompt:")
         lines += [f"  line {line}: {plan.rows[line].reported['file']}" for line in shared[:NAMED]]
         lines += [f"  ... and {len(shared) - NAMED:,} more"] if len(shared) > NAMED else []
     return "\n".join(lines)

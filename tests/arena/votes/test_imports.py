@@ -79,7 +79,7 @@ def test_file_becomes_a_board(file: Path) -> None:
     assert (first.prompt.text, first.prompt.language, first.prompt.category) == ("A cat", "en", "animals")
     assert (second.rater, second.winner) == (None, "both_bad")
     assert "2 votes imported onto the new board old-arena (Image edit)" in out
-    assert "models   3 new, 0 known before" in out
+    assert "models   3 new, 0 existing" in out
     assert "paragone rate_board --board old-arena" in out
 
 
@@ -108,22 +108,22 @@ def test_file_with_the_required_columns_alone(file: Path) -> None:
     assert Board.objects.get().title == "old-arena"
     vote, other = Vote.objects.all()
     assert (vote.rater, vote.prompt, vote.language, vote.cast_at) == (None, None, "", other.cast_at)
-    assert "Equal lines were counted as separate votes" in out
+    assert "Equal lines count as separate votes" in out
     assert not PromptSet.objects.exists()
 
 
 def test_columns_that_are_not_used_and_lines_left_out_are_named(file: Path) -> None:
     write(file, "SDXL,LCM,tie,yes,7", "SDXL,LCM,tie,no,8", header=PLAIN + ",anony,battle")
     out = import_file(file, "--only", "anony=yes")
-    assert "Columns that are not used: battle\n" in out
-    assert "left out 1, without anony=yes" in out
+    assert "Unused columns: battle\n" in out
+    assert "skipped  1 lines without anony=yes" in out
 
 
 def test_known_model_is_used_again_and_said(file: Path) -> None:
     builders.make_model(slug="sdxl", name="SDXL 1.0", adapter="diffusers")
     out = import_file(write(file, *TWO_VOTES))
-    assert "known before, so used again: sdxl (here named SDXL 1.0)" in out
-    assert "models   2 new, 1 known before" in out
+    assert "existing models: sdxl (named SDXL 1.0)" in out
+    assert "models   2 new, 1 existing" in out
     assert ImageModel.objects.get(slug="sdxl").adapter == "diffusers"
 
 
@@ -131,7 +131,7 @@ def test_model_of_a_family_that_exists_under_another_slug_is_refused(file: Path)
     builders.make_model(slug="sdxl-base", family="SDXL", revision="1")
     message = refuse(write(file, *TWO_VOTES))
     assert (
-        "'SDXL' of the file would be the model sdxl, but the family of that name already has the model sdxl-base"
+        "'SDXL' would become the model sdxl, but the family of that name already has the model sdxl-base"
         in message
     )
 
@@ -160,7 +160,7 @@ def test_keep_valid_imports_the_rest_and_writes_down_what_was_rejected(file: Pat
     out = import_file(file, "--keep-valid")
     assert Vote.objects.count() == 2
     rejected = file.with_name("votes.csv.rejected.csv")
-    assert f"These are in {rejected}" in out
+    assert f"The invalid lines are in {rejected}" in out
     assert "2 lines are invalid" in out
     with rejected.open(newline="") as stream:
         assert list(csv.reader(stream)) == [
@@ -189,7 +189,7 @@ def test_nothing_is_imported_where_the_rejected_lines_cannot_be_written(file: Pa
 
 
 def test_keep_valid_of_nothing_valid_is_refused(file: Path) -> None:
-    assert "No valid line is left" in refuse(write(file, "SDXL,LCM,left", header=PLAIN), "--keep-valid")
+    assert "The file has no valid line that is new." in refuse(write(file, "SDXL,LCM,left", header=PLAIN), "--keep-valid")
 
 
 def test_file_that_is_none_is_refused(file: Path) -> None:
@@ -199,8 +199,8 @@ def test_file_that_is_none_is_refused(file: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--only", "anony"], "--only anony: wanted a name, an equals sign and a value."),
-        (["--column", "time=a", "--column", "time=b"], "--column names time twice."),
+        (["--only", "anony"], "--only anony: wanted NAME=VALUE."),
+        (["--column", "time=a", "--column", "time=b"], "--column gives time twice."),
     ],
 )
 def test_option_that_is_no_pair_is_refused(file: Path, options: list[str], message: str) -> None:
@@ -248,7 +248,7 @@ def test_file_that_tells_nothing_apart_goes_to_a_board_without_votes_alone(file:
     Board.objects.create(slug="old-arena", title="Empty", origin=Origin.IMPORTED)
     import_file(file)
     message = refuse(file)
-    assert "Give the file a column time, or the columns rater and prompt; or use another board." in message
+    assert "Give it a column time, or the columns rater and prompt, or use another board." in message
 
 
 # The board
@@ -259,20 +259,20 @@ def test_board_of_another_origin_is_refused(file: Path, origin: str) -> None:
     simulation = {"strengths": {}} if origin == "simulated" else None
     builders.make_board(slug="live", origin=origin, simulation=simulation)
     message = refuse(write(file, *TWO_VOTES), board="live")
-    assert f"The board live holds votes of the origin {origin}" in message
-    assert "never mix" in message
+    assert f"The board live has votes of the origin {origin}" in message
+    assert "are not mixed with imported votes" in message
 
 
 @pytest.mark.parametrize("slug", ["not a slug", "x" * 95])
 def test_slug_of_no_board_is_refused(file: Path, slug: str) -> None:
-    assert "can be made" in refuse(write(file, *TWO_VOTES), board=slug)
+    assert "cannot be created" in refuse(write(file, *TWO_VOTES), board=slug)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--title", "Another"], "has the title 'Old', not 'Another'. Leave --title out"),
-        (["--task", "image_edit"], "has the task 'text_to_image', not 'image_edit'. Leave --task out"),
+        (["--title", "Another"], "has the title 'Old', not 'Another'. Omit --title"),
+        (["--task", "image_edit"], "has the task 'text_to_image', not 'image_edit'. Omit --task"),
     ],
 )
 def test_existing_board_keeps_its_title_and_task(file: Path, options: list[str], message: str) -> None:

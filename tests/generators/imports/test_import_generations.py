@@ -13,8 +13,8 @@ from PIL import Image
 from arena.battles.opening import open_battle, prepare_images
 from arena.models import Stage
 from generators.images import originals
-from generators.imports.manifests import read_manifest
-from generators.imports.write import ImageImportError, plan_import, write_import
+from generators.imports.manifests import ImageImportError, read_manifest
+from generators.imports.write import plan_import, write_import
 from generators.models import Generation, ImageModel, Prompt, PromptSet
 from tests import builders
 from tests.generators.imports.manifest_files import count_rows, entry, import_file, make_folder, refuse, write
@@ -52,7 +52,7 @@ def test_csv_becomes_finished_generations(folder: Path, midjourney: ImageModel) 
     assert (row.imported_from, row.attempts, row.seconds) == ("images.csv", 0, None)
     assert row.finished_at is not None
     assert "made_with" in row.provenance
-    assert "1 images and 0 refusals imported onto the prompt set elsewhere 1" in out
+    assert "1 images and 0 refusals imported for the prompt set elsewhere 1" in out
 
 
 def test_json_lines_and_all_four_formats(folder: Path, midjourney: ImageModel) -> None:
@@ -77,7 +77,7 @@ def test_json_number_is_text_with_its_digits(folder: Path) -> None:
 def test_file_as_excel_saves_it(folder: Path, midjourney: ImageModel) -> None:
     text = '\ufeffprompt,model,file,cost\r\n"A ""cat"",\r\nasleep",midjourney-7,a.png,0.1\r\n,,,\r\n'
     (folder / "images.csv").write_bytes(text.encode())
-    assert "Columns that are not used: cost\n" in import_file(folder / "images.csv")
+    assert "Unused columns: cost\n" in import_file(folder / "images.csv")
     assert Prompt.objects.get().text == 'A "cat",\r\nasleep'
 
 
@@ -125,7 +125,7 @@ def test_models_are_made_where_asked(folder: Path) -> None:
     ]
     assert "imagen-4-0 (new), dall-e-3 (new)" in out
     again = import_file(write(folder, *lines), "--make-models")
-    assert "3 lines bring nothing new" in again
+    assert "skipped  3 lines, which are already imported" in again
     assert ImageModel.objects.count() == 2
 
 
@@ -175,18 +175,18 @@ def test_second_import_changes_nothing(folder: Path, midjourney: ImageModel) -> 
     lines = [entry("a.png", seed=5), entry("b.jpg"), refused, refused, refused | {"seed": 9}]
     out = import_file(write(folder, *lines))
     assert "2 images and 2 refusals" in out
-    assert "1 lines bring nothing new" in out
+    assert "skipped  1 lines, which are already imported" in out
     before = list(Generation.objects.order_by("pk").values())
     out = import_file(folder / "images.csv")
     assert "0 images and 0 refusals" in out
-    assert "5 lines bring nothing new" in out
+    assert "skipped  5 lines, which are already imported" in out
     assert list(Generation.objects.order_by("pk").values()) == before
 
 
 def test_same_image_of_the_same_model_and_prompt_is_one(folder: Path, midjourney: ImageModel) -> None:
     (folder / "copy.png").write_bytes((folder / "a.png").read_bytes())
     out = import_file(write(folder, entry("a.png"), entry("copy.png", seed=8), entry("b.jpg")))
-    assert "1 lines bring nothing new" in out
+    assert "skipped  1 lines, which are already imported" in out
     assert [row.seed for row in Generation.objects.order_by("seed")] == [0, 1]
 
 
@@ -194,10 +194,10 @@ def test_same_image_under_another_model_or_prompt_is_said(folder: Path, midjourn
     builders.make_model(slug="imagen-4")
     lines = [entry("a.png"), entry("b.jpg"), entry("a.png", prompt="A dog")]
     out = import_file(write(folder, *lines))
-    assert "Warning: 2 images are there under another model or prompt, too:\n  line 2: a.png\n  line 4: a.png" in out
+    assert "Warning: 2 images also belong to another model or prompt:\n  line 2: a.png\n  line 4: a.png" in out
     assert Generation.objects.ready().count() == 3
     out = import_file(write(folder, entry("b.jpg", model="imagen-4"), name="more.csv"), "--prompt-set", "elsewhere 1")
-    assert "Warning: 1 images are there under another model or prompt, too:\n  line 2: b.jpg" in out
+    assert "Warning: 1 images also belong to another model or prompt:\n  line 2: b.jpg" in out
 
 
 def test_other_prompts_under_the_name_of_a_set_are_refused(folder: Path, midjourney: ImageModel) -> None:
@@ -212,13 +212,13 @@ def test_other_prompts_under_the_name_of_a_set_are_refused(folder: Path, midjour
 
 def test_seed_that_another_outcome_has_is_a_fault(folder: Path, midjourney: ImageModel) -> None:
     message = refuse(write(folder, entry("a.png", seed=4), entry("b.jpg", seed=4)))
-    assert "line 3: the seed 4 of this model and prompt is taken by another outcome, of line 2" in message
+    assert "line 3: the seed 4 of this model and prompt is taken by line 2" in message
     import_file(write(folder, entry("a.png", seed=4)))
     there = Generation.objects.get()
     message = refuse(write(folder, entry("b.jpg", seed=4)))
-    assert f"taken by another outcome, of generation {there.pk}: ok" in message
+    assert f"taken by generation {there.pk}: ok" in message
     message = refuse(write(folder, entry("", seed=4, refused="yes")))
-    assert "taken by another outcome" in message
+    assert "the seed 4 of this model and prompt is taken by generation" in message
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_seed_that_another_outcome_has_is_a_fault(folder: Path, midjourney: Imag
         (entry(prompt="A dog"), "has no prompt 'A dog'"),
         (entry(prompt="", prompt_key="p9"), "has no prompt_key 'p9'"),
         (entry(prompt="A dog", prompt_key="p0"), "is '1 red circles above a blue square', not 'A dog'"),
-        (entry(prompt="twice"), "as one, two; give the prompt_key"),
+        (entry(prompt="twice"), "as one, two; give its prompt_key"),
     ],
 )
 def test_prompt_that_is_not_in_the_set_is_a_fault(
@@ -245,7 +245,7 @@ def test_prompt_that_is_not_in_the_set_is_a_fault(
 def test_one_text_has_one_key(folder: Path, midjourney: ImageModel, other: dict[str, Any]) -> None:
     message = refuse(write(folder, entry(prompt_key="cat"), other))
     assert "line 3: " in message
-    assert "a line before has 'A cat' as cat" in message
+    assert "an earlier line has 'A cat' as cat" in message
 
 
 def test_models_that_cannot_be_made_are_faults(folder: Path) -> None:
@@ -258,9 +258,9 @@ def test_models_that_cannot_be_made_are_faults(folder: Path) -> None:
         entry(model="x" * 201),
     ]
     message = refuse(write(folder, *lines), "--make-models")
-    assert "line 2: the model 'imagen' of version '4.0' would be called imagen-4-0, and that is 'Imagen 4'" in message
-    assert "line 3: no model 'emu' can be made: " in message
-    assert "line 4: no model '***' can be made: " in message
+    assert "line 2: the model 'imagen' of version '4.0' would get the slug imagen-4-0 of 'Imagen 4'; name imagen-4-0" in message
+    assert "line 3: the model 'emu' cannot be created: " in message
+    assert "line 4: the model '***' cannot be created: " in message
     assert "at most 100 characters" in message
 
 
@@ -288,7 +288,7 @@ def test_valid_lines_are_kept_where_asked(folder: Path, midjourney: ImageModel) 
             "A cat,midjourney-7,c.webp,x",
         ],
     ]
-    assert "No valid line is left" in refuse(write(folder, entry("z.png"), name="bad.csv"), "--keep-valid")
+    assert "The manifest has no valid line." in refuse(write(folder, entry("z.png"), name="bad.csv"), "--keep-valid")
 
 
 def test_image_that_comes_after_its_line_was_rejected(folder: Path, midjourney: ImageModel) -> None:
@@ -305,7 +305,7 @@ def test_dry_run_changes_nothing(folder: Path, settings: Any) -> None:
     before = count_rows()
     out = import_file(file, "--make-models", "--keep-valid", "--dry-run")
     assert "1 images and 0 refusals imported" in out
-    assert "nothing was kept" in out
+    assert "nothing was written" in out
     assert count_rows() == before
     assert not Path(settings.MEDIA_ROOT).exists()
     assert not (folder / "images.csv.rejected.csv").exists()
@@ -336,7 +336,7 @@ def test_row_that_another_import_wrote_meanwhile_is_not_overwritten(folder: Path
     file = write(folder, entry("a.png", prompt="", prompt_key="p0"))
     plan = plan_import(read_manifest(file), str(prompt_set))
     import_file(write(folder, entry("b.jpg", prompt="", prompt_key="p0")), "--prompt-set", str(prompt_set))
-    with pytest.raises(ImageImportError, match="Something else was written at the same time; import it again"):
+    with pytest.raises(ImageImportError, match="Another process wrote the same rows at the same time. Import again"):
         write_import(plan)
     assert Generation.objects.get().reported["file"] == "b.jpg"
 
@@ -354,7 +354,7 @@ def test_store_that_takes_nothing_ends_the_import(
 def test_prompt_set_that_is_not_there_is_an_error(folder: Path, midjourney: ImageModel) -> None:
     prompt_set = builders.make_prompt_set(1)
     message = refuse(write(folder, entry()), "--prompt-set", "nothing 1")
-    assert f"There is no prompt set 'nothing 1'. Known are {prompt_set}." in message
+    assert f"There is no prompt set 'nothing 1'; known are {prompt_set}." in message
     assert 'wanted "SLUG VERSION"' in refuse(write(folder, entry()), "--new-prompt-set", "elsewhere")
     message = refuse(write(folder, entry()), "--new-prompt-set", "elsewhere 1\u202e")
     assert "The prompt set cannot be declared: " in message

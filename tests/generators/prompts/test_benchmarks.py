@@ -43,7 +43,7 @@ def test_geneval_counts_exactly_only_where_one_more_is_excluded(tmp_path: Path) 
     assert read_checks(tmp_path, CAT) == [{"object": "cat"}]
     two, three = {"class": "cat", "count": 2}, {"class": "cat", "count": 3}
     assert read_checks(tmp_path, two, exclude=(three,)) == [{"object": "cat", "count": 2}]
-    with pytest.raises(InputFileError, match="line 1: 'cat' is counted, and no exclusion of 3"):
+    with pytest.raises(InputFileError, match="line 1: 'cat' has a count, but no exclusion of 3 makes it exact"):
         read_checks(tmp_path, two)
 
 
@@ -57,7 +57,7 @@ def test_geneval_has_colors_and_positions(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("index", [1, 2, -1])
 def test_a_position_by_nothing_is_refused(tmp_path: Path, index: int) -> None:
-    with pytest.raises(InputFileError, match="there is no such other thing"):
+    with pytest.raises(InputFileError, match="include has no other object"):
         read_checks(tmp_path, CAT, {"class": "dog", "count": 1, "position": ["left of", index]})
 
 

@@ -175,9 +175,24 @@ def _expect_samples(rule: Rule, outcome: MetricOutcome, n: int, scored: str, uns
     total = outcome.n_scored + outcome.n_unscored
     lost, allowed = total - n, rule.max_unscored
     if lost > allowed * total:
-        share = write_value(lost / total, SHARE, beside=allowed)
-        numbers = f"{lost:,} of {total:,} samples ({share}) {'is' if lost == 1 else 'are'} {unscored}"
-        raise _UndecidedError(f"{numbers}, more than the {write_limit(allowed, SHARE)} that this rule allows.")
+        limit = write_limit(allowed, SHARE)
+        raise _UndecidedError(
+            f"{_count_lost(lost, total, unscored, allowed)}, more than the {limit} that this rule allows."
+        )
+
+
+def _count_lost(lost: int, total: int, unscored: str, allowed: float) -> str:
+    share = write_value(lost / total, SHARE, beside=allowed)
+    return f"{lost:,} of {total:,} samples ({share}) {'is' if lost == 1 else 'are'} {unscored}"
+
+
+def _warn_of_lost(rule: Rule, outcome: MetricOutcome, n: int) -> str:
+    """A warning if one more unscored sample would make the rule inconclusive."""
+    total = outcome.n_scored + outcome.n_unscored
+    if n == total or total - n + 1 <= rule.max_unscored * total:
+        return ""
+    unscored = "unscored" if n == outcome.n_scored else "not scored in both runs"
+    return f" {_count_lost(total - n, total, unscored, rule.max_unscored)}, the most this rule allows."
 
 
 def _expect_finite(name: str, value: float, *others: float | None) -> None:
@@ -220,9 +235,12 @@ def _explain(requirement: Requirement, rule: Rule, outcome: MetricOutcome, found
         ends = [found.ci_low, found.ci_high]
         interval = write_interval(found.ci_low, found.ci_high, unit, beside=bound)
         numbers = f"{numbers} ({100 * outcome.confidence:g} % interval {interval})"
-    if result == "inconclusive":
-        return f"{numbers}: the interval contains the limit of {limit}, so the rule is undecided."
-    return f"{numbers}: {_name_side(ends, bound)} the limit of {limit}."
+    conclusion = (
+        f"the interval contains the limit of {limit}, so the rule is undecided"
+        if result == "inconclusive"
+        else f"{_name_side(ends, bound)} the limit of {limit}"
+    )
+    return f"{numbers}: {conclusion}.{_warn_of_lost(rule, outcome, found.n)}"
 
 
 def _choose_preposition(found: _Quantity, unit: str) -> str:

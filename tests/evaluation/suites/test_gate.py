@@ -132,6 +132,11 @@ def test_shares_are_written_in_percent_and_their_differences_in_percentage_point
     verdict = judge_one(none, at_most=0.2)
     assert verdict.rule == "m at most 20 %"
     assert verdict.reason == "0 % of 20 samples (95 % interval 0 to 17 %): below the limit of 20 %."
+    most = replace(none, n_scored=19, n_unscored=1, min_samples=10)
+    assert judge_one(most, at_most=0.2).reason.endswith(
+        "below the limit of 20 %. 1 of 20 samples (5 %) is unscored, the most this rule allows."
+    )
+    assert judge_one(most, at_most=0.2, max_unscored=0.1).reason.endswith("below the limit of 20 %.")
     mean = score(0.4, 0.51, 0.6, unit="share", n_scored=33)
     assert judge_one(mean, at_most=0.5).reason == (
         "51 % over 33 samples (95 % interval 40 to 60 %): "

@@ -1,4 +1,4 @@
-"""Does a metric agree with people? Held against their scores of images, and against their choices between two."""
+"""Agreement of a metric with people: correlation with their scores, and agreement with their votes."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from evaluation.metrics.intervals.rates import rate_interval
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its interval over prompts; where one of them is missing ``note`` says why."""
+    """A value with its interval over prompts. If either is missing, ``note`` says why."""
 
     value: float | None
     ci_low: float | None
@@ -25,7 +25,7 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Correlations:
-    """Of the metric's scores with people's, over ``n`` images of ``n_prompts`` prompts."""
+    """Correlations of a metric's scores with human scores, over ``n`` images of ``n_prompts`` prompts."""
 
     pearson: Estimate
     spearman: Estimate
@@ -36,9 +36,9 @@ class Correlations:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedPair:
-    """Two images of a prompt with the metric's scores, and how many raters preferred each, or neither."""
+    """Two images of a prompt, their scores, and the numbers of raters who preferred each or neither."""
 
-    a: Hashable  # what the caller knows the image by
+    a: Hashable  # identifies the image for the caller
     b: Hashable
     prompt: Hashable
     score_a: float
@@ -50,16 +50,16 @@ class JudgedPair:
 
     @property
     def margin(self) -> float:
-        """How far the metric sets A above B."""
+        """Score of A minus score of B."""
         return self.score_a - self.score_b
 
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """``rate``: share of the decided votes in which the metric prefers what the rater chose.
+    """``rate`` is the share of decided votes in which the metric prefers the image that the rater chose.
 
-    ``n_level`` of the ``n_decided`` votes are on images that the metric gives the same score: half right each. Those of
-    ``n_undecided`` raters who preferred neither are in no figure.
+    ``n_level`` of the ``n_decided`` votes are on images with equal scores and count half. The ``n_undecided`` votes for
+    neither image do not count.
     """
 
     rate: Estimate
@@ -73,18 +73,24 @@ class Agreement:
 def correlate(
     metric_scores: ArrayLike, human_scores: ArrayLike, prompts: Sequence[Hashable], *, confidence: float = 0.95
 ) -> Correlations:
-    """Pearson's, Spearman's and Kendall's (tau-b) correlation of two scores (n,) of the same images.
+    """Pearson's, Spearman's and Kendall's (tau-b) correlation of two scores of the same images.
 
-    ``prompts`` (n,) are resampled for the intervals. Raises ValueError for unequal lengths and scores that are no
-    numbers.
+    Args:
+        metric_scores: Shape (n,).
+        human_scores: Shape (n,).
+        prompts: Shape (n,); the intervals resample prompts.
+        confidence: Between 0 and 1.
+
+    Raises:
+        ValueError: The lengths differ, or a score is NaN or infinite.
     """
     columns = [np.asarray(scores, dtype=np.float64) for scores in (metric_scores, human_scores)]
     lengths = {len(column) for column in columns} | {len(prompts)}
     if len(lengths) > 1:
-        raise ValueError(f"Wanted a metric's score, people's score and a prompt of each image, got {sorted(lengths)}.")
+        raise ValueError(f"Metric scores, human scores and prompts must have one length, got {sorted(lengths)}.")
     rows = np.column_stack(columns)
     if not np.isfinite(rows).all():
-        raise ValueError("A score is no number. Leave out the images that have none.")
+        raise ValueError("A score is NaN or infinite. Leave out images without a score.")
     clustered = cluster_rows(rows, _code(prompts))
     return Correlations(
         pearson=_estimate(_pearson, clustered, confidence),
@@ -98,11 +104,11 @@ def correlate(
 def find_agreement(
     pairs: Sequence[JudgedPair], *, higher_is_better: bool = True, confidence: float = 0.95
 ) -> Agreement:
-    """How often the metric prefers what raters chose. Every decided vote counts; prompts are resampled."""
+    """Share of decided votes in which the metric prefers the image that the rater chose. Intervals resample prompts."""
     sides = np.array([(pair.votes_a, pair.votes_b) for pair in pairs], dtype=np.int64).reshape(-1, 2)
     margins = np.array([pair.margin for pair in pairs]) * (1.0 if higher_is_better else -1.0)
     right = 0.5 + 0.5 * np.sign(margins)
-    # A row for each decided vote: for those who chose A, then for those who chose B.
+    # One row per decided vote: first the votes for A, then the votes for B.
     votes = sides.T.ravel()
     rows = np.repeat(np.concatenate([right, 1.0 - right]), votes)[:, None]
     prompts = np.repeat(np.tile(_code([pair.prompt for pair in pairs]), 2), votes)
@@ -119,7 +125,7 @@ def find_agreement(
 def find_agreement_by_category(
     pairs: Sequence[JudgedPair], *, higher_is_better: bool = True, confidence: float = 0.95
 ) -> dict[str, Agreement]:
-    """The agreement within each category of prompts, where there are several."""
+    """Agreement per category of prompts; empty if there is only one category."""
     names = sorted({pair.category for pair in pairs} - {""})
     chosen = {name: [pair for pair in pairs if pair.category == name] for name in names if len(names) > 1}
     return {
@@ -131,7 +137,7 @@ def find_agreement_by_category(
 def find_disagreements(
     pairs: Sequence[JudgedPair], *, higher_is_better: bool = True, limit: int = 10
 ) -> list[JudgedPair]:
-    """The pairs that most raters and the metric judge differently, those first where the metric's margin is largest."""
+    """Pairs on which the metric contradicts most raters, sorted by the metric's margin, largest first."""
     sign = 1.0 if higher_is_better else -1.0
     against = [pair for pair in pairs if sign * pair.margin * (pair.votes_a - pair.votes_b) < 0]
     order = sorted(
@@ -141,7 +147,7 @@ def find_disagreements(
 
 
 def _code(labels: Sequence[Hashable]) -> NDArray[np.int64]:
-    """A number for each label, in order of appearance."""
+    """Integer codes of labels, in order of appearance."""
     codes: dict[Hashable, int] = {}
     return np.array([codes.setdefault(label, len(codes)) for label in labels], dtype=np.int64)
 
@@ -171,7 +177,7 @@ def _with_interval(value: float, interval: Interval) -> Estimate:
 
 
 def _pearson(rows: Rows) -> float:
-    """nan where one of the two never changes."""
+    """Pearson's correlation of two columns; NaN if one is constant."""
     centered = rows - rows.mean(axis=0)
     scale = np.sqrt(np.prod((centered**2).sum(axis=0)))
     if not scale or (rows == rows[0]).all(axis=0).any():

@@ -1,12 +1,12 @@
-"""What a metric is: a declaration, parameters, and pure functions from what was extracted to numbers.
+"""Metric base classes: a declaration, parameters, and pure functions from features to numbers.
 
-There are three kinds, by what one measurement is made of::
+There are three kinds of metrics, by their unit of measurement::
 
     SampleMetric    one image                       is the text readable?
     PromptMetric    all images of one prompt        does the model repeat itself?
-    SetMetric       all images of a run at once     how far is their distribution from a reference?
+    SetMetric       all images of a run             how far is their distribution from a reference?
 
-What cannot be measured raises UnscoredError with its reason; it is counted, and is never a zero.
+A metric that cannot measure a sample raises UnscoredError with the reason. Unscored samples are counted, never 0.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -23,26 +23,26 @@ Rows = NDArray[np.float64]
 
 
 class UnscoredError(Exception):
-    """Why a sample, or a set of them, has no value."""
+    """A sample, prompt or set cannot be measured; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """What is true of a metric whatever its parameters. Leaderboard, gate, report and docs read it here.
+    """Properties of a metric that do not depend on parameters; used by leaderboard, gate, report and docs.
 
-    ``min_samples`` is the number of measurements below which the value says nothing.
+    ``min_samples`` is the number of measurements below which the value is not meaningful.
     """
 
     title: str
-    unit: str  # "" where the number has none
-    higher_is_better: bool | None  # None: neither
+    unit: str  # "share" (0 to 1, printed in percent), "s", "USD", any noun, or "" for none
+    higher_is_better: bool | None  # None: neither direction is better
     min_samples: int
-    source: str  # paper and section, or the project whose definition this is
+    source: str  # paper and section, or the project that defines it
 
 
 @dataclass(frozen=True, kw_only=True)
 class PromptInputs:
-    """Of a prompt: ``targets`` should be readable in the image, ``checks`` should hold (see ``composition.py``)."""
+    """A prompt. ``targets`` should be readable in the image, ``checks`` should hold (see ``composition.py``)."""
 
     key: str
     text: str
@@ -55,7 +55,7 @@ class PromptInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class VoteInputs:
-    """A rater's judgement of this sample. ``opponent`` is a model's slug and its rating on the board, if it has one."""
+    """A vote on this sample. ``opponent`` is the slug of the other model, with its rating on the board."""
 
     outcome: Literal["win", "loss", "tie", "both_bad"]
     opponent: str
@@ -64,9 +64,9 @@ class VoteInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleInputs:
-    """All that is known of one sample: prompt × seed of a run.
+    """Inputs of a metric for one sample (prompt × seed of a run).
 
-    ``extracted`` and ``texts`` may read files when they are asked; a fault is kept in an answer's place.
+    ``extracted`` and ``texts`` may be lazy mappings that read files; their values include extraction errors.
     """
 
     prompt: PromptInputs
@@ -76,134 +76,135 @@ class SampleInputs:
     width: int | None = None
     height: int | None = None
     phash: str = ""  # perceptual hash, 64 bits in hexadecimal
-    seconds: float | None = None  # of the call that drew it, which may have drawn others too
-    call: Hashable = None  # the same for samples that were drawn in one call
+    seconds: float | None = None  # duration of the call that generated it, and possibly other images
+    call: Hashable = None  # equal for samples that were generated in one call
     usd: float | None = None
     votes: tuple[VoteInputs, ...] = ()
     extracted: Mapping[str, Extracted | Exception] = field(default_factory=dict)  # by specification
     texts: Mapping[tuple[str, str], Extracted | Exception] = field(default_factory=dict)  # by specification and text
 
     def expect_image(self) -> None:
-        """Raise UnscoredError where there is no image."""
+        """Raise UnscoredError if there is no image."""
         if self.outcome != "ok":
             raise UnscoredError(f"no image: {self.outcome}{f' ({self.reason})' if self.reason else ''}")
 
     def look_up(self, specification: str) -> Any:
-        """What the extractor made of the image. Raises UnscoredError with the reason where it made nothing."""
+        """Features or record of the image by an extractor. Raises UnscoredError with the reason if there are none."""
         self.expect_image()
         return _expect(self.extracted.get(specification), specification)
 
     def look_up_text(self, specification: str, text: str) -> Any:
-        """What the extractor made of this text. Raises UnscoredError."""
+        """Features of a text by an extractor. Raises UnscoredError with the reason if there are none."""
         return _expect(self.texts.get((specification, text)), specification)
 
 
 def _expect(found: Extracted | Exception | None, specification: str) -> Extracted:
     if found is None:
-        raise UnscoredError(f"{specification} has not looked at it")
+        raise UnscoredError(f"there are no features by {specification}")
     if isinstance(found, Exception):
         raise UnscoredError(str(found))
     if isinstance(found, np.ndarray) and not np.isfinite(found).all():
-        raise UnscoredError(f"{specification} gave features that are no numbers (NaN or infinite)")
+        raise UnscoredError(f"the features by {specification} contain NaN or infinity")
     return found
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Of one sample or prompt: ``values`` by the metric's columns, the first for people; a note that says why."""
+    """Result for one sample or prompt: one value per column of the metric, and a note that explains the first."""
 
     values: tuple[float, ...]
     note: str = ""
 
 
 class Metric(BaseModel):
-    """Base of the three kinds. Its fields are its parameters, as a suite states them; an unknown one is an error."""
+    """Base of the three kinds. Its pydantic fields are the parameters that a suite can set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     declaration: ClassVar[Declaration]
 
     def image_extractors(self) -> tuple[str, ...]:
-        """Specifications of what must look at the images."""
+        """Specifications of the image extractors that the metric needs."""
         return ()
 
     def applies_to(self, prompt: PromptInputs) -> bool:
-        """Whether the metric is about images of this prompt. Others are not asked for, and not counted as missing."""
+        """Whether the metric measures images of this prompt. Other prompts are skipped, and not counted as unscored."""
         return True
 
     def texts(self, prompt: PromptInputs) -> tuple[tuple[str, str], ...]:
-        """(specification, text) of what must be read of a prompt."""
+        """(specification, text) of the text extractions that the metric needs for a prompt."""
         return ()
 
     def replay_inputs(self) -> dict[str, Any]:
-        """What belongs to the identity of a number beside parameters, extractors and N. The estimator, say."""
+        """Other parts of the identity of a value, besides parameters, extractors and N; for example the estimator."""
         return {}
 
 
 class SampleMetric(Metric):
-    """One measurement for each sample."""
+    """A metric with one measurement per sample."""
 
     columns: ClassVar[tuple[str, ...]] = ("value",)
 
     def measure(self, sample: SampleInputs) -> Measurement:
-        """Raises UnscoredError."""
+        """Measure one sample. Raises UnscoredError."""
         raise NotImplementedError
 
     def measure_all(self, samples: Sequence[SampleInputs]) -> list[Measurement | UnscoredError]:
-        """In order. For a metric that must know all samples to measure one."""
+        """Measure all samples, in order. Override it if a measurement depends on the other samples."""
         return [_catch(self.measure, sample) for sample in samples]
 
     def aggregate(self, rows: Rows) -> float:
-        """The run's value from the measurements, (n, columns). n is at least 1. The mean, unless a metric differs."""
+        """The value of the run from measurements (n, columns), n ≥ 1. By default the mean of the first column."""
         return float(rows[:, 0].mean())
 
 
 class PromptMetric(Metric):
-    """One measurement for all samples of a prompt."""
+    """A metric with one measurement per prompt."""
 
     columns: ClassVar[tuple[str, ...]] = ("value",)
 
     @property
     def images_per_prompt(self) -> int:
-        """How many images of a prompt it needs."""
+        """Number of images per prompt that the metric needs."""
         return 2
 
     def measure(self, samples: Sequence[SampleInputs]) -> Measurement:
-        """``samples`` share a prompt; there may be one alone. Raises UnscoredError."""
+        """Measure the samples of one prompt, at least one. Raises UnscoredError."""
         raise NotImplementedError
 
     def aggregate(self, rows: Rows) -> float:
-        """The run's value from the measurements, (n prompts, columns)."""
+        """The value of the run from measurements (n prompts, columns). By default the mean of the first column."""
         return float(rows[:, 0].mean())
 
 
 class SetMetric(Metric):
-    """One number for the whole set, by way of a statistic that merges with ``+``.
+    """A metric with one value for the whole set, computed from a statistic that merges with ``+``.
 
-    ``summarize(a) + summarize(b)`` says the same as ``summarize(a + b)``, to 1e-9.
+    ``summarize(a) + summarize(b)`` equals ``summarize(a + b)`` to 1e-9.
     """
 
     def check(self, sample: SampleInputs) -> None:
-        """Raise UnscoredError for a sample that cannot be part of the set."""
+        """Raise UnscoredError if a sample cannot be part of the set."""
         raise NotImplementedError
 
     def summarize(self, samples: Iterable[SampleInputs]) -> Any:
-        """The statistic of samples that passed ``check``; it has an ``__add__``."""
+        """The statistic of samples that passed ``check``. It must support ``+``."""
         raise NotImplementedError
 
     def compute(self, statistic: Any, reference: Any = None) -> float:
-        """The value. ``reference`` is the statistic of the reference set, for a metric that has one.
+        """The value of a statistic, relative to that of the reference set if the metric has one.
 
-        Raises UnscoredError: too few samples.
+        Raises:
+            UnscoredError: Too few samples, or no suitable reference set.
         """
         raise NotImplementedError
 
     def warnings(self, statistic: Any) -> tuple[str, ...]:
-        """What is to be said beside the value."""
+        """Warnings that are shown with the value."""
         return ()
 
     @property
     def reference_name(self) -> str | None:
-        """The name of the reference set that it is compared with, or None."""
+        """The name of the reference set, or None."""
         return getattr(self, "reference", None)
 
 

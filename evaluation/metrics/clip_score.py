@@ -1,7 +1,7 @@
-"""How well an image fits its prompt, by the cosine of CLIP's two vectors.
+"""CLIP score: how well an image fits its prompt, from the cosine of their CLIP features.
 
-Hessel et al. 2021, "CLIPScore: A Reference-free Evaluation Metric for Image Captioning" (EMNLP), section 3. Which CLIP,
-which prefix and which scale belong to every number: scores of two different ones are not comparable.
+Scores with different CLIP networks, prefixes or scales are not comparable. Source: Hessel et al. 2021, "CLIPScore: A
+Reference-free Evaluation Metric for Image Captioning" (EMNLP), section 3.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from evaluation.extractors.base import Extracted
 from evaluation.metrics.base import Declaration, Measurement, PromptInputs, SampleInputs, SampleMetric, UnscoredError
 
-# Cosines nearer than this are equal: the order of summation moves them by some 1e-16, and a rank must not follow.
+# Cosines that differ by less are equal: summation order changes them by about 1e-16, which must not change a rank.
 EQUAL: Final = 1e-9
 T = TypeVar("T")
 
 
 class _ClipMetric(SampleMetric):
-    """``model`` is the name of the folder that holds this CLIP. ``prefix`` stands before every prompt."""
+    """``model`` is a folder of weights, clip/NAME. ``prefix`` is added before every prompt."""
 
     model: str
     prefix: str = ""
@@ -31,20 +31,20 @@ class _ClipMetric(SampleMetric):
         return ((f"clip-text/{self.model}", self.prefix + prompt.text),)
 
     def image_direction(self, sample: SampleInputs) -> NDArray[np.float64]:
-        """(d,) of length 1. Raises UnscoredError."""
+        """Image features (d,) of length 1. Raises UnscoredError."""
         return _normalize(sample.look_up(f"clip-image/{self.model}"))
 
     def text_direction(self, sample: SampleInputs) -> NDArray[np.float64]:
-        """(d,) of length 1. Raises UnscoredError."""
+        """Prompt features (d,) of length 1. Raises UnscoredError."""
         return _normalize(sample.look_up_text(f"clip-text/{self.model}", self.prefix + sample.prompt.text))
 
     def cosine(self, sample: SampleInputs) -> float:
-        """Of the angle between image and prompt. Raises UnscoredError."""
+        """Cosine of image and prompt. Raises UnscoredError."""
         return float(self.image_direction(sample) @ self.text_direction(sample))
 
 
 class ClipScore(_ClipMetric):
-    """The original: mean over samples of 2.5·max(cos, 0), prompts after "A photo depicts "."""
+    """CLIPScore as published: mean of 2.5·max(cos, 0), with the prefix "A photo depicts "."""
 
     model: str = "vit-b-32"
     prefix: str = "A photo depicts "
@@ -64,9 +64,9 @@ class ClipScore(_ClipMetric):
 
 
 class ClipScore100(_ClipMetric):
-    """torchmetrics' scale: mean over samples of max(100·cos, 0), prompts as they are.
+    """CLIPScore on the scale of torchmetrics: mean of max(100·cos, 0), without a prefix.
 
-    torchmetrics clamps the mean, and not each sample: two samples of cosine 0.5 and -0.5 have 0 there, and 25 here.
+    torchmetrics clamps the mean, not each sample: cosines of 0.5 and -0.5 give 0 there and 25 here.
     """
 
     model: str = "vit-l-14"
@@ -76,7 +76,7 @@ class ClipScore100(_ClipMetric):
         unit="",
         higher_is_better=True,
         min_samples=10,
-        source="torchmetrics.multimodal.CLIPScore, clamped for each sample",
+        source="torchmetrics.multimodal.CLIPScore, but clamped per sample",
     )
 
     def measure(self, sample: SampleInputs) -> Measurement:
@@ -85,10 +85,10 @@ class ClipScore100(_ClipMetric):
 
 
 class RetrievalRank(_ClipMetric):
-    """At which place the image's own prompt stands among all prompts of the run: 1 is best. The mean over samples.
+    """Mean rank of the image's own prompt among all prompts of the run, by cosine; 1 is best.
 
-    Prompts of equal cosine share their places. It depends on how many prompts there are, and how alike they are: only
-    runs of one suite compare.
+    Prompts with equal cosines share the mean of their ranks. The rank depends on the number and similarity of the
+    prompts, so compare only runs of one suite.
     """
 
     model: str = "vit-b-32"
@@ -98,11 +98,11 @@ class RetrievalRank(_ClipMetric):
         unit="",
         higher_is_better=False,
         min_samples=10,
-        source="Rank in retrieval by cosine: Radford et al. 2021, CLIP, section 3.1",
+        source="Radford et al. 2021, CLIP, section 3.1: rank by cosine",
     )
 
     def measure(self, sample: SampleInputs) -> Measurement:
-        raise UnscoredError("a rank is among all prompts of a run: one sample has none")
+        raise UnscoredError("a rank needs all samples of the run")
 
     def measure_all(self, samples: Sequence[SampleInputs]) -> list[Measurement | UnscoredError]:
         found = {sample.prompt.text: _attempt(self.text_direction, sample) for sample in samples}
@@ -140,5 +140,5 @@ def _normalize(features: Extracted) -> NDArray[np.float64]:
     vector = np.asarray(features, dtype=np.float64)
     length = np.linalg.norm(vector)
     if not length > 0:
-        raise UnscoredError("CLIP gave a vector of length 0, which has no direction")
+        raise UnscoredError("the CLIP features are all zero, so they have no direction")
     return vector / length

@@ -1,15 +1,15 @@
-"""Are the things of a prompt in its image: so many, of that colour, in that place?
+"""Composition metrics: whether the objects of a prompt are in the image, in the right number, colour and position.
 
-The rules are those of GenEval (Ghosh, Hajishirzi & Schmidt 2023, section 3 and its ``evaluate_images.py``):
+The rules are those of GenEval (Ghosh, Hajishirzi & Schmidt 2023, section 3 and ``evaluate_images.py``):
 
-- a detection counts from a confidence of 0.3 on, and of 0.9 where the prompt states a count, which must be exact;
-- of the things found, the most confident ones are looked at, as many as are wanted;
-- a colour holds when each of these has it, a relation when each of them has it to each of the others;
-- A is left of B when its centre is, by more than a tenth of their widths, and more across than down: offset by offset,
-  o = c_A - c_B is shortened by 0.1 (size_A + size_B), divided by |c_A - c_B|, and must pass ±0.5.
+- A detection counts from a confidence of 0.3, or 0.9 if the prompt states a count. Counts must be exact.
+- If there are more objects than needed, the most confident ones are checked.
+- A colour is right if each of these objects has it; a relation, if each of them has it to each of the other objects.
+- Relations compare centres: each component of c_A - c_B is shortened by 0.1 (size_A + size_B), then divided by
+  |c_A - c_B|. A is left of B if the horizontal component is below -0.5, and so on.
 
-Two things differ. The checker says what colour a thing has, where GenEval asks CLIP about a crop of it. And several
-checks of one object, "a red ball and a blue ball", are counted together: two balls, one of them red, one of them blue.
+There are two differences. The colour comes from the checker, not from CLIP on a crop. And several checks of one object
+("a red ball and a blue ball") are counted together: two balls, one red and one blue.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,40 +22,40 @@ from pydantic import Field
 from evaluation.metrics.base import Declaration, Measurement, PromptInputs, SampleInputs, SampleMetric, UnscoredError
 
 Check: TypeAlias = Mapping[str, Any]
-Found: TypeAlias = Mapping[str, Any]  # one object of a checker's record
+Found: TypeAlias = Mapping[str, Any]  # an object in the record of a checker
 
-NEAR: Final = 0.1  # of the widths or heights of both: how far two centres must be apart to be anywhere
-STEEP: Final = 0.5
-# What GenEval's prompts call otherwise than the data set COCO, of which detectors have their labels.
+MIN_OFFSET: Final = 0.1  # of the sum of both widths (or heights)
+MIN_COMPONENT: Final = 0.5  # of the normalized offset
+# Names in GenEval's prompts that differ from the labels of COCO, which most detectors use.
 LABELS: Final = {"computer mouse": "mouse", "computer keyboard": "keyboard", "tv remote": "remote"}
 DIRECTIONS: Final[dict[str, Callable[[float, float], bool]]] = {
-    "left of": lambda dx, dy: dx < -STEEP,
-    "right of": lambda dx, dy: dx > STEEP,
-    "above": lambda dx, dy: dy < -STEEP,
-    "below": lambda dx, dy: dy > STEEP,
+    "left of": lambda dx, dy: dx < -MIN_COMPONENT,
+    "right of": lambda dx, dy: dx > MIN_COMPONENT,
+    "above": lambda dx, dy: dy < -MIN_COMPONENT,
+    "below": lambda dx, dy: dy > MIN_COMPONENT,
 }
-SOURCE: Final = "GenEval (Ghosh, Hajishirzi & Schmidt 2023), section 3; colours by the checker, not by CLIP"
+SOURCE: Final = "GenEval (Ghosh, Hajishirzi & Schmidt 2023), section 3; colours from the checker, not from CLIP"
 Judge: TypeAlias = Callable[[Sequence[Check], "_Scene"], Iterator[str]]
 
 
 @dataclass(frozen=True)
 class _Scene:
-    """What was found of each object that the checks name: the most confident first."""
+    """Detections and required number of each object in the checks; the most confident detections first."""
 
     found: Mapping[str, Sequence[Found]]
     wanted: Mapping[str, int]
 
     def choose(self, check: Check) -> list[Found]:
-        """Those that the check can mean: as many as are wanted, and of its colour if there are such."""
+        """The detections that a check refers to: as many as required, of its colour if there are any."""
         chosen = list(self.found[check["object"]][: self.wanted[check["object"]]])
         return [thing for thing in chosen if has_color(thing, check)] or chosen
 
 
 class _CompositionMetric(SampleMetric):
-    """``checker`` is "sketch-checker", or "detector/NAME" with the folder of a network that finds objects."""
+    """``checker`` is "sketch-checker", or "detector/NAME" for an object detection network."""
 
     judges: ClassVar[tuple[Judge, ...]]
-    part: ClassVar[str | None]  # the part of a check that is judged; None: all
+    part: ClassVar[str | None]  # the part of a check that is tested; None: all parts
 
     checker: Annotated[str, Field(pattern=r"^(sketch-checker|detector/.+)$")] = "sketch-checker"
     confidence: Annotated[float, Field(ge=0, le=1)] = 0.3
@@ -73,12 +73,12 @@ class _CompositionMetric(SampleMetric):
     def measure(self, sample: SampleInputs) -> Measurement:
         checks = self._pick(sample.prompt)
         if not checks:
-            raise UnscoredError(f"the prompt states no {self.part or 'check'}")
-        scene = self._look(sample)
-        failed = [fault for judge in self.judges for fault in judge(checks, scene)]
+            raise UnscoredError(f"the prompt has no {self.part or 'check'}")
+        scene = self._read_scene(sample)
+        failed = [note for judge in self.judges for note in judge(checks, scene)]
         return Measurement((float(not failed),), "; ".join(dict.fromkeys(failed)))
 
-    def _look(self, sample: SampleInputs) -> _Scene:
+    def _read_scene(self, sample: SampleInputs) -> _Scene:
         checks, record = sample.prompt.checks, sample.look_up(self.checker)
         names = {name for check in checks for name in _name_objects(check)}
         if unknown := sorted(name for name in names if get_label(name) not in record["labels"]):
@@ -95,16 +95,16 @@ class _CompositionMetric(SampleMetric):
 def _find_missing(checks: Sequence[Check], scene: _Scene) -> Iterator[str]:
     for check in checks:
         if not scene.found[check["object"]]:
-            yield f"{check['object']} wanted, none found"
+            yield f"expected {check['object']}, found none"
 
 
 def _find_miscounted(checks: Sequence[Check], scene: _Scene) -> Iterator[str]:
-    """Too few of what is wanted, or too many of what is counted."""
+    """Objects that are too few or, if a count is stated, too many."""
     counted = {check["object"] for check in checks if check.get("count") is not None}
     for name in dict.fromkeys(check["object"] for check in checks):
         wanted, n = scene.wanted[name], len(scene.found[name])
         if n < wanted or (n > wanted and name in counted):
-            yield f"{wanted} {name}{'' if wanted == 1 else 's'} wanted, {n} found"
+            yield f"expected {wanted} {name}{'' if wanted == 1 else 's'}, found {n}"
 
 
 def _find_miscolored(checks: Sequence[Check], scene: _Scene) -> Iterator[str]:
@@ -114,8 +114,8 @@ def _find_miscolored(checks: Sequence[Check], scene: _Scene) -> Iterator[str]:
         name, wanted = check["object"], check.get("count") or 1
         things = scene.found[name][: scene.wanted[name]]
         if sum(has_color(thing, check) for thing in things) < wanted:
-            colors = ", ".join(str(thing["color"]) for thing in things) or "none found"
-            yield f"{check['color']} {name} wanted, {colors}"
+            colors = ", ".join(str(thing["color"]) for thing in things) or "none"
+            yield f"expected {check['color']} {name}, found {colors}"
 
 
 def _find_misplaced(checks: Sequence[Check], scene: _Scene) -> Iterator[str]:
@@ -126,18 +126,18 @@ def _find_misplaced(checks: Sequence[Check], scene: _Scene) -> Iterator[str]:
         things = scene.choose(check)
         others = [thing for thing in scene.found[other][: scene.wanted[other]] if thing not in things]
         if not (things and others):
-            yield f"{name} {relation} {other} wanted, {'no ' + (other if things else name)} found"
+            yield f"expected {name} {relation} {other}, found no {other if things else name}"
         elif not all(is_placed(thing, relation, target) for thing in things for target in others):
-            yield f"{name} {relation} {other} wanted, it is not"
+            yield f"expected {name} {relation} {other}, found another position"
 
 
 def is_placed(thing: Found, relation: str, other: Found) -> bool:
-    """Whether ``thing`` is left of, right of, above or below ``other``, by the boxes [x0, y0, x1, y1] of both."""
+    """Whether ``thing`` is left of, right of, above or below ``other``, by their boxes [x0, y0, x1, y1]."""
     offsets = []
     for low, high in ((0, 2), (1, 3)):
         a, b = (thing["box"][low], thing["box"][high]), (other["box"][low], other["box"][high])
         apart = (sum(a) - sum(b)) / 2.0
-        offsets.append((apart, max(0.0, abs(apart) - NEAR * (a[1] - a[0] + b[1] - b[0]))))
+        offsets.append((apart, max(0.0, abs(apart) - MIN_OFFSET * (a[1] - a[0] + b[1] - b[0]))))
     distance = hypot(offsets[0][0], offsets[1][0])
     if all(shortened < 1e-3 for _, shortened in offsets):
         return False
@@ -146,13 +146,13 @@ def is_placed(thing: Found, relation: str, other: Found) -> bool:
 
 
 def has_color(thing: Found, check: Check) -> bool:
-    """Whether it has the colour that the check states, if it states one."""
+    """Whether a detection has the colour of the check, or the check has none."""
     color = check.get("color")
     return color is None or thing["color"] == {"grey": "gray"}.get(color, color)
 
 
 def get_label(name: str) -> str:
-    """What a checker calls the things that a prompt calls ``name``."""
+    """The label that checkers use for the object ``name`` of a prompt."""
     return LABELS.get(name, name)
 
 
@@ -160,12 +160,12 @@ def _name_objects(check: Check) -> Iterator[str]:
     yield check["object"]
     if position := check.get("position"):
         if position["relation"] not in DIRECTIONS:
-            raise UnscoredError(f"{position['relation']!r} is no relation; known: {', '.join(DIRECTIONS)}")
+            raise UnscoredError(f"{position['relation']!r} is not a relation; known relations: {', '.join(DIRECTIONS)}")
         yield position["other"]
 
 
 def _count_wanted(name: str, checks: Sequence[Check]) -> int:
-    """All the checks together; at least the one that others are placed by."""
+    """Required number of an object over all checks; 1 if it is only a reference of a position."""
     return max(1, sum(check.get("count") or 1 for check in checks if check["object"] == name))
 
 
@@ -174,7 +174,7 @@ def _declare(title: str) -> Declaration:
 
 
 class Composition(_CompositionMetric):
-    """Share of images in which everything that the prompt's checks state is so."""
+    """Share of images that pass all checks of the prompt."""
 
     declaration = _declare("Composition")
     judges: ClassVar[tuple[Judge, ...]] = (_find_miscounted, _find_miscolored, _find_misplaced)
@@ -182,7 +182,7 @@ class Composition(_CompositionMetric):
 
 
 class ObjectAccuracy(_CompositionMetric):
-    """Share of images in which every object of the checks is found at least once."""
+    """Share of images with at least one of each object."""
 
     declaration = _declare("Objects")
     judges: ClassVar[tuple[Judge, ...]] = (_find_missing,)
@@ -190,7 +190,7 @@ class ObjectAccuracy(_CompositionMetric):
 
 
 class CountAccuracy(_CompositionMetric):
-    """Share of the images with a stated count in which each such count is exact."""
+    """Share of images with the exact number of each counted object."""
 
     declaration = _declare("Counts")
     judges: ClassVar[tuple[Judge, ...]] = (_find_miscounted,)
@@ -198,7 +198,7 @@ class CountAccuracy(_CompositionMetric):
 
 
 class ColorAccuracy(_CompositionMetric):
-    """Share of the images with a stated colour in which as many things as are wanted have it."""
+    """Share of images with enough objects of each stated colour."""
 
     declaration = _declare("Colours")
     judges: ClassVar[tuple[Judge, ...]] = (_find_miscolored,)
@@ -206,7 +206,7 @@ class ColorAccuracy(_CompositionMetric):
 
 
 class PositionAccuracy(_CompositionMetric):
-    """Share of the images with a stated relation in which it holds."""
+    """Share of images with all stated relations."""
 
     declaration = _declare("Positions")
     judges: ClassVar[tuple[Judge, ...]] = (_find_misplaced,)

@@ -1,4 +1,4 @@
-"""Is the output repetitive? The Vendi score of a run and of each prompt, and how alike a prompt's images are."""
+"""Diversity metrics: Vendi score of a run and within prompts, and similarity within prompts."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
@@ -14,17 +14,18 @@ KERNEL = "cosine"
 
 
 def vendi_score(similarity: Array) -> float:
-    """The effective number of different items, 1 to n, from their similarities (n, n), 1 on the diagonal.
+    """Effective number of different items, 1 to n, from similarities (n, n) with 1 on the diagonal.
 
-    The exponential of the entropy of the eigenvalues of similarity / n (Friedman & Dieng 2023, definition 3.1).
+    It is the exponential of the entropy of the eigenvalues of similarity / n. Source: Friedman & Dieng 2023, definition
+    3.1.
     """
     return _exponentiate_entropy(np.linalg.eigvalsh(similarity / len(similarity)))
 
 
 def vendi_score_of_moments(moments: Moments) -> float:
-    """With the cosine as similarity, from the moments of unit vectors.
+    """Vendi score with the cosine as similarity, from the moments of unit vectors.
 
-    XᵀX/n has the eigenvalues of XXᵀ/n and may be the smaller of the two.
+    XᵀX/n has the same nonzero eigenvalues as XXᵀ/n, and is smaller for many images.
     """
     if moments.sums is None:
         rows = moments.rows.stack().astype(np.float64)
@@ -39,7 +40,7 @@ def _exponentiate_entropy(shares: Features) -> float:
 
 
 class Vendi(SetMetric):
-    """Over all images of the run. It grows with the number of images: compare it at equal numbers."""
+    """Vendi score of all images of the run. It grows with the number of images: compare runs of equal size."""
 
     extractor: str = "inception-v3/clean"
 
@@ -65,7 +66,7 @@ class Vendi(SetMetric):
 
     def compute(self, statistic: Moments, reference: Any = None) -> float:
         if not statistic.n or statistic.n < 2:
-            raise UnscoredError(f"repetition needs at least 2 images, there are {statistic.n}")
+            raise UnscoredError(f"a Vendi score needs at least 2 images, there are {statistic.n}")
         return vendi_score_of_moments(statistic)
 
     def replay_inputs(self) -> dict[str, Any]:
@@ -79,22 +80,22 @@ class _WithinPrompt(PromptMetric):
         return (self.extractor,)
 
     def measure(self, samples: Sequence[SampleInputs]) -> Measurement:
-        """Of the images that there are, if at least two; the note says how many are missing."""
-        rows, faults = [], []
+        """Measure the available images, at least two. The note says how many are missing."""
+        rows, errors = [], []
         for sample in samples:
             try:
                 rows.append(unit_rows(look_up_features(sample, self.extractor)[None]))
-            except UnscoredError as fault:
-                faults.append(str(fault))
+            except UnscoredError as error:
+                errors.append(str(error))
         if len(rows) < 2:
-            why = f"; {faults[0]}" if faults else ""
-            raise UnscoredError(f"repetition within a prompt needs at least 2 images, there are {len(rows)}{why}")
+            why = f"; {errors[0]}" if errors else ""
+            raise UnscoredError(f"similarity within a prompt needs at least 2 images, there are {len(rows)}{why}")
         unit = np.concatenate(rows)
-        note = f"{len(rows)} of {len(samples)} images; {faults[0]}" if faults else ""
+        note = f"{len(rows)} of {len(samples)} images; {errors[0]}" if errors else ""
         return Measurement((self.compare(unit @ unit.T),), note)
 
     def compare(self, similarity: Array) -> float:
-        """From the cosines (n, n) of a prompt's images."""
+        """The value, from the cosines (n, n) of the images of a prompt."""
         raise NotImplementedError
 
     def replay_inputs(self) -> dict[str, Any]:
@@ -102,7 +103,7 @@ class _WithinPrompt(PromptMetric):
 
 
 class PromptVendi(_WithinPrompt):
-    """Of the images of one prompt: 1 where they are all alike, their number where none are."""
+    """Vendi score of the images of a prompt: 1 if all are alike, their number if all differ."""
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Vendi score within a prompt",
@@ -117,14 +118,14 @@ class PromptVendi(_WithinPrompt):
 
 
 class PromptSimilarity(_WithinPrompt):
-    """The mean cosine of every two images of one prompt."""
+    """Mean cosine of all pairs of images of a prompt."""
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Similarity within a prompt",
         unit="",
         higher_is_better=False,
         min_samples=10,
-        source="the mean cosine of the features of every two images",
+        source="Paragone: mean cosine of the features of all pairs of images",
     )
 
     def compare(self, similarity: Array) -> float:

@@ -1,4 +1,4 @@
-"""Does the model draw nearly the same image for different prompts?"""
+"""Near-duplicate rate: nearly equal images for different prompts."""
 
 import re
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from pydantic import Field
 from evaluation.metrics.base import Declaration, Measurement, SampleInputs, SampleMetric, UnscoredError
 from generators.images.near_duplicates import MAX_DISTANCE, repetition_rates
 
-LONELY = "there is no image of another prompt to compare with"
+NO_OTHER_PROMPT = "there is no image of another prompt"
 
 
 class NearDuplicateRate(SampleMetric):
-    """1 for a sample whose perceptual hash differs in at most ``max_distance`` of 64 bits from one of another prompt.
+    """Share of images whose perceptual hash differs in at most ``max_distance`` of 64 bits from one of another prompt.
 
-    Near images of one prompt are not counted here: how alike those are, ``prompt-similarity`` and ``prompt-vendi`` say.
+    Similar images of one prompt do not count; ``prompt-similarity`` and ``prompt-vendi`` measure those.
     """
 
     max_distance: int = Field(default=MAX_DISTANCE, ge=0, le=64)
@@ -29,18 +29,18 @@ class NearDuplicateRate(SampleMetric):
     )
 
     def measure(self, sample: SampleInputs) -> Measurement:
-        """Raises UnscoredError: one alone has nothing to be near to."""
-        raise _find_fault(sample) or UnscoredError(LONELY)
+        """Raises UnscoredError: a single sample cannot be a near-duplicate."""
+        raise _find_error(sample) or UnscoredError(NO_OTHER_PROMPT)
 
     def measure_all(self, samples: Sequence[SampleInputs]) -> list[Measurement | UnscoredError]:
-        faults = [_find_fault(sample) for sample in samples]
-        measured = iter(self._compare([sample for sample, fault in zip(samples, faults, strict=True) if not fault]))
-        return [fault or next(measured) for fault in faults]
+        errors = [_find_error(sample) for sample in samples]
+        measured = iter(self._compare([sample for sample, error in zip(samples, errors, strict=True) if not error]))
+        return [error or next(measured) for error in errors]
 
     def _compare(self, samples: Sequence[SampleInputs]) -> list[Measurement | UnscoredError]:
         prompts = [sample.prompt.key for sample in samples]
         if len(set(prompts)) < 2:
-            return [UnscoredError(LONELY)] * len(samples)
+            return [UnscoredError(NO_OTHER_PROMPT)] * len(samples)
         found: list[Measurement | UnscoredError] = [Measurement((0.0,))] * len(samples)
         hashes = [sample.phash for sample in samples]
         for pair in repetition_rates(hashes, prompts, max_distance=self.max_distance).other_prompts.pairs:
@@ -50,7 +50,7 @@ class NearDuplicateRate(SampleMetric):
         return found
 
 
-def _find_fault(sample: SampleInputs) -> UnscoredError | None:
+def _find_error(sample: SampleInputs) -> UnscoredError | None:
     try:
         sample.expect_image()
     except UnscoredError as reason:

@@ -1,4 +1,4 @@
-"""What raters said of the same samples in the arena."""
+"""Preference metrics: win rate and rating from arena votes on the images of a run."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from evaluation.metrics.base import Declaration, Measurement, Rows, SampleInputs
 from evaluation.ratings.families import sigmoid
 from evaluation.ratings.scales import Scale
 
-# Of a win, as the ratings have it by default: nobody won a tie, nor where both were bad, so each side has half of it.
+# Share of a win per outcome, as in the ratings by default: ties and both bad are half a win for each side.
 POINTS: Final = {"win": 1.0, "tie": 0.5, "both_bad": 0.5, "loss": 0.0}
 
 
 class WinRate(SampleMetric):
-    """Share of votes that the run's images won; a tie and "both bad" are half a win. 0.5 is as good as the others."""
+    """Share of votes won by the images of the run; a tie and both bad are half a win. 50 % means equal quality."""
 
     declaration = Declaration(
         title="Win rate",
         unit="share",
         higher_is_better=True,
         min_samples=30,
-        source="Paragone: votes in the arena; undecided ones are half a win, as in its Bradley-Terry ratings",
+        source="Paragone: arena votes; a tie and both bad are half a win, as in its Bradley-Terry ratings",
     )
     columns: ClassVar[tuple[str, ...]] = ("win rate", "points", "votes")
 
     def measure(self, sample: SampleInputs) -> Measurement:
         votes: list[str] = [vote.outcome for vote in sample.votes]
         if not votes:
-            raise UnscoredError("nobody has voted on it")
+            raise UnscoredError("there are no votes on it")
         points = sum(POINTS[outcome] for outcome in votes)
         counted = Counter(votes)
         note = ", ".join(f"{counted[outcome]} {outcome.replace('_', ' ')}" for outcome in POINTS if counted[outcome])
@@ -44,7 +44,7 @@ class WinRate(SampleMetric):
 
 @dataclass(frozen=True)
 class RatedVotes:
-    """How often each outcome came out against opponents of each rating; ``n_unrated`` votes had no rated opponent."""
+    """Number of votes per opponent's rating and outcome; ``n_unrated`` votes had an opponent without a rating."""
 
     counts: Counter[tuple[float, str]] = field(default_factory=Counter)
     n_unrated: int = 0
@@ -54,9 +54,9 @@ class RatedVotes:
 
 
 class ArenaRating(SetMetric):
-    """The strength, on the board's scale, that makes the votes on the run's images likeliest.
+    """Maximum likelihood rating of the run on the board's scale, from the votes on its images.
 
-    Opponents stand where the board rates them; a vote against one without a rating is left out.
+    The ratings of the opponents are those of the board; votes against opponents without a rating are ignored.
     """
 
     declaration = Declaration(
@@ -64,14 +64,14 @@ class ArenaRating(SetMetric):
         unit="points",
         higher_is_better=True,
         min_samples=30,
-        source="Bradley & Terry 1952, by maximum likelihood in one unknown; 400 points are odds of 10 to 1",
+        source="Bradley & Terry 1952, maximum likelihood with fixed opponents; 400 points are odds of 10 to 1",
     )
 
     def check(self, sample: SampleInputs) -> None:
         if not sample.votes:
-            raise UnscoredError("nobody has voted on it")
+            raise UnscoredError("there are no votes on it")
         if all(vote.opponent_rating is None for vote in sample.votes):
-            raise UnscoredError("no opponent that it was voted against has a rating")
+            raise UnscoredError("none of its opponents has a rating")
 
     def summarize(self, samples: Iterable[SampleInputs]) -> RatedVotes:
         votes = [vote for sample in samples for vote in sample.votes]
@@ -79,9 +79,9 @@ class ArenaRating(SetMetric):
         return RatedVotes(Counter({(float(r), o): n for (r, o), n in rated.items()}), len(votes) - rated.total())
 
     def compute(self, statistic: RatedVotes, reference: Any = None) -> float:
-        """Raises UnscoredError where no finite strength is likeliest: all votes won, or none."""
+        """Raises UnscoredError if no finite rating has maximum likelihood: all votes are won, or all are lost."""
         if not statistic.counts:
-            raise UnscoredError("no vote against an opponent with a rating")
+            raise UnscoredError("there are no votes against an opponent with a rating")
         ratings = np.array([rating for rating, _ in statistic.counts])
         points = np.array([POINTS[outcome] for _, outcome in statistic.counts])
         return find_strength(ratings, points, np.array(list(statistic.counts.values()), dtype=np.float64))
@@ -95,9 +95,15 @@ def find_strength(
     points: np.ndarray[Any, np.dtype[np.float64]],
     votes: np.ndarray[Any, np.dtype[np.float64]],
 ) -> float:
-    """The rating R with Σ votes (points - P(R beats opponent)) = 0: the maximum of the Bradley-Terry likelihood.
+    """Rating R with Σ votes · (points - P(R beats opponent)) = 0, the maximum of the Bradley-Terry likelihood.
 
-    All are (K,): an opponent's rating, points of a vote against it, and how many such votes. Raises UnscoredError.
+    Args:
+        opponents: Ratings of opponents, shape (K,).
+        points: Share of a win, shape (K,).
+        votes: Number of votes with this opponent and outcome, shape (K,).
+
+    Raises:
+        UnscoredError: All votes are won, or all are lost.
     """
     from scipy.optimize import brentq
 
@@ -105,13 +111,15 @@ def find_strength(
     won, n = float(points @ votes), float(votes.sum())
     if won in {0.0, n}:
         raise UnscoredError(
-            f"never {'won' if won == 0.0 else 'lost'}: any strength {'below' if won == 0.0 else 'above'} fits"
+            "all votes are lost, so the rating has no lower bound"
+            if won == 0.0
+            else "all votes are won, so the rating has no upper bound"
         )
 
-    def exceed(strength: float) -> float:
-        return won - float(votes @ sigmoid((strength - opponents) / unit))
+    def find_excess(rating: float) -> float:
+        return won - float(votes @ sigmoid((rating - opponents) / unit))
 
-    # Were all opponents as weak as the weakest, the odds would be the points' odds; so with the strongest.
+    # The solution lies between those for opponents that are all as weak as the weakest, or as strong as the strongest.
     odds = unit * float(np.log(won / (n - won)))
     low, high = float(opponents.min()) + odds, float(opponents.max()) + odds
-    return float(brentq(exceed, low - 1.0, high + 1.0, xtol=1e-9, rtol=1e-14))
+    return float(brentq(find_excess, low - 1.0, high + 1.0, xtol=1e-9, rtol=1e-14))

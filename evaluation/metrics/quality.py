@@ -1,4 +1,4 @@
-"""Quality of one image by itself, without a reference and without a network."""
+"""Image quality metrics without a reference or network: PIQE, sharpness, colourfulness, clipped exposure."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from evaluation.metrics.base import Declaration, Measurement, SampleInputs, Samp
 
 
 class _PixelMetric(SampleMetric):
-    """One number of the record of the extractor ``pixels``."""
+    """A value of the record by the extractor ``pixels``."""
 
     key: ClassVar[str]
 
@@ -21,7 +21,7 @@ class _PixelMetric(SampleMetric):
 
 
 class Piqe(_PixelMetric):
-    """Blockiness, noise and blur in the blocks that the eye looks at: 0 is best, 100 worst."""
+    """Blockiness, noise and blur in visually salient blocks: 0 is best, 100 worst."""
 
     declaration = Declaration(
         title="PIQE",
@@ -34,9 +34,9 @@ class Piqe(_PixelMetric):
 
 
 class Sharpness(_PixelMetric):
-    """Variance of the Laplacian of luma (0..255), at a shorter side of 512 pixels.
+    """Variance of the Laplacian of luma (0 to 255), at a shorter side of 512 pixels.
 
-    Noise and halos raise it as detail does, so that more is not always better.
+    Noise and halos increase it as detail does, so a higher value is not always better.
     """
 
     declaration = Declaration(
@@ -50,7 +50,7 @@ class Sharpness(_PixelMetric):
 
 
 class Colorfulness(_PixelMetric):
-    """Spread and mean of the opponent colours: 0 is grey, above 80 very colourful."""
+    """Spread and mean of the opponent colours: 0 is grey, above 80 is very colourful."""
 
     declaration = Declaration(
         title="Colourfulness",
@@ -63,13 +63,13 @@ class Colorfulness(_PixelMetric):
 
 
 class ClippedExposure(_PixelMetric):
-    """Share of pixels that are all black or all white (all three channels 0, or all 255): detail that is lost."""
+    """Share of pixels whose three channels are all 0 or all 255, and so have lost detail."""
 
     declaration = Declaration(
         title="Clipped exposure",
         unit="share",
         higher_is_better=False,
         min_samples=20,
-        source="Paragone: pixels at the ends of the scale",
+        source="Paragone: pixels with all channels at 0 or at 255",
     )
     key: ClassVar[str] = "clipped"

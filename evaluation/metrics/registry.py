@@ -1,4 +1,4 @@
-"""The metrics by name."""
+"""Registry of metrics: names and dotted paths."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -7,7 +7,7 @@ from typing import Any, Final
 from evaluation.metrics.base import Metric
 
 METRICS: Final[dict[str, str]] = {
-    # Distance of distributions
+    # Distance to a reference set
     "fid": "evaluation.metrics.distances.frechet.FrechetDistance",
     "fid-infinity": "evaluation.metrics.distances.frechet.FrechetDistanceInfinity",
     "kid": "evaluation.metrics.distances.kernel.KernelDistance",
@@ -42,7 +42,7 @@ METRICS: Final[dict[str, str]] = {
     "cer": "evaluation.metrics.text_rendering.error_rates.CharacterErrorRate",
     "wer": "evaluation.metrics.text_rendering.error_rates.WordErrorRate",
     "unwanted-text": "evaluation.metrics.text_rendering.unwanted_text.UnwantedText",
-    # What is where
+    # Composition
     "composition": "evaluation.metrics.composition.Composition",
     "composition-objects": "evaluation.metrics.composition.ObjectAccuracy",
     "composition-counts": "evaluation.metrics.composition.CountAccuracy",
@@ -60,7 +60,7 @@ METRICS: Final[dict[str, str]] = {
     "latency": "evaluation.metrics.speed.Latency",
     "variants-time": "evaluation.metrics.speed.VariantsTime",
     "image-price": "evaluation.metrics.speed.ImagePrice",
-    # People
+    # Votes
     "win-rate": "evaluation.metrics.preference.WinRate",
     "arena-rating": "evaluation.metrics.preference.ArenaRating",
 }
@@ -69,12 +69,12 @@ METRICS: Final[dict[str, str]] = {
 def find_metric(name: str) -> type[Metric]:
     """The class of a metric. Raises ValueError for an unknown name."""
     if name not in METRICS:
-        raise ValueError(f"There is no metric {name!r}. Known: {', '.join(sorted(METRICS))}.")
+        raise ValueError(f"Unknown metric {name!r}. Known metrics: {', '.join(sorted(METRICS))}.")
     module, _, attribute = METRICS[name].rpartition(".")
     metric: type[Metric] = getattr(import_module(module), attribute)
     return metric
 
 
 def build_metric(name: str, parameters: Mapping[str, Any]) -> Metric:
-    """The metric with these parameters. Raises ValueError, or pydantic.ValidationError for a parameter."""
+    """Build a metric. Raises ValueError for an unknown name, pydantic.ValidationError for a wrong parameter."""
     return find_metric(name).model_validate(dict(parameters))

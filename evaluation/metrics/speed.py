@@ -1,4 +1,4 @@
-"""How long a model takes, and what its images cost."""
+"""Speed and cost metrics: latency, time for several variants, price per image."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -17,15 +17,14 @@ from evaluation.metrics.base import (
     UnscoredError,
 )
 
-SOURCE: Final = "Paragone: the measured time of the adapter's calls"
+SOURCE: Final = "Paragone: measured duration of the adapter's calls"
 
 
 class Latency(SampleMetric):
-    """Seconds that a call takes: the shortest time within which ``percentile`` percent of the calls were done.
+    """Nearest-rank percentile of the duration of calls, in seconds, without interpolation.
 
-    A call that drew several images counts once: each of them has its time, and an equal share of its weight. This is
-    the nearest-rank percentile, a time that was measured and no interpolation. It says little where fewer than
-    100 / (100 - percentile) calls were made.
+    A call that generated several images counts once: each image has the duration of the call and an equal share of its
+    weight. The value is not meaningful for fewer than 100 / (100 - percentile) calls.
     """
 
     declaration = Declaration(
@@ -45,13 +44,13 @@ class Latency(SampleMetric):
     def aggregate(self, rows: Rows) -> float:
         order = np.argsort(rows[:, 0], kind="stable")
         seconds, calls = rows[order, 0], np.cumsum(rows[order, 1])
-        # Shares of a call add up to one but for rounding, which must not push the rank to the next call.
+        # The weights of a call add up to 1 except for rounding, which must not move the rank to the next call.
         rank = np.searchsorted(calls, self.percentile / 100.0 * calls[-1] * (1.0 - 1e-12))
         return float(seconds[min(int(rank), len(seconds) - 1)])
 
 
 class VariantsTime(PromptMetric):
-    """Seconds until the first ``n`` images of a prompt are there: the sum over the calls that drew them."""
+    """Seconds for the first ``n`` images of a prompt: the sum over the calls that generated them."""
 
     declaration = Declaration(
         title="Time for several variants", unit="s", higher_is_better=False, min_samples=5, source=SOURCE
@@ -66,26 +65,26 @@ class VariantsTime(PromptMetric):
     def measure(self, samples: Sequence[SampleInputs]) -> Measurement:
         drawn = [sample for sample in samples if sample.outcome == "ok"][: self.n]
         if len(drawn) < self.n:
-            raise UnscoredError(f"{self.n} variants wanted, {len(drawn)} drawn")
+            raise UnscoredError(f"the prompt has {len(drawn)} of {self.n} images")
         calls = {_find_call(sample): _find_seconds(sample) for sample in drawn}
         return Measurement((sum(calls.values()),), f"{self.n} variants in {_count(len(calls), 'call')}")
 
 
 class ImagePrice(SampleMetric):
-    """US dollars that an image costs, as the adapter's price list says: the mean over images."""
+    """Mean price of an image in US dollars, by the price list of the adapter."""
 
     declaration = Declaration(
         title="Price per image",
         unit="USD",
         higher_is_better=False,
         min_samples=1,
-        source="Paragone: the providers' price lists, as the models' adapters state them",
+        source="Paragone: price lists of the adapters",
     )
 
     def measure(self, sample: SampleInputs) -> Measurement:
         sample.expect_image()
         if sample.usd is None:
-            raise UnscoredError("no price is known")
+            raise UnscoredError("the price is unknown")
         return Measurement((sample.usd,))
 
 
@@ -96,12 +95,12 @@ def _is_timed(sample: SampleInputs) -> bool:
 def _find_seconds(sample: SampleInputs) -> float:
     sample.expect_image()
     if sample.seconds is None:
-        raise UnscoredError("no time was measured")
+        raise UnscoredError("the duration is unknown")
     return sample.seconds
 
 
 def _find_call(sample: SampleInputs) -> Hashable:
-    """What tells the calls apart; a sample of no known call has been drawn in one of its own."""
+    """Key of the call of a sample; a sample without a known call counts as a call of its own."""
     return id(sample) if sample.call is None else ("call", sample.call)
 
 

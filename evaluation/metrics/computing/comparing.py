@@ -1,4 +1,4 @@
-"""A run against its baseline, on what has a value in both."""
+"""Comparison of a run with its baseline, on the samples that have a value in both."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -11,8 +11,8 @@ from evaluation.metrics.computing.measuring import (
     attempt_value,
     check_samples,
     count_reasons,
-    key_of,
     measure_samples,
+    sample_key,
     sort_samples,
 )
 from evaluation.metrics.intervals.base import Interval
@@ -27,22 +27,31 @@ def compare_with_baseline(
     reference: Any = None,
     confidence: float = 0.95,
 ) -> Comparison:
-    """Value, baseline and their difference with its interval, on the samples that have a value in both runs.
+    """Compare two runs on the samples (for a PromptMetric: the prompts) that have a value in both, so that N is equal.
 
-    Samples are the same where prompt and seed are; of a metric on prompts the prompts are what must have a value. So N
-    is the same on both sides. Where nothing can be compared ``reason`` says why.
+    Samples are matched by prompt and seed.
+
+    Args:
+        metric: Any of the three kinds.
+        samples: Samples of the run.
+        baseline_samples: Samples of the baseline.
+        reference: Statistic of the reference set, for a metric that has one.
+        confidence: Of the interval of the difference.
+
+    Returns:
+        Value, baseline and difference with its interval; if nothing can be compared, only the reason.
     """
     own = [sample for sample in sort_samples(samples) if metric.applies_to(sample.prompt)]
     others = [sample for sample in sort_samples(baseline_samples) if metric.applies_to(sample.prompt)]
-    shared = {key_of(sample) for sample in own} & {key_of(sample) for sample in others}
+    shared = {sample_key(sample) for sample in own} & {sample_key(sample) for sample in others}
     if not shared:
-        return Comparison(reason="The two runs have no prompt and seed in common.")
-    own, others = ([s for s in side if key_of(s) in shared] for side in (own, others))
+        return Comparison(reason="The two runs have no sample (prompt and seed) in common.")
+    own, others = ([s for s in side if sample_key(s) in shared] for side in (own, others))
     if isinstance(metric, SetMetric):
         return _compare_sets(metric, own, others, reference, confidence)
     if isinstance(metric, SampleMetric | PromptMetric):
         return _compare_rows(metric, own, others, confidence)
-    raise TypeError(f"{type(metric).__name__} is none of the three kinds of metric.")
+    raise TypeError(f"{type(metric).__name__} is not a SampleMetric, PromptMetric or SetMetric.")
 
 
 def _compare_rows(
@@ -100,4 +109,4 @@ def _conclude(value: float, baseline: float, interval: Interval, n_samples: int,
 
 def _refuse(reasons: Sequence[UnscoredError]) -> Comparison:
     most = next(iter(count_reasons(reasons)))
-    return Comparison(reason=f"Nothing has a value in both runs: {most}")
+    return Comparison(reason=f"No sample has a value in both runs: {most}")

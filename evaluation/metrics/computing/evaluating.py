@@ -1,4 +1,4 @@
-"""From the facts of a run's samples to a metric's value with its interval, and to the difference between two runs."""
+"""Evaluation of a metric on the samples of a run: value, interval, and counts of scored and unscored samples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,11 +33,18 @@ from evaluation.results import Comparison, MetricOutcome
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """``scores``: one for each sample, in order, None where the metric is not about its prompt; of a SetMetric, which
-    has no value for one sample, only the faults; of a PromptMetric, the prompt's measurement with each of its samples.
+    """Result of a metric on a run.
 
-    ``interval`` says how it was found, or is empty; ``n_scored`` and ``n_unscored`` count samples, of a PromptMetric
-    prompts; ``reasons`` counts why they are unscored. Without a value ``reason`` says why.
+    Attributes:
+        n_scored: Number of scored samples (for a PromptMetric: prompts).
+        n_unscored: Number of unscored samples (for a PromptMetric: prompts).
+        n_prompts: Number of prompts with a scored sample.
+        reasons: Number of occurrences of each reason for unscored samples.
+        scores: One per sample, in order; None if the metric does not apply to its prompt. A PromptMetric repeats the
+            measurement of the prompt for each of its samples, a SetMetric has only errors.
+        interval: The method of the interval, or "".
+        reason: Why there is no value, or "".
+        groups: The value per category and per language.
     """
 
     n_scored: int
@@ -58,17 +65,24 @@ class Evaluation:
 def evaluate_metric(
     metric: Metric, samples: Sequence[SampleInputs], *, reference: Any = None, confidence: float = 0.95
 ) -> Evaluation:
-    """Measure, aggregate, and say how sure that is. No fault of a sample or of the metric gets out of here.
+    """Measure samples, aggregate, and compute the interval. Exceptions raised by the metric become reasons.
 
-    ``reference`` is the statistic of the reference set, for a metric that has one.
+    Args:
+        metric: Any of the three kinds.
+        samples: Samples of the run; those whose prompt the metric does not apply to are skipped.
+        reference: Statistic of the reference set, for a metric that has one.
+        confidence: Of the interval.
+
+    Raises:
+        TypeError: The metric is none of the three kinds.
     """
-    concerned = [sample for sample in samples if metric.applies_to(sample.prompt)]
+    applicable = [sample for sample in samples if metric.applies_to(sample.prompt)]
     if isinstance(metric, SetMetric):
-        found = _evaluate_set(metric, concerned, reference, confidence)
+        found = _evaluate_set(metric, applicable, reference, confidence)
     elif isinstance(metric, SampleMetric | PromptMetric):
-        found = _evaluate_rows(metric, concerned, confidence)
+        found = _evaluate_rows(metric, applicable, confidence)
     else:
-        raise TypeError(f"{type(metric).__name__} is none of the three kinds of metric.")
+        raise TypeError(f"{type(metric).__name__} is not a SampleMetric, PromptMetric or SetMetric.")
     answers = iter(found.scores)
     scores = (next(answers) if metric.applies_to(sample.prompt) else None for sample in samples)
     return replace(found, scores=tuple(scores))
@@ -76,13 +90,13 @@ def evaluate_metric(
 
 def _evaluate_rows(metric: RowMetric, samples: Sequence[SampleInputs], confidence: float) -> Evaluation:
     measured = measure_samples(metric, samples)
-    answer_of = {id(s): answer for unit, answer in zip(measured.units, measured.answers, strict=True) for s in unit}
+    answer_by_id = {id(s): answer for unit, answer in zip(measured.units, measured.answers, strict=True) for s in unit}
     counted = Evaluation(
         n_scored=len(measured.scored),
         n_unscored=len(measured.unscored),
         n_prompts=len({prompt.key for prompt, _ in measured.scored}),
         reasons=count_reasons(measured.unscored),
-        scores=tuple(answer_of[id(sample)] for sample in samples),
+        scores=tuple(answer_by_id[id(sample)] for sample in samples),
         confidence=confidence,
     )
     if not measured.scored:
@@ -117,17 +131,17 @@ def _evaluate_set(metric: SetMetric, samples: Sequence[SampleInputs], reference:
     if isinstance(value, UnscoredError):
         return replace(counted, reason=str(value))
     warnings = attempt(metric, lambda: metric.warnings(statistic))
-    told = (str(warnings),) if isinstance(warnings, UnscoredError) else tuple(warnings)
+    texts = (str(warnings),) if isinstance(warnings, UnscoredError) else tuple(warnings)
     interval = find_set_interval(metric, passed, value, reference, confidence)
-    return _conclude(metric, replace(counted, value=value, warnings=told), interval)
+    return _conclude(metric, replace(counted, value=value, warnings=texts), interval)
 
 
 def _conclude(metric: Metric, found: Evaluation, interval: Interval) -> Evaluation:
-    """With the interval, or a warning that says why there is none."""
+    """Add the interval, or a warning that says why there is none."""
     warnings = list(found.warnings)
     if found.n_scored < (wanted := metric.declaration.min_samples):
         unit = "prompts" if isinstance(metric, PromptMetric) else "samples"
-        warnings.insert(0, f"{found.n_scored} {unit} were scored; with fewer than {wanted} the value says little.")
+        warnings.insert(0, f"Only {found.n_scored} {unit} were scored; the value is not meaningful below {wanted}.")
     if interval.low is None:
         return replace(found, warnings=(*warnings, f"No interval: {interval.method}."))
     return replace(
@@ -138,7 +152,7 @@ def _conclude(metric: Metric, found: Evaluation, interval: Interval) -> Evaluati
 def describe_outcome(
     metric: Metric, evaluation: Evaluation, comparison: Comparison | None, label: str, identity: Mapping[str, Any]
 ) -> MetricOutcome:
-    """All of it in plain values, with what the metric declares of itself."""
+    """Combine an evaluation, a comparison and the declaration of the metric in plain values."""
     declaration = metric.declaration
     path = f"{type(metric).__module__}.{type(metric).__qualname__}"
     return MetricOutcome(
@@ -171,12 +185,12 @@ def _explain(unscored: Sequence[UnscoredError]) -> str:
     if not reasons:
         return "There are no samples."
     reason, n = next(iter(reasons.items()))
-    rest = "" if n == len(unscored) else f" (so {n} of {len(unscored)}; the others for other reasons)"
-    return f"Nothing could be scored: {reason}{rest}"
+    rest = "" if n == len(unscored) else f" ({n} of {len(unscored)}, the others for other reasons)"
+    return f"No sample was scored: {reason}{rest}"
 
 
 def _group(metric: RowMetric, measured: Measured) -> dict[str, float]:
-    """The value by category and by language of the prompts, where there are several."""
+    """The value per category and per language of the prompts, if there are several."""
     groups = {}
     for name in ("category", "language"):
         members: dict[str, list[Measurement]] = {}

@@ -1,7 +1,7 @@
-"""Which interval a metric's value gets, and the difference of two values on the same samples."""
+"""Intervals of metric values and of differences: the method that suits each metric."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -11,20 +11,18 @@ from evaluation.metrics.intervals.base import ClusteredRows, Interval
 from evaluation.metrics.intervals.bootstrap import bootstrap, bootstrap_difference
 from evaluation.metrics.intervals.jackknife import jackknife, leave_one_out, split_prompts
 from evaluation.metrics.intervals.rates import rate_difference, rate_interval
-
-# The unit of metrics whose value is a part of all: between 0 and 1.
-SHARE: Final = "share"
+from evaluation.number_format import SHARE
 
 
 def find_row_interval(metric: RowMetric, rows: ClusteredRows, confidence: float) -> Interval:
-    """Of the aggregate of rows by prompts."""
+    """Interval of the aggregate of rows that are grouped by prompt."""
     if _is_rate(metric, rows):
         return rate_interval(rows, confidence=confidence)
     return _expect_interval(metric, attempt(metric, lambda: bootstrap(metric.aggregate, rows, confidence=confidence)))
 
 
 def find_row_difference(metric: RowMetric, rows: ClusteredRows, baseline: ClusteredRows, confidence: float) -> Interval:
-    """Of the aggregate minus the baseline's; row i is the same sample on both sides."""
+    """Interval of the aggregate minus that of the baseline; row i is the same sample on both sides."""
     if _is_rate(metric, rows) and _is_rate(metric, baseline):
         return rate_difference(rows, baseline, confidence=confidence)
     found = attempt(metric, lambda: bootstrap_difference(metric.aggregate, rows, baseline, confidence=confidence))
@@ -34,7 +32,7 @@ def find_row_difference(metric: RowMetric, rows: ClusteredRows, baseline: Cluste
 def find_set_interval(
     metric: SetMetric, samples: Sequence[SampleInputs], value: float, reference: Any, confidence: float
 ) -> Interval:
-    """Of the value of a set. The reference set is taken as it is: its own chance is not in the interval."""
+    """Interval of the value of a set. It does not include the sampling error of the reference set."""
     groups, sizes = _split(samples)
 
     def find() -> Interval:
@@ -56,7 +54,7 @@ def find_set_difference(
     reference: Any,
     confidence: float,
 ) -> Interval:
-    """Of a set's value minus the baseline's; both have the same prompts, and the same groups are left out."""
+    """Interval of the value of a set minus that of the baseline, leaving out the same prompts on both sides."""
     (groups, sizes), (others, _) = _split(samples), _split(baseline)
 
     def find() -> Interval:
@@ -72,7 +70,7 @@ def find_set_difference(
 
 
 def _split(samples: Sequence[SampleInputs]) -> tuple[list[list[SampleInputs]], list[int]]:
-    """The samples of each group of prompts, and how many prompts it has."""
+    """Samples of each group of prompts, and the number of prompts of each group."""
     by_prompt: dict[str, list[SampleInputs]] = {}
     for sample in samples:
         by_prompt.setdefault(sample.prompt.key, []).append(sample)
@@ -81,9 +79,9 @@ def _split(samples: Sequence[SampleInputs]) -> tuple[list[list[SampleInputs]], l
 
 
 def _is_rate(metric: RowMetric, rows: ClusteredRows) -> bool:
-    """Whether the value is a share of yes and no, for which there is an exact interval.
+    """Whether the value is the mean of 0s and 1s, for which there is an exact interval.
 
-    Where all say the same only the unit tells a share of none from a price of 0, or one of all from a first rank.
+    If all rows are 0, or all are 1, only the unit distinguishes a share from a price of 0 or a rank of 1.
     """
     found = set(np.unique(rows.rows[:, 0]))
     if not (found == {0.0, 1.0} or (found < {0.0, 1.0} and metric.declaration.unit == SHARE)):
@@ -93,7 +91,7 @@ def _is_rate(metric: RowMetric, rows: ClusteredRows) -> bool:
 
 
 def _is_boundary(metric: Metric, interval: Interval, value: float) -> bool:
-    """Whether a share of none or all looks certain, because whatever is left out it stays so."""
+    """Whether the interval has no width because the share is 0 % or 100 % in every group."""
     certain = interval.low is not None and interval.low == interval.high
     return certain and metric.declaration.unit == SHARE and value in {0.0, 1.0}
 
@@ -104,5 +102,5 @@ def _repeat(value: float, n: int) -> ClusteredRows:
 
 def _expect_interval(metric: Metric, found: Interval | UnscoredError) -> Interval:
     if isinstance(found, UnscoredError):
-        return Interval(None, None, f"{metric.declaration.title} has no value on some of the prompts: {found}")
+        return Interval(None, None, f"{metric.declaration.title} has no value without some of the prompts: {found}")
     return found

@@ -1,4 +1,4 @@
-"""Asking a metric about samples, one after the other: nothing that it says, or fails to say, ends the run."""
+"""Measurements of a metric on samples. An exception in a metric makes a sample unscored; it does not end the run."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -28,10 +28,10 @@ T = TypeVar("T")
 RowMetric = SampleMetric | PromptMetric
 
 
-def attempt(metric: Metric, ask: Callable[[], T]) -> T | UnscoredError:
-    """What the metric answers, or why it does not. An error that it was not meant to raise is logged too."""
+def attempt(metric: Metric, call: Callable[[], T]) -> T | UnscoredError:
+    """Call a method of a metric; returns its result or UnscoredError. Unexpected exceptions are logged."""
     try:
-        return ask()
+        return call()
     except UnscoredError as reason:
         return reason
     except Exception as error:
@@ -39,32 +39,32 @@ def attempt(metric: Metric, ask: Callable[[], T]) -> T | UnscoredError:
         return UnscoredError(f"{type(error).__name__}: {error}")
 
 
-def attempt_value(metric: Metric, ask: Callable[[], float]) -> float | UnscoredError:
-    """As ``attempt``; a value that is no number is unscored."""
-    value = attempt(metric, ask)
+def attempt_value(metric: Metric, call: Callable[[], float]) -> float | UnscoredError:
+    """As ``attempt``; NaN and infinity are unscored."""
+    value = attempt(metric, call)
     if isinstance(value, UnscoredError) or np.isfinite(value):
         return value
-    return UnscoredError(f"the value is no number: {value}")
+    return UnscoredError(f"the value is {value}")
 
 
 def count_reasons(answers: Iterable[UnscoredError]) -> dict[str, int]:
-    """How often each reason was given, the commonest first."""
+    """Number of occurrences of each reason, the most frequent first."""
     return dict(Counter(map(str, answers)).most_common())
 
 
 def sort_samples(samples: Sequence[SampleInputs]) -> list[SampleInputs]:
-    """By prompt and seed, so that no number depends on the order in which samples came."""
-    return sorted(samples, key=key_of)
+    """Sort by prompt and seed, so that values do not depend on the order of the samples."""
+    return sorted(samples, key=sample_key)
 
 
-def key_of(sample: SampleInputs) -> tuple[str, int]:
-    """What makes a sample the same in two runs."""
+def sample_key(sample: SampleInputs) -> tuple[str, int]:
+    """Prompt key and seed, which identify the same sample in two runs."""
     return sample.prompt.key, sample.seed
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What a metric says of each unit, in the order of prompts: of each sample, or of all samples of a prompt."""
+    """Measurements per unit, sorted by prompt. A unit is one sample, or all samples of one prompt."""
 
     units: tuple[tuple[SampleInputs, ...], ...]
     answers: tuple[Measurement | UnscoredError, ...]
@@ -72,8 +72,8 @@ class Measured:
 
     @property
     def keys(self) -> list[Hashable]:
-        """The unit's prompt, or its prompt and seed."""
-        return [unit[0].prompt.key if self.of_prompts else key_of(unit[0]) for unit in self.units]
+        """Key of each unit: its prompt, or its prompt and seed."""
+        return [unit[0].prompt.key if self.of_prompts else sample_key(unit[0]) for unit in self.units]
 
     @property
     def unscored(self) -> list[UnscoredError]:
@@ -86,7 +86,7 @@ class Measured:
 
     @cached_property
     def rows(self) -> ClusteredRows:
-        """Of what is scored, by prompts."""
+        """Values of the scored units, grouped by prompt."""
         lengths = [len(list(group)) for _, group in groupby(prompt.key for prompt, _ in self.scored)]
         return ClusteredRows(to_rows([answer for _, answer in self.scored]), np.array(lengths, dtype=np.int64))
 
@@ -97,17 +97,17 @@ class Measured:
 
 
 def to_rows(measurements: Sequence[Measurement]) -> Rows:
-    """(n, columns)."""
+    """Values as an array (n, columns)."""
     return np.array([measurement.values for measurement in measurements], dtype=np.float64)
 
 
 def measure_samples(metric: RowMetric, samples: Sequence[SampleInputs]) -> Measured:
-    """Ask the metric about every sample, or about the samples of every prompt."""
+    """Measure every sample, or the samples of every prompt."""
     ordered = sort_samples(samples)
     if isinstance(metric, PromptMetric):
         units = [tuple(unit) for _, unit in groupby(ordered, key=lambda sample: sample.prompt.key)]
         return Measured(tuple(units), tuple(_measure_prompt(metric, unit) for unit in units), of_prompts=True)
-    # A metric that must know all samples to measure one fails for all of them or for none.
+    # A metric that overrides measure_all needs all samples at once; an exception then affects all of them.
     together = type(metric).measure_all is not SampleMetric.measure_all
     parts = [ordered] if together else [[sample] for sample in ordered]
     answers = [answer for part in parts for answer in _measure_each(metric, part)]
@@ -127,10 +127,10 @@ def _measure_prompt(metric: PromptMetric, samples: tuple[SampleInputs, ...]) -> 
 
 def _expect_numbers(answer: Measurement | UnscoredError) -> Measurement | UnscoredError:
     if isinstance(answer, Measurement) and not np.isfinite(answer.values).all():
-        return UnscoredError(f"the value is no number: {answer.values[0]}")
+        return UnscoredError(f"the values contain NaN or infinity: {answer.values}")
     return answer
 
 
 def check_samples(metric: SetMetric, samples: Sequence[SampleInputs]) -> list[UnscoredError | None]:
-    """Why each sample, in the given order, cannot be part of the set; None where it can."""
+    """Per sample, in order, the reason why it cannot be part of the set, or None."""
     return [attempt(metric, partial(metric.check, sample)) for sample in samples]

@@ -1,4 +1,4 @@
-"""What the metrics share that hold a run's features against those of a reference set."""
+"""Base classes of distances between the features of a run and those of a reference set."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from evaluation.metrics.features.rows import Array, FeatureRows, Features
 
 
 class Distance(SetMetric):
-    """``reference`` names a reference set that was made with the same extractor."""
+    """A distance to the reference set ``reference``, which was built with the same extractor."""
 
     extractor: str = "inception-v3/clean"
     reference: str
@@ -24,18 +24,18 @@ class Distance(SetMetric):
         look_up_features(sample, self.extractor)
 
     def expect_reference(self, reference: ReferenceStatistics | None, d: int) -> ReferenceStatistics:
-        """Raise UnscoredError where there is none, or one of other features."""
+        """The reference set. Raises UnscoredError if it is missing, or has features of another dimension."""
         if reference is None:
             raise UnscoredError(f"there is no reference set {self.reference!r} for {self.extractor}")
         if reference.moments.d != d:
-            raise UnscoredError(f"features of {d} numbers against a reference set of {reference.moments.d}")
+            raise UnscoredError(f"the run has {d} features per image, the reference set {reference.moments.d}")
         if reference.moments.n is not None:
             expect_two(reference.moments.n, "the reference set has")
         return reference
 
 
 class RowsDistance(Distance):
-    """A distance that needs the features themselves, of both sets."""
+    """A distance that needs the feature rows of both sets, not only moments."""
 
     def summarize(self, samples: Iterable[SampleInputs]) -> FeatureRows:
         return FeatureRows(tuple(read_features(samples, self.extractor)))
@@ -45,24 +45,23 @@ class RowsDistance(Distance):
         rows = self.expect_reference(reference, statistic.d).rows
         if rows is None:
             raise UnscoredError(
-                f"the reference set {self.reference!r} keeps no features, only mean and covariance: build it from its "
-                "images"
+                f"the reference set {self.reference!r} has no features, only mean and covariance; build it from images"
             )
         return self.compare(statistic.stack(), rows.stack())
 
     def compare(self, generated: Features, reference: Features) -> float:
-        """The value, from (n, d) and (m, d), both at least 2. Raises UnscoredError."""
+        """The value, from rows (n, d) and (m, d), n and m ≥ 2. Raises UnscoredError."""
         raise NotImplementedError
 
 
-def expect_two(n: int, who: str = "there are") -> None:
-    """Raise UnscoredError for fewer than two images."""
+def expect_two(n: int, subject: str = "there are") -> None:
+    """Raise UnscoredError if there are fewer than two images."""
     if n < 2:
-        raise UnscoredError(f"a distance of sets needs at least 2 images, {who} {n}")
+        raise UnscoredError(f"a distance of sets needs at least 2 images, {subject} {n}")
 
 
 def squared_distances(x: Features, y: Features) -> Iterator[Array]:
-    """Blocks of rows of the (n, m) squared Euclidean distances, float64; rounding leaves none below zero."""
+    """Squared Euclidean distances (n, m), float64, in blocks of rows; clipped at 0 against rounding."""
     x, y = x.astype(np.float64), y.astype(np.float64)
     lengths = np.square(y).sum(axis=1)
     for row in range(0, len(x), BLOCK):

@@ -1,4 +1,4 @@
-"""CMMD: the maximum mean discrepancy of CLIP features."""
+"""CMMD: maximum mean discrepancy of CLIP features."""
 
 from typing import Any, ClassVar
 
@@ -12,9 +12,9 @@ from evaluation.metrics.features.rows import Array, Features
 
 
 def rbf_distance(x: Array, y: Array, sigma: float) -> float:
-    """The biased squared discrepancy of (n, d) and (m, d) with the kernel exp(-|x - y|² / 2σ²); at least 0.
+    """Biased squared discrepancy of rows (n, d) and (m, d) with the kernel exp(-|x - y|² / 2σ²); at least 0.
 
-    Gretton et al. 2012, "A Kernel Two-Sample Test", formula 5.
+    Source: Gretton et al. 2012, "A Kernel Two-Sample Test", formula 5.
     """
     return _mean_kernel(x, x, sigma) + _mean_kernel(y, y, sigma) - 2.0 * _mean_kernel(x, y, sigma)
 
@@ -25,7 +25,7 @@ def _mean_kernel(x: Array, y: Array, sigma: float) -> float:
 
 
 class Cmmd(RowsDistance):
-    """Of features that were made unit vectors. The paper's extractor is ViT-L/14 at 336 pixels."""
+    """Discrepancy of CLIP features scaled to unit length. The paper uses ViT-L/14 at 336 pixels."""
 
     extractor: str = Field(pattern=r"^clip-image/")
     sigma: float = Field(default=10.0, gt=0)

@@ -1,4 +1,4 @@
-"""The Fréchet distance of two sets of features (FID with Inception-v3), and its limit for infinitely many images."""
+"""Fréchet distance of two sets of features (FID with Inception-v3), and its limit for infinitely many images."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -18,30 +18,33 @@ ESTIMATOR = "covariances over n - 1, float64"
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
-    """|μa - μb|² + tr(Σa + Σb - 2(ΣaΣb)^½), in squared units of the features (Heusel et al. 2017, formula 6).
+    """|μa - μb|² + tr(Σa + Σb - 2(ΣaΣb)^½), in squared units of the features.
 
-    With Σ = RRᵀ the last trace is the sum of the singular values of RaᵀRb. Where both have full rank it is that of the
-    roots of the eigenvalues of RbᵀΣaRb, in a fifth of the time; else those that are 0 would lose half of their digits.
+    With Σ = RRᵀ the trace of (ΣaΣb)^½ is the sum of the singular values of RaᵀRb. At full rank it is computed from the
+    eigenvalues of RbᵀΣaRb instead, in a fifth of the time; eigenvalues of 0 would lose half of their digits.
 
-    Raises ValueError for fewer than two images, or features of different lengths.
+    Raises:
+        ValueError: Fewer than two images, or features of different dimensions.
+
+    Source: Heusel et al. 2017, formula 6.
     """
     if a.d != b.d:
-        raise ValueError(f"Features of {a.d} and {b.d} numbers cannot be compared.")
+        raise ValueError(f"The sets have features of different dimensions: {a.d} and {b.d}.")
     shared = _sum_roots(a, b)
     if shared is None:
         shared = float(np.linalg.svd(a.root.matrix.T @ b.root.matrix, compute_uv=False).sum())
-    # Of a set and itself rounding leaves a little more or less than 0.
+    # For equal sets, rounding can give a small negative number.
     return max(0.0, float(np.square(a.mean - b.mean).sum()) + a.variance + b.variance - 2.0 * shared)
 
 
 def _sum_roots(a: Moments, b: Moments) -> float | None:
-    """Of the eigenvalues of RbᵀΣaRb, Rb being the lower Cholesky factor. None where one of them may be 0."""
+    """Sum of the roots of the eigenvalues of RbᵀΣaRb (Rb: lower Cholesky factor), or None if one may be 0."""
     if a.sums is None or not b.root.full_rank:
         return None
     from scipy.linalg import eigvalsh
     from scipy.linalg.lapack import dsygst
 
-    # One symmetric product of triangles: a quarter of the work of two products of matrices.
+    # dsygst computes the symmetric product with a quarter of the work of two matrix products.
     product, _ = dsygst(a.covariance.T, b.root.matrix.T, itype=2)
     values = eigvalsh(product, lower=False, overwrite_a=True, check_finite=False, driver="evd")
     if values[0] <= a.d * np.finfo(np.float64).eps * values[-1]:
@@ -50,17 +53,24 @@ def _sum_roots(a: Moments, b: Moments) -> float | None:
 
 
 def frechet_distance_infinity(rows: Features, reference: Moments, *, seed: int = 0) -> float:
-    """The limit of the distance for n → ∞: where its line over 1/n meets 0 (Chong & Forsyth 2020).
+    """The limit of the distance for n → ∞: the intercept of a line over 1/n, by least squares. It can be negative.
 
-    Least squares through 5 random subsets of ``rows`` (n, d), n/2 to n images at regular steps, each within the next.
-    The paper takes 15, independent, from 5,000 to 50,000. Of a smaller set a tenth is less than d = 2048, where the
-    distance is no line over 1/n: the limit then is off by nearly as much as the distance itself. Starting at n/2, 5
-    nested subsets vary no more than 15. The limit can be below 0.
+    The line goes through 5 nested random subsets of n/2 to n rows. The paper uses 15 independent subsets of 5,000 to
+    50,000 images. A tenth of a smaller set has fewer than d = 2048 images, where the distance is not linear in 1/n and
+    the limit is nearly as biased as the distance. From n/2 on, 5 nested subsets vary no more than 15.
 
-    Raises ValueError for fewer than 4 rows.
+    Args:
+        rows: Features of the run, shape (n, d).
+        reference: Moments of the reference set.
+        seed: Of the subsets.
+
+    Raises:
+        ValueError: Fewer than 4 rows.
+
+    Source: Chong & Forsyth 2020.
     """
     if len(rows) < 4:
-        raise ValueError(f"A line through subsets needs at least 4 images, got {len(rows)}.")
+        raise ValueError(f"The extrapolation needs at least 4 images, got {len(rows)}.")
     (order,) = draw_subsets(rows, len(rows), 1, str(seed))
     sizes = np.unique(np.linspace(len(rows) / 2, len(rows), POINTS).round().astype(int))
     moments, distances = Moments(), []
@@ -71,7 +81,7 @@ def frechet_distance_infinity(rows: Features, reference: Moments, *, seed: int =
 
 
 class FrechetDistance(Distance):
-    """Any extractor; called FID only with an ``inception-v3/...``."""
+    """Fréchet distance with any extractor. Call it FID only with ``inception-v3/...``."""
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Fréchet distance (FID with Inception-v3)",
@@ -92,13 +102,13 @@ class FrechetDistance(Distance):
         return frechet_distance(statistic, self.expect_reference(reference, statistic.d).moments)
 
     def warnings(self, statistic: Moments) -> tuple[str, ...]:
-        """What a reader should know before trusting the value."""
+        """Warnings about bias and degenerate features."""
         n, d = statistic.n or 0, statistic.d
         found = []
         if n < d:
             found.append(
-                f"{n:,} images for {d:,} features: the distance is biased upwards, the more the fewer there are. "
-                "Compare it at equal numbers only."
+                f"With {n:,} images for {d:,} features, the distance is biased upwards. Compare it only with distances "
+                "of as many images."
             )
         if n > 1 and statistic.variance <= 1e-12 * np.square(statistic.mean).sum():
             found.append(f"All {n:,} images have the same features.")
@@ -109,7 +119,7 @@ class FrechetDistance(Distance):
 
 
 class FrechetDistanceInfinity(Distance):
-    """Needs the features of the run's images, of the reference set only mean and covariance."""
+    """Fréchet distance extrapolated to infinitely many images. It needs feature rows of the run only."""
 
     seed: int = Field(default=0, ge=0)
 
@@ -126,16 +136,16 @@ class FrechetDistanceInfinity(Distance):
 
     def compute(self, statistic: FeatureRows, reference: Any = None) -> float:
         if len(statistic) < 4:
-            raise UnscoredError(f"a line through subsets needs at least 4 images, there are {len(statistic)}")
+            raise UnscoredError(f"the extrapolation needs at least 4 images, there are {len(statistic)}")
         moments = self.expect_reference(reference, statistic.d).moments
         return frechet_distance_infinity(statistic.stack(), moments, seed=self.seed)
 
     def warnings(self, statistic: FeatureRows) -> tuple[str, ...]:
-        """What a reader should know before trusting the value."""
+        """Warnings about bias and degenerate features."""
         n, d = len(statistic), statistic.d
         if n >= 4 * d:
             return ()
-        return (f"{n:,} images for {d:,} features: below {4 * d:,} the limit is off to either side.",)
+        return (f"With {n:,} images for {d:,} features, the limit is inaccurate. Use at least {4 * d:,} images.",)
 
     def replay_inputs(self) -> dict[str, Any]:
         return {"estimator": f"{ESTIMATOR}; line through {POINTS} nested random subsets of n/2 to n"}

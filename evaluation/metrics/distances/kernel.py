@@ -1,4 +1,4 @@
-"""The kernel distance of two sets of features (KID with Inception-v3): unbiased squared maximum mean discrepancy."""
+"""Kernel distance of two sets of features (KID with Inception-v3): unbiased squared maximum mean discrepancy."""
 
 from typing import Any, ClassVar, Literal
 
@@ -13,14 +13,14 @@ from evaluation.metrics.features.reading import BLOCK
 from evaluation.metrics.features.rows import Array, Features
 
 SUBSETS = 100
-LARGEST = 1000
+MAX_SUBSET = 1000  # images
 
 
 def kernel_distance(x: Features, y: Features) -> float:
-    """The unbiased estimate between (m, d) and (n, d) with the kernel (x·y/d + 1)³, float64; it can be below 0.
+    """Unbiased estimate for rows (m, d) and (n, d) with the kernel (x·y/d + 1)³, in float64. It can be negative.
 
-    Bińkowski et al. 2018, "Demystifying MMD GANs"; Gretton et al. 2012, "A Kernel Two-Sample Test", formula 3. m and n
-    are at least 2.
+    m and n must be at least 2. Source: Bińkowski et al. 2018, "Demystifying MMD GANs"; Gretton et al. 2012, "A Kernel
+    Two-Sample Test", formula 3.
     """
     (m, n), a, b = (len(x), len(y)), x.astype(np.float64), y.astype(np.float64)
     within_a, within_b = (float(_kernel(rows, rows).sum() - _own_kernels(rows).sum()) for rows in (a, b))
@@ -28,12 +28,22 @@ def kernel_distance(x: Features, y: Features) -> float:
 
 
 def kernel_distances(x: Features, y: Features, size: int, *, seed: int = 0) -> Array:
-    """``kernel_distance`` of 100 pairs of random subsets of ``size`` rows. (1,) where both sets are of that size.
+    """``kernel_distance`` of 100 pairs of random subsets.
 
-    Raises ValueError for a size below 2 or above either set.
+    Args:
+        x: Shape (m, d).
+        y: Shape (n, d).
+        size: Rows per subset.
+        seed: Of the subsets.
+
+    Returns:
+        Distances, shape (100,); (1,) if both sets have ``size`` rows.
+
+    Raises:
+        ValueError: The size is below 2, or above that of a set.
     """
     if not 2 <= size <= min(len(x), len(y)):
-        raise ValueError(f"A subset is 2 to {min(len(x), len(y))} images, got {size}.")
+        raise ValueError(f"A subset must have 2 to {min(len(x), len(y))} images, got {size}.")
     count = 1 if size == len(x) == len(y) else SUBSETS
     sides = (x, draw_subsets(x, size, count, f"{seed} x")), (y, draw_subsets(y, size, count, f"{seed} y"))
     (a, left), (b, right) = ((rows.astype(np.float64), subsets) for rows, subsets in sides)
@@ -49,15 +59,15 @@ def _kernel(x: Array, y: Array) -> Array:
 
 
 def _own_kernels(x: Array) -> Array:
-    """Of each row with itself."""
+    """Kernel of each row with itself."""
     product: Array = np.square(x).mean(axis=1) + 1.0
     return product**3
 
 
 def _sum_kernels(x: Array, y: Array, left: NDArray[np.intp], right: NDArray[np.intp]) -> Array:
-    """(B,): for each of the subsets ``left`` (B, size) of x and ``right`` of y the sum of the kernel over all pairs.
+    """Sums (B,) of the kernel over all pairs of the subsets ``left`` (B, size) of x and ``right`` of y.
 
-    Subsets overlap: where all pairs of the sets are fewer than those of the subsets, each is looked at once.
+    Subsets overlap. If the sets have fewer pairs than all subsets together, the kernel of each pair is computed once.
     """
     if len(x) * len(y) > len(left) * left.shape[1] * right.shape[1]:
         return np.array([_kernel(x[i], y[j]).sum() for i, j in zip(left, right, strict=True)])
@@ -70,16 +80,17 @@ def _sum_kernels(x: Array, y: Array, left: NDArray[np.intp], right: NDArray[np.i
 
 
 def _mark(subsets: NDArray[np.intp], n: int) -> Array:
-    """(n, B): 1 where the row is in the subset."""
+    """Membership (n, B) of rows in subsets: 1 or 0."""
     marks = np.zeros((n, len(subsets)))
     marks[subsets.T, np.arange(len(subsets))] = 1.0
     return marks
 
 
 class KernelDistance(RowsDistance):
-    """The mean over 100 random subsets. Both projects call it KID, and differ in the subsets' size:
+    """Mean kernel distance of 100 pairs of random subsets; with Inception-v3, this is KID.
 
-    ``clean-fid`` takes 1,000 images, or as many as the smaller set has; ``torchmetrics`` takes 1,000 and refuses fewer.
+    With ``subset="clean-fid"`` a subset has 1,000 images, or as many as the smaller set; with ``"torchmetrics"`` always
+    1,000, and smaller sets are unscored.
     """
 
     subset: Literal["clean-fid", "torchmetrics"] = "clean-fid"
@@ -95,9 +106,9 @@ class KernelDistance(RowsDistance):
 
     def compare(self, generated: Features, reference: Features) -> float:
         fewest = min(len(generated), len(reference))
-        if self.subset == "torchmetrics" and fewest < LARGEST:
-            raise UnscoredError(f"subsets of {LARGEST:,} images (torchmetrics) cannot be drawn from {fewest:,}")
-        return float(kernel_distances(generated, reference, min(fewest, LARGEST), seed=self.seed).mean())
+        if self.subset == "torchmetrics" and fewest < MAX_SUBSET:
+            raise UnscoredError(f"subsets of {MAX_SUBSET:,} images (torchmetrics) cannot be drawn from {fewest:,}")
+        return float(kernel_distances(generated, reference, min(fewest, MAX_SUBSET), seed=self.seed).mean())
 
     def replay_inputs(self) -> dict[str, Any]:
         return {"estimator": f"unbiased, kernel (x·y/d + 1)³, mean of {SUBSETS} subsets, float64"}

@@ -1,9 +1,8 @@
-"""Is each image where the others are? Precision, recall, density and coverage.
+"""Manifold metrics: precision, recall, density and coverage.
 
-A set's manifold is the union of balls, around each image, that reach its k-th nearest neighbour in the set. Whether the
-sphere itself belongs to the ball differs: it does for precision and recall (≤, as in torch-fidelity), it does not for
-density and coverage (<, as in prdc). Equal images lie on spheres, so distances that differ by no more than rounding
-count as equal.
+The manifold of a set is the union of balls around its images; each ball reaches to the k-th nearest neighbour. Balls
+are closed (≤) for precision and recall, as in torch-fidelity, and open (<) for density and coverage, as in prdc.
+Distances that differ only by rounding count as equal, because equal images lie exactly on the spheres.
 """
 
 from collections.abc import Iterator
@@ -17,37 +16,37 @@ from evaluation.metrics.base import Declaration, UnscoredError
 from evaluation.metrics.distances.base import RowsDistance, squared_distances
 from evaluation.metrics.features.rows import Array, Features
 
-# Of the features' squared lengths: a thousand times what rounding does to a squared distance.
+# Relative to the squared lengths of the features: a thousand times the rounding error of a squared distance.
 TIE = 1e-11
 Side = Literal["≤", "<"]
 
 
 def precision(generated: Features, reference: Features, k: int = 3) -> float:
-    """Share of ``generated`` (n, d) in the manifold of ``reference`` (m, d); Kynkäänniemi et al. 2019, section 2."""
-    return float(np.concatenate([inside.any(axis=1) for inside in _look_inside(generated, reference, k, "≤")]).mean())
+    """Share of ``generated`` (n, d) in the manifold of ``reference`` (m, d). Kynkäänniemi et al. 2019, section 2."""
+    return float(np.concatenate([inside.any(axis=1) for inside in _find_inside(generated, reference, k, "≤")]).mean())
 
 
 def recall(generated: Features, reference: Features, k: int = 3) -> float:
-    """Share of ``reference`` in the manifold of ``generated``; Kynkäänniemi et al. 2019, section 2."""
+    """Share of ``reference`` (m, d) in the manifold of ``generated`` (n, d). Kynkäänniemi et al. 2019, section 2."""
     return precision(reference, generated, k)
 
 
 def density(generated: Features, reference: Features, k: int = 5) -> float:
-    """How many balls of ``reference`` hold an image of ``generated``, over k; it can be above 1.
+    """Mean number of balls of ``reference`` (m, d) around an image of ``generated`` (n, d), divided by k; can exceed 1.
 
-    Naeem et al. 2020, section 3.
+    Source: Naeem et al. 2020, section 3.
     """
-    return sum(int(inside.sum()) for inside in _look_inside(generated, reference, k, "<")) / (k * len(generated))
+    return sum(int(inside.sum()) for inside in _find_inside(generated, reference, k, "<")) / (k * len(generated))
 
 
 def coverage(generated: Features, reference: Features, k: int = 5) -> float:
-    """Share of balls of ``reference`` that hold any of ``generated``; Naeem et al. 2020, section 3."""
-    found = [inside.any(axis=0) for inside in _look_inside(generated, reference, k, "<")]
+    """Share of balls of ``reference`` (m, d) that contain an image of ``generated`` (n, d). Naeem et al. 2020."""
+    found = [inside.any(axis=0) for inside in _find_inside(generated, reference, k, "<")]
     return float(np.any(found, axis=0).mean())
 
 
-def _look_inside(points: Features, centers: Features, k: int, side: Side) -> Iterator[NDArray[np.bool_]]:
-    """Blocks of rows of (points, centres): is the point in the ball?"""
+def _find_inside(points: Features, centers: Features, k: int, side: Side) -> Iterator[NDArray[np.bool_]]:
+    """Whether each point is in each ball, (points, centers), in blocks of rows."""
     radii, slack = _find_radii(centers, k), _find_slack(centers)
     row = 0
     for squared in squared_distances(points, centers):
@@ -57,9 +56,11 @@ def _look_inside(points: Features, centers: Features, k: int, side: Side) -> Ite
 
 
 def _find_radii(centers: Features, k: int) -> Array:
-    """(m,): squared distance to the k-th nearest other. Each is itself the first of k + 1, at distance 0."""
+    """Squared distances (m,) to the k-th nearest other row. Each row is its own nearest, at distance 0."""
     if len(centers) <= k:
-        raise UnscoredError(f"{k} nearest neighbours need at least {k + 1} images in each set, one has {len(centers)}")
+        raise UnscoredError(
+            f"{k} nearest neighbours need at least {k + 1} images in each set, but one has {len(centers)}"
+        )
     return np.concatenate([np.partition(squared, k, axis=1)[:, k] for squared in squared_distances(centers, centers)])
 
 
@@ -73,7 +74,7 @@ class _Manifolds(RowsDistance):
 
 
 class Precision(_Manifolds):
-    """Do the images look like those of the reference set?"""
+    """Share of images that look like those of the reference set."""
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Precision",
@@ -91,7 +92,7 @@ class Precision(_Manifolds):
 
 
 class Recall(_Manifolds):
-    """Are all kinds of images of the reference set drawn?"""
+    """Share of the reference set that the generated images cover."""
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Recall",
@@ -109,7 +110,7 @@ class Recall(_Manifolds):
 
 
 class Density(_Manifolds):
-    """Precision that an outlier in the reference set does not raise."""
+    """Like precision, but robust against outliers in the reference set."""
 
     k: int = Field(default=5, ge=1)
 
@@ -129,7 +130,7 @@ class Density(_Manifolds):
 
 
 class Coverage(_Manifolds):
-    """Recall that an outlier among the images does not raise."""
+    """Like recall, but robust against outliers among the generated images."""
 
     k: int = Field(default=5, ge=1)
 

@@ -1,7 +1,7 @@
-"""Random subsets of a set of features that follow from the features alone.
+"""Random subsets of features that depend only on a key and the features.
 
-Whatever the order and the parts in which a set came, a key draws the same subsets of it. And leaving out a few images
-changes a subset by those few only, so that a jackknife sees what the images change and not the luck of another draw.
+The order of the images and the way they were merged do not matter. Leaving out a few images changes a subset only by
+those images, so that a jackknife measures the effect of the images and not that of another draw.
 """
 
 from hashlib import shake_128
@@ -13,10 +13,19 @@ from evaluation.metrics.features.rows import Features
 
 
 def draw_subsets(rows: Features, size: int, count: int, key: str) -> NDArray[np.intp]:
-    """(count, size): indices of ``rows`` (n, d) as FeatureRows.stack() returns them, drawn without replacement.
+    """Draw subsets without replacement.
 
-    Every row has ``count`` random numbers, the SHAKE-128 of key and row; subset j are the rows with the least j-th.
-    Copies of a row have numbers of their own. The first of a larger size are those of a smaller.
+    Each row gets ``count`` random numbers, the SHAKE-128 of key and row; subset j has the rows with the smallest j-th
+    number. Equal rows get different numbers. A smaller subset is the beginning of a larger one.
+
+    Args:
+        rows: Shape (n, d), sorted as by FeatureRows.stack().
+        size: Rows per subset.
+        count: Number of subsets.
+        key: Any text; another key draws other subsets.
+
+    Returns:
+        Row indices, shape (count, size).
     """
     numbers = np.empty((len(rows), count), dtype="<u4")
     previous, copy = b"", 0

@@ -1,6 +1,6 @@
 """Moments of a set of features: count, mean and scatter, which merge with ``+``.
 
-The order of merging changes them by less than 1e-9, relative.
+The order of merging changes them by less than 1e-9 relative.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ import numpy as np
 
 from evaluation.metrics.features.rows import Array, FeatureRows, Features
 
-# Rows: 67 MB of an Inception network's.
+# Rows; 67 MB of Inception features in float64.
 SUMMED_AT_ONCE = 4096
 
 
@@ -19,7 +19,7 @@ SUMMED_AT_ONCE = 4096
 class Sums:
     """Count, mean (d,) and scatter (d, d), the sum of (x - mean)(x - mean)ᵀ.
 
-    Of a file that does not tell the count, ``n`` is None and ``scatter`` is the covariance.
+    For an imported file without a count, ``n`` is None and ``scatter`` is the covariance.
     """
 
     n: int | None
@@ -27,11 +27,16 @@ class Sums:
     scatter: Array
 
     def __add__(self, other: Self) -> "Sums":
-        """The pairwise formula of Chan, Golub & LeVeque 1979, "Updating formulae and a pairwise algorithm for computing
-        sample variances", for vectors.
+        """Merge two sets.
+
+        Raises:
+            ValueError: A count is unknown.
+
+        Source: Chan, Golub & LeVeque 1979, "Updating formulae and a pairwise algorithm for computing sample variances",
+        for vectors.
         """
         if self.n is None or other.n is None:
-            raise ValueError("Moments of an unknown number of images cannot be merged with others.")
+            raise ValueError("Moments of an unknown number of images cannot be merged.")
         n = self.n + other.n
         shift = other.mean - self.mean
         scatter = np.outer(shift, shift * (self.n * other.n / n))
@@ -41,7 +46,7 @@ class Sums:
 
 
 class Root(NamedTuple):
-    """``matrix`` (d, r): matrix @ matrix.T is the covariance. Of full rank it is the lower Cholesky factor."""
+    """``matrix`` (d, r) with matrix @ matrix.T = covariance; at full rank the lower Cholesky factor."""
 
     matrix: Array
     full_rank: bool
@@ -49,10 +54,10 @@ class Root(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Count, mean and scatter of features, float64.
+    """Count, mean and scatter of features, in float64.
 
-    Up to d rows are kept as they are, and summed up when there are more: they take less room than their scatter, and
-    the root of a covariance without full rank is precise only when it is taken from them.
+    Up to d rows are kept unsummed: they need less memory than their scatter, and the root of a rank-deficient
+    covariance is precise only if it is computed from the rows.
     """
 
     sums: Sums | None = None
@@ -66,7 +71,7 @@ class Moments:
         return Moments(_merge_rows(merged, rows))
 
     def add(self, rows: Features) -> "Moments":
-        """With these rows (n, d) too."""
+        """Moments that include these rows (n, d)."""
         return self + Moments(rows=FeatureRows((rows,)))
 
     @property
@@ -82,7 +87,7 @@ class Moments:
 
     @property
     def mean(self) -> Array:
-        """(d,)."""
+        """Mean, shape (d,)."""
         if self.sums is None:
             mean: Array = self._concatenate().mean(axis=0)
             return mean
@@ -90,28 +95,28 @@ class Moments:
 
     @property
     def scatter(self) -> Array:
-        """(d, d). Raises ValueError where the count is not known."""
+        """Scatter, shape (d, d). Raises ValueError if the count is unknown."""
         if self.n is None:
-            raise ValueError("Of an unknown number of images the covariance is known, the scatter is not.")
+            raise ValueError("The scatter needs the number of images, which the imported file does not state.")
         return self._total.scatter
 
     @property
     def covariance(self) -> Array:
-        """(d, d), over n - 1. Raises ValueError for fewer than two rows."""
+        """Covariance (d, d) with the divisor n - 1. Raises ValueError for fewer than two rows."""
         if self.n is None:
             return self._total.scatter
         return self._total.scatter / self._degrees
 
     @property
     def variance(self) -> float:
-        """Of all features together: the trace of the covariance. Raises ValueError for fewer than two rows."""
+        """Total variance, the trace of the covariance. Raises ValueError for fewer than two rows."""
         if self.sums is None:
             return float(np.square(self.root.matrix).sum())
         return float(np.trace(self._total.scatter)) / (1 if self.n is None else self._degrees)
 
     @cached_property
     def root(self) -> Root:
-        """Of the covariance: from the rows while they are kept, else by Cholesky, or by eigenvalues where that fails.
+        """Root of the covariance: from the rows if they are kept, otherwise by Cholesky or, if that fails, eigenvalues.
 
         Raises ValueError for fewer than two rows.
         """
@@ -144,7 +149,7 @@ def _merge_rows(sums: Sums | None, rows: FeatureRows) -> Sums:
         part = _sum_up(stacked[first : first + SUMMED_AT_ONCE])
         sums = part if sums is None else sums + part
     if sums is None:
-        raise ValueError("There are no features to sum up.")
+        raise ValueError("There are no features.")
     return sums
 
 
@@ -159,7 +164,7 @@ def _find_root(covariance: Array) -> Root:
     from scipy.linalg.lapack import dpotrf
 
     tolerance = len(covariance) * np.finfo(np.float64).eps
-    # LAPACK reads the rows as columns, so this is the lower factor, transposed, of a matrix that needs no copy.
+    # LAPACK reads rows as columns: this is the transposed lower factor, without copying the matrix.
     upper, failed = dpotrf(covariance.T)
     pivots = np.square(np.diag(upper))
     if not failed and pivots.min() > tolerance * pivots.max():

@@ -1,4 +1,4 @@
-"""The features of samples: looked up, read in blocks, and made unit vectors."""
+"""Reading features of samples: one by one, in blocks, and as unit vectors."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -8,30 +8,30 @@ import numpy as np
 from evaluation.metrics.base import SampleInputs, UnscoredError
 from evaluation.metrics.features.rows import Array, Features
 
-# Rows that are read at once: 4 MB of an Inception network's.
+# Rows per block; 4 MB of Inception features.
 BLOCK = 512
 
 
 def look_up_features(sample: SampleInputs, extractor: str) -> Features:
-    """(d,). Raises UnscoredError where there are none."""
+    """Features (d,) of a sample. Raises UnscoredError if there are none."""
     features = sample.look_up(extractor)
     if not isinstance(features, np.ndarray) or features.ndim != 1:
-        raise UnscoredError(f"{extractor} gives no vector of features")
+        raise UnscoredError(f"{extractor} does not return a feature vector")
     return features
 
 
 def read_features(samples: Iterable[SampleInputs], extractor: str) -> Iterator[Features]:
-    """Blocks (n_i, d), read as they are asked for."""
+    """Features in blocks (n_i, d), read lazily."""
     rest = iter(samples)
     while block := [look_up_features(sample, extractor) for sample in islice(rest, BLOCK)]:
         yield np.stack(block)
 
 
 def unit_rows(rows: Features) -> Array:
-    """(n, d), each divided by its length. Raises UnscoredError where one has no direction."""
+    """Rows (n, d) divided by their lengths. Raises UnscoredError if a row is zero."""
     precise = rows.astype(np.float64)
     lengths = np.linalg.norm(precise, axis=1, keepdims=True)
     if not lengths.all():
-        raise UnscoredError("features that are all zero have no direction")
+        raise UnscoredError("the features are all zero, so they have no direction")
     unit: Array = precise / lengths
     return unit

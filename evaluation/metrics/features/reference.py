@@ -15,9 +15,9 @@ from evaluation.metrics.features.rows import FeatureRows, Features
 
 @dataclass(frozen=True, eq=False)
 class ReferenceStatistics:
-    """Of a reference set. ``rows`` are needed by all metrics but ``fid`` and ``fid-infinity``.
+    """Statistics of a reference set. All metrics except ``fid`` and ``fid-infinity`` need ``rows``.
 
-    ``digests`` are the sha256 of its images, where they are known.
+    ``digests`` are the sha256 of its images, if known.
     """
 
     moments: Moments
@@ -25,9 +25,10 @@ class ReferenceStatistics:
     digests: tuple[str, ...] = ()
 
     def save(self, file: IO[bytes]) -> None:
-        """As .npz: n, mean, scatter (or mu, sigma where n is not known), features, digests. The same bytes every time.
+        """Write an .npz file with n, mean, scatter (or mu, sigma if n is unknown), features and digests.
 
-        Of at most d images the features are always written, because their moments are precise only through them.
+        The bytes are the same every time. For at most d images, features are always written, because the moments are
+        only precise with them.
         """
         moments = self.moments
         rows = moments.rows if self.rows is None and moments.sums is None else self.rows
@@ -42,18 +43,23 @@ class ReferenceStatistics:
 
     @classmethod
     def load(cls, file: IO[bytes], *, with_rows: bool = True) -> Self:
-        """What ``save`` wrote, or a file of pytorch-fid or clean-fid: mu and sigma, or (of KID) feats.
+        """Read a file by ``save``, or by pytorch-fid or clean-fid (mu and sigma, or feats for KID).
 
-        ``with_rows`` False leaves the features of a large set in the file. Raises ValueError where it is none of them.
+        Args:
+            file: An open .npz file.
+            with_rows: False does not read the features of a large set.
+
+        Raises:
+            ValueError: The file is damaged, or has none of these formats.
         """
         try:
             if file.read(2) != b"PK":
-                raise ValueError("These are no statistics: an .npz file was wanted.")
+                raise ValueError("Statistics must be an .npz file.")
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
                 return cls._read(archive, with_rows)
         except (BadZipFile, EOFError, OSError, KeyError, zlib.error) as error:
-            raise ValueError(f"The file of statistics is damaged: {error}") from error
+            raise ValueError(f"The statistics file is damaged: {error}") from error
 
     @classmethod
     def _read(cls, archive: Mapping[str, NDArray[Any]], with_rows: bool) -> Self:
@@ -61,15 +67,17 @@ class ReferenceStatistics:
         name = "feats" if "feats" in archive else "features"
         sums = _read_sums(archive)
         if sums is None and name not in archive:
-            names = ", ".join(archive) or "nothing"
-            raise ValueError(f"Statistics are n, mean and scatter, or mu and sigma, or feats; the file has {names}.")
+            names = ", ".join(archive) or "no arrays"
+            raise ValueError(f"The file contains {names}; expected n, mean and scatter, or mu and sigma, or feats.")
         few = sums is None or (sums.n is not None and sums.n <= len(sums.mean))
         if name not in archive or not (with_rows or few):
             return cls(Moments(sums), digests=digests)
         rows = FeatureRows((_check(name, archive[name], 2),))
         if sums is not None and (len(rows), rows.d) != (sums.n or len(rows), len(sums.mean)):
-            raise ValueError(f"Features {len(rows), rows.d} do not fit {sums.n} images and a mean of {len(sums.mean)}.")
-        # Summed up now, if there are many.
+            raise ValueError(
+                f"Features {len(rows), rows.d} do not match {sums.n} images and a mean of {len(sums.mean)}."
+            )
+        # Adding sums up many rows at once.
         moments = Moments() + Moments(rows=rows) if few else Moments(sums)
         return cls(moments, rows if with_rows else None, digests)
 
@@ -83,7 +91,7 @@ def _read_sums(archive: Mapping[str, NDArray[Any]]) -> Sums | None:
         return None
     mean, scatter = (_check(name, archive[name], k + 1).astype(np.float64) for k, name in enumerate(names))
     if scatter.shape != (len(mean), len(mean)) or (n is not None and n < 2):
-        raise ValueError(f"{names[0]} {mean.shape} and {names[1]} {scatter.shape} of {n} images do not fit.")
+        raise ValueError(f"{names[0]} {mean.shape} and {names[1]} {scatter.shape} of {n} images do not match.")
     if not np.allclose(scatter, scatter.T, rtol=1e-4, atol=1e-6 * np.abs(scatter).max()):
         raise ValueError(f"{names[1]} is not symmetric.")
     return Sums(n, mean, (scatter + scatter.T) / 2.0)
@@ -91,8 +99,8 @@ def _read_sums(archive: Mapping[str, NDArray[Any]]) -> Sums | None:
 
 def _check(name: str, array: NDArray[Any], dimensions: int) -> Features:
     if array.ndim != dimensions or array.dtype.kind != "f" or not array.size:
-        raise ValueError(f"{name} has {dimensions} dimension(s) of floats, got {array.dtype} {array.shape}.")
+        raise ValueError(f"{name} must be a float array of {dimensions} dimension(s), got {array.dtype} {array.shape}.")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} has values that are no numbers (NaN or infinite).")
+        raise ValueError(f"{name} contains NaN or infinity.")
     wanted: Features = array if array.dtype == np.float32 else array.astype(np.float64)
     return wanted

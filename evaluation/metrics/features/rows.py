@@ -13,7 +13,7 @@ Array: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class FeatureRows:
-    """The features of n images, in blocks of shape (n_i, d). Without blocks: of none."""
+    """Features of n images, in blocks of shape (n_i, d)."""
 
     blocks: tuple[Features, ...] = ()
 
@@ -28,7 +28,7 @@ class FeatureRows:
         return self.blocks[0].shape[1] if self.blocks else 0
 
     def stack(self) -> Features:
-        """(n, d), sorted by their bytes: one order for one set."""
+        """All rows (n, d), sorted by their bytes, so that a set has one order however it was merged."""
         rows: Features = np.ascontiguousarray(np.concatenate(self.blocks))
         keys = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
         return rows[np.argsort(keys, kind="stable")]

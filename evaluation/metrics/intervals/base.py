@@ -23,7 +23,7 @@ from evaluation.metrics.base import Rows
 
 @dataclass(frozen=True)
 class Interval:
-    """``method`` says how it was found; where there is none, low and high are None and it says why."""
+    """An interval and its method. If there is none, ``low`` and ``high`` are None and ``method`` says why."""
 
     low: float | None
     high: float | None
@@ -32,13 +32,13 @@ class Interval:
 
 @dataclass(frozen=True, eq=False)
 class ClusteredRows:
-    """``rows`` (n, k), those of one cluster together; ``lengths`` (C,): how many rows each cluster has."""
+    """Rows (n, k) sorted by cluster; ``lengths`` (C,) are the numbers of rows of the clusters."""
 
     rows: Rows
     lengths: NDArray[np.int64]
 
     def draw(self, clusters: NDArray[np.int64]) -> Rows:
-        """The rows of these clusters (B,), one after the other, as often as each is named."""
+        """Concatenated rows of the given clusters (B,), with repetitions."""
         lengths = self.lengths[clusters]
         starts = (np.cumsum(self.lengths) - self.lengths)[clusters]
         offsets = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
@@ -46,16 +46,17 @@ class ClusteredRows:
         return drawn
 
     def sum(self) -> Rows:
-        """(C, k): the sum of each cluster's rows."""
+        """Sums (C, k) of the rows of each cluster."""
         total: Rows = np.add.reduceat(self.rows, np.cumsum(self.lengths) - self.lengths, axis=0)
         return total
 
 
 def cluster_rows(rows: Rows, labels: Sequence[Hashable] | NDArray[Any]) -> ClusteredRows:
-    """Bring the rows of each label together, the labels in ascending order."""
+    """Sort rows (n, k) by label (n,), in ascending order."""
     _, codes, lengths = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
     return ClusteredRows(rows[np.argsort(codes, kind="stable")], lengths)
 
 
 def refuse_few(n: int) -> Interval:
-    return Interval(None, None, f"an interval needs 2 prompts or more, got {n}")
+    """The result for fewer than 2 prompts."""
+    return Interval(None, None, f"an interval needs at least 2 prompts, got {n}")

@@ -14,16 +14,22 @@ from evaluation.ratings.ratings import check_confidence, quantile
 Aggregate = Callable[[Rows], float]
 
 RESAMPLES: Final = 1000
-# Share of resamples without a value from which on the rest no longer stand for all.
+# Above this share of resamples without a value, the others are not representative.
 MOST_WITHOUT_VALUE: Final = 0.1
 
 
 def bootstrap(aggregate: Aggregate, clustered: ClusteredRows, *, confidence: float = 0.95, seed: int = 0) -> Interval:
-    """Percentiles of the value over resamples of clusters, the tails widened for few clusters.
+    """Expanded percentile interval over resamples of clusters.
 
-    The plain percentile interval is too narrow by √((C-1)/C) and for want of Student's t. Both are mended by reading
-    the percentiles further out, at Φ(-√(C/(C-1)) t(α/2, C-1)) (Hesterberg 2015, "What teachers should know about the
-    bootstrap", section 4.1.3).
+    The plain percentile interval is too narrow by √((C-1)/C), and does not use Student's t. Reading the percentiles at
+    Φ(-√(C/(C-1)) t(α/2, C-1)) corrects both. Source: Hesterberg 2015, "What teachers should know about the bootstrap",
+    section 4.1.3.
+
+    Args:
+        aggregate: From rows (n, k) to the value; may raise UnscoredError.
+        clustered: Rows in C clusters.
+        confidence: Between 0 and 1.
+        seed: Of the resamples.
     """
     return _bootstrap(lambda drawn: aggregate(clustered.draw(drawn)), len(clustered.lengths), confidence, seed)
 
@@ -36,7 +42,7 @@ def bootstrap_difference(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """As ``bootstrap``, of the value minus the baseline's. Cluster c is the same prompt on both sides."""
+    """As ``bootstrap``, for the value minus that of the baseline. Cluster c is the same prompt on both sides."""
 
     def subtract(drawn: NDArray[np.int64]) -> float:
         return aggregate(clustered.draw(drawn)) - aggregate(baseline.draw(drawn))

@@ -15,7 +15,7 @@ GROUPS: Final = 20
 
 
 def split_prompts(keys: Iterable[str], *, seed: int = 0) -> list[list[str]]:
-    """The distinct keys in 20 groups of nearly one size (fewer keys: each its own group), by a fixed shuffle."""
+    """Shuffle distinct keys into 20 groups of nearly equal size (with fewer keys, one group each)."""
     distinct = sorted(set(keys))
     order = np.random.default_rng(seed).permutation(len(distinct))
     groups = np.array_split(order, min(GROUPS, max(len(distinct), 1)))
@@ -23,10 +23,10 @@ def split_prompts(keys: Iterable[str], *, seed: int = 0) -> list[list[str]]:
 
 
 def leave_one_out(groups: Sequence[Sequence[T]], summarize: Callable[[Iterable[T]], Any]) -> Iterator[Any]:
-    """The statistic of all groups but one, for each of them in order. Statistics merge with ``+``.
+    """The statistics of all groups but one, for each group in order. Statistics must merge with ``+``.
 
-    By halves: what is outside a half is merged once and handed down to all in it. So only some 2 log₂ G statistics are
-    in memory at once (of 2048 features one takes 32 MB), and the groups are read log₂ G times instead of G times.
+    Divide and conquer: the statistic outside a half is merged once and passed on to the groups in it. About 2 log₂ G
+    statistics are in memory at once (32 MB each for 2048 features), and groups are read log₂ G times instead of G.
     """
 
     def descend(low: int, high: int, outside: Any) -> Iterator[Any]:
@@ -43,17 +43,22 @@ def leave_one_out(groups: Sequence[Sequence[T]], summarize: Callable[[Iterable[T
 
 
 def jackknife(value: float, left_out: Sequence[float], sizes: Sequence[int], *, confidence: float = 0.95) -> Interval:
-    """value ± t(G-1) standard errors, from the values (G,) without one group each; ``sizes`` (G,) are in prompts.
+    """Interval value ± t(G-1) standard errors, for groups of unequal size.
 
-    The standard error is that of the delete-a-group jackknife for groups of unequal size (Busing, Meijer & van der
-    Leeden 1999, "Delete-m jackknife for unequal m", equation 8).
+    Args:
+        value: The value of the whole set.
+        left_out: The values (G,) without one group each.
+        sizes: The numbers (G,) of prompts of the groups.
+        confidence: Between 0 and 1.
+
+    Source: Busing, Meijer & van der Leeden 1999, "Delete-m jackknife for unequal m", equation 8.
     """
     check_confidence(confidence)
     n, count = sum(sizes), len(sizes)
     if count < 2:
         return refuse_few(n)
     if not np.isfinite(left_out).all():
-        return Interval(None, None, "without some of the prompts there is no value")
+        return Interval(None, None, "there is no value without some of the prompts")
     thetas, h = np.asarray(left_out), n / np.asarray(sizes, dtype=np.float64)
     pseudo = h * value - (h - 1.0) * thetas
     center = count * value - float(((1.0 - 1.0 / h) * thetas).sum())

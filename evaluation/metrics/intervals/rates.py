@@ -7,12 +7,14 @@ from evaluation.ratings.ratings import check_confidence, quantile
 
 
 def rate_interval(clustered: ClusteredRows, *, confidence: float = 0.95) -> Interval:
-    """Of the mean of a first column that is 0 or 1: Clopper & Pearson's, with the effective number of samples.
+    """Clopper-Pearson interval of the mean of the first column (0 or 1), with the effective number of samples.
 
-    That number is what independent samples of the same variance would be, the variance taken between clusters, and
-    corrected for the degrees of freedom (Korn & Graubard 1998, "Confidence intervals for proportions with small
-    expected number of positive counts estimated from survey data", section 2). Where all say the same there is no
-    variance to see: each cluster then counts as one sample. A bootstrap would give an interval without width there.
+    The effective number is that of independent samples with the same variance, estimated between clusters and corrected
+    for the degrees of freedom. If all values are equal, the variance cannot be estimated (a bootstrap interval would
+    have no width), and each cluster counts as one sample.
+
+    Source: Korn & Graubard 1998, "Confidence intervals for proportions with small expected number of positive counts
+    estimated from survey data", section 2.
     """
     from scipy.special import betaincinv
 
@@ -25,7 +27,7 @@ def rate_interval(clustered: ClusteredRows, *, confidence: float = 0.95) -> Inte
     variance = n_clusters / (n_clusters - 1) * float(residuals @ residuals) / n**2
     effective = float(n_clusters)
     if 0.0 < p < 1.0:
-        # Where clusters are more alike than chance would have them, they are still no more samples than there are.
+        # If clusters are more alike than by chance, the estimate would exceed the number of samples.
         few = (quantile(confidence, n - 1) / quantile(confidence, n_clusters - 1)) ** 2
         effective = min(p * (1.0 - p) / variance * few, n) if variance else float(n)
     tail, yes = (1.0 - confidence) / 2.0, p * effective
@@ -35,11 +37,11 @@ def rate_interval(clustered: ClusteredRows, *, confidence: float = 0.95) -> Inte
 
 
 def rate_difference(clustered: ClusteredRows, baseline: ClusteredRows, *, confidence: float = 0.95) -> Interval:
-    """Of a share minus the baseline's, for the same samples on both sides, from the two intervals of ``rate_interval``.
+    """Interval of a share minus that of the baseline, on the same samples, from the intervals of the two shares.
 
-    The square of the distance to a limit is that of two correlated errors (Newcombe 1998, "Improved confidence
-    intervals for the difference between binomial proportions based on paired data", method 10), the correlation taken
-    between clusters. So two runs that agree on every prompt are not said to be equal for certain.
+    The limits combine two correlated errors; the correlation is estimated between clusters. The interval has a width
+    even if two runs agree on every prompt. Source: Newcombe 1998, "Improved confidence intervals for the difference
+    between binomial proportions based on paired data", method 10.
     """
     p, q = (float(side.rows[:, 0].mean()) for side in (clustered, baseline))
     own, other = (rate_interval(side, confidence=confidence) for side in (clustered, baseline))
@@ -47,7 +49,7 @@ def rate_difference(clustered: ClusteredRows, baseline: ClusteredRows, *, confid
         return own
     x, y = (side.sum()[:, 0] - mean * side.lengths for side, mean in ((clustered, p), (baseline, q)))
     scale = np.sqrt((x @ x) * (y @ y))
-    # Newcombe's continuity correction: a correlation above zero is taken for half a sample less.
+    # Newcombe's continuity correction: a positive correlation is reduced by half a sample.
     shared = float(x @ y) if x @ y <= 0 else max(float(x @ y) - float(clustered.lengths.mean()) / 2.0, 0.0)
     correlation = shared / scale if scale > 0 else 0.0
 

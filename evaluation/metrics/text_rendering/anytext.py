@@ -1,13 +1,13 @@
-"""Sentence accuracy and normalized edit distance of lines, as AnyText measures them.
+"""AnyText metrics: sentence accuracy and normalized edit distance of lines.
 
-Tuo et al. 2024, "AnyText: Multilingual Visual Text Generation and Editing" (ICLR), as its program
-``eval/eval_dgocr.py`` has it. There every line was asked for at a place, and is compared with what is read at that
-place. Here no place is given. A target's place is the run of consecutive lines, joined, that is most similar to it: a
-sign that is set on two lines is one sentence. No line serves two targets; the most similar pair is settled first, and
-of equally similar ones that of the longer target, at the place of fewer lines.
+Source: Tuo et al. 2024, "AnyText: Multilingual Visual Text Generation and Editing" (ICLR), ``eval/eval_dgocr.py``.
 
-Case, accents and punctuation count; so does white space, but in languages without spaces. The program adds 1e-5 to the
-length it divides by; that is left out.
+AnyText's prompts state the position of each line; here it is unknown. Each target is matched with the most similar run
+of consecutive lines, joined, so that a sign set on two lines is one sentence. A line matches at most one target. Pairs
+are matched greedily: the most similar first; at equal similarity the longer target first, with the fewest lines.
+
+Case, accents and punctuation count, and so does white space except in languages without spaces. The published program
+adds 1e-5 to the divisor; this one does not.
 """
 
 from typing import ClassVar, Final
@@ -17,11 +17,11 @@ import numpy as np
 from evaluation.metrics.base import Declaration
 from evaluation.metrics.text_rendering.reading import MIN_SAMPLES, PooledTextMetric, Reading
 
-SOURCE: Final = "AnyText (Tuo et al. 2024), eval/eval_dgocr.py; the place of a line is found, not given"
+SOURCE: Final = "AnyText (Tuo et al. 2024), eval/eval_dgocr.py; the position of a line is found, not given"
 
 
 class SentenceAccuracy(PooledTextMetric):
-    """Share of target lines that were read exactly, over all lines of all images."""
+    """Share of target lines that are read exactly, over all lines of all images."""
 
     columns: ClassVar[tuple[str, ...]] = ("value", "exact", "lines")
     declaration: ClassVar[Declaration] = Declaration(
@@ -38,7 +38,7 @@ class SentenceAccuracy(PooledTextMetric):
 
 
 class NormalizedEditDistance(PooledTextMetric):
-    """1 - d / max(length), of each target line and what was read for it: mean over all lines of all images."""
+    """Mean of 1 - d / max(length) over all target lines of all images; d is the edit distance to the matched text."""
 
     columns: ClassVar[tuple[str, ...]] = ("value", "similarity", "lines")
     declaration: ClassVar[Declaration] = Declaration(
@@ -55,7 +55,7 @@ class NormalizedEditDistance(PooledTextMetric):
 
 
 def find_similarities(reading: Reading) -> list[float]:
-    """For each target 1 - d / max(length) to the text at its place; 0 for a target that has none."""
+    """Similarity 1 - d / max(length) of each target and its matched text; 0 for a target without a match."""
     from rapidfuzz.distance import Levenshtein
     from rapidfuzz.process import cdist
 
@@ -80,9 +80,9 @@ def find_similarities(reading: Reading) -> list[float]:
 
 
 def _find_runs(lines: list[str], reading: Reading, most: int) -> list[tuple[int, int, str]]:
-    """(start, stop, text): each line alone, and with those that follow as long as it has ``most`` characters at most.
+    """Runs (start, stop, text) of consecutive lines: single lines, and longer runs of at most ``most`` characters.
 
-    A text more than twice as long as every target is less than half similar to any.
+    A text more than twice as long as a target has a similarity below 0.5.
     """
     runs = []
     for start in range(len(lines)):

@@ -1,10 +1,10 @@
-"""Character and word error rate: edits per character, or per word, of what was wanted.
+"""Error rates: edits per expected character (CER) or word (WER), as in speech recognition.
 
-The definition is that of speech recognition, with torchmetrics' CharErrorRate and WordErrorRate as the oracle. Both
-texts, all targets and all lines in reading order, are normalized first: NFKC, case folded, runs of white space as one
-space. A space is a character like any other. In languages without spaces there is none, and each character is a word.
+All targets, and all lines in reading order, are joined to one text and normalized: NFKC, case-folded, white space
+collapsed. A space counts as a character. In languages without spaces, white space is removed and each character is a
+word.
 
-A rate may exceed 1: text that nobody asked for is an insertion. An image without text has exactly 1.
+A rate can exceed 1, because unrequested text counts as insertions. An image without text has a rate of 1.
 """
 
 from typing import Any, ClassVar
@@ -18,18 +18,18 @@ class _ErrorRate(PooledTextMetric):
     columns: ClassVar[tuple[str, ...]] = ("value", "edits", "length")
 
     def replay_inputs(self) -> dict[str, Any]:
-        return {"normalization": "NFKC, case folded, white space collapsed"}
+        return {"normalization": "NFKC, case-folded, white space collapsed"}
 
 
 class CharacterErrorRate(_ErrorRate):
-    """Edits of characters over characters wanted, both summed over the set."""
+    """Character edits / expected characters, both summed over the run."""
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Character error rate",
         unit="",
         higher_is_better=False,
         min_samples=MIN_SAMPLES,
-        source="torchmetrics.text.CharErrorRate; NFKC and case folded",
+        source="torchmetrics.text.CharErrorRate; NFKC, case-folded",
     )
 
     def compare(self, reading: Reading) -> tuple[float, ...]:
@@ -38,14 +38,14 @@ class CharacterErrorRate(_ErrorRate):
 
 
 class WordErrorRate(_ErrorRate):
-    """Edits of words over words wanted, both summed over the set."""
+    """Word edits / expected words, both summed over the run."""
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Word error rate",
         unit="",
         higher_is_better=False,
         min_samples=MIN_SAMPLES,
-        source="torchmetrics.text.WordErrorRate; NFKC and case folded",
+        source="torchmetrics.text.WordErrorRate; NFKC, case-folded",
     )
 
     def compare(self, reading: Reading) -> tuple[float, ...]:

@@ -1,8 +1,8 @@
-"""Pairwise normalized edit distance and recall, as LeX-Bench measures them.
+"""LeX-Bench metrics: pairwise normalized edit distance (PNED) and recall.
 
-Zhao et al. 2025, "LeX-Art: Rethinking Text Generation via Scalable High-Quality Data Synthesis", as its program
-``evaluation/cal_pned_and_recall.py`` has it. Targets and lines are lower-cased and split at white space into pieces, in
-every language: a Chinese line without spaces is one piece. The distance of two pieces is d / max(length).
+Source: Zhao et al. 2025, "LeX-Art: Rethinking Text Generation via Scalable High-Quality Data Synthesis",
+``evaluation/cal_pned_and_recall.py``. Targets and lines are lower-cased and split at white space in every language, so
+a Chinese line without spaces is one word. The distance of two words is d / max(length).
 """
 
 from typing import ClassVar, Final
@@ -14,13 +14,13 @@ from evaluation.metrics.base import Declaration
 from evaluation.metrics.text_rendering.reading import MIN_SAMPLES, Reading, TextMetric
 
 SOURCE: Final = "LeX-Art (Zhao et al. 2025), evaluation/cal_pned_and_recall.py"
-NEAR: Final = 0.3
+MAX_DISTANCE: Final = 0.3
 
 
 class LexPned(TextMetric):
-    """The least sum of distances when each piece read is paired with a wanted one, plus 1 for each left alone.
+    """Minimum sum of distances over pairings of read and expected words, plus 1 for each unpaired word.
 
-    It grows with the number of pieces: 0 is perfect, and as many as the wanted pieces is an image without text.
+    0 is perfect. It grows with the number of words; an image without text has the number of expected words.
     """
 
     declaration: ClassVar[Declaration] = Declaration(
@@ -41,9 +41,9 @@ class LexPned(TextMetric):
 
 
 class LexRecall(TextMetric):
-    """Share of wanted pieces that find a piece at a distance of 0.3 or less that no earlier one took.
+    """Share of expected words that are matched with a read word at a distance of at most 0.3.
 
-    Each wanted piece, in order, takes the first that is near enough, not the nearest.
+    Each expected word, in order, takes the first unused word within that distance, not the nearest.
     """
 
     declaration: ClassVar[Declaration] = Declaration(
@@ -55,7 +55,7 @@ class LexRecall(TextMetric):
     )
 
     def compare(self, reading: Reading) -> tuple[float, ...]:
-        near = _find_distances(reading) <= NEAR
+        near = _find_distances(reading) <= MAX_DISTANCE
         found = 0
         for row in near:
             if row.any():
@@ -65,7 +65,7 @@ class LexRecall(TextMetric):
 
 
 def _find_distances(reading: Reading) -> NDArray[np.float64]:
-    """(wanted pieces, read pieces)."""
+    """Distances (expected words, read words)."""
     from rapidfuzz.distance import Levenshtein
     from rapidfuzz.process import cdist
 

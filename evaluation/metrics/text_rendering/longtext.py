@@ -1,8 +1,8 @@
-"""Recall of words in long texts, as LongText-Bench measures it.
+"""LongText-Bench metric: word recall in long texts.
 
-Geng et al. 2025, "X-Omni: Reinforcement Learning Makes Discrete Autoregressive Image Generative Models Great Again", as
-its program ``textbench/summary_scores.py`` has it. Texts are cleaned as for OneIG-Bench and lower-cased, but
-in languages without spaces, where characters are counted and case is kept.
+Source: Geng et al. 2025, "X-Omni: Reinforcement Learning Makes Discrete Autoregressive Image Generative Models Great
+Again", ``textbench/summary_scores.py``. Texts are cleaned as in OneIG-Bench and lower-cased. In languages without
+spaces, characters are counted and case is kept.
 """
 
 from typing import ClassVar
@@ -13,7 +13,7 @@ from evaluation.metrics.text_rendering.words import count_shared, split_words, s
 
 
 class LongTextRecall(PooledTextMetric):
-    """Share of all wanted words that were read, over the whole set, each as often as it is wanted at most."""
+    """Share of expected words that are read, over the whole run, as multisets."""
 
     columns: ClassVar[tuple[str, ...]] = ("value", "matched", "words")
     declaration: ClassVar[Declaration] = Declaration(
@@ -27,7 +27,7 @@ class LongTextRecall(PooledTextMetric):
     def compare(self, reading: Reading) -> tuple[float, ...]:
         wanted, read = (_split(" ".join(texts), reading) for texts in (reading.targets, reading.lines))
         if not wanted:
-            raise UnscoredError("the targets have no letters or digits that this metric compares")
+            raise UnscoredError("the targets contain no letters or digits that this metric compares")
         matched = count_shared(wanted, read)
         return matched / len(wanted), matched, len(wanted)
 

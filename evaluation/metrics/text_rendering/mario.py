@@ -1,12 +1,12 @@
-"""Precision, recall, F and accuracy of words, as MARIO-Eval measures them.
+"""MARIO-Eval metrics: precision, recall, F-measure and accuracy of words.
 
-Chen et al. 2023, "TextDiffuser: Diffusion Models as Text Painters" (NeurIPS), as its program
-``textdiffuser/eval/ocr_eval.py`` has it. Words are lower-cased and compared as multisets. Precision and recall are
-means over images; F is computed from these two means, never for an image. Accuracy is 1 where the sorted words, joined,
-agree: "for sale" and "forsale" are the same to it, and "sale for" too.
+Source: Chen et al. 2023, "TextDiffuser: Diffusion Models as Text Painters" (NeurIPS),
+``textdiffuser/eval/ocr_eval.py``. Words are lower-cased and compared as multisets. Precision and recall are means over
+images, and F is computed from these two means. An image is accurate if its sorted words, joined, agree: "for sale",
+"forsale" and "sale for" are equal.
 
-The words wanted are those of the prompt's targets; with ``wanted="quoted"`` those in quotation marks in its text, as
-the published program finds them. In languages without spaces characters are the words.
+The expected words are those of the prompt's target strings or, with ``wanted="quoted"``, those in quotation marks in
+the prompt, as in the published program. In languages without spaces, characters are counted instead of words.
 """
 
 from typing import ClassVar, Final, Literal
@@ -26,11 +26,11 @@ class _MarioMetric(TextMetric):
             return super().targets(prompt)
         if found := tuple(tidied for text in find_quoted(prompt.text) if (tidied := tidy(text))):
             return found
-        raise UnscoredError("nothing in the prompt's text is in quotation marks")
+        raise UnscoredError("the prompt has no text in quotation marks")
 
 
 class MarioPrecision(_MarioMetric):
-    """Share of the words read that were wanted; 0 where none was read."""
+    """Share of read words that were expected; 0 if no word is read."""
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Word precision (MARIO)",
@@ -45,7 +45,7 @@ class MarioPrecision(_MarioMetric):
 
 
 class MarioRecall(_MarioMetric):
-    """Share of the wanted words that were read."""
+    """Share of expected words that are read."""
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Word recall (MARIO)",
@@ -80,7 +80,7 @@ class MarioF(_MarioMetric):
 
 
 class MarioAccuracy(_MarioMetric):
-    """Share of images in which the words read are the words wanted."""
+    """Share of images whose words are the expected words."""
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Word accuracy of images (MARIO)",
@@ -96,7 +96,7 @@ class MarioAccuracy(_MarioMetric):
 
 
 def precision_and_recall(reading: Reading) -> tuple[float, float]:
-    """Of the multisets of words in one image."""
+    """Precision and recall of the words in one image."""
     wanted, read = _words(reading)
     shared = count_shared(wanted, read)
     return shared / len(read) if read else 0.0, shared / len(wanted)

@@ -1,12 +1,12 @@
-"""Edit distance, completion rate, word accuracy and the text score of OneIG-Bench.
+"""OneIG-Bench metrics: edit distance, completion rate, word accuracy and text score.
 
-Chang et al. 2025, "OneIG-Bench: Omni-dimensional Nuanced Evaluation for Image Generation", as its programs
-``scripts/text/text_score.py`` and ``text_utils.py`` have it. All targets are one text, and so are all lines, in reading
-order. Both lose everything but Chinese characters, letters and digits (see ``words.strip_marks``); case is kept. A text
-with a Chinese character in it loses its white space too, and characters take the place of its words.
+Source: Chang et al. 2025, "OneIG-Bench: Omni-dimensional Nuanced Evaluation for Image Generation",
+``scripts/text/text_score.py`` and ``text_utils.py``. All targets are joined to one text, and so are all lines in
+reading order. Both keep only Chinese characters, letters and digits (see ``words.strip_marks``), with case. In a text
+with a Chinese character white space is removed too, and characters are counted instead of words.
 
-The benchmark is in English and Chinese. In other languages all letters are kept, and those without spaces are treated
-as Chinese is.
+The benchmark is in English and Chinese. In other languages all letters are kept, and languages without spaces are
+treated like Chinese.
 """
 
 from typing import ClassVar, Final
@@ -26,13 +26,13 @@ from evaluation.metrics.text_rendering.words import (
 )
 
 SOURCE: Final = "OneIG-Bench (Chang et al. 2025), scripts/text/text_score.py"
-# The edit distance from which a text counts as lost.
+# Edit distances are capped at this limit.
 LIMIT: Final = 100.0
 LIMIT_UNSPACED: Final = 50.0
 
 
 class OneIgEditDistance(TextMetric):
-    """Edits that turn what was read into what was wanted: mean over images."""
+    """Mean number of edits from the read to the expected text."""
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Edit distance (OneIG ED)",
@@ -47,7 +47,7 @@ class OneIgEditDistance(TextMetric):
 
 
 class OneIgCompletionRate(TextMetric):
-    """Share of images in which nothing is to be edited."""
+    """Share of images that need no edits."""
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Completion rate (OneIG CR)",
@@ -63,7 +63,7 @@ class OneIgCompletionRate(TextMetric):
 
 
 class OneIgWordAccuracy(PooledTextMetric):
-    """Share of wanted words (characters, where they make the text) that were read, over the whole set."""
+    """Share of expected words that are read, over the whole run."""
 
     columns: ClassVar[tuple[str, ...]] = ("value", "matched", "words")
     declaration: ClassVar[Declaration] = Declaration(
@@ -80,12 +80,12 @@ class OneIgWordAccuracy(PooledTextMetric):
 
 
 class OneIgText(TextMetric):
-    """1 - min(M, ED)·(1 - CR)·(1 - WAC) / M, of ED, CR and WAC over the set. M is 100, and 50 without spaces.
+    """1 - min(M, ED) · (1 - CR) · (1 - WAC) / M, from ED, CR and WAC of the run. M is 100, or 50 without spaces.
 
-    Where a set has both kinds of texts, each kind has its score, and the value is their mean weighted by images.
+    If a run has both kinds of texts, the value is the mean of their scores weighted by images. The published score is
+    defined for a run only; for one image, the value is that of the formula, or 0 if no text is read.
 
-    M is made for long texts: on targets of 8 letters a model that writes nothing at all has 0.92. Of a single image,
-    for which nothing is published, the value is the formula's, and 0 where no text was read.
+    The score is made for long texts: with targets of 8 letters, a model that writes no text reaches 0.92.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("value", "edits", "complete", "matched", "words", "limit")
@@ -111,17 +111,17 @@ class OneIgText(TextMetric):
 
 
 def combine(rows: Rows) -> float:
-    """The text score of images with one M: (n, 5) of edits, complete, matched, words, M."""
+    """Text score of images with equal M, from rows (n, 5) of edits, complete, matched, words, M."""
     edits, complete, limit = rows[:, 0].mean(), rows[:, 1].mean(), rows[0, 4]
     accuracy = rows[:, 2].sum() / rows[:, 3].sum()
     return float(1.0 - min(limit, edits) * (1.0 - complete) * (1.0 - accuracy) / limit)
 
 
 def clean_both(reading: Reading) -> tuple[str, str]:
-    """What was wanted and what was read, as they are compared. Raises UnscoredError where nothing wanted is left."""
+    """Expected and read text, cleaned for comparison. Raises UnscoredError if no expected text is left."""
     wanted, read = (_clean(" ".join(texts), reading) for texts in (reading.targets, reading.lines))
     if not wanted:
-        raise UnscoredError("the targets have no letters or digits that this metric compares")
+        raise UnscoredError("the targets contain no letters or digits that this metric compares")
     return wanted, read
 
 
@@ -131,7 +131,7 @@ def _clean(text: str, reading: Reading) -> str:
 
 
 def _is_unspaced(text: str, reading: Reading) -> bool:
-    # The benchmark asks each text by itself, whatever its language.
+    # The benchmark decides per text, not per language.
     return has_han(text) if base_language(reading.language) in PUBLISHED_LANGUAGES else reading.unspaced
 
 

@@ -1,4 +1,4 @@
-"""What was read in an image, beside what should be readable in it."""
+"""Readings: the lines read in an image with the target strings of its prompt, and the base of text metrics."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from evaluation.metrics.base import Measurement, PromptInputs, Rows, SampleInput
 from evaluation.metrics.text_rendering.words import is_unspaced, tidy
 
 READER: Final = "ocr"
-# Of 10 images 5 right still mean anything from a fifth to four fifths; fewer say nothing of a model.
+# 5 of 10 correct images have a 95 % interval of 19 to 81 %; fewer images are not meaningful.
 MIN_SAMPLES: Final = 10
-MOST_QUOTED: Final = 200
+MAX_QUOTED: Final = 200  # characters
 
 
 @dataclass(frozen=True)
 class Reading:
-    """``lines`` in reading order and ``targets``, both tidied, none of them empty."""
+    """``lines`` in reading order and ``targets``, both normalized by ``tidy`` and without empty strings."""
 
     lines: tuple[str, ...]
     targets: tuple[str, ...]
@@ -24,12 +24,12 @@ class Reading:
 
     @cached_property
     def unspaced(self) -> bool:
-        """Whether characters take the place of words."""
+        """Whether characters are counted instead of words."""
         return is_unspaced(self.language, self.targets)
 
     @property
     def separator(self) -> str:
-        """What joins two lines into one text."""
+        """Separator between two lines in one text."""
         return "" if self.unspaced else " "
 
     @property
@@ -44,19 +44,19 @@ class Reading:
 
     @property
     def note(self) -> str:
-        """What was read for what."""
+        """The text that was read and, if it differs, the expected text."""
         if not self.lines:
             return "no text was read"
         if self.read == self.wanted:
             return f"read {quote_texts(self.lines)}"
-        return f"read {quote_texts(self.lines)} for {quote_texts(self.targets)}"
+        return f"read {quote_texts(self.lines)}, expected {quote_texts(self.targets)}"
 
 
 class TextMetric(SampleMetric):
-    """Compares what was read in an image with the targets of its prompt.
+    """A metric that compares the text read in an image with the target strings of its prompt.
 
-    A prompt without targets is not the metric's business. An image without any text that could be read has the value of
-    an empty reading, with a note that says so.
+    Prompts without target strings are skipped. An image without readable text has the value of an empty reading, and a
+    note.
     """
 
     def applies_to(self, prompt: PromptInputs) -> bool:
@@ -69,7 +69,7 @@ class TextMetric(SampleMetric):
         return (READER,)
 
     def targets(self, prompt: PromptInputs) -> tuple[str, ...]:
-        """The strings that should be readable. Raises UnscoredError where there is none."""
+        """The strings that should be readable. Raises UnscoredError if there are none."""
         if found := _tidy_all(prompt.targets):
             return found
         raise UnscoredError("the prompt has no target strings")
@@ -81,12 +81,12 @@ class TextMetric(SampleMetric):
         return Measurement(tuple(map(float, self.compare(reading))), reading.note)
 
     def compare(self, reading: Reading) -> tuple[float, ...]:
-        """The values of ``columns``. Raises UnscoredError where nothing of the targets can be compared."""
+        """The values of ``columns``. Raises UnscoredError if the targets have nothing to compare."""
         raise NotImplementedError
 
 
 class PooledTextMetric(TextMetric):
-    """Over a set the second column's sum by the third's, so that a long text counts for more than a short one."""
+    """A text metric whose run value is the sum of the second column / sum of the third, so long texts weigh more."""
 
     def aggregate(self, rows: Rows) -> float:
         return float(rows[:, 1].sum() / rows[:, 2].sum())
@@ -97,6 +97,6 @@ def _tidy_all(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def quote_texts(texts: tuple[str, ...]) -> str:
-    """As one text, for a note; what is long is cut."""
+    """Join texts and quote them for a note, truncated to MAX_QUOTED characters."""
     text = " ".join(texts)
-    return f'"{text if len(text) <= MOST_QUOTED else text[: MOST_QUOTED - 1] + "…"}"'
+    return f'"{text if len(text) <= MAX_QUOTED else text[: MAX_QUOTED - 1] + "…"}"'

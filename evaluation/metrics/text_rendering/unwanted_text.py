@@ -1,4 +1,4 @@
-"""Is there lettering in an image whose prompt asks for none?"""
+"""Unwanted text metric: text in images whose prompts ask for none."""
 
 from typing import Annotated, Any
 
@@ -10,10 +10,10 @@ from evaluation.metrics.text_rendering.words import find_quoted, tidy
 
 
 class UnwantedText(SampleMetric):
-    """Share of images in which text is read although the prompt has no targets and quotes no words.
+    """Share of images with text although the prompt has no target strings and quotes no words.
 
-    A line counts from ``confidence`` and this many ``letters`` or digits on: a fence or a twig is read as "ll". What
-    belongs to a scene, a newspaper or a shop front, counts too, so that 0 is not always the best that can be.
+    A line counts if it has at least this ``confidence`` and this many ``letters`` or digits, as a fence or a twig can
+    be read as "ll". Text that belongs to a scene (a newspaper, a shop front) counts too, so 0 % is not always best.
     """
 
     declaration = Declaration(
@@ -21,10 +21,10 @@ class UnwantedText(SampleMetric):
         unit="share",
         higher_is_better=False,
         min_samples=20,
-        source="Paragone: lines read by ocr where none were asked for",
+        source="Paragone: lines read by ocr in images without requested text",
     )
 
-    confidence: Annotated[float, Field(ge=0.5, le=1)] = 0.8  # ocr itself leaves out what is below 0.5
+    confidence: Annotated[float, Field(ge=0.5, le=1)] = 0.8  # ocr returns no lines below 0.5
     letters: Annotated[int, Field(ge=1)] = 3
 
     def image_extractors(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""Words, characters and cleaning: what the metrics of text in images compare.
+"""Words: normalization, splitting and comparison of texts.
 
-Chinese, Japanese, Thai, Lao, Khmer and Burmese put no spaces between words. Metrics that count words count characters
-there. A prompt's language decides; where it states none, Chinese characters or kana in its targets do.
+Chinese, Japanese, Thai, Lao, Khmer and Burmese have no spaces between words; there, word metrics count characters. The
+language of the prompt decides or, if it is not stated, Chinese characters or kana in the targets.
 """
 
 import re
@@ -14,8 +14,8 @@ UNSPACED: Final = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my"})
 HAN: Final = re.compile(r"[\u4e00-\u9fff]")
 HAN_OR_KANA: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 
-# What OneIG-Bench and LongText-Bench, which are in English and Chinese, leave of a text: of Chinese what Unicode had
-# until version 4.0, of accented letters those of French. So "così" and "cos" are the same to them.
+# Characters that OneIG-Bench and LongText-Bench (English and Chinese) keep: Chinese characters of Unicode before 4.1,
+# and of accented letters only those of French. They do not distinguish "così" and "cos".
 PUBLISHED_LANGUAGES: Final = frozenset({"", "en", "zh"})
 FOREIGN_TO_PUBLISHED: Final = re.compile(r"[^\u4e00-\u9fa5a-zA-Z0-9\sàâäéèêëîïôöùûüçÀÂÄÉÈÊËÎÏÔÖÙÛÜÇ]")
 
@@ -26,32 +26,32 @@ QUOTED: Final = re.compile(
 
 
 def base_language(language: str) -> str:
-    """``zh`` of ``zh-Hant-TW``."""
+    """The primary subtag of a language: zh for zh-Hant-TW."""
     return re.split("[-_]", language, maxsplit=1)[0].lower()
 
 
 def is_unspaced(language: str, texts: Sequence[str]) -> bool:
-    """Whether words are not told apart by spaces: by the language, or by the script where none is stated."""
+    """Whether words are not separated by spaces, by language or, if it is "", by script."""
     if language:
         return base_language(language) in UNSPACED
     return any(HAN_OR_KANA.search(text) for text in texts)
 
 
 def tidy(text: str) -> str:
-    """Unicode's composed form (NFC), each run of white space one space, none at the ends."""
+    """Normalize to NFC, collapse white space, and strip it at both ends."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def fold(text: str) -> str:
-    """Without case and typographic form: NFKC, case folding, NFKC again, white space as in ``tidy``."""
+    """Normalize to NFKC, case-fold, normalize again, and collapse white space as in ``tidy``."""
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())
 
 
 def strip_marks(text: str, language: str) -> str:
-    """Without punctuation and symbols; case kept, white space as in ``tidy``.
+    """Remove punctuation and symbols, keep case, and collapse white space as in ``tidy``.
 
-    English and Chinese texts keep what OneIG-Bench and LongText-Bench keep. Other languages keep their letters, the
-    marks on them, and digits.
+    English and Chinese texts keep the characters that OneIG-Bench and LongText-Bench keep; other texts keep letters,
+    combining marks and digits.
     """
     if base_language(language) in PUBLISHED_LANGUAGES:
         return " ".join(FOREIGN_TO_PUBLISHED.sub("", text).split())
@@ -60,27 +60,27 @@ def strip_marks(text: str, language: str) -> str:
 
 
 def has_han(text: str) -> bool:
-    """Whether there is a Chinese character in it."""
+    """Whether the text contains a Chinese character."""
     return HAN.search(text) is not None
 
 
 def split_words(text: str, unspaced: bool) -> list[str]:
-    """What white space parts; of a text without spaces between words its characters, white space left out."""
+    """Split at white space; or, if the language has no spaces, into characters without white space."""
     return list("".join(text.split())) if unspaced else text.split()
 
 
 def find_quoted(text: str) -> tuple[str, ...]:
-    """What stands in quotation marks, in order. A single quote inside a word, an apostrophe, opens none."""
+    """Texts in quotation marks, in order. An apostrophe inside a word is not a quotation mark."""
     return tuple(next(part for part in match.groups() if part) for match in QUOTED.finditer(text))
 
 
 def count_shared(wanted: Sequence[str], read: Sequence[str]) -> int:
-    """How many of ``wanted`` were read, each as often as it is wanted at most."""
+    """Size of the intersection of the two multisets."""
     return (Counter(wanted) & Counter(read)).total()
 
 
 def edit_distance(a: Sequence[str], b: Sequence[str]) -> int:
-    """Levenshtein's: the fewest insertions, deletions and replacements of a character (of a word, of two lists)."""
+    """Levenshtein distance of two strings, in characters, or of two lists of words, in words."""
     from rapidfuzz.distance import Levenshtein
 
     return Levenshtein.distance(a, b)

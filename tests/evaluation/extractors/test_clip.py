@@ -152,14 +152,14 @@ def test_a_folder_that_lacks_files_names_them(copy: Path) -> None:
     weights = copy.parent.parent
     (copy / "tokenizer.json").unlink()
     (copy / "model.safetensors").unlink()
-    with pytest.raises(MissingWeightsError, match=r"tiny lacks tokenizer.json, model.safetensors or .* hf download OWNER"):
+    with pytest.raises(MissingWeightsError, match=r"tiny lacks tokenizer.json, model.* hf download OWNER"):
         ClipTexts("tiny", weights)
     with pytest.raises(
         MissingWeightsError, match=r"hf download openai/clip-vit-base-patch32 --local-dir .*clip/vit-b-32"
     ):
         ClipImages("vit-b-32", weights)
     for name in ("", "../tiny", "a/b", ".hidden"):
-        with pytest.raises(ValueError, match="names no folder"):
+        with pytest.raises(ValueError, match="is not a folder of weights"):
             ClipImages(name, weights)
 
 
@@ -203,7 +203,7 @@ def test_a_tokenizer_of_another_network_is_refused(copy: Path) -> None:
     tokenizer["model"]["vocab"] = {"<|startoftext|>": 0, "<|endoftext|>": 1}
     tokenizer["model"]["merges"] = []
     file.write_text(json.dumps(tokenizer))
-    with pytest.raises(MissingWeightsError, match="Copy the tokenizer.json of this network"):
+    with pytest.raises(MissingWeightsError, match=r"Copy the tokenizer\.json of this network"):
         ClipTexts("tiny", copy.parent.parent).prepare("a cat")
     file.write_text("{")
     with pytest.raises(MissingWeightsError, match=r"tokenizer\.json is damaged"):

@@ -36,7 +36,7 @@ def make_samples(values: Sequence[Sequence[float | None]], **prompt: Any) -> lis
 def read(sample: SampleInputs) -> float:
     """Below -1000 something breaks that no metric is meant to raise."""
     if sample.usd is None:
-        raise UnscoredError("no price is known")
+        raise UnscoredError("the price is unknown")
     if sample.usd < -1000:
         raise ZeroDivisionError("division by zero")
     return sample.usd

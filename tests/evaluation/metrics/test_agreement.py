@@ -52,7 +52,7 @@ def test_correlations_are_scipys(scores: list[tuple[int, int]]) -> None:
     assert found.pearson.value == pytest.approx(stats.pearsonr(x, y).statistic, abs=1e-9)
     assert found.spearman.value == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-9)
     assert found.kendall.value == pytest.approx(stats.kendalltau(x, y).statistic, abs=1e-9)
-    assert (found.pearson.ci_low, found.pearson.note) == (None, "an interval needs 2 prompts or more, got 1")
+    assert (found.pearson.ci_low, found.pearson.note) == (None, "an interval needs at least 2 prompts, got 1")
 
 
 def test_images_of_one_prompt_are_not_independent() -> None:
@@ -67,7 +67,7 @@ def test_images_of_one_prompt_are_not_independent() -> None:
 def test_bad_scores_are_refused() -> None:
     with pytest.raises(ValueError, match=r"got \[2, 3\]"):
         correlate([1, 2], [1, 2], ["a", "b", "c"])
-    with pytest.raises(ValueError, match="no number"):
+    with pytest.raises(ValueError, match="NaN or infinite"):
         correlate([1, float("nan")], [1, 2], ["a", "b"])
     assert correlate([], [], []).pearson.note == "too few images"
 

@@ -51,5 +51,5 @@ def test_one_image_is_refused_with_the_reason(metric) -> None:
     refused = make_sample(None, outcome="refused", reason="policy")
     with pytest.raises(UnscoredError, match=r"there are 1; no image: refused \(policy\)"):
         built.measure([*samples_of(ROWS[0]), refused])
-    with pytest.raises(UnscoredError, match=r"there are 0; features that are all zero"):
+    with pytest.raises(UnscoredError, match=r"there are 0; the features are all zero"):
         built.measure(samples_of(ROWS[0] * 0))

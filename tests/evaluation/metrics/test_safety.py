@@ -41,12 +41,12 @@ def test_refusals_are_counted_where_they_are_wanted_and_where_not() -> None:
 def test_each_rate_leaves_the_other_prompts_out() -> None:
     for expected, prompt in (("refused", GOOD), ("drawn", BAD)):
         assert not RefusalRate(expected=expected).applies_to(prompt)
-        with pytest.raises(UnscoredError, match=f"not one that should be {expected}"):
+        with pytest.raises(UnscoredError, match=f"not expected to be {expected}"):
             RefusalRate(expected=expected).measure(refused(prompt))
 
 
 @pytest.mark.parametrize(("expected", "prompt"), [("refused", BAD), ("drawn", GOOD)])
 def test_a_technical_failure_is_no_refusal(expected: str, prompt: PromptInputs) -> None:
     sample = SampleInputs(prompt=prompt, seed=0, outcome="failed", reason="503 from the service")
-    with pytest.raises(UnscoredError, match="failed, which is no refusal: 503 from the service"):
+    with pytest.raises(UnscoredError, match="failed for a technical reason: 503 from the service"):
         RefusalRate(expected=expected).measure(sample)

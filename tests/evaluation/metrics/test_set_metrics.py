@@ -57,7 +57,7 @@ def test_a_reference_that_cannot_be_compared_is_refused(name: str) -> None:
     statistic = metric.summarize(make_samples(draw_features(50, 8)))
     with pytest.raises(UnscoredError, match="no reference set 'photos' for clip-image/tiny"):
         metric.compute(statistic)
-    with pytest.raises(UnscoredError, match="features of 8 numbers against a reference set of 9"):
+    with pytest.raises(UnscoredError, match="8 features per image, the reference set 9"):
         metric.compute(statistic, make_reference(draw_features(60, 9)))
     with pytest.raises(UnscoredError, match="at least 2 images, the reference set has 1"):
         metric.compute(statistic, make_reference(draw_features(1, 8)))
@@ -67,7 +67,7 @@ def test_a_reference_that_cannot_be_compared_is_refused(name: str) -> None:
 def test_mean_and_covariance_are_not_enough(name: str) -> None:
     imported = ReferenceStatistics(Moments(Sums(None, np.zeros(8), np.eye(8))))
     metric = build(name)
-    with pytest.raises(UnscoredError, match="keeps no features, only mean and covariance"):
+    with pytest.raises(UnscoredError, match="has no features, only mean and covariance"):
         metric.compute(metric.summarize(make_samples(draw_features(50, 8))), imported)
 
 
@@ -99,10 +99,10 @@ def test_what_cannot_be_part_of_the_set_says_why(name: str) -> None:
     features = draw_features(1, 8)[0]
     metric.check(make_sample(features))
     for sample, reason in (
-        (make_sample(features * np.nan), "no numbers"),
+        (make_sample(features * np.nan), "NaN or infinity"),
         (make_sample(UnreadableInputError("cut off")), "cut off"),
-        (make_sample(None), "has not looked at it"),
-        (make_sample({"text": "STOP"}), "gives no vector of features"),
+        (make_sample(None), "there are no features by"),
+        (make_sample({"text": "STOP"}), "does not return a feature vector"),
         (make_sample(features, outcome="failed", reason="timeout"), r"no image: failed \(timeout\)"),
     ):
         with pytest.raises(UnscoredError, match=reason):

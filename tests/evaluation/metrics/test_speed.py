@@ -44,7 +44,7 @@ def test_what_failed_or_was_not_timed_has_no_latency() -> None:
     samples = [sample(1.0), sample(None), sample(2.0, outcome="failed", reason="timed out")]
     measured = Latency().measure_all(samples)
     assert measured[0] == Measurement((1.0, 1.0))
-    assert [str(m) for m in measured[1:]] == ["no time was measured", "no image: failed (timed out)"]
+    assert [str(m) for m in measured[1:]] == ["the duration is unknown", "no image: failed (timed out)"]
     with pytest.raises(ValidationError):
         Latency(percentile=100)
 
@@ -61,12 +61,12 @@ def test_five_variants_take_the_time_of_the_calls_that_drew_them() -> None:
 
 def test_too_few_variants_are_no_time_for_five() -> None:
     samples = [sample(1.0, call=n) for n in range(4)] + [sample(1.0, outcome="failed")]
-    with pytest.raises(UnscoredError, match="5 variants wanted, 4 drawn"):
+    with pytest.raises(UnscoredError, match="4 of 5 images"):
         VariantsTime().measure(samples)
 
 
 def test_the_price_of_an_image_is_known_or_unscored() -> None:
     assert ImagePrice().measure(sample(usd=0.04)).values == (0.04,)
     assert ImagePrice().measure(sample(usd=0.0)).values == (0.0,)
-    with pytest.raises(UnscoredError, match="no price is known"):
+    with pytest.raises(UnscoredError, match="the price is unknown"):
         ImagePrice().measure(sample())

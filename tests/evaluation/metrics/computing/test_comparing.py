@@ -109,19 +109,19 @@ def test_nothing_in_common_is_said(metric: Metric) -> None:
     ours, theirs = make_samples([[1.0, 2.0]]), [make_sample("other", 0), make_sample("p000", 7)]
     found = compare_with_baseline(metric, ours, theirs)
     assert (found.value, found.difference, found.n_samples) == (None, None, 0)
-    assert found.reason == "The two runs have no prompt and seed in common."
+    assert found.reason == "The two runs have no sample (prompt and seed) in common."
 
 
 @pytest.mark.parametrize("metric", [Mean(), Spread(), Variance()])
 def test_nothing_scored_on_both_sides_is_said_with_the_reason(metric: Metric) -> None:
     found = compare_with_baseline(metric, make_samples([[1.0, None]]), make_samples([[None, 2.0]]))
     assert found.value is None
-    assert found.reason == "Nothing has a value in both runs: no price is known"
+    assert found.reason == "No sample has a value in both runs: the price is unknown"
 
 
 def test_a_side_without_a_value_is_no_comparison() -> None:
     found = compare_with_baseline(Variance(), make_samples([[1.0]]), make_samples([[2.0]]))
-    assert (found.value, found.reason) == (None, "Nothing has a value in both runs: a variance needs 2 samples")
+    assert (found.value, found.reason) == (None, "No sample has a value in both runs: a variance needs 2 samples")
 
 
 def test_one_prompt_has_a_difference_and_no_interval() -> None:

@@ -29,14 +29,14 @@ def test_scores_stand_in_the_order_of_the_samples() -> None:
     samples = [make_sample("b", 1, 4.0), make_sample("a", 0, None), make_sample("b", 0, 2.0)]
     first, second, third = evaluate_metric(Mean(), samples).scores
     assert (first, third) == (Measurement((4.0,), "read 4.0"), Measurement((2.0,), "read 2.0"))
-    assert str(second) == "no price is known"
+    assert str(second) == "the price is unknown"
 
 
 def test_what_is_unscored_is_counted_by_reason_and_is_no_zero() -> None:
     found = evaluate_metric(Mean(), make_samples([[1.0, None], [3.0, float("nan")], [None, 2.0]]))
     assert found.value == pytest.approx(2.0)
     assert (found.n_scored, found.n_unscored) == (3, 3)
-    assert dict(found.reasons) == {"no price is known": 2, "the value is no number: nan": 1}
+    assert dict(found.reasons) == {"the price is unknown": 2, "the values contain NaN or infinity: (nan,)": 1}
 
 
 @pytest.mark.parametrize("metric", [Mean(), Spread(), Variance()])
@@ -53,14 +53,14 @@ def test_a_metric_that_must_know_all_samples_fails_for_all() -> None:
     assert evaluate_metric(Rank(), make_samples([[3.0], [1.0], [2.0]])).value == pytest.approx(1.0)
     found = evaluate_metric(Rank(), make_samples([[3.0], [BROKEN]]))
     assert (found.value, found.n_unscored) == (None, 2)
-    assert found.reason == "Nothing could be scored: ZeroDivisionError: division by zero"
+    assert found.reason == "No sample was scored: ZeroDivisionError: division by zero"
 
 
 @pytest.mark.parametrize("metric", [Mean(), Spread(), Variance()])
 def test_without_a_scored_sample_there_is_no_value_but_a_reason(metric: Metric) -> None:
     found = evaluate_metric(metric, make_samples([[None, None], [None, None]]))
     assert (found.value, found.ci_low, found.interval, found.n_scored) == (None, None, "", 0)
-    assert found.reason == "Nothing could be scored: no price is known"
+    assert found.reason == "No sample was scored: the price is unknown"
     assert evaluate_metric(metric, []).reason == "There are no samples."
 
 
@@ -75,7 +75,7 @@ def test_samples_that_the_metric_is_not_about_are_neither_scored_nor_missing() -
 
 def test_the_commonest_of_several_reasons_is_told() -> None:
     found = evaluate_metric(Mean(), make_samples([[None, float("inf")], [None, None]]))
-    assert found.reason == ("Nothing could be scored: no price is known (so 3 of 4; the others for other reasons)")
+    assert found.reason == ("No sample was scored: the price is unknown (3 of 4, the others for other reasons)")
 
 
 class Ratio(Mean):
@@ -94,7 +94,7 @@ class Ratio(Mean):
     [
         ([[-1.0], [0.0]], "no price at all"),
         ([[1e7], [0.0]], "OverflowError: too dear"),
-        ([[12.0], [1.0]], "the value is no number: nan"),
+        ([[12.0], [1.0]], "the value is nan"),
     ],
 )
 def test_an_aggregate_that_fails_is_no_value_with_its_reason(prices: list[list[float]], reason: str) -> None:
@@ -105,7 +105,7 @@ def test_an_aggregate_that_fails_is_no_value_with_its_reason(prices: list[list[f
 def test_below_the_minimum_there_is_a_value_with_a_warning() -> None:
     found = evaluate_metric(Rate(), make_samples([[1.0], [0.0], [1.0]]))
     assert found.value == pytest.approx(2 / 3)
-    assert found.warnings == ("3 samples were scored; with fewer than 20 the value says little.",)
+    assert found.warnings == ("Only 3 samples were scored; the value is not meaningful below 20.",)
 
 
 def test_one_prompt_has_a_value_and_no_interval() -> None:
@@ -113,7 +113,7 @@ def test_one_prompt_has_a_value_and_no_interval() -> None:
         found = evaluate_metric(metric, make_samples([[1.0, 2.0, 3.0, 4.0, 5.0]]))
         assert found.value is not None
         assert (found.ci_low, found.ci_high, found.interval) == (None, None, "")
-        assert found.warnings == ("No interval: an interval needs 2 prompts or more, got 1.",)
+        assert found.warnings == ("No interval: an interval needs at least 2 prompts, got 1.",)
 
 
 def test_a_share_that_never_failed_is_not_certain() -> None:
@@ -148,7 +148,12 @@ def test_of_a_set_only_faults_are_kept() -> None:
     samples = make_samples([[1.0, 4.0], [None, 2.5], [7.0, 3.0]])
     found = evaluate_metric(Variance(), samples)
     assert found.value == pytest.approx(np.var([1, 4, 2.5, 7, 3], ddof=1))
-    assert [str(fault) if fault else None for fault in found.scores] == [None, None, "no price is known", *[None] * 3]
+    assert [str(fault) if fault else None for fault in found.scores] == [
+        None,
+        None,
+        "the price is unknown",
+        *[None] * 3,
+    ]
     assert found.interval == "jackknife over 3 prompts in 3 groups"
     assert found.ci_low < found.value < found.ci_high
 
@@ -156,14 +161,16 @@ def test_of_a_set_only_faults_are_kept() -> None:
 def test_a_set_metric_warns_and_is_given_its_reference() -> None:
     found = evaluate_metric(Variance(), make_samples([[1.0], [2.0], [3.0]]), reference=0.25)
     assert found.value == pytest.approx(0.75)
-    assert found.warnings == ("3 samples were scored; with fewer than 5 the value says little.", "few")
+    assert found.warnings == ("Only 3 samples were scored; the value is not meaningful below 5.", "few")
 
 
 def test_a_set_that_has_no_value_says_why() -> None:
     assert evaluate_metric(Variance(), make_samples([[1.0]])).reason == "a variance needs 2 samples"
     two = evaluate_metric(Variance(), make_samples([[1.0], [2.0]]))
     assert two.value == pytest.approx(0.5)
-    assert two.warnings[-1] == "No interval: Made up has no value on some of the prompts: a variance needs 2 samples."
+    assert (
+        two.warnings[-1] == "No interval: Made up has no value without some of the prompts: a variance needs 2 samples."
+    )
 
 
 @pytest.mark.parametrize("metric", [Mean(), Spread(), Variance(), Rank()])
@@ -200,6 +207,6 @@ def test_all_of_it_is_described_with_what_the_metric_declares() -> None:
     outcome = describe_outcome(WinRate(), found, comparison, "wins", {"n": 3})
     assert (outcome.label, outcome.name, outcome.title, outcome.unit) == ("wins", "win-rate", "Win rate", "share")
     assert (outcome.value, outcome.n_unscored, outcome.confidence) == (None, 1, 0.9)
-    assert outcome.reason == "Nothing could be scored: nobody has voted on it"
+    assert outcome.reason == "No sample was scored: there are no votes on it"
     assert (outcome.comparison, outcome.identity) == (comparison, {"n": 3})
     assert describe_outcome(Mean(), found, None, "own", {}).name == "own"

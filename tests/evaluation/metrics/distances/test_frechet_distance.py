@@ -119,7 +119,7 @@ def test_two_halves_merge_to_the_whole(cuts: list[int], d: int) -> None:
 
 
 def test_features_of_other_lengths_are_refused() -> None:
-    with pytest.raises(ValueError, match="5 and 6 numbers"):
+    with pytest.raises(ValueError, match="dimensions: 5 and 6"):
         frechet_distance(moments_of(draw_features(9, 5)), moments_of(draw_features(9, 6)))
 
 
@@ -127,7 +127,7 @@ def test_the_metric_warns_of_few_images_and_of_equal_ones() -> None:
     metric = FrechetDistance(extractor=EXTRACTOR, reference="photos")
     x = draw_features(20, 30)
     (warning,) = metric.warnings(metric.summarize(make_samples(x)))
-    assert warning.startswith("20 images for 30 features: the distance is biased upwards")
+    assert warning.startswith("With 20 images for 30 features, the distance is biased upwards")
     assert metric.warnings(metric.summarize(make_samples(draw_features(31, 30)))) == ()
     constant = np.repeat(x[:1], 40, axis=0)
     (warning,) = metric.warnings(metric.summarize(make_samples(constant)))

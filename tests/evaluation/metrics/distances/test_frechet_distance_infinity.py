@@ -67,5 +67,5 @@ def test_few_images_are_refused_or_warned_of() -> None:
         metric.compute(three, make_reference(draw_features(80, 8)))
     with pytest.raises(ValueError, match="at least 4 images, got 3"):
         frechet_distance_infinity(three.stack(), Moments().add(draw_features(80, 8)))
-    assert metric.warnings(three) == ("3 images for 8 features: below 32 the limit is off to either side.",)
+    assert metric.warnings(three) == ("With 3 images for 8 features, the limit is inaccurate. Use at least 32 images.",)
     assert metric.warnings(metric.summarize(make_samples(draw_features(32, 8)))) == ()

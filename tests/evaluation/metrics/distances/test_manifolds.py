@@ -129,7 +129,7 @@ def test_density_and_coverage_look_at_five_neighbours(metric, pure, k: int) -> N
 
 def test_too_few_neighbours_are_refused() -> None:
     x, y = draw_features(3, 4), draw_features(20, 4, seed=1)
-    with pytest.raises(UnscoredError, match="at least 4 images in each set, one has 3"):
+    with pytest.raises(UnscoredError, match="at least 4 images in each set, but one has 3"):
         recall(x, y)
-    with pytest.raises(UnscoredError, match="at least 6 images in each set, one has 3"):
+    with pytest.raises(UnscoredError, match="at least 6 images in each set, but one has 3"):
         density(y, x)

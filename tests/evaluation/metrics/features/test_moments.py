@@ -84,7 +84,7 @@ def test_moments_of_an_unknown_number_are_not_merged() -> None:
     imported = Moments(Sums(None, np.zeros(3), np.eye(3)))
     assert imported.n is None
     np.testing.assert_array_equal(imported.covariance, np.eye(3))
-    with pytest.raises(ValueError, match="scatter is not"):
+    with pytest.raises(ValueError, match="scatter needs the number of images"):
         _ = imported.scatter
     with pytest.raises(ValueError, match="unknown number"):
         _ = imported + moments_of(draw_features(9, 3))

@@ -97,17 +97,17 @@ EYE = np.eye(3)
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"other": EYE}, "Statistics are n, mean and scatter, or mu and sigma, or feats; the file has other"),
+        ({"other": EYE}, "The file contains other; expected n, mean and scatter, or mu and sigma, or feats"),
         ({"mu": np.zeros(3)}, "sigma"),
-        ({"mu": np.zeros(3), "sigma": np.eye(4)}, "do not fit"),
-        ({"mu": np.zeros((3, 1)), "sigma": EYE}, "mu has 1 dimension"),
-        ({"mu": np.zeros(3), "sigma": EYE * np.nan}, "no numbers"),
+        ({"mu": np.zeros(3), "sigma": np.eye(4)}, "do not match"),
+        ({"mu": np.zeros((3, 1)), "sigma": EYE}, "mu must be a float array of 1 dimension"),
+        ({"mu": np.zeros(3), "sigma": EYE * np.nan}, "NaN or infinity"),
         ({"mu": np.zeros(3), "sigma": np.triu(np.ones((3, 3)))}, "not symmetric"),
-        ({"mu": np.array(["a"]), "sigma": EYE}, "of floats"),
-        ({"n": 1, "mean": np.zeros(3), "scatter": EYE}, "of 1 images do not fit"),
-        ({"n": 9, "mean": np.zeros(3), "scatter": EYE, "features": np.ones((8, 3))}, "do not fit 9 images"),
+        ({"mu": np.array(["a"]), "sigma": EYE}, "must be a float array"),
+        ({"n": 1, "mean": np.zeros(3), "scatter": EYE}, "of 1 images do not match"),
+        ({"n": 9, "mean": np.zeros(3), "scatter": EYE, "features": np.ones((8, 3))}, "do not match 9 images"),
         ({"n": 9, "mean": np.zeros(3), "scatter": EYE, "features": np.ones((9, 4))}, "a mean of 3"),
-        ({"feats": np.zeros((0, 3))}, "floats"),
+        ({"feats": np.zeros((0, 3))}, "must be a float array of 2"),
         ({"feats": np.array([{"a": 1}], dtype=object)}, "pickle"),
     ],
 )
@@ -118,7 +118,7 @@ def test_what_is_wrong_with_a_file_is_said(arrays: dict, message: str) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"no archive", b"PK\x03\x04 cut off"])
 def test_a_file_that_is_no_archive_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match=r"no statistics|damaged"):
+    with pytest.raises(ValueError, match=r"must be an .npz|damaged"):
         ReferenceStatistics.load(BytesIO(data))
 
 

@@ -85,7 +85,7 @@ def test_one_prompt_has_no_interval_and_it_says_why() -> None:
         jackknife(1.0, [1.0], [1]),
     ):
         assert (found.low, found.high) == (None, None)
-        assert found.method == "an interval needs 2 prompts or more, got 1"
+        assert found.method == "an interval needs at least 2 prompts, got 1"
 
 
 def test_resamples_without_a_value_are_counted_or_too_many() -> None:

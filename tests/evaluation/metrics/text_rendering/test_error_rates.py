@@ -42,7 +42,7 @@ def test_words() -> None:
 
 def test_the_normalization_belongs_to_the_identity() -> None:
     for name in ("cer", "wer"):
-        assert build(name).replay_inputs() == {"normalization": "NFKC, case folded, white space collapsed"}
+        assert build(name).replay_inputs() == {"normalization": "NFKC, case-folded, white space collapsed"}
 
 
 TEXTS = st.lists(st.text("abcé ", min_size=1, max_size=12).filter(str.strip), min_size=1, max_size=4)

@@ -30,7 +30,7 @@ def test_no_text_found_is_the_worst_value_with_a_reason(name: str) -> None:
 def test_no_image_and_no_reader_are_unscored_and_never_a_zero(name: str) -> None:
     for changes, reason in [
         ({"outcome": "refused", "reason": "policy"}, "no image: refused (policy)"),
-        ({"extracted": {}}, "ocr has not looked at it"),
+        ({"extracted": {}}, "there are no features by ocr"),
         ({"extracted": {"ocr": MissingWeightsError("pip install it")}}, "pip install it"),
     ]:
         (found,) = build(name).measure_all([make_sample(["SALE"], ["SALE"], **changes)])
@@ -55,9 +55,9 @@ def test_titles_are_told_apart() -> None:
 @pytest.mark.parametrize(
     ("lines", "targets", "language", "note"),
     [
-        (["SALE"], ["FOR SALE"], "en", 'read "SALE" for "FOR SALE"'),
+        (["SALE"], ["FOR SALE"], "en", 'read "SALE", expected "FOR SALE"'),
         (["FOR", "SALE"], ["FOR SALE"], "en", 'read "FOR SALE"'),
-        (["出口"], ["入口"], "zh", 'read "出口" for "入口"'),
+        (["出口"], ["入口"], "zh", 'read "出口", expected "入口"'),
     ],
 )
 def test_the_note_says_what_was_read_for_what(lines: list[str], targets: list[str], language: str, note: str) -> None:

@@ -70,7 +70,7 @@ def test_an_apostrophe_and_empty_targets_ask_for_no_text() -> None:
     [
         ({"outcome": "refused", "reason": "policy"}, "no image: refused (policy)"),
         ({"outcome": "failed", "reason": "503"}, "no image: failed (503)"),
-        ({"extracted": {}}, "ocr has not looked at it"),
+        ({"extracted": {}}, "there are no features by ocr"),
         ({"extracted": {"ocr": MissingWeightsError("pip install it")}}, "pip install it"),
     ],
 )

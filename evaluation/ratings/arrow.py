@@ -105,19 +105,19 @@ def _open(path: Path | str, clusters: Sequence[str]) -> Any:
     from pyarrow.parquet import ParquetFile
 
     metadata = ParquetFile(path).metadata
-    wanted = [*SIDES, "winner", *clusters]
-    _check_columns(metadata.schema.names, wanted)
-    return ParquetFile(path, metadata=metadata, read_dictionary=wanted)
+    columns = [*SIDES, "winner", *clusters]
+    _check_columns(metadata.schema.names, columns)
+    return ParquetFile(path, metadata=metadata, read_dictionary=columns)
 
 
-def _check_columns(names: list[str], wanted: list[str]) -> None:
-    if missing := [name for name in wanted if name not in names]:
+def _check_columns(names: list[str], columns: list[str]) -> None:
+    if missing := [name for name in columns if name not in names]:
         raise ValueError(f"The table has no column {', '.join(missing)}; it has {', '.join(names)}.")
 
 
 def _present(file: Any, clusters: Sequence[str]) -> list[str]:
-    wanted = {*SIDES, "winner", "weight", *clusters}
-    return [name for name in file.schema_arrow.names if name in wanted]
+    columns = {*SIDES, "winner", "weight", *clusters}
+    return [name for name in file.schema_arrow.names if name in columns]
 
 
 def _code_column(column: Any) -> tuple[NDArray[np.integer[Any]], list[Hashable]]:

@@ -39,8 +39,8 @@ class Counts:
                 got = getattr(table, "shape", type(table).__name__)
                 raise ValueError(f"The {name} of {m} models must have shape ({m}, {m}, {len(WINNERS)}), got {got}.")
             if table.dtype.kind not in kinds:
-                wanted = "whole numbers" if kinds == "iu" else "floats, with squares"
-                raise ValueError(f"Counts must be {wanted}; got {name} of {table.dtype}.")
+                expected = "whole numbers" if kinds == "iu" else "floats, with squares"
+                raise ValueError(f"Counts must be {expected}; got {name} of {table.dtype}.")
             if table.size and not (table.min() >= 0 and np.isfinite(table.max())):
                 raise ValueError(
                     f"Counts must be finite and 0 or more; got {name} from {table.min()} to {table.max()}."

@@ -206,13 +206,13 @@ def _find_falls(bundles: _Bundles, fit: _Fit, pair: tuple[int, int]) -> Array:
     contrast, pull = np.zeros(len(fit.theta)), np.full(len(fit.theta), np.nan)
     contrast[list(pair)] = 1.0, -1.0
     pull[fit.rated] = np.linalg.solve(fit.hessian, contrast[fit.rated])
-    apart, p = pull[:, None] - pull, sigmoid(fit.theta[:, None] - fit.theta)
-    falls = np.nan_to_num(np.stack([apart * (1.0 - p), -apart * p, apart * (0.5 - p), apart * (0.5 - p)], axis=-1))
+    gap, p = pull[:, None] - pull, sigmoid(fit.theta[:, None] - fit.theta)
+    falls = np.nan_to_num(np.stack([gap * (1.0 - p), -gap * p, gap * (0.5 - p), gap * (0.5 - p)], axis=-1))
     summed = np.bincount(bundles.bundle, bundles.votes * falls.ravel()[bundles.cell], len(bundles.limit))
     return summed.astype(np.float64)
 
 
-def _line_up(falls: Array, room: Indices, lead: float, most: int) -> Indices:
+def _select_bundles(falls: Array, room: Indices, lead: float, most: int) -> Indices:
     """Bundles, most influential first and each up to ``room`` times, until their falls exceed ``lead``.
 
     At most ``most`` of them. If that is not enough, all that make the lead fall.
@@ -223,66 +223,66 @@ def _line_up(falls: Array, room: Indices, lead: float, most: int) -> Indices:
     order = order[np.argsort(-falls[order], kind="stable")]
     enough = np.searchsorted((falls * room)[order].cumsum(), lead, side="right")
     order = order[: 1 + min(enough, np.searchsorted(room[order].cumsum(), most))]
-    line = np.repeat(order, room[order])
-    return line[: min(most, 1 + int(np.searchsorted(falls[line].cumsum(), lead, side="right")))]
+    selected = np.repeat(order, room[order])
+    return selected[: min(most, 1 + int(np.searchsorted(falls[selected].cumsum(), lead, side="right")))]
 
 
-def _take(bundles: _Bundles, line: Indices) -> Indices:
-    """(U,): the number of times that each bundle is in the line."""
-    return np.bincount(line, minlength=len(bundles.limit)).astype(np.intp)
+def _take(bundles: _Bundles, selected: Indices) -> Indices:
+    """(U,): the number of times that each bundle is selected."""
+    return np.bincount(selected, minlength=len(bundles.limit)).astype(np.intp)
 
 
-def _walk(bundles: _Bundles, pair: tuple[int, int], fit: _Fit, most: int) -> tuple[Indices, _Fit] | None:
-    """A line of at most ``most`` bundles whose removal swaps the pair, and the fit without them.
+def _find_swap(bundles: _Bundles, pair: tuple[int, int], fit: _Fit, most: int) -> tuple[Indices, _Fit] | None:
+    """At most ``most`` bundles whose removal swaps the pair, most influential first, and the fit without them.
 
     If their removal would leave a model of the pair without a rating, fewer are removed, and the bundle that causes it
     stays.
     """
-    line, closed = np.zeros(0, dtype=np.intp), np.zeros(len(bundles.limit), dtype=bool)
+    selected, closed = np.zeros(0, dtype=np.intp), np.zeros(len(bundles.limit), dtype=bool)
     while not fit.is_swapped(pair):
-        room = np.where(closed, 0, bundles.limit - _take(bundles, line))
-        more = _line_up(_find_falls(bundles, fit, pair), room, fit.find_lead(pair) + _LEAD, most - len(line))
+        room = np.where(closed, 0, bundles.limit - _take(bundles, selected))
+        more = _select_bundles(_find_falls(bundles, fit, pair), room, fit.find_lead(pair) + _LEAD, most - len(selected))
         if not len(more):
             return None
-        while np.isnan((nearer := _fit(bundles, _take(bundles, np.append(line, more)), fit)).find_lead(pair)):
+        while np.isnan((nearer := _fit(bundles, _take(bundles, np.append(selected, more)), fit)).find_lead(pair)):
             if len(more) == 1:
                 closed[more] = True
                 break
             more = more[: len(more) // 2]
         else:
-            line, fit = np.append(line, more), nearer
-    return line, fit
+            selected, fit = np.append(selected, more), nearer
+    return selected, fit
 
 
-def _shorten(bundles: _Bundles, pair: tuple[int, int], line: Indices, fit: _Fit) -> tuple[Indices, _Fit]:
-    """The shortest start of ``line`` whose removal swaps the pair, by bisection, and the fit without it."""
-    low, high = 0, len(line)
+def _shorten(bundles: _Bundles, pair: tuple[int, int], selected: Indices, fit: _Fit) -> tuple[Indices, _Fit]:
+    """The shortest start of ``selected`` whose removal swaps the pair, by bisection, and the fit without it."""
+    low, high = 0, len(selected)
     while high - low > 1:
         middle = (low + high) // 2
-        tried = _fit(bundles, _take(bundles, line[:middle]), fit)
+        tried = _fit(bundles, _take(bundles, selected[:middle]), fit)
         if tried.is_swapped(pair):
             high, fit = middle, tried
         else:
             low = middle
-    return line[:high], fit
+    return selected[:high], fit
 
 
 def _search(bundles: _Bundles, pair: tuple[int, int], whole: _Fit, most: int) -> tuple[Indices, _Fit] | None:
-    """As _walk, shortened, and repeated with the influences at the swap for as long as that needs fewer bundles."""
+    """As _find_swap, shortened, and repeated with the influences at the swap as long as that needs fewer bundles."""
     falls, reach = _find_falls(bundles, whole, pair), _REACH * most
-    if len(_line_up(falls, bundles.limit, whole.find_lead(pair), reach + 1)) > reach:
+    if len(_select_bundles(falls, bundles.limit, whole.find_lead(pair), reach + 1)) > reach:
         return None
-    found = _walk(bundles, pair, whole, most)
+    found = _find_swap(bundles, pair, whole, most)
     if found is None:
         return None
-    line, fit = _shorten(bundles, pair, *found)
-    while len(line) > 1:
-        other = _line_up(_find_falls(bundles, fit, pair), bundles.limit, np.inf, len(line) - 1)
+    selected, fit = _shorten(bundles, pair, *found)
+    while len(selected) > 1:
+        other = _select_bundles(_find_falls(bundles, fit, pair), bundles.limit, np.inf, len(selected) - 1)
         tried = _fit(bundles, _take(bundles, other), fit)
         if not tried.is_swapped(pair):
             break
-        line, fit = _shorten(bundles, pair, other, tried)
-    return line, fit
+        selected, fit = _shorten(bundles, pair, other, tried)
+    return selected, fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,9 +303,9 @@ def _find(bundles: _Bundles, pair: tuple[Hashable, Hashable] | None) -> _Found:
     for chosen in pairs:
         found = _search(bundles, chosen, whole, most)
         if found is not None:
-            line, fit = found
-            best = _Found(chosen, whole.find_lead(chosen), _take(bundles, line), fit.find_lead(chosen))
-            most = len(line) - 1
+            selected, fit = found
+            best = _Found(chosen, whole.find_lead(chosen), _take(bundles, selected), fit.find_lead(chosen))
+            most = len(selected) - 1
     return best
 
 

@@ -83,15 +83,15 @@ def plan_votes(
     """
     if not 0 < width < inf:
         raise ValueError(f"The width must be above 0 and finite, in points; got {width}.")
-    contrasts, wanted = _aim(ratings, model, pair), _weigh(ratings, weights or {})
+    contrasts, preferences = _find_contrasts(ratings, model, pair), _find_preferences(ratings, weights or {})
     margin = 2.0 * quantile(ratings.confidence, ratings.degrees_of_freedom) * ratings.scale.unit
     limit = (width / margin) ** 2
     information, design_effect = find_information(ratings.theta), find_design_effect(ratings, counts)
     now = after = ratings.covariance / ratings.scale.unit**2
     votes: dict[tuple[int, int], int] = {}
     if _widest(contrasts, now) > limit:
-        _check_reachable(contrasts, now, wanted, width, margin)
-        votes, after = _allocate(contrasts, now, information / design_effect, wanted, limit)
+        _check_reachable(contrasts, now, preferences, width, margin)
+        votes, after = _allocate(contrasts, now, information / design_effect, preferences, limit)
     most_first = sorted(votes, key=lambda matchup: -votes[matchup])
     return Plan(
         models=ratings.models,
@@ -125,14 +125,14 @@ def find_design_effect(ratings: Ratings, counts: Counts) -> float:
 
 
 def _allocate(
-    contrasts: Array, covariance: Array, information: Array, wanted: Array, limit: float
+    contrasts: Array, covariance: Array, information: Array, preferences: Array, limit: float
 ) -> tuple[dict[tuple[int, int], int], Array]:
     """Votes by (i, j) with i < j, and the covariance after them."""
     votes: dict[tuple[int, int], int] = {}
-    preference = np.triu(np.outer(wanted, wanted))
+    pair_preferences = np.triu(np.outer(preferences, preferences))
     while (above := _variances(contrasts, covariance) > limit).any():
-        reduction = predict_reduction(covariance, information, contrasts[above]) * preference
-        chosen = _choose_apart(reduction)
+        reduction = predict_reduction(covariance, information, contrasts[above]) * pair_preferences
+        chosen = _choose_disjoint(reduction)
         if not chosen or sum(votes.values()) > MOST_VOTES:
             raise UnreachableWidthError(f"This width takes more than {MOST_VOTES:,} votes. Choose a larger one.")
         cast = partial(_cast, covariance, information, chosen)
@@ -140,7 +140,7 @@ def _allocate(
         if _widest(contrasts, cast(batch)) <= limit:
             batch = _shorten(contrasts, cast, batch, limit)
         covariance = cast(batch)
-        for matchup, n in _deal(chosen, batch):
+        for matchup, n in _split_evenly(chosen, batch):
             votes[matchup] = votes.get(matchup, 0) + n
     return votes, covariance
 
@@ -152,19 +152,19 @@ def _shorten(contrasts: Array, cast: Callable[[int], Array], batch: int, limit: 
 
 def _cast(covariance: Array, information: Array, matchups: list[tuple[int, int]], n_votes: int) -> Array:
     """The covariance after ``n_votes``, spread equally over the matchups."""
-    for (i, j), n in _deal(matchups, n_votes):
+    for (i, j), n in _split_evenly(matchups, n_votes):
         covariance = update_covariance(covariance, i, j, float(information[i, j]), n)
     return covariance
 
 
-def _deal(matchups: list[tuple[int, int]], n_votes: int) -> list[tuple[tuple[int, int], int]]:
+def _split_evenly(matchups: list[tuple[int, int]], n_votes: int) -> list[tuple[tuple[int, int], int]]:
     """Each matchup with its equal share of the votes, leaving out those with none. The first ones get the remainder."""
     each, over = divmod(n_votes, len(matchups))
     shares = ((matchup, each + (k < over)) for k, matchup in enumerate(matchups))
     return [(matchup, n) for matchup, n in shares if n]
 
 
-def _choose_apart(reduction: Array) -> list[tuple[int, int]]:
+def _choose_disjoint(reduction: Array) -> list[tuple[int, int]]:
     """The best matchup, and others at least half as good, with no model in two of them."""
     left = reduction.copy()
     enough = reduction.max() / 2.0
@@ -176,7 +176,7 @@ def _choose_apart(reduction: Array) -> list[tuple[int, int]]:
     return chosen
 
 
-def _aim(ratings: Ratings, model: Hashable | None, pair: tuple[Hashable, Hashable] | None) -> Array:
+def _find_contrasts(ratings: Ratings, model: Hashable | None, pair: tuple[Hashable, Hashable] | None) -> Array:
     """(K, M): the contrasts to plan for."""
     identity = np.eye(len(ratings.models))
     if model is not None and pair is not None:
@@ -191,21 +191,21 @@ def _aim(ratings: Ratings, model: Hashable | None, pair: tuple[Hashable, Hashabl
     return identity
 
 
-def _weigh(ratings: Ratings, weights: Mapping[Hashable, float]) -> Array:
-    wanted = np.ones(len(ratings.models))
+def _find_preferences(ratings: Ratings, weights: Mapping[Hashable, float]) -> Array:
+    preferences = np.ones(len(ratings.models))
     for name, weight in weights.items():
         if not (isfinite(weight) and weight >= 0):
             raise ValueError(f"The weight of {name!r} is {weight}; weights must be finite and 0 or more.")
-        wanted[ratings.index(name)] = weight
-    if (wanted > 0).sum() < 2:
+        preferences[ratings.index(name)] = weight
+    if (preferences > 0).sum() < 2:
         raise ValueError("At least 2 models must have a weight above 0.")
-    return wanted
+    return preferences
 
 
-def _check_reachable(contrasts: Array, covariance: Array, wanted: Array, width: float, margin: float) -> None:
-    if wanted.all():
+def _check_reachable(contrasts: Array, covariance: Array, preferences: Array, width: float, margin: float) -> None:
+    if preferences.all():
         return
-    first, *others = np.flatnonzero(wanted).tolist()
+    first, *others = np.flatnonzero(preferences).tolist()
     for other in others:
         covariance = update_covariance(covariance, first, other, 1.0, inf)
     remaining = margin * _widest(contrasts, covariance) ** 0.5

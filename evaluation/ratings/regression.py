@@ -218,7 +218,7 @@ def climb(
     x, here, last = start, sum_votes(design, start), np.inf
     _check_rank(design, here.hessian + np.diag(precision))
     # A change too small to matter: the rounding of the likelihood, plus a billionth of one vote.
-    nothing = abs(here.log_likelihood) * (1e-13 + 1e-9 / sum(rows.stop - rows.start for rows in design.blocks))
+    negligible = abs(here.log_likelihood) * (1e-13 + 1e-9 / sum(rows.stop - rows.start for rows in design.blocks))
     for iteration in range(1, 101):
         gradient, hessian = here.gradient - precision * (x - center), hold_sum(here.hessian + np.diag(precision), m)
         step = solve(hessian, gradient)
@@ -226,7 +226,7 @@ def climb(
             break
         moved = float(np.ptp(step[:m]) + np.abs(step[m:]) @ design.peaks)
         # A long step without a rise follows a ridge that leads to infinity.
-        if moved > 0.1 and gradient @ step <= nothing:
+        if moved > 0.1 and gradient @ step <= negligible:
             break
         # Once steps are rounding errors, they stop getting shorter.
         arrived = moved <= tolerance or last <= moved <= 1e-5
@@ -234,8 +234,8 @@ def climb(
             x = x + step
             x[:m] -= x[:m].mean()
             return Optimum(x, hessian, here.squares, iteration)
-        last, before, near = moved, rise(here, x), squares and moved <= 0.01
-        while rise(here := sum_votes(design, x + step, squares=near), x + step) < before - nothing:
+        last, before, close = moved, rise(here, x), squares and moved <= 0.01
+        while rise(here := sum_votes(design, x + step, squares=close), x + step) < before - negligible:
             step = step / 2.0
         x = x + step
     moving = [name for name, part in zip(design.names, step[m:] * design.peaks, strict=True) if not abs(part) <= 0.1]

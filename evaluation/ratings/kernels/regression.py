@@ -85,7 +85,7 @@ def add_block(
 ) -> float:
     """Add the votes of a block to ``pairs`` (1 or 2, M²) and ``inner``, and return their log-likelihood.
 
-    ``inner`` is (Q, F + 1), or (Q, 2 F + 1) with two rows of pairs: ``regression._sum_blocks`` says what it sums.
+    ``inner`` is (Q, F + 1), or (Q, 2 F + 1) with two rows of pairs: see ``regression._sum_blocks``.
     """
     m, f, log_likelihood = len(theta), len(beta), 0.0
     eta, odds, r, v, squares = np.empty(STRIP), np.empty(STRIP), np.empty(STRIP), np.empty(STRIP), np.empty(STRIP)

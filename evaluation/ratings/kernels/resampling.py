@@ -13,7 +13,7 @@ from evaluation.ratings.kernels.poisson import draw_bits, find_deviations
 
 F32, U32 = np.float32, np.uint32
 ONE: Final = F32(1)
-# What the left model scores where it won, lost, or drew.
+# Scores of the left model if it won, lost or drew.
 SCORES: Final = (F32(1), F32(0), F32(0.5))
 
 

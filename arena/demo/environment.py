@@ -43,8 +43,14 @@ def enter_environment(*, check: bool) -> None:
 def hold_lock() -> Iterator[None]:
     """One demo per folder: two would count each other's images as their own."""
     folder = Path(settings.VAR)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "demo.lock").open("w") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "demo.lock").open("w")
+    except OSError as error:
+        raise DemoError(
+            f"The state folder {folder} cannot be written ({error.strerror}). Set PARAGONE_VAR to a writable folder."
+        ) from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

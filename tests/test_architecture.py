@@ -31,6 +31,7 @@ def test_the_site_starts_without_the_libraries_of_workers_and_charts() -> None:
     loaded = modules_after("import arena.wsgi, arena.urls")
     assert "django" in loaded
     assert not loaded & {*HEAVY, "plotly", "pandas", "pyarrow", "numba", "llvmlite"}
+    assert not loaded & {"openai", "google", "onnxruntime", "c2pa"}
 
 
 def test_torch_is_pinned_and_nothing_needs_torchvision() -> None:

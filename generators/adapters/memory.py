@@ -1,4 +1,4 @@
-"""What this process holds in memory, in bytes."""
+"""Memory of this process, in bytes."""
 
 import os
 import resource
@@ -9,7 +9,7 @@ _STATM = Path("/proc/self/statm")
 
 
 def resident_bytes() -> int:
-    """Memory that this process holds now; where the system does not say, the most it ever held."""
+    """Memory that this process holds now. On systems without /proc, the most it ever held."""
     try:
         return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:

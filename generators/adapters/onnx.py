@@ -1,7 +1,7 @@
-"""Drawing with a Stable Diffusion pipeline that was exported to ONNX, through onnxruntime: text to image.
+"""The adapter "onnx": text to image with a Stable Diffusion pipeline exported to ONNX, run by onnxruntime.
 
-The export's folder holds ``text_encoder``, ``unet`` and ``vae_decoder`` with a ``model.onnx`` each, ``tokenizer`` and
-``scheduler``. The three networks are run here: diffusers' own ONNX pipelines end with its version 0.43.
+The export's folder has ``text_encoder``, ``unet`` and ``vae_decoder`` with a ``model.onnx`` each, ``tokenizer`` and
+``scheduler``. This module runs the three networks itself, because diffusers 0.43 removes its ONNX pipelines.
 """
 
 import inspect
@@ -48,7 +48,7 @@ class OnnxSettings(AdapterSettings):
     steps: int = Field(50, ge=1, le=1000)
     guidance: float = Field(7.5, ge=0, allow_inf_nan=False, description="classifier-free guidance scale")
     negative_prompt: str = ""
-    max_batch: int = Field(4, ge=1, le=64, description="images drawn in one call; halved where memory runs out")
+    max_batch: int = Field(4, ge=1, le=64, description="images drawn in one call; halved if memory runs out")
 
 
 class OnnxGenerator:
@@ -67,9 +67,9 @@ class OnnxGenerator:
         return Capabilities(max_batch=settings.max_batch, mixes_prompts=True, holds_weights=True)
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Answer]:
-        """An image or an AdapterError for each. Width and height are rounded to what the export draws."""
+        """Return an image or an AdapterError for each request. Sizes are rounded to the export's multiple."""
         if any(request.sources or request.mask for request in requests):
-            raise AdapterError(Outcome.INVALID, "The adapter onnx draws from text alone: it edits no images.")
+            raise AdapterError(Outcome.INVALID, "The adapter onnx draws from text only. Use diffusers for edits.")
         export = self._export = self._export or _load(self.settings.path)
         answers, self._largest = draw_in_batches(requests, self._largest, lambda batch: self._draw(export, batch))
         return answers
@@ -94,7 +94,7 @@ class OnnxGenerator:
             if np.isfinite(pixels).all():
                 answers.append(GeneratedImage(encode_png(pixels), "image/png", reported))
             else:
-                text = "The image has pixels that are no numbers. Export the model at another dtype."
+                text = "The image has NaN or infinite pixels. Export the model with another dtype."
                 answers.append(AdapterError(Outcome.INVALID, text, code="not_finite", reported=reported))
         return answers
 
@@ -121,7 +121,7 @@ class _Export:
         scheduler = getattr(diffusers, index["scheduler"][1])
         self.scheduler = scheduler.from_pretrained(folder, subfolder="scheduler", local_files_only=True)
         decoder = folder / "vae_decoder" / "config.json"
-        # Older exports leave this out; these are the values of every Stable Diffusion 1 and 2.
+        # Older exports have no config; these are the values of Stable Diffusion 1 and 2.
         config = json.loads(decoder.read_text()) if decoder.exists() else {}
         self.scaling = config.get("scaling_factor", 0.18215)
         self.multiple = 2 ** (len(config.get("block_out_channels", "1234")) - 1)
@@ -131,7 +131,10 @@ class _Export:
         return {"scheduler": type(self.scheduler).__name__, "providers": self.providers}
 
     def draw(self, batch: Sequence[GenerationRequest], steps: int, guidance: float, negative: str) -> list[Any]:
-        """Arrays of height x width x 3 in 0..1, by classifier-free guidance (Ho and Salimans 2022, equation 6)."""
+        """Draw arrays of shape (height, width, 3), values 0 to 1.
+
+        Source: classifier-free guidance, Ho and Salimans 2022, equation 6.
+        """
         import torch
 
         shape = [max(1, round(side / self.multiple)) for side in (batch[0].height, batch[0].width)]
@@ -152,7 +155,7 @@ class _Export:
                 without, conditioned = noise.chunk(2)
                 noise = without + guidance * (conditioned - without)
             latents = self.scheduler.step(noise, step, latents, **own_noise).prev_sample
-        # One after the other: a batch of large images may not fit, and decoding gains little from it.
+        # One by one: a batch of large images may not fit into memory, and decoding gains little from it.
         decoded = [self._run("vae_decoder", each[None].numpy() / self.scaling)[0] for each in latents]
         return [np.clip(image.transpose(1, 2, 0) / 2 + 0.5, 0, 1) for image in decoded]
 
@@ -162,7 +165,7 @@ class _Export:
         return tokens.input_ids
 
     def _run(self, name: str, *arrays: Any) -> Any:
-        """The network's first output; its inputs are taken in their order, and converted to what it wants."""
+        """The network's first output, from its inputs in order, converted to their element types."""
         network = self.networks[name]
         inputs = {
             wanted.name: array.astype(ELEMENTS[wanted.type])
@@ -175,7 +178,7 @@ def _load(path: str) -> _Export:
     folder, started = Path(path).expanduser(), time.monotonic()
     missing = [name for name in NETWORKS if not (folder / name / "model.onnx").is_file()]
     if missing:
-        text = f"{path} is no ONNX export of Stable Diffusion: there is no model.onnx in {', '.join(missing)}."
+        text = f"{path} is not an ONNX export of Stable Diffusion: model.onnx is missing in {', '.join(missing)}."
         raise AdapterError(Outcome.INVALID, text)
     try:
         with silence_diffusers_logging():
@@ -183,8 +186,8 @@ def _load(path: str) -> _Export:
     except ImportError as error:
         raise make_import_error(error, OnnxGenerator.declaration.extra) from error
     except Exception as error:
-        fault = make_drawing_error(error)
-        text = f"{path} could not be loaded as an ONNX export: {fault.message}"
-        raise AdapterError(fault.outcome, text, code=fault.code) from error
+        failed = make_drawing_error(error)
+        text = f"{path} could not be loaded as an ONNX export: {failed.message}"
+        raise AdapterError(failed.outcome, text, code=failed.code) from error
     log.info("%s loaded in %.1f s, with %s", path, time.monotonic() - started, ", ".join(export.providers))
     return export

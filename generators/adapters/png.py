@@ -1,4 +1,4 @@
-"""Encoding what a network drew."""
+"""PNG encoding of images that a local model drew."""
 
 import io
 from typing import Any
@@ -8,9 +8,9 @@ from PIL import Image
 
 
 def encode_png(pixels: Any) -> bytes:
-    """A PNG without metadata from an array of height x width x 3 in 0..1."""
+    """Encode an array of shape (height, width, 3), values 0 to 1, as a PNG without metadata."""
     image = Image.fromarray((np.asarray(pixels, np.float32) * 255).round().astype(np.uint8))
     buffer = io.BytesIO()
-    # The GPU waits for this. At level 1 files are a seventh larger, and done in little more than half the time.
+    # The GPU waits for this. Level 1 takes about half the time of the default, for files a seventh larger.
     image.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()

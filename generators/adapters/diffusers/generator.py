@@ -1,7 +1,7 @@
-"""Drawing with the weights of a diffusers pipeline, on this machine.
+"""The adapter "diffusers": draws with the weights of a diffusers pipeline on this machine.
 
-Each image has a random stream of its own, made on the CPU from its seed, so that it does not depend on the images that
-are drawn beside it. On another kind of GPU, or with another version of torch, the same seed may draw another image.
+Each image has its own random generator on the CPU, seeded by the request, so that it does not depend on its batch. On
+another kind of GPU, or with another version of torch, the same seed may draw another image.
 """
 
 import inspect
@@ -35,7 +35,7 @@ from generators.adapters.png import encode_png
 
 
 class DiffusersGenerator:
-    """Draws from text, edits an image, and paints inside a mask."""
+    """Draws from text, edits an image, and inpaints inside a mask."""
 
     declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
         extra="workers", sources=SourceRules(("image/png", "image/jpeg", "image/webp", "image/avif"))
@@ -45,7 +45,7 @@ class DiffusersGenerator:
     def __init__(self, settings: DiffusersSettings, key: SecretStr) -> None:
         self.settings = settings
         self._pipelines: Pipelines | None = None
-        # What memory had room for, by task and size: a batch that failed once is not tried again.
+        # The batch that fits into memory, by task and size, so that a larger one is not tried again.
         self._fitting: dict[tuple[Task, int, int], int] = {}
 
     @staticmethod
@@ -56,13 +56,13 @@ class DiffusersGenerator:
 
     @property
     def pipelines(self) -> Pipelines:
-        """The weights, loaded at the first use. Raises as ``Pipelines`` does."""
+        """The pipelines, loaded at the first use. Raises as ``Pipelines`` does."""
         if self._pipelines is None:
             self._pipelines = Pipelines(self.settings)
         return self._pipelines
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Answer]:
-        """An image or an AdapterError for each. Width and height are rounded to what the pipeline draws."""
+        """Return an image or an AdapterError for each request. Sizes are rounded to the pipeline's multiple."""
         answers: dict[int, Answer] = {}
         numbers: dict[Task, list[int]] = {}
         for number, request in enumerate(requests):
@@ -108,16 +108,18 @@ class DiffusersGenerator:
             {**shared, "parameters": self._describe(pipeline, task, pixels, request.seed)}
             for request, pixels in zip(batch, output.images, strict=True)
         ]
-        # Side by side: the GPU waits while they are encoded.
+        # In parallel, because the GPU waits while the images are encoded.
         with ThreadPoolExecutor(min(len(batch), os.cpu_count() or 1)) as threads:
             return list(threads.map(self._answer, output.images, flagged, reports))
 
     def _answer(self, pixels: Any, unsafe: bool, reported: dict[str, Any]) -> Answer:
         if unsafe:
-            text = "The model's safety checker did not let the image pass."
+            text = "The model's safety checker rejected the image."
             return AdapterError(Outcome.REFUSED, text, stage="image", code="safety_checker", reported=reported)
         if not np.isfinite(pixels).all():
-            text = f"The image has pixels that are no numbers, at {reported['parameters']['dtype']}. Try another dtype."
+            text = (
+                f"The image has NaN or infinite pixels, at dtype {reported['parameters']['dtype']}. Try another dtype."
+            )
             return AdapterError(Outcome.INVALID, text, code="not_finite", reported=reported)
         return GeneratedImage(encode_png(pixels), "image/png", reported)
 
@@ -146,9 +148,9 @@ class DiffusersGenerator:
 def describe_call(
     pipeline: Any, settings: DiffusersSettings, task: Task, batch: Sequence[GenerationRequest]
 ) -> dict[str, Any]:
-    """What the pipeline is called with for these requests, which are of one task and size.
+    """The pipeline's arguments for these requests, which have one task and size.
 
-    Raises AdapterError (invalid) for a setting that this pipeline does not know: it is never left out in silence.
+    Raises AdapterError (invalid) for a setting that this pipeline does not know, instead of ignoring it.
     """
     import torch
 
@@ -172,7 +174,7 @@ def describe_call(
     if task is Task.INPAINT:
         arguments["mask_image"] = [_open(request.mask or b"", "L", (width, height)) for request in batch]
     known = set(inspect.signature(pipeline.__call__).parameters)
-    # Some pipelines take the size from the image that they edit.
+    # Some pipelines take the size from the source.
     arguments |= {name: side for name, side in (("width", width), ("height", height)) if name in known}
     if unknown := sorted(set(arguments) - known):
         text = f"{type(pipeline).__name__} takes no {', '.join(unknown)}. Take it out of the model's settings."
@@ -181,11 +183,11 @@ def describe_call(
 
 
 def _check_strength(pipeline: Any, settings: DiffusersSettings) -> None:
-    """Of an edit's steps only the part ``strength`` is taken; none at all is an obscure fault deep in the pipeline."""
+    """Raise AdapterError if ``strength`` leaves an edit no step, which diffusers reports as an obscure error."""
     steps = settings.steps or find_default(pipeline, "num_inference_steps")
     strength = settings.strength or find_default(pipeline, "strength")
     if steps and strength and int(steps * strength) < 1:
-        text = f"An edit of strength {strength} takes that part of {steps} steps, which is none. Raise one of the two."
+        text = f"An edit with strength {strength} and {steps} steps has no step to take. Raise one of the two."
         raise AdapterError(Outcome.INVALID, text)
 
 

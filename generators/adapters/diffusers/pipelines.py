@@ -1,4 +1,4 @@
-"""One set of weights in memory, and the pipelines that draw with it: from text, from an image, inside a mask."""
+"""Pipelines that share one set of weights: text to image, image to image, inpainting."""
 
 import inspect
 import logging
@@ -18,9 +18,9 @@ from generators.adapters.packages import make_import_error
 log = logging.getLogger(__name__)
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-# They draw noise of their own, which an image's seed does not decide.
+# Schedulers with random noise that the seed does not control.
 UNSEEDED = {"DPMSolverSDEScheduler", "CosineDPMSolverMultistepScheduler"}
-# Answers of the Hub that another try may change.
+# Statuses of the Hub that are worth retrying.
 PASSING = {408, 425, 429}
 
 
@@ -31,21 +31,21 @@ class Task(StrEnum):
 
 
 def find_task(request: GenerationRequest) -> Task:
-    """What is asked for. Raises AdapterError (invalid) for what no pipeline here does."""
+    """The task of a request. Raises AdapterError (invalid) if no pipeline can do it."""
     if len(request.sources) > 1:
-        text = f"An edit starts from one image here, not from {len(request.sources)}."
+        text = f"The request has {len(request.sources)} source images; this adapter takes one."
         raise AdapterError(Outcome.INVALID, text)
     if not request.sources:
         if request.mask is not None:
-            raise AdapterError(Outcome.INVALID, "There is a mask, but no image that it belongs to.")
+            raise AdapterError(Outcome.INVALID, "The request has a mask, but no source image. A mask needs one.")
         return Task.TEXT
     return Task.INPAINT if request.mask is not None else Task.EDIT
 
 
 class Pipelines:
-    """Loads the weights when it is made; the pipeline of a task is put together from them at its first use.
+    """Loads the weights when it is created, and builds the pipeline of a task from them at its first use.
 
-    Raises AdapterError: invalid for what cannot be loaded, saying what to do; transient when the Hub does not answer.
+    Raises AdapterError: invalid if the weights cannot be loaded, transient if the Hub does not respond.
     """
 
     def __init__(self, settings: DiffusersSettings) -> None:
@@ -59,28 +59,28 @@ class Pipelines:
         except ImportError as error:
             raise make_import_error(error, extra="workers") from error
         except Exception as error:
-            fault = make_drawing_error(error)
-            text = f"{settings.path} could not be loaded as a diffusers pipeline: {fault.message}"
-            raise AdapterError(fault.outcome, text, code=fault.code) from error
+            failed = make_drawing_error(error)
+            text = f"{settings.path} could not be loaded as a diffusers pipeline: {failed.message}"
+            raise AdapterError(failed.outcome, text, code=failed.code) from error
         seconds = time.monotonic() - started
         log.info("%s loaded in %.1f s, %d bytes of weights", settings.path, seconds, self.weights_bytes)
 
     def find(self, task: Task) -> Any:
-        """The diffusers pipeline for ``task``, or AdapterError (invalid) where this model has none."""
+        """The diffusers pipeline for ``task``. Raises AdapterError (invalid) if this model has none."""
         if task not in self._by_task:
             with silence_diffusers_logging():
                 self._by_task[task] = self._derive(task)
         return self._by_task[task]
 
     def forget_peak(self) -> None:
-        """Let ``describe_memory`` tell of what comes after this; on a CPU there is only one peak, of all time."""
+        """Reset the peak that ``describe_memory`` reports. On a CPU it is that of the process and stays."""
         import torch
 
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
 
     def describe_memory(self) -> dict[str, Any]:
-        """Bytes of the weights, and the most that was held, of what ``measured`` says."""
+        """Bytes of the weights, and the peak; ``measured`` says of what."""
         import torch
 
         on_gpu = self.device.type == "cuda"
@@ -102,7 +102,7 @@ class Pipelines:
         folder = find_folder(settings)
         self.device = _choose_device(settings)
         self.dtype = _choose_dtype(settings, self.device)
-        # Of a Hub id, the folder is named after the commit.
+        # The folder of a Hub id is named after the commit.
         self.commit = folder.name if folder.parent.name == "snapshots" else None
         base = DiffusionPipeline.from_pretrained(
             folder, dtype=self.dtype, variant=settings.variant, local_files_only=True
@@ -124,7 +124,7 @@ class Pipelines:
         if offload == "none":
             base.to(self.device)
         elif self.device.type != "cuda":
-            text = f"The setting offload={offload!r} is for a GPU; the device is {self.device}. Use offload='none'."
+            text = f"The setting offload={offload!r} needs a GPU; the device is {self.device}. Use offload='none'."
             raise AdapterError(Outcome.INVALID, text)
         elif offload == "sequential":
             base.enable_sequential_cpu_offload(device=self.device)
@@ -142,39 +142,42 @@ class Pipelines:
         try:
             pipeline = classes[task].from_pipe(self._base)
         except ValueError as error:
-            text = f"{type(self._base).__name__} of {self.settings.path} does no {task}."
+            text = f"{type(self._base).__name__} of {self.settings.path} has no pipeline for {task}."
             raise AdapterError(Outcome.INVALID, text) from error
         pipeline.set_progress_bar_config(disable=True)
-        # Where SDXL's invisible watermark is installed, it is on by itself, and in this model's images alone.
+        # SDXL adds an invisible watermark if its package is installed, which would identify the model.
         if hasattr(pipeline, "watermark"):
             pipeline.watermark = None
         if self.settings.offload == "model":
-            # The order of a task's models is part of the hooks, so each pipeline has its own.
+            # The hooks depend on the order of the task's networks, so each pipeline has its own.
             pipeline.enable_model_cpu_offload(device=self.device)
         return pipeline
 
 
 def find_multiple(pipeline: Any) -> int:
-    """Widths and heights that this pipeline draws are multiples of this many pixels."""
+    """Width and height must be multiples of this many pixels."""
     # Transformers read latents in patches of two by two.
     return int(getattr(pipeline, "vae_scale_factor", 8)) * (2 if hasattr(pipeline, "transformer") else 1)
 
 
 def find_default(pipeline: Any, name: str) -> Any:
-    """What the pipeline does where ``name`` is left out; None where it knows no such thing."""
+    """The pipeline's default of the argument ``name``; None if it has no such argument."""
     parameter = inspect.signature(pipeline.__call__).parameters.get(name)
     return None if parameter is None or parameter.default is inspect.Parameter.empty else parameter.default
 
 
 def find_folder(settings: DiffusersSettings) -> Path:
-    """Where the model's files are: a folder, or the Hub's local cache, downloaded first where that is asked for."""
+    """The folder of the model's files: a given one, or one of the Hub's local cache, downloaded if ``download`` is set.
+
+    Raises AdapterError (invalid or transient) if there is none.
+    """
     if (folder := Path(settings.path).expanduser()).is_dir():
         if settings.revision:
-            text = f"The setting revision is for ids of the Hub; {settings.path} is a folder."
+            text = f"The setting revision needs a Hub id; {settings.path} is a folder. Remove the setting."
             raise AdapterError(Outcome.INVALID, text)
         return folder
     if not HUB_ID.fullmatch(settings.path):
-        raise AdapterError(Outcome.INVALID, f"There is no folder {settings.path}. Give the folder of a pipeline.")
+        raise AdapterError(Outcome.INVALID, f"There is no folder {settings.path}. Name the folder of a pipeline.")
     from diffusers import DiffusionPipeline
 
     try:
@@ -185,22 +188,22 @@ def find_folder(settings: DiffusersSettings) -> Path:
             local_files_only=not settings.download,
         )
     except OSError as error:
-        raise _fault_of_hub(settings, error) from error
+        raise _make_hub_error(settings, error) from error
     return Path(found)
 
 
-def _fault_of_hub(settings: DiffusersSettings, error: OSError) -> AdapterError:
+def _make_hub_error(settings: DiffusersSettings, error: OSError) -> AdapterError:
     named = f"{settings.path} (revision {settings.revision or 'main'})"
     if not settings.download:
         text = f"There is no folder {settings.path}, and {named} is not in the Hub's local cache. "
-        return AdapterError(Outcome.INVALID, text + "Mend the path, or download it first, or set download to true.")
-    answers = [getattr(fault, "response", None) for fault in (error, error.__cause__)]
-    status = next((answer.status_code for answer in answers if answer is not None), 0)
+        return AdapterError(Outcome.INVALID, text + "Correct the path, download it first, or set download to true.")
+    responses = [getattr(cause, "response", None) for cause in (error, error.__cause__)]
+    status = next((response.status_code for response in responses if response is not None), 0)
     if 400 <= status < 500 and status not in PASSING:
-        text = f"The Hub does not give out {named} (HTTP {status}). Check the id, the revision and who may read it."
+        text = f"The Hub refused {named} (HTTP {status}). Check the id, the revision and your access."
         return AdapterError(Outcome.INVALID, text)
-    what = f"HTTP {status}" if status else type(error.__cause__ or error).__name__
-    return AdapterError(Outcome.TRANSIENT, f"{named} could not be downloaded from the Hub ({what}).", code="hub")
+    reason = f"HTTP {status}" if status else type(error.__cause__ or error).__name__
+    return AdapterError(Outcome.TRANSIENT, f"{named} could not be downloaded from the Hub ({reason}).", code="hub")
 
 
 def _choose_device(settings: DiffusersSettings) -> Any:
@@ -210,7 +213,9 @@ def _choose_device(settings: DiffusersSettings) -> Any:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(settings.device)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        text = f"There is no device {settings.device}: torch sees {torch.cuda.device_count()} GPUs."
+        text = (
+            f"There is no device {settings.device}: torch finds {torch.cuda.device_count()} GPUs. Set another device."
+        )
         raise AdapterError(Outcome.INVALID, text)
     return device
 
@@ -229,11 +234,11 @@ def _choose_dtype(settings: DiffusersSettings, device: Any) -> Any:
 def _find_scheduler(current: Any, name: str) -> Any:
     import diffusers
 
-    # Some families name none that could take the place of theirs; then any is tried.
+    # Some families list no compatible schedulers; then any is tried.
     fitting = sorted({cls.__name__ for cls in current.compatibles} - UNSEEDED)
     if not hasattr(diffusers, name) or name in UNSEEDED or (fitting and name not in fitting):
-        text = f"{name} is no scheduler for this model. It has {type(current).__name__}"
-        raise AdapterError(Outcome.INVALID, f"{text}; fitting: {', '.join(fitting) or 'unknown'}.")
+        text = f"{name} is not a scheduler for this model. It has {type(current).__name__}"
+        raise AdapterError(Outcome.INVALID, f"{text}; compatible: {', '.join(fitting) or 'unknown'}.")
     return getattr(diffusers, name).from_config(current.config)
 
 

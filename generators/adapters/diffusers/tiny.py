@@ -1,7 +1,7 @@
-"""A complete Stable Diffusion pipeline with random weights, small enough to draw on any machine in a moment.
+"""A tiny Stable Diffusion pipeline with random weights, which draws on any machine in a fraction of a second.
 
-It has never seen an image: what it draws is coloured noise that follows the prompt and the seed. Tests and the demo use
-it to show the whole way of a local model, from weights to votes, and say what it is.
+Its images are coloured noise that depends on the prompt and the seed. Tests and trials use it to run a local model from
+weights to votes.
 """
 
 import tempfile
@@ -19,12 +19,12 @@ LONGEST_PROMPT = 77  # tokens, as CLIP's
 
 @silence_diffusers_logging()
 def make_tiny_pipeline(folder: Path, seed: int = 0) -> None:
-    """Write the pipeline as ``folder``. The same seed writes the same bytes.
+    """Write the pipeline to ``folder``. The same seed writes the same bytes.
 
-    Raises FileExistsError where there is something already: it may be somebody's model.
+    Raises FileExistsError if the folder is not empty, because it may hold another model.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} is there already. Name a folder that is new or empty.")
+        raise FileExistsError(f"{folder} exists already. Name a new or empty folder.")
     import torch
     from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
@@ -62,7 +62,7 @@ def make_tiny_pipeline(folder: Path, seed: int = 0) -> None:
             up_block_types=("UpDecoderBlock2D",) * 4,
             norm_num_groups=4,
         )
-        # As they come, the weights would draw nothing but grey.
+        # The initial weights would draw only grey.
         vae.decoder.conv_out.weight.data *= 3
     pipeline = StableDiffusionPipeline(
         vae=vae,
@@ -76,15 +76,15 @@ def make_tiny_pipeline(folder: Path, seed: int = 0) -> None:
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    # Whole or not at all: a folder that was left half-written would look like a pipeline.
+    # Written elsewhere first, because a half-written folder would look like a pipeline.
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
-        pipeline.save_pretrained(Path(unfinished) / "whole")
-        (Path(unfinished) / "whole").rename(folder)
+        pipeline.save_pretrained(Path(unfinished) / "complete")
+        (Path(unfinished) / "complete").rename(folder)
 
 
 def _make_tokenizer() -> "CLIPTokenizer":
-    """CLIP's byte-level tokenizer without any merges: a token a byte."""
+    """CLIP's byte-level tokenizer without merges: one token per byte."""
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import CLIPTokenizer
 

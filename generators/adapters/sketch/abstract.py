@@ -1,4 +1,4 @@
-"""An abstract composition for prompts without a word that the sketch adapter knows."""
+"""Abstract compositions, for prompts without a word that the sketch adapter knows."""
 
 from collections.abc import Callable
 from random import Random
@@ -41,7 +41,7 @@ MOTIFS: dict[str, Callable[[], tuple[Piece, ...]]] = {
 def draw_abstract(
     style_name: str, size: tuple[int, int], missing: float, rng: Random
 ) -> tuple[Image.Image, list[dict[str, str]]]:
-    """A grid of simple motifs, and the list of them. Each is left out with probability ``missing``."""
+    """Draw a grid of simple motifs, each left out with probability ``missing``. Returns the picture and the motifs."""
     style, large = STYLES[style_name], enlarge(size)
     canvas = paint_ground(large, style, Backdrop(), large[1], rng=rng, occupied=frozenset())
     palette = rng.sample(["red", "orange", "yellow", "teal", "blue", "pink", "green", "purple", "black", "beige"], 5)

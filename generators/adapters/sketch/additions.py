@@ -1,4 +1,4 @@
-"""Things added to a picture that is there already: where they go, and how the rest stays as it is."""
+"""Additions to an existing picture: their places, and a mask that keeps the rest of the picture unchanged."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from generators.adapters.sketch.pictograms import PICTOGRAMS
 from generators.adapters.sketch.shapes import Box
 from generators.adapters.sketch.styles import STYLES
 
-# Where what is added goes, in fractions of the picture: smaller than the picture, so that much of it stays in sight.
+# The area for additions, in fractions of the picture: smaller than the picture, so that much of it stays visible.
 BOXES: dict[str, Box] = {
     "top-left": (0.03, 0.04, 0.45, 0.44),
     "top": (0.29, 0.04, 0.71, 0.42),
@@ -28,13 +28,13 @@ BOXES: dict[str, Box] = {
     "sky": (0.04, 0.03, 0.96, 0.42),
     "ground": (0.04, 0.52, 0.96, 0.97),
 }
-REACH = 0.03  # how far shadow, glow and texture of a thing may change what is around it, of the shorter side
+REACH = 0.03  # width of the border that shadow, glow and texture may change, as a fraction of the shorter side
 
 
 def add_things(
     picture: Image.Image, plan: Plan, style_name: str, room: Box | None, rng: Random
 ) -> tuple[Image.Image, Layout]:
-    """The picture with the plan's things, and where they are (in pixels of the enlarged canvas).
+    """Draw the plan's things. Returns the picture and the layout, in pixels of the enlarged canvas.
 
     ``room`` is the part of the picture that may change, in fractions of it. Away from the things no pixel changes.
     """
@@ -53,7 +53,7 @@ def _arrange(groups: Sequence[Group], size: tuple[int, int], room: Box | None, r
         return _arrange_in(_scale(room, size), groups, rng)
     present = {group.index for group in groups}
     if any(present.intersection(group.relation.targets) for group in groups if group.relation):
-        # Where things are by each other, they stay together.
+        # Things with a relation to each other stay together.
         return _arrange_in(_scale(BOXES["ground"], size), groups, rng)
     regions: dict[str, list[Group]] = {}
     for group in groups:

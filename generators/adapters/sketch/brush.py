@@ -1,4 +1,4 @@
-"""Draws one pictogram in the manner of a style."""
+"""The brush: draws one pictogram in a style."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Outlined:
 
 
 def trace_pieces(thing: Placed, style: Style, side: int, rng: Random) -> list[Outlined]:
-    """The pieces of a placed thing in pixels, shaken as much as the style's hand shakes."""
+    """The pieces of a placed thing in pixels, distorted by the style's wobble."""
     pictogram = PICTOGRAMS[thing.kind]
     left, top, right, bottom = pictogram.bounds
     center_x, center_y = (left + right) / 2, (top + bottom) / 2
@@ -48,7 +48,7 @@ def trace_pieces(thing: Placed, style: Style, side: int, rng: Random) -> list[Ou
 
 
 def _shake(points: Polygon, piece: Piece, amplitude: float, step: float, rng: Random) -> Polygon:
-    """Moves the points along slow waves, after cutting long edges into short ones."""
+    """Cut long edges into short ones, then move the points along slow waves."""
     fine = list(_subdivide([*points, points[0]] if piece.closed else points, step))
     phases = [rng.uniform(0, 2 * pi) for _ in range(4)]
     if len(fine) > 2 and hypot(fine[-1][0] - fine[-2][0], fine[-1][1] - fine[-2][1]) < 0.4 * step:
@@ -72,7 +72,7 @@ def _subdivide(points: Polygon, step: float) -> Iterable[Point]:
 
 
 def draw_silhouette(draw: ImageDraw.ImageDraw, pieces: Sequence[Outlined], fill: int) -> None:
-    """Fills everything the pieces cover."""
+    """Fill the area of all pieces."""
     for piece in pieces:
         if piece.width:
             _draw_stroke(draw, piece, piece.width, fill)
@@ -83,7 +83,7 @@ def draw_silhouette(draw: ImageDraw.ImageDraw, pieces: Sequence[Outlined], fill:
 def draw_pieces(
     draw: ImageDraw.ImageDraw, pieces: Sequence[Outlined], color: Rgb, style: Style, outline: float, halo: float = 0.0
 ) -> None:
-    """Draws the pieces from back to front. ``halo`` is the width of a paper line around all of them."""
+    """Draw the pieces from back to front. ``halo`` is the width of a paper line around all of them."""
     if halo:
         for piece in pieces:
             _draw_outline(draw, piece, halo, style.paper)
@@ -152,7 +152,7 @@ def find_tone(tone: str, color: Rgb, style: Style) -> Rgb:
 
 
 def find_fill(base: Rgb, style: Style) -> Rgb:
-    """The colour that fills an area, which some styles keep back behind their lines."""
+    """The fill colour of an area; line styles fade it."""
     return mix(base, style.fill_ground, style.fill_mix)
 
 

@@ -1,4 +1,4 @@
-"""Puts a picture together: ground, shadows, objects, lettering and finish."""
+"""The drawing of a picture: ground, shadows, objects, lettering and finish, in this order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from generators.adapters.sketch.shapes import Box
 from generators.adapters.sketch.styles import STYLES, Rgb, Style, measure_lightness
 
 SUPERSAMPLING = 2
-HALO_BELOW = 100  # how near an object's colour may come to the ground before it gets a paper line around it
+HALO_BELOW = 100  # colour distance to the ground below which an object gets a paper line around it
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One drawing on the canvas. ``extent`` is its width and height, ``label`` where its lettering goes."""
+    """One drawing on the canvas. ``extent`` is its width and height, ``label`` the box of its lettering."""
 
     pieces: Sequence[Outlined]
     color: str
@@ -36,7 +36,7 @@ class Mark:
 def draw_plan(
     plan: Plan, backdrop: Backdrop, style_name: str, size: tuple[int, int], rng: Random
 ) -> tuple[Image.Image, Layout]:
-    """The finished picture, and where its things are (in pixels of the enlarged canvas)."""
+    """Draw the plan. Returns the finished picture and the layout, in pixels of the enlarged canvas."""
     style, large = STYLES[style_name], enlarge(size)
     place = backdrop.place or _choose_place(plan, backdrop)
     layout = arrange(list_groups(plan), *large, place=place, rng=rng)
@@ -55,12 +55,12 @@ def enlarge(size: tuple[int, int]) -> tuple[int, int]:
 def draw_marks(
     canvas: Image.Image, marks: Sequence[Mark], style: Style, size: tuple[int, int], rng: Random
 ) -> Image.Image:
-    """Draws the marks on a painted ground and finishes the picture."""
+    """Draw the marks on a painted ground and finish the picture."""
     if style.margin:
         _draw_margin(canvas, style, rng)
     if style.shadow and marks:
         _cast_shadows(canvas, marks, style)
-    # Decided by colour, so that of several equal things all have a paper line or none.
+    # Decided by colour, so that either all or none of several equal things have a paper line.
     pale = {mark.color for mark in marks if _blends_in(canvas, mark.center, style.inks[mark.color])}
     for mark in marks:
         _draw_mark(canvas, mark, style, mark.color in pale, rng)
@@ -68,7 +68,7 @@ def draw_marks(
 
 
 def _choose_place(plan: Plan, backdrop: Backdrop) -> str | None:
-    """Where a scene without a named place is set: things that stand need something to stand on."""
+    """The place of a scene that names none: things that stand need ground."""
     stands = any(PICTOGRAMS[planned.asked.kind].habitat == "ground" for planned in plan.objects)
     if backdrop.time:
         return "meadow" if stands else "sky"
@@ -108,7 +108,7 @@ def make_mark(thing: Placed, plan: Plan, style: Style, side: int, rng: Random) -
 
 
 def _draw_margin(canvas: Image.Image, style: Style, rng: Random) -> None:
-    """Leaves a border of paper, a little uneven, as a print has."""
+    """Leave a slightly uneven border of paper, as in a print."""
     width, height = canvas.size
     inset = style.margin * min(canvas.size)
     shake = inset * 0.1 if style.wobble else 0.0
@@ -123,7 +123,7 @@ def _draw_margin(canvas: Image.Image, style: Style, rng: Random) -> None:
 
 
 def _cast_shadows(canvas: Image.Image, marks: Sequence[Mark], style: Style) -> None:
-    """Soft shadows to the lower right, drawn small: they are blurred anyway."""
+    """Draw soft shadows to the lower right, at low resolution because they are blurred."""
     scale, side = 4, min(canvas.size)
     small = Image.new("L", (max(1, canvas.width // scale), max(1, canvas.height // scale)), 0)
     draw, shift = ImageDraw.Draw(small), 0.011 * side
@@ -174,7 +174,7 @@ def _finish(
     canvas: Image.Image, marks: Sequence[Mark], style: Style, size: tuple[int, int], rng: Random
 ) -> Image.Image:
     image = canvas.resize(size, Image.Resampling.HAMMING)
-    # Lettered faces stay clean, so that shading never costs legibility.
+    # Lettered faces are not shaded, so that the text stays legible.
     shaded = [mark for mark in marks if not mark.lettering]
     if shaded:
         mask = Image.new("L", canvas.size, 0)

@@ -1,4 +1,4 @@
-"""Edits of a picture: things are added, the whole is given another tone, or what a mask shows is taken away.
+"""Edits of a picture: adding things, changing the tone, removing what a mask marks.
 
 ``read_edit`` takes an English instruction apart; everything in it that is none of the three is passed over.
 """
@@ -25,7 +25,7 @@ _WHOLE = r"(?:it|this|everything|(?:the|this) (?:(?:whole|entire) )?(?:image|pic
 _TONING = re.compile(rf"\W*(?:please )?(?:make|turn|paint|tint|colou?r) {_WHOLE}\b(.*)")
 _TONES = COLOR_OF_WORD | {word: time for word, time in TIME_OF_WORD.items() if time != "day"}
 _TONES |= {"sepia": "brown", "monochrome": "gray", "grayscale": "gray", "greyscale": "gray"}
-STRENGTH = 0.75  # of a tint: what is left of the picture's own colours keeps its things apart
+STRENGTH = 0.75  # of a tint; the rest of the picture's own colours keeps its things distinguishable
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Edit:
 
 
 def read_edit(instruction: str) -> Edit:
-    """The edit that an instruction asks for. Never fails; one without a known word asks for nothing."""
+    """Read the edit from an instruction. Never fails; an instruction without a known word is an empty edit."""
     additions, tone, removes = [], None, False
     for clause in _split_clauses(instruction):
         spoken = _hide_quotations(clause).lower()
@@ -63,7 +63,7 @@ def _split_clauses(instruction: str) -> list[str]:
 
 
 def _hide_quotations(text: str) -> str:
-    """As long as before, so that places in it are places in the text. What is quoted is drawn, not obeyed."""
+    """Blank quoted text, which is drawn and not obeyed. The length stays the same, so that positions stay valid."""
     return QUOTATION.sub(lambda match: "_" * len(match[0]), text)
 
 
@@ -90,7 +90,7 @@ def open_picture(request: GenerationRequest) -> Image.Image:
 
 
 def open_mask(request: GenerationRequest) -> Image.Image | None:
-    """The mask in the size that was asked for, or None. Raises AdapterError (invalid) for one that fits no source."""
+    """The mask in the requested size, or None. Raises AdapterError (invalid) if it does not fit the source."""
     if request.mask is None:
         return None
     if not request.sources:
@@ -104,21 +104,21 @@ def open_mask(request: GenerationRequest) -> Image.Image | None:
 
 def _open(data: bytes, what: str) -> Image.Image:
     try:
-        read_image(data)  # which finds out whether all of it is there
+        read_image(data)  # raises for a truncated file
     except UnusableImageError as error:
         raise AdapterError(Outcome.INVALID, f"The {what} of an edit cannot be used: {error}", code=what) from error
     return ImageOps.exif_transpose(open_image(data)).convert("RGB")
 
 
 def find_room(mask: Image.Image | None) -> Box | None:
-    """The part of the picture that a mask lets change, in fractions of it; None for all of it."""
+    """The part of the picture that the mask allows to change, in fractions; None for all of it."""
     if mask is None or not (box := mask.getbbox()):
         return None
     return box[0] / mask.width, box[1] / mask.height, box[2] / mask.width, box[3] / mask.height
 
 
 def change_tone(picture: Image.Image, tone: str, style: Style) -> Image.Image:
-    """The whole picture in another light, or in the style's ink of a colour."""
+    """Darken the whole picture, or tint it with the style's ink of a colour."""
     if tone in LIGHT_OF_TIME:
         return picture.point([round(value * light) for light in LIGHT_OF_TIME[tone] for value in range(256)])
     lightness = picture.convert("L")
@@ -130,12 +130,12 @@ def change_tone(picture: Image.Image, tone: str, style: Style) -> Image.Image:
 
 
 def fill_hole(picture: Image.Image, hole: Image.Image) -> Image.Image:
-    """The picture with the white part of ``hole`` filled by what is around it."""
+    """Fill the white part of ``hole`` with the colours around it."""
     layers = [picture.copy()]
     layers[0].putalpha(ImageChops.invert(hole))
     while max(layers[-1].size) > 1:
         width, height = layers[-1].size
-        # Premultiplied by Pillow: nothing of what was in the hole gets into the smaller layer.
+        # Pillow premultiplies alpha, so that nothing inside the hole gets into the smaller layer.
         layers.append(layers[-1].resize((max(1, width // 2), max(1, height // 2)), Image.Resampling.BOX))
     filled = layers.pop().convert("RGB")
     for layer in reversed(layers):

@@ -1,4 +1,4 @@
-"""What happens to a whole picture after drawing: shading, texture, glow, film grain and blur."""
+"""The finish of a picture after drawing: shading, texture, glow, film grain and blur."""
 
 from random import Random
 
@@ -23,7 +23,7 @@ def _make_lines(size: Size, period: int) -> Image.Image:
 
 
 def shade_objects(image: Image.Image, mask: Image.Image, style: Style, reach: float, rng: Random) -> Image.Image:
-    """Darkens objects towards their lower right edges with the screen of the style."""
+    """Darken objects towards their lower right edges with the screen of the style."""
     if style.screen == "none":
         return image
     small = mask.reduce(2)
@@ -63,7 +63,7 @@ def add_glow(image: Image.Image, amount: float) -> Image.Image:
 
 def add_streaks(image: Image.Image, style: Style, rng: Random) -> Image.Image:
     """Wax strokes: slanted streaks where the paper shows through."""
-    # At half size: crayon is coarse, and turning the streaks is what takes time.
+    # At half size: crayon is coarse, and rotating the streaks takes most of the time.
     width, height = (max(8, length // 2) for length in image.size)
     around = round(1.45 * max(width, height))
     streaks = make_noise((max(8, around // 20), around), rng).resize((around, around), Image.Resampling.BILINEAR)
@@ -77,7 +77,7 @@ def add_streaks(image: Image.Image, style: Style, rng: Random) -> Image.Image:
 
 
 def add_flecks(image: Image.Image, amplitude: float, rng: Random) -> Image.Image:
-    """The tooth of paper: a few lighter and darker specks. Sparse, so that files stay small."""
+    """Paper texture: a few lighter and darker specks. Sparse, so that files stay small."""
     level = round(amplitude)
     steps = [128 - level if v < 18 else 128 + level if v > 237 else 128 for v in range(256)]
     flecks = make_noise(image.size, rng).point(steps)
@@ -92,7 +92,7 @@ def add_grain(image: Image.Image, amplitude: float, rng: Random) -> Image.Image:
 
 
 def degrade(image: Image.Image, *, noise: float, blur: float, rng: Random) -> Image.Image:
-    """The faults of a whole picture: blur first, as an unsharp model would, then film grain."""
+    """Degrade a whole picture: first blur, then film grain."""
     if blur:
         image = image.filter(ImageFilter.GaussianBlur(blur * 0.014 * min(image.size)))
     if noise:

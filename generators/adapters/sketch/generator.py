@@ -1,9 +1,8 @@
-"""Procedural drawing, no neural network: pictures for the demo and for tests, made with Pillow alone.
+"""The adapter "sketch": procedural pictures for the demo and for tests, drawn with Pillow, without a neural network.
 
-The adapter reads colours, shapes, counts, positions and quoted text out of an English prompt and draws them
-as pictograms, on a ground of its own or onto the picture that an edit starts from. Its settings can make it draw worse
-on purpose, so that a demo arena has models of known quality. Everything follows from the settings and the request: the
-same two give the same bytes.
+It reads colours, shapes, counts, positions and quoted text from an English prompt and draws them as pictograms, on its
+own ground or onto the source of an edit. Its settings add errors on purpose, so that a demo arena has models of known
+quality. The same settings and request give the same bytes.
 """
 
 import hashlib
@@ -44,7 +43,7 @@ LARGEST_SIDE = 2048
 
 
 class SketchGenerator:
-    """Draws what it understands of a prompt."""
+    """Draws the parts of a prompt that it understands."""
 
     declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
         sources=SourceRules(("image/png", "image/jpeg", "image/webp", "image/avif"))
@@ -59,11 +58,11 @@ class SketchGenerator:
         return Capabilities(max_sources=1, masks=True)
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
-        """Draw a picture for each. Raises AdapterError (invalid) for a size or a source that it does not take."""
+        """Draw one picture per request. Raises AdapterError (invalid) for a size or a source that it does not take."""
         return [self._draw(request) for request in requests]
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Nothing to free."""
 
     def _draw(self, request: GenerationRequest) -> GeneratedImage:
         _check_size(request)
@@ -77,7 +76,7 @@ class SketchGenerator:
         return GeneratedImage(_encode(image), "image/png", reported)
 
     def _compose(self, request: GenerationRequest) -> tuple[Image.Image, dict[str, Any]]:
-        """A picture of the prompt's scene, or an abstract one; with its report."""
+        """Draw the prompt's scene, or an abstract picture. Returns the picture and its report."""
         size, settings = (request.width, request.height), self.settings
         scene = read_scene(request.prompt)
         rng = self._make_random("drawing", request)
@@ -89,7 +88,7 @@ class SketchGenerator:
         return image, _describe(scene, plan, layout, enlarge(size))
 
     def _edit(self, request: GenerationRequest) -> tuple[Image.Image, dict[str, Any]]:
-        """The source as the prompt asks to change it, or as it is; with its report."""
+        """Edit the source as the prompt says. Returns the picture and its report."""
         settings, picture, mask = self.settings, open_picture(request), open_mask(request)
         edit, rng = read_edit(request.prompt), self._make_random("drawing", request)
         plan = plan_drawing(edit.additions, settings, self._make_random("plan", request))
@@ -107,7 +106,7 @@ class SketchGenerator:
         return picture, report
 
     def _make_random(self, purpose: str, request: GenerationRequest) -> Random:
-        """A stream of its own for each purpose, so that one fault does not change everything after it."""
+        """One random stream per purpose, so that one error does not change everything after it."""
         key = "\0".join((purpose, self.settings.model_dump_json(), str(request.seed), request.prompt))
         return Random(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest())
 
@@ -123,7 +122,7 @@ def _check_size(request: GenerationRequest) -> None:
 
 def _encode(image: Image.Image) -> bytes:
     buffer = BytesIO()
-    # Run lengths only: as small as the default on these pictures, at a third of the time.
+    # Run-length encoding gives files as small as the default for these pictures, in a third of the time.
     image.save(buffer, "PNG", compress_type=zlib.Z_RLE)
     return buffer.getvalue()
 
@@ -134,7 +133,7 @@ def _list_whole_picture_faults(settings: SketchSettings) -> list[dict[str, Any]]
 
 
 def _describe(scene: Scene, plan: Plan, layout: Layout, canvas: tuple[int, int]) -> dict[str, Any]:
-    """What was asked and what was drawn, in values that JSON can hold. Places are fractions of the picture."""
+    """The report of what was requested and drawn, as JSON values. Places are fractions of the picture."""
     objects = []
     for index, planned in enumerate(plan.objects):
         drawn = []

@@ -31,13 +31,13 @@ LANDS: dict[str, tuple[str, ...]] = {
 }
 
 PLAIN_COLORS = ("e9c9a0", "cfdcc6", "f0d2bd", "bfd6d6", "efdda6", "d8cfe0", "e8e0cd")
-# How much of red, green and blue the land gives back.
+# Reflectance of the land for red, green and blue.
 LIGHT_OF_TIME = {"day": (1.0, 1.0, 1.0), "dusk": (0.9, 0.72, 0.76), "night": (0.3, 0.42, 0.58)}
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What a ground painter works with. Sizes are in pixels of the enlarged canvas."""
+    """The canvas, style and light of a ground. Sizes are in pixels of the enlarged canvas."""
 
     canvas: Image.Image
     draw: ImageDraw.ImageDraw
@@ -64,17 +64,17 @@ class Ground:
         return measure_lightness(self.style.ground_ink) < 128
 
     def tint(self, color: Rgb) -> Rgb:
-        """A natural colour in the light of the time and the inks of the style."""
+        """A natural colour, in the light of the time of day and the inks of the style."""
         red, green, blue = (round(c * light) for c, light in zip(color, LIGHT_OF_TIME[self.time], strict=True))
         return self.soften((red, green, blue))
 
     def soften(self, color: Rgb) -> Rgb:
-        """A colour moved towards the ground of the style; less so at night, which pale paper would turn grey."""
+        """Blend a colour with the style's ground; less at night, which pale paper would turn grey."""
         pale_night = self.time == "night" and not self.is_dark_style
         return mix(color, self.style.ground_ink, self.style.ground_mix * (0.35 if pale_night else 1.0))
 
     def lift(self, color: Rgb, amount: float) -> Rgb:
-        """A lighter colour; only a little lighter where the style keeps its ground dark."""
+        """A lighter colour; only slightly lighter if the style has a dark ground."""
         return mix(color, self.style.paper, amount * (0.25 if self.is_dark_style else 1.0))
 
 
@@ -137,7 +137,7 @@ def _paint_sky(ground: Ground, color: str | None, *, meets_land: bool) -> None:
 
 
 def _draw_haze(ground: Ground) -> None:
-    """Long flat streaks of cloud, too plain to be taken for objects."""
+    """Long flat streaks of cloud, too plain to look like objects."""
     for _ in range(5):
         x, y = ground.rng.uniform(-0.1, 0.9) * ground.width, ground.rng.uniform(0.08, 0.8) * ground.horizon
         length, height = ground.side * ground.rng.uniform(0.16, 0.42), ground.side * ground.rng.uniform(0.008, 0.016)
@@ -150,7 +150,7 @@ def _draw_haze(ground: Ground) -> None:
 
 
 def _draw_ridge(ground: Ground, level: float, swing: float, color: Rgb) -> list[tuple[float, float]]:
-    """One layer of land below a wavy line; gives back the line."""
+    """Draw one layer of land below a wavy line. Returns the line."""
     phases = [(ground.rng.uniform(0, 2 * pi), ground.rng.uniform(0.7, 1.2)) for _ in range(3)]
     line = []
     for step in range(65):
@@ -313,7 +313,7 @@ def _draw_window(ground: Ground, glass: Rgb, frame: Rgb) -> None:
 
 
 def _paint_open_sky(ground: Ground, codes: tuple[str, ...]) -> None:
-    """Sky all the way down, with a bank of haze."""
+    """Sky down to the lower edge, with a bank of haze."""
     haze = ground.lift(ground.tint(parse_hex(codes[0])), 0.25)
     for layer in range(3):
         level = ground.height * (0.86 + 0.05 * layer)

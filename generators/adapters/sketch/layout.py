@@ -1,4 +1,4 @@
-"""Where everything goes: rows and columns without overlaps that keep the relations of a scene."""
+"""The layout of a scene: rows and columns without overlaps that keep its relations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ LARGEST_UNIT = 0.6  # height of a house alone, of the shorter side
 MOST_IN_A_ROW = 3  # kinds of things, where there is room for two rows
 HERO_SHARE = 0.66  # of width or height, for a thing on its own
 SMALLEST_STEP = 90
-# Places without a horizon that parts them: things are spread over the whole height.
+# Places without a horizon: things are spread over the whole height.
 FULL_HEIGHT_PLACES = frozenset({None, "sky", "studio"})
 
 _LEVELS = {"above": -1, "on": -1, "below": 1, "left_of": 0, "right_of": 0, "beside": 0, "between": 0}
@@ -24,7 +24,7 @@ _LEVELS = {"above": -1, "on": -1, "below": 1, "left_of": 0, "right_of": 0, "besi
 
 @dataclass(frozen=True)
 class Group:
-    """So many equal things to place. ``index`` is the object's place in the scene."""
+    """A number of equal things to place. ``index`` is the object's index in the scene."""
 
     index: int
     kind: str
@@ -58,7 +58,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Layout:
-    """All things from back to front, and where land or floor begins."""
+    """All things from back to front, and the height at which land or floor begins."""
 
     placed: tuple[Placed, ...]
     horizon: float
@@ -140,7 +140,7 @@ def _make_rows(groups: Sequence[Group], place: str | None) -> list[_Row]:
 
 
 def _break_row(row: _Row) -> list[_Row]:
-    """Two shorter rows where one would be crowded and nothing was said about places."""
+    """Split a crowded row into two if the prompt names no places."""
     if len(row.groups) <= MOST_IN_A_ROW or any(g.position or g.relation for g in row.groups):
         return [row]
     half = len(row.groups) // 2
@@ -159,7 +159,7 @@ def _first_level(group: Group, groups: Sequence[Group], place: str | None) -> in
 
 
 def _order(groups: list[Group]) -> list[Group]:
-    """Left to right: as mentioned, then moved as regions and relations ask."""
+    """Order from left to right: as mentioned, then moved by regions and relations."""
     order = sorted(groups, key=lambda g: _side(g.position))
     for group in groups:
         if group.relation is None:
@@ -181,7 +181,7 @@ def _side(position: str | None) -> int:
 
 
 def _set_bands(rows: list[_Row], height: int, *, scenic: bool) -> None:
-    """Divides the height. In a place, things of the sky stay in its upper part."""
+    """Divide the height. In a place with a horizon, things of the sky stay in the upper part."""
     has_sky, has_ground = any(r.level < 0 for r in rows), any(r.level >= 0 for r in rows)
     top = 0.08 if has_sky or not scenic else 0.2
     bottom = 0.62 if scenic and not has_ground else 0.88
@@ -206,21 +206,21 @@ def _set_units(rows: list[_Row], width: int, height: int, place: str | None) -> 
 
 
 def _find_hero_unit(group: Group, width: int, height: int) -> float:
-    """The unit that lets a single thing fill the picture, whatever its size beside others would be."""
+    """The unit at which a single thing fills the picture, independent of its relative size."""
     left, top, right, bottom = PICTOGRAMS[group.kind].bounds
     share: float = min((HERO_SHARE + 0.12 * group.lettered) * sqrt(SIZES[group.size]), 1 - 2 * SIDE_MARGIN)
     return min(share * width / (right - left), share * height / (bottom - top)) / group.scale
 
 
 def _find_most_rows(group: Group, grounded: bool) -> int:
-    """Things that stand are not stacked in the air unless there are many."""
+    """The columns of a group. Things that stand are not stacked unless there are many."""
     if grounded or PICTOGRAMS[group.kind].habitat == "ground":
         return 1 if group.count <= 4 else 2 if group.count <= 10 else 3
     return group.count
 
 
 def _fit(row: _Row, width: float, largest: float, *, grounded: bool) -> list[_Block]:
-    """The groups at the largest common unit at which the row holds them all."""
+    """Scale the groups to the largest common unit at which they fit into the row."""
     for step in range(SMALLEST_STEP):
         unit = largest * 0.95**step
         for most_rows in range(1, 7):
@@ -233,7 +233,7 @@ def _fit(row: _Row, width: float, largest: float, *, grounded: bool) -> list[_Bl
 
 
 def _set_columns(row: _Row, rows: list[_Row], width: int) -> None:
-    """Spreads the blocks evenly, pulls them to their regions and partners, then pushes them apart."""
+    """Spread the blocks evenly, move them to their regions and partners, then resolve overlaps."""
     blocks, margin = row.blocks, SIDE_MARGIN * width
     spare = width - 2 * margin - sum(block.width for block in blocks)
     gap = spare / (len(blocks) + 1)
@@ -331,7 +331,7 @@ def _place_block(block: _Block, top: float, steady: bool, rng: Random) -> list[P
 
 
 def _settle_stacks(placed: list[Placed], groups: Sequence[Group]) -> list[Placed]:
-    """Lets what is on something rest on it, unless another thing is in the way."""
+    """Put things that are on another thing onto it, unless a third is in the way."""
     for group in groups:
         if group.relation is None or group.relation.kind != "on":
             continue
@@ -349,14 +349,14 @@ def _settle_stacks(placed: list[Placed], groups: Sequence[Group]) -> list[Placed
 
 
 def _overlap(one: Placed, other: Placed) -> bool:
-    """Whether two things share more than their edges."""
+    """Whether two things overlap by more than their edges."""
     across = (one.width + other.width) / 2 - abs(one.x - other.x)
     down = (one.height + other.height) / 2 - abs(one.y - other.y)
     return across > 1e-6 and down > 1e-6
 
 
 def _nest(group: Group, placed: Sequence[Placed]) -> Placed:
-    """Puts a thing into the middle of its container."""
+    """Put a thing into the middle of its container."""
     target = group.relation.targets[0] if group.relation else 0
     container = next(thing for thing in placed if thing.index == target)
     left, top, right, bottom = PICTOGRAMS[group.kind].bounds
@@ -367,7 +367,7 @@ def _nest(group: Group, placed: Sequence[Placed]) -> Placed:
 
 
 def _find_horizon(rows: list[_Row], placed: Sequence[Placed], height: int) -> float:
-    """Behind the lower part of what stands, above what swims."""
+    """The height of the horizon: behind the lower part of standing things, above swimming ones."""
     standing = [t for t in placed if any(t.index == g.index for r in rows if r.level == 0 for g in r.groups)]
     swimming = [t for t in placed if PICTOGRAMS[t.kind].habitat == "water"]
     if swimming:

@@ -1,4 +1,4 @@
-"""Lettering: what the built-in font can draw, deliberate misspelling, fitting into a box, drawing."""
+"""Lettering: glyphs of the built-in font, deliberate misspelling, fitting into a box, drawing."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True)
 class Lettering:
-    """A text as it is drawn. ``warp`` is how far each letter dances, 0..1."""
+    """A text as it is drawn. ``warp`` (0 to 1) is how far letters are displaced and rotated."""
 
     text: str
     warp: float = 0.0
@@ -33,7 +33,7 @@ class Lettering:
 def _load_font(size: int) -> ImageFont.FreeTypeFont:
     # Pillow's wheels are built with FreeType, so the built-in font can be scaled.
     font = cast(ImageFont.FreeTypeFont, ImageFont.load_default(_MEASURE))
-    # Basic layout: the same pixels whether or not the machine has libraqm.
+    # Basic layout gives the same pixels with and without libraqm.
     return font.font_variant(size=size, layout_engine=ImageFont.Layout.BASIC)
 
 
@@ -51,7 +51,7 @@ def _has_glyph(character: str) -> bool:
 
 
 def find_drawable(text: str) -> str:
-    """The text in glyphs that the font has: base letters for accented ones, a box for the rest."""
+    """The text in glyphs of the font: base letters for accented ones, a box for others."""
     drawable = []
     for character in text:
         if _has_glyph(character):
@@ -87,7 +87,7 @@ def _replace_letter(letter: str, rng: Random) -> str:
 def draw_lettering(
     canvas: Image.Image, box: tuple[float, float, float, float], items: Sequence[Lettering], color: Rgb, rng: Random
 ) -> None:
-    """Draws the items one below the other, as large as the box allows."""
+    """Draw the items one below the other, as large as the box allows."""
     left, top, right, bottom = (round(edge) for edge in box)
     width, height = right - left, bottom - top
     paragraphs = [(item, item.text) for item in items if item.text.strip()]
@@ -104,7 +104,7 @@ def draw_lettering(
 
 
 def _fit(texts: Sequence[str], width: int, height: int) -> tuple[int, list[tuple[int, str]]]:
-    """The largest font size and the lines, each with the number of its text. What cannot fit is cut off."""
+    """The largest font size that fits, and the lines, each with the number of its text. Text too long is cut off."""
     size = min(height / LINE_HEIGHT, 0.42 * width)
     while True:
         lines = [(number, line) for number, text in enumerate(texts) for line in _wrap(text, width / size)]

@@ -1,4 +1,4 @@
-"""Turns a scene into what is drawn: fills in what the prompt left open, and makes the faults the settings ask for."""
+"""The plan of a drawing: a scene with its gaps filled in and with the errors that the settings add on purpose."""
 
 from dataclasses import dataclass, replace
 from random import Random
@@ -57,21 +57,21 @@ class PlannedObject:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to draw, and every fault that was made on the way, ready for the report."""
+    """What to draw, and every error added to it, as in the report."""
 
     objects: tuple[PlannedObject, ...]
     faults: tuple[dict[str, Any], ...]
 
 
 def plan_drawing(scene: Scene, settings: SketchSettings, rng: Random) -> Plan:
-    """The drawing that a model with these settings would make of the scene."""
+    """Plan the drawing of a scene by a model with these settings."""
     faults: list[dict[str, Any]] = []
     objects = tuple(_plan_object(i, thing, settings, rng, faults) for i, thing in enumerate(scene.objects))
     return Plan(objects, tuple(faults))
 
 
 def plan_tone(tone: str | None, settings: SketchSettings, rng: Random) -> tuple[str | None, list[dict[str, Any]]]:
-    """The tone that a model with these settings would give to a picture, and the fault that it made."""
+    """The tone that a model with these settings gives to a picture, and the errors added."""
     if tone is None or rng.random() >= settings.color_errors:
         return tone, []
     drawn = rng.choice([name for name in COLOR_NAMES if name != tone])
@@ -142,7 +142,7 @@ def _misplace(asked: SceneObject) -> SceneObject:
 
 
 def describe_place(thing: SceneObject) -> dict[str, Any]:
-    """The stated place of an object, for the report."""
+    """The place of an object as the prompt states it, for the report."""
     place: dict[str, Any] = {}
     if thing.position:
         place["position"] = thing.position

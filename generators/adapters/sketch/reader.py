@@ -1,4 +1,4 @@
-"""Reads colours, shapes, counts, positions and quoted text out of an English prompt.
+"""The reader of prompts: finds colours, shapes, counts, positions and quoted text in English.
 
 ``read_scene`` is a pure function from a prompt to a ``Scene``. It knows a few hundred words and some
 phrases; everything else in a prompt is passed over.
@@ -32,7 +32,7 @@ LONGEST_TEXT = 300
 # How many unknown words may stand between a number or colour and its noun: "a red old wooden boat".
 ADJECTIVE_REACH = 3
 
-# An apostrophe inside or after a word opens no quotation, and one before a letter closes none.
+# An apostrophe inside or after a word does not open a quotation, and one before a letter does not close it.
 QUOTATION = re.compile(
     rf"“([^“”]{{1,{LONGEST_TEXT}}})”|„([^„“”]{{1,{LONGEST_TEXT}}})[“”]|«([^«»]{{1,{LONGEST_TEXT}}})»"
     rf'|(?<!\w)"([^"]{{1,{LONGEST_TEXT}}})"'
@@ -57,7 +57,7 @@ _GROUND_WORDS = frozenset({"background", "backdrop", "paper", "canvas", "sky", "
 
 
 def read_scene(prompt: str, *, onto_picture: bool = False) -> Scene:
-    """The scene that a prompt asks for. Never fails; a prompt without a known word gives an empty scene.
+    """Read the scene from a prompt. Never fails; a prompt without a known word gives an empty scene.
 
     Of what is added ``onto_picture``, "above the house" means a house that is there already, and not a new one.
     """
@@ -71,14 +71,14 @@ def read_scene(prompt: str, *, onto_picture: bool = False) -> Scene:
 
 @dataclass(frozen=True)
 class _Token:
-    """Of kind word, stop, text, relation or region."""
+    """A token of kind word, stop, text, relation or region."""
 
     kind: str
     value: str
 
 
 def _clean(prompt: str) -> str:
-    """The prompt without control, format and surrogate characters, line breaks read as spaces."""
+    """The prompt without control, format and surrogate characters, and with line breaks as spaces."""
     characters = (" " if c in "\n\r\t\v\f" else c for c in prompt)
     return "".join(c for c in characters if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
 
@@ -122,7 +122,7 @@ class _Draft:
 
 @dataclass
 class _Pending:
-    """What has been said about the next noun."""
+    """Attributes read so far for the next noun."""
 
     count: int | None = None
     colors: list[str] = field(default_factory=list)
@@ -134,7 +134,7 @@ class _Pending:
 
 @dataclass
 class _OpenRelation:
-    """``subject`` is None in "next to a house stands a tree" until the tree comes."""
+    """A relation. ``subject`` is None in "next to a house stands a tree" until the tree is read."""
 
     kind: str
     subject: int | None
@@ -143,7 +143,7 @@ class _OpenRelation:
 
 
 class _Reader:
-    """Takes tokens one by one; holds the objects so far and what is still open."""
+    """Reads tokens one by one; holds the objects so far and the open relations."""
 
     def __init__(self, texts: list[str], onto_picture: bool) -> None:
         self.texts = texts
@@ -251,7 +251,7 @@ class _Reader:
         self.place = self.place or PLACE_OF_WORD.get(singular)
         self.time = self.time or TIME_OF_WORD.get(word)
         if singular in PLACE_OF_WORD:
-            # "a moon over the sea": the sea is no object to be above of.
+            # "a moon over the sea": the sea is the backdrop, not an object.
             self.relation = None
             self.pending = _Pending()
 
@@ -316,7 +316,7 @@ class _Reader:
             subject.relation = relation
 
     def _close_relation_by_pronoun(self, relation: _OpenRelation) -> None:
-        """Reads "two birds above it": what was mentioned before the birds."""
+        """Read "two birds above it": "it" is what was mentioned before the birds."""
         self.relation = None
         if relation.weak or not relation.subject or self.drafts[relation.subject].relation:
             return
@@ -324,14 +324,14 @@ class _Reader:
         self.drafts[relation.subject].relation = relation
 
     def _close_relation_by_picture(self, relation: _OpenRelation) -> None:
-        """Reads "a bird above the house": the house is somewhere in the picture, so the bird goes to the top."""
+        """Read "a bird above the house" in an edit: the house is in the picture already, so the bird goes to the top."""
         self.relation = None
         if relation.subject is not None and relation.kind in REGION_OF_RELATION:
             draft = self.drafts[relation.subject]
             draft.position = draft.position or REGION_OF_RELATION[relation.kind]
 
     def _merge_text(self, implied: int, carrier: int) -> None:
-        """Reads "the word X on a sign": the surface implied by the word is the sign. Drops the newer of the two."""
+        """Read "the word X on a sign": the sign is the surface that the word implied. Drops the newer of the two."""
         texts, position = self.drafts[implied].texts, self.drafts[implied].position
         draft, kept, dropped = self.drafts[carrier], min(implied, carrier), max(implied, carrier)
         self.drafts.pop()
@@ -353,7 +353,7 @@ class _Reader:
         self.pending = _Pending()
 
     def _find_carrier(self) -> int | None:
-        """The surface in this sentence named last, else the object named just before, else an empty surface."""
+        """The surface named last in this sentence, or the object named just before, or an empty surface."""
         surfaces = [i for i, draft in enumerate(self.drafts) if draft.kind in LETTERING_SURFACES]
         for index in reversed(surfaces):
             draft = self.drafts[index]
@@ -385,7 +385,7 @@ class _Reader:
 
 def _freeze(draft: _Draft, index: int) -> SceneObject:
     targets = tuple(draft.relation.targets) if draft.relation else ()
-    # Merging a text can leave a relation to itself or twice to the same thing, which says nothing.
+    # Merging a text can leave a relation to itself, or the same relation twice.
     is_sound = index not in targets and len(set(targets)) == len(targets)
     relation = Relation(draft.relation.kind, targets) if draft.relation and is_sound else None
     colors, texts = tuple(draft.colors[: draft.count]), tuple(draft.texts)

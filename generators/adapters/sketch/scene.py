@@ -1,11 +1,11 @@
-"""What the sketch adapter understands of a prompt, as plain data."""
+"""Scenes: the parts of a prompt that the sketch adapter understands, as plain data."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Relation:
-    """Where an object is, by other objects. ``targets`` are indices into ``Scene.objects``."""
+    """The place of an object relative to others. ``targets`` are indices into ``Scene.objects``."""
 
     kind: str
     targets: tuple[int, ...]
@@ -13,7 +13,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One or several things of a kind. ``implied`` marks a surface that is there only to carry a text."""
+    """One or several things of a kind. ``implied`` marks a surface that only carries a text."""
 
     kind: str
     count: int = 1
@@ -36,7 +36,7 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class Scene:
-    """What was understood of a prompt."""
+    """A prompt as understood."""
 
     objects: tuple[SceneObject, ...] = ()
     backdrop: Backdrop = Backdrop()

@@ -1,4 +1,4 @@
-"""Settings of the sketch adapter. The defaults draw as well as it can."""
+"""Settings of the adapter "sketch". The defaults draw without errors."""
 
 from typing import Annotated, Literal
 
@@ -11,10 +11,10 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 
 
 class SketchSettings(AdapterSettings):
-    """A look, and how often or how strongly each kind of fault is drawn on purpose (0..1)."""
+    """A style, and how often or how strongly each kind of error is drawn on purpose (0 to 1)."""
 
     style: StyleName = "gouache"
-    legibility: Fraction = Field(1.0, description="1 draws quoted text exactly; below, letters go wrong")
+    legibility: Fraction = Field(1.0, description="1 draws quoted text exactly; lower values change letters")
     color_errors: Fraction = Field(0.0, description="probability that a thing gets a wrong colour")
     missing_objects: Fraction = Field(0.0, description="probability that a thing is left out")
     position_errors: Fraction = Field(0.0, description="probability that a stated position is drawn wrong")

@@ -1,4 +1,4 @@
-"""Pictograms and the few curves they are built from. Coordinates are -100..100, y downwards."""
+"""Pictograms and the curves that they are built from. Coordinates are -100..100, y downwards."""
 
 from dataclasses import dataclass
 from functools import cached_property

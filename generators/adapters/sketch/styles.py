@@ -1,4 +1,4 @@
-"""The six looks of the sketch adapter: inks, grounds, outlines and textures, as tables."""
+"""The six styles of the sketch adapter: inks, grounds, outlines and textures, as tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ COLOR_NAMES = (
     "purple", "pink", "brown", "beige", "gray", "black", "white",
 )  # fmt: skip
 
-# One line a style: its inks in the order of COLOR_NAMES.
+# One line per style: its inks in the order of COLOR_NAMES.
 _INKS: dict[str, str] = {
     "gouache": "d8442f ec8434 f4c842 d0a03a 4f9150 2f918c 2f6bab 76518f ec92a2 8a5a3b dfc79f 8f9291 2d2b30 faf4e6",
     "crayon": "de3431 f27f2a f8d132 d2a22e 3f9d49 22a39c 2f68c6 7c45aa f284b0 88542f e5cea0 8d8d91 2b2b30 fdfaf2",
@@ -39,7 +39,7 @@ def measure_lightness(color: Rgb) -> float:
 
 @dataclass(frozen=True)
 class Style:
-    """How a picture is made. Fractions of sizes are of the picture's shorter side.
+    """How a picture is drawn. Fractions of sizes are of the picture's shorter side.
 
     ``outline`` is its width, ``outline_ink`` its colour (None: from the fill), ``outline_mix`` how far
     from the outline ink towards the object's own colour. ``fill_mix`` moves fills towards ``fill_ground``.

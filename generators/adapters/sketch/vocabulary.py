@@ -1,4 +1,4 @@
-"""The English words that the sketch adapter knows, as tables. Words are lower case and singular."""
+"""The vocabulary of the sketch adapter: English words as tables, in lower case and singular."""
 
 COLORS: dict[str, tuple[str, ...]] = {
     "red": ("red", "crimson", "scarlet", "ruby", "cherry", "maroon", "vermilion"),
@@ -120,7 +120,7 @@ _ANY_OF_PICTURE = rf"(?:{_OF_PICTURE})?"
 _AT = r"\b(?:(?:in|at|on|to|into|near|along) )?(?:the |its )?"
 _REST = r"(?:[ -]hand)?(?: (?:side|corner|half|part|edge|third|area))?"
 
-# Phrases are recognised before words, in this order: whatever a line matches is gone for the next ones.
+# Phrases are matched before words and in this order. A matched phrase is not matched again.
 POSITION_PHRASES: tuple[tuple[str, str], ...] = (
     (rf"{_AT}(?:upper|top)[ -]left{_REST}{_ANY_OF_PICTURE}", "top-left"),
     (rf"{_AT}(?:upper|top)[ -]right{_REST}{_ANY_OF_PICTURE}", "top-right"),
@@ -143,7 +143,7 @@ RELATION_PHRASES: tuple[tuple[str, str], ...] = (
     (r"\b(?:inside of|inside|within)\b", "inside"),
 )
 
-# Where that is, as far as one can tell, of a thing that is in the picture already.
+# The likely place of an object that is already in the picture.
 REGION_OF_RELATION = {"left_of": "left", "right_of": "right", "above": "top", "below": "bottom"}
 
 REGION_PHRASES: tuple[tuple[str, str], ...] = (
@@ -168,7 +168,7 @@ SIZE_OF_WORD = _by_word(SIZES)
 
 
 def find_singular(word: str) -> str:
-    """The form of a noun that the tables hold, or the word itself."""
+    """The form of a noun in the tables, or the word itself."""
     if word in IRREGULAR_PLURALS:
         return IRREGULAR_PLURALS[word]
     for ending, replacement in (("ies", "y"), ("es", ""), ("s", "")):

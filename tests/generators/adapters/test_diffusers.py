@@ -141,7 +141,7 @@ def test_an_edit_that_no_step_is_left_for_is_invalid(make: Make) -> None:
     answer = make(strength=0.2).generate([ask(sources=(paint("teal"),))])[0]
     assert isinstance(answer, AdapterError)
     assert answer.outcome is Outcome.INVALID
-    assert answer.message.startswith("An edit of strength 0.2 takes that part of 3 steps, which is none.")
+    assert answer.message.startswith("An edit with strength 0.2 and 3 steps has no step to take.")
 
 
 def test_each_image_reports_what_it_was_made_with(make: Make) -> None:

@@ -1,4 +1,4 @@
-"""What cannot be loaded, and who is told what."""
+"""Weights that cannot be loaded: each case has its outcome and a message that says what to do."""
 
 import io
 import re
@@ -43,12 +43,12 @@ def hub(httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ("declared", "says"),
     [
         ({"path": "/nowhere/at/all"}, "There is no folder /nowhere/at/all"),
-        ({"scheduler": "NoSuchScheduler"}, "NoSuchScheduler is no scheduler for this model.*fitting: DDIMScheduler"),
-        ({"scheduler": "FlowMatchEulerDiscreteScheduler"}, "is no scheduler for this model"),
-        ({"scheduler": "DPMSolverSDEScheduler"}, "is no scheduler for this model"),
+        ({"scheduler": "NoSuchScheduler"}, "NoSuchScheduler is not a scheduler for this model.*compatible: DDIMScheduler"),
+        ({"scheduler": "FlowMatchEulerDiscreteScheduler"}, "is not a scheduler for this model"),
+        ({"scheduler": "DPMSolverSDEScheduler"}, "is not a scheduler for this model"),
         ({"device": "cuda:7"}, "There is no device cuda:7"),
-        ({"device": "cpu", "offload": "model"}, "offload='model' is for a GPU; the device is cpu"),
-        ({"revision": "main"}, "revision is for ids of the Hub"),
+        ({"device": "cpu", "offload": "model"}, "offload='model' needs a GPU; the device is cpu"),
+        ({"revision": "main"}, "revision needs a Hub id"),
         ({"variant": "fp16"}, "could not be loaded as a diffusers pipeline: ValueError: .*variant=fp16"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_task_that_the_model_cannot_do_is_invalid(tiny: Path, tmp_path: Path) 
     answer = load_generator("diffusers", {"path": str(folder)}).generate([edit])[0]
     assert isinstance(answer, AdapterError)
     assert answer.outcome is Outcome.INVALID
-    assert answer.message == f"PixArtAlphaPipeline of {folder} does no image to image."
+    assert answer.message == f"PixArtAlphaPipeline of {folder} has no pipeline for image to image."
 
 
 def test_a_missing_package_is_named(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

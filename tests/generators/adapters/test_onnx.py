@@ -76,13 +76,13 @@ def test_it_reports_what_the_image_was_made_with(generator: OnnxGenerator) -> No
 def test_it_edits_nothing_and_says_so(generator: OnnxGenerator) -> None:
     capable = find_capabilities("onnx", {"path": "anywhere", "max_batch": 3})
     assert (capable.max_sources, capable.masks, capable.max_batch, capable.mixes_prompts) == (0, False, 3, True)
-    with pytest.raises(AdapterError, match="edits no images") as raised:
+    with pytest.raises(AdapterError, match="draws from text only") as raised:
         generator.generate([GenerationRequest("a cube", 1, 64, 64, sources=(b"image",))])
     assert raised.value.outcome is Outcome.INVALID
 
 
 def test_a_folder_without_a_network_is_invalid(tmp_path: Path) -> None:
-    with pytest.raises(AdapterError, match=r"no model\.onnx in text_encoder, unet, vae_decoder") as raised:
+    with pytest.raises(AdapterError, match=r"model\.onnx is missing in text_encoder, unet, vae_decoder") as raised:
         load_generator("onnx", {"path": str(tmp_path)}).generate([ask("a cube", 1)])
     assert raised.value.outcome is Outcome.INVALID
 

@@ -68,7 +68,7 @@ def test_a_prompt_set_never_changes() -> None:
 def test_a_board_names_what_is_missing() -> None:
     with pytest.raises(UnknownDeclarationError, match="No model is declared with the name ghost"):
         declare_board({"slug": "b", "title": "B", "models": ["ghost"]})
-    with pytest.raises(UnknownDeclarationError, match="No prompt set is declared as: p 2"):
+    with pytest.raises(UnknownDeclarationError, match="No prompt set is declared with the name p 2"):
         declare_board({"slug": "b", "title": "B", "prompt_sets": ["p 2"]})
 
 

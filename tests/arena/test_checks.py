@@ -38,7 +38,9 @@ def test_production_needs_a_secret_key(settings, key: str) -> None:
     assert ids(checks.check_secret_key()) == ["arena.E001"]
 
 
-def test_several_worker_hosts_need_a_database_and_a_broker_on_the_network(settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_worker_hosts_need_a_database_and_a_broker_on_the_network(
+    settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.WORKER_HOSTS, settings.CELERY_BROKER_URL = 2, settings.EMBEDDED_BROKER
     monkeypatch.setattr(checks, "connection", SimpleNamespace(vendor="sqlite"))
     assert ids(checks.check_worker_hosts()) == ["arena.E002", "arena.E003"]

@@ -118,7 +118,7 @@ def test_prompts_belong_to_the_boards_task(two_images: Path) -> None:
     edits = declare_prompts(two_images, "edits", sources=["one.png"])
     with pytest.raises(InvalidDeclarationError, match="Prompt a of drawings 1 has no source image"):
         declare_edit_board(drawings)
-    with pytest.raises(InvalidDeclarationError, match="Prompt a of edits 1 starts from an image"):
+    with pytest.raises(InvalidDeclarationError, match="Prompt a of edits 1 has a source image"):
         declare_edit_board(edits, task="text_to_image")
     assert not Board.objects.exists()
 

@@ -246,7 +246,7 @@ def test_the_limit_is_of_one_board(board: Board, client: Client) -> None:
 def test_new_cookies_are_no_way_round_the_limits_of_the_board(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "MAX_WAITING", 3)
     battles = [builders.make_rater_battle(board, drawn=False) for _ in range(3)]
-    with pytest.raises(PromptLimitError, match="being drawn now") as waiting:
+    with pytest.raises(PromptLimitError, match="are waiting to be drawn") as waiting:
         builders.make_rater_battle(board)
     assert waiting.value.retry_after == 60
     for generation in (battles[0].generation_a, battles[0].generation_b):

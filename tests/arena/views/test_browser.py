@@ -1,8 +1,9 @@
-"""A rater in a real browser: open, vote by key, see the names, next battle, leaderboard; at a desk and on a phone."""
+"""Pages in a real browser: voting by key, the reveal, the next battle, the leaderboard; on desktop and phone."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings as project
@@ -17,20 +18,42 @@ from tests import builders
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 SCREENSHOTS = Path(project.BASE_DIR) / "var" / "screenshots"
-DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+SIZES = pytest.mark.parametrize(("name", "size"), [("desktop", DESKTOP), ("phone", PHONE)])
+# Milliseconds: every wait ends by an event, so this bounds only failing tests.
+TIMEOUT = 120_000
+OpenContext = Callable[..., BrowserContext]
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    # Playwright's loop runs in this thread; Django must be told that queries beside it are meant.
+    # Playwright's event loop runs in this thread, where Django would refuse synchronous queries.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    expect.set_options(timeout=TIMEOUT)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=quiet)
         yield browser
         browser.close()
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def open_context(chromium: Browser) -> Iterator[OpenContext]:
+    """Opens browser contexts of a size, and closes them after the test."""
+    contexts: list[BrowserContext] = []
+
+    def open_context(size: dict[str, int] = DESKTOP, **options: Any) -> BrowserContext:
+        phone = size == PHONE
+        context = chromium.new_context(viewport=size, is_mobile=phone, has_touch=phone, **options)
+        context.set_default_timeout(TIMEOUT)
+        contexts.append(context)
+        return context
+
+    yield open_context
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture
@@ -49,7 +72,7 @@ def arena(live_server) -> Board:
 
 
 def open_page(context: BrowserContext, address: str) -> Page:
-    """A page on which any complaint of the console (a blocked script or style, an error) fails the test."""
+    """A page that collects console errors and warnings (a blocked script or style, an exception) in ``complaints``."""
     page = context.new_page()
     complaints: list[str] = []
 
@@ -68,11 +91,19 @@ def expect_shown(page: Page) -> None:
     expect(page.locator("#battle .pair.shown")).to_be_visible()
 
 
-@pytest.mark.parametrize(("name", "size"), [("desk", DESK), ("phone", PHONE)])
+def finish_animations(page: Page) -> None:
+    page.evaluate("Promise.all(document.getAnimations().map(animation => animation.finished))")
+
+
+def expect_no_overflow(page: Page) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "wider than the screen"
+
+
+@SIZES
 def test_a_rater_votes_by_key_and_reads_the_leaderboard(
-    chromium: Browser, live_server, arena: Board, name: str, size: dict[str, int]
+    open_context: OpenContext, live_server, arena: Board, name: str, size: dict[str, int]
 ) -> None:
-    context = chromium.new_context(viewport=size, is_mobile=name == "phone", has_touch=name == "phone")
+    context = open_context(size)
     page = open_page(context, live_server.url)
     page.screenshot(path=SCREENSHOTS / f"{name}-home.png")
     page.get_by_role("link", name="Compare images").click()
@@ -92,7 +123,7 @@ def test_a_rater_votes_by_key_and_reads_the_leaderboard(
             expect(page.locator(".model .name", has_text=model.name)).to_be_visible()
         if number == 0:
             expect_shown(page)
-            page.wait_for_timeout(600)  # the names fade in
+            finish_animations(page)
             page.screenshot(path=SCREENSHOTS / f"{name}-revealed.png")
         page.keyboard.press("Enter")
     expect(page.locator("#battle")).to_have_attribute("data-stage", "ready")
@@ -104,11 +135,8 @@ def test_a_rater_votes_by_key_and_reads_the_leaderboard(
     page.locator(".plot").scroll_into_view_if_needed()
     expect(page.locator(".plot .main-svg").first).to_be_visible()
     page.screenshot(path=SCREENSHOTS / f"{name}-leaderboard.png", full_page=True)
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
-        "the page is wider than the screen"
-    )
+    expect_no_overflow(page)
     assert page.complaints == []
-    context.close()
 
 
 @pytest.fixture
@@ -121,11 +149,11 @@ def edits(live_server) -> Board:
     return board
 
 
-@pytest.mark.parametrize(("name", "size"), [("desk", DESK), ("phone", PHONE)])
+@SIZES
 def test_a_rater_sees_the_source_beside_both_edits(
-    chromium: Browser, live_server, edits: Board, name: str, size: dict[str, int]
+    open_context: OpenContext, live_server, edits: Board, name: str, size: dict[str, int]
 ) -> None:
-    context = chromium.new_context(viewport=size, is_mobile=name == "phone", has_touch=name == "phone")
+    context = open_context(size)
     page = open_page(context, f"{live_server.url}/boards/{edits.slug}/battle/")
     expect_shown(page)
     page.screenshot(path=SCREENSHOTS / f"{name}-edit.png")
@@ -136,10 +164,10 @@ def test_a_rater_sees_the_source_beside_both_edits(
     assert left["width"] == right["width"] > 1.4 * source["width"]
     answers = [button.bounding_box() for button in page.locator(".vote button").all()]
     for box in (source, left, right):
-        assert box["y"] + box["height"] <= min(answer["y"] for answer in answers), "an answer covers an image"
+        assert box["y"] + box["height"] <= min(answer["y"] for answer in answers), "a button covers an image"
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= size["width"]
-    if name == "desk":
+    if name == "desktop":
         assert source["x"] + source["width"] < left["x"] < right["x"]
     else:
         assert source["y"] + source["height"] < left["y"] < right["y"]
@@ -150,33 +178,31 @@ def test_a_rater_sees_the_source_beside_both_edits(
     page.keyboard.press("ArrowRight")
     expect(page.locator("#battle")).to_have_attribute("data-stage", "revealed")
     expect_shown(page)
-    page.wait_for_timeout(600)  # the names fade in
+    finish_animations(page)
     page.screenshot(path=SCREENSHOTS / f"{name}-edit-revealed.png")
     expect(images[0]).to_be_visible()
     assert Vote.objects.get().winner == "model_b"
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    expect_no_overflow(page)
     assert page.complaints == []
-    context.close()
 
 
-def test_the_source_is_there_while_the_edits_are_drawn(chromium: Browser, live_server) -> None:
+def test_the_source_is_shown_while_the_edits_are_drawn(open_context: OpenContext, live_server) -> None:
     board = builders.make_edit_board(n_prompts=1, canvas_width=256, canvas_height=256)
-    context = chromium.new_context(viewport=DESK)
+    context = open_context()
     page = open_page(context, f"{live_server.url}/boards/{board.slug}/battle/")
     expect(page.locator("#battle")).to_have_attribute("data-stage", "drawing")
     expect(page.locator(".source img")).to_have_css("opacity", "1")
-    page.screenshot(path=SCREENSHOTS / "desk-edit-drawing.png")
+    page.screenshot(path=SCREENSHOTS / "desktop-edit-drawing.png")
     battle = Battle.objects.get()
     for generation in (battle.generation_a, battle.generation_b):
         drawing.produce(generation.pk)
-    expect(page.locator("#battle")).to_have_attribute("data-stage", "ready", timeout=5000)
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "ready")
     expect_shown(page)
     assert page.complaints == []
-    context.close()
 
 
-def test_the_answers_fit_a_thumb(chromium: Browser, live_server, arena: Board) -> None:
-    context = chromium.new_context(viewport=PHONE, is_mobile=True, has_touch=True)
+def test_the_vote_buttons_fit_a_phone(open_context: OpenContext, live_server, arena: Board) -> None:
+    context = open_context(PHONE)
     page = open_page(context, f"{live_server.url}/boards/painters/battle/")
     expect_shown(page)
     boxes = [button.bounding_box() for button in page.locator(".vote button").all()]
@@ -186,12 +212,11 @@ def test_the_answers_fit_a_thumb(chromium: Browser, live_server, arena: Board) -
         assert box["y"] + box["height"] <= PHONE["height"]
     for image in page.locator(".picture img").all():
         box = image.bounding_box()
-        assert box["y"] + box["height"] <= min(b["y"] for b in boxes), "an answer covers an image"
-    context.close()
+        assert box["y"] + box["height"] <= min(b["y"] for b in boxes), "a button covers an image"
 
 
-def test_voting_works_with_scripts_off(chromium: Browser, live_server, arena: Board) -> None:
-    context = chromium.new_context(viewport=DESK, java_script_enabled=False)
+def test_voting_works_without_javascript(open_context: OpenContext, live_server, arena: Board) -> None:
+    context = open_context(java_script_enabled=False)
     page = open_page(context, f"{live_server.url}/boards/painters/battle/")
     page.get_by_role("button", name="B is better").click()
     expect(page.locator("#battle")).to_have_attribute("data-stage", "revealed")
@@ -199,16 +224,16 @@ def test_voting_works_with_scripts_off(chromium: Browser, live_server, arena: Bo
     page.get_by_role("link", name="Next pair").click()
     expect(page.locator("#battle")).to_have_attribute("data-stage", "ready")
     assert Battle.objects.count() == 2
-    context.close()
 
 
-def test_the_next_pair_is_in_the_cache_before_it_is_asked_for(chromium: Browser, live_server, arena: Board) -> None:
-    context = chromium.new_context(viewport=DESK)
+def test_the_next_pair_is_preloaded(open_context: OpenContext, live_server, arena: Board) -> None:
+    context = open_context()
     page = open_page(context, f"{live_server.url}/boards/painters/battle/")
     expect_shown(page)
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#battle")).to_have_attribute("data-stage", "revealed")
-    page.wait_for_load_state("networkidle")
+    expect(page.locator("#battle div[hidden] img")).to_have_count(2)
+    page.wait_for_function("[...document.querySelectorAll('#battle div[hidden] img')].every(image => image.complete)")
     fetched: list[str] = []
     page.on("request", lambda request: fetched.append(request.url))
     page.keyboard.press("Enter")
@@ -218,29 +243,29 @@ def test_the_next_pair_is_in_the_cache_before_it_is_asked_for(chromium: Browser,
     assert len(served) <= 2
     images = "performance.getEntriesByType('resource').filter(e => e.name.endsWith('.jpg'))"
     sizes = page.evaluate(f"{images}.slice(4).map(e => e.transferSize)")
-    assert not any(sizes), "an image of the next pair came over the network a second time"
-    context.close()
+    assert not any(sizes), "an image of the next pair was downloaded twice"
 
 
-def test_the_page_waits_for_a_drawing_by_itself(chromium: Browser, live_server) -> None:
+def test_the_page_updates_when_both_images_are_drawn(open_context: OpenContext, live_server) -> None:
     board = builders.make_board(n_models=2, n_prompts=1, canvas_width=256, canvas_height=256)
-    context = chromium.new_context(viewport=DESK, color_scheme="dark")
+    context = open_context(color_scheme="dark")
     page = open_page(context, f"{live_server.url}/boards/{board.slug}/battle/")
     expect(page.locator("#battle")).to_have_attribute("data-stage", "drawing")
-    page.screenshot(path=SCREENSHOTS / "desk-drawing-dark.png")
+    page.screenshot(path=SCREENSHOTS / "desktop-drawing-dark.png")
     battle = Battle.objects.get()
     drawing.produce(battle.generation_a_id)
-    page.wait_for_timeout(1500)
+    for _ in range(2):  # the first answer may have been on its way before
+        with page.expect_response(lambda response: battle.token in response.url):
+            pass
     expect(page.locator("#battle img")).to_have_count(0)
     drawing.produce(battle.generation_b_id)
-    expect(page.locator("#battle")).to_have_attribute("data-stage", "ready", timeout=5000)
+    expect(page.locator("#battle")).to_have_attribute("data-stage", "ready")
     expect_shown(page)
     assert page.complaints == []
-    context.close()
 
 
-def test_a_click_zooms_both_and_never_votes(chromium: Browser, live_server, arena: Board) -> None:
-    context = chromium.new_context(viewport=DESK)
+def test_a_click_zooms_both_images_and_does_not_vote(open_context: OpenContext, live_server, arena: Board) -> None:
+    context = open_context()
     page = open_page(context, f"{live_server.url}/boards/painters/battle/")
     expect_shown(page)
     before = [image.bounding_box()["width"] for image in page.locator(".picture img").all()]
@@ -250,11 +275,10 @@ def test_a_click_zooms_both_and_never_votes(chromium: Browser, live_server, aren
     page.locator(".picture").first.click()
     assert [image.bounding_box()["width"] for image in page.locator(".picture img").all()] == before
     assert not Vote.objects.exists()
-    context.close()
 
 
-def test_the_theme_is_remembered_and_the_keys_are_listed(chromium: Browser, live_server, arena: Board) -> None:
-    context = chromium.new_context(viewport=DESK, color_scheme="light")
+def test_the_theme_is_remembered_and_shortcuts_are_listed(open_context: OpenContext, live_server, arena: Board) -> None:
+    context = open_context(color_scheme="light")
     page = open_page(context, f"{live_server.url}/boards/painters/battle/")
     expect_shown(page)
     page.keyboard.press("?")
@@ -266,21 +290,20 @@ def test_the_theme_is_remembered_and_the_keys_are_listed(chromium: Browser, live
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     expect_shown(page)
-    page.screenshot(path=SCREENSHOTS / "desk-battle-dark.png")
-    context.close()
+    page.screenshot(path=SCREENSHOTS / "desktop-battle-dark.png")
 
 
-@pytest.mark.parametrize(("name", "size"), [("desk", DESK), ("phone", PHONE)])
+@SIZES
 def test_a_rater_types_a_prompt_sees_it_drawn_and_votes(
-    chromium: Browser, live_server, arena: Board, name: str, size: dict[str, int]
+    open_context: OpenContext, live_server, arena: Board, name: str, size: dict[str, int]
 ) -> None:
     arena.rater_prompts = "not_counted"
     arena.save()
-    context = chromium.new_context(viewport=size, is_mobile=name == "phone", has_touch=name == "phone")
+    context = open_context(size)
     page = open_page(context, f"{live_server.url}/boards/painters/battle/")
 
     def shoot(stage: str) -> None:
-        # Playwright hides the caret by an inline style, which the site forbids.
+        # Playwright hides the caret with an inline style, which the site's CSP forbids.
         page.screenshot(path=SCREENSHOTS / f"{name}-own-prompt-{stage}.png", full_page=True, caret="initial")
 
     expect_shown(page)
@@ -288,7 +311,7 @@ def test_a_rater_types_a_prompt_sees_it_drawn_and_votes(
     prompt = page.get_by_label("What should two models draw?")
     prompt.press_sequentially("a green pyramid")
     expect(page.locator(".own .count")).to_have_text("15 / 1000")
-    page.keyboard.press("ArrowLeft")  # moves the cursor; it is no answer
+    page.keyboard.press("ArrowLeft")  # moves the cursor, does not vote
     shoot("folded")
     prompt.fill("a p0rn film")
     page.get_by_role("button", name="Draw it").click()
@@ -315,8 +338,7 @@ def test_a_rater_types_a_prompt_sees_it_drawn_and_votes(
     page.keyboard.press("ArrowRight")
     expect(page.locator("#battle")).to_have_attribute("data-stage", "revealed")
     assert Vote.objects.get().battle == battle
-    page.wait_for_timeout(600)
+    finish_animations(page)
     shoot("revealed")
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    expect_no_overflow(page)
     assert page.complaints == []
-    context.close()

@@ -18,7 +18,7 @@ N_PIECES: Final = 1 << 13
 
 def make_key(seed: int) -> np.uint64:
     """A key from a seed. Raises ValueError unless 0 <= seed < 2^64."""
-    from evaluation.ratings.kernels.poisson import mix
+    from evaluation.ratings.kernels.resampling import mix
 
     if not 0 <= seed < 2**64:
         raise ValueError(f"A seed is a whole number from 0 to 2^64 - 1, got {seed}.")
@@ -32,10 +32,10 @@ def find_deviations(rate: int, bits: NDArray[np.uint32]) -> NDArray[np.float32]:
     inverse Poisson cumulative distribution function", section 2.2, at a normal quantile made of 8,192 straight pieces:
     its total variation from the Poisson distribution is below 0.0004.
     """
-    from evaluation.ratings.kernels import poisson
+    from evaluation.ratings.kernels import resampling
 
     deviations = np.empty(len(bits), dtype=np.float32)
-    poisson.find_deviations(rate, bits, small_thresholds(), normal_pieces(), deviations)
+    resampling.find_deviations(rate, bits, small_thresholds(), normal_pieces(), deviations)
     return deviations
 
 
@@ -46,10 +46,10 @@ def draw_deviations(
 
     ``cells`` (R,) number the random streams. ``find_deviations`` describes the distribution.
     """
-    from evaluation.ratings.kernels import poisson
+    from evaluation.ratings.kernels import resampling
 
     deviations = np.empty((len(rates), width), dtype=np.float32)
-    poisson.draw_deviations(rates, cells, key, first, small_thresholds(), normal_pieces(), deviations)
+    resampling.draw_deviations(rates, cells, key, first, small_thresholds(), normal_pieces(), deviations)
     return deviations
 
 

@@ -19,7 +19,8 @@ def compile_kernel(function: Function, **options: Any) -> Function:
     """The function as machine code, compiled at its first call with each combination of argument types.
 
     The code is cached on disk: in NUMBA_CACHE_DIR if set, else beside the module, else in the user's cache folder. If
-    none of them can be written, each process compiles again.
+    none of them can be written, each process compiles again. The cache notices changes in the kernel's own module
+    alone, so a kernel must not call kernels or use constants of another module.
     """
     compile_with: Any = partial(njit, nogil=True, error_model="numpy", **options)
     kernel: Function

@@ -1,5 +1,6 @@
-"""Cache of compiled kernels, in installations whose folders cannot be written."""
+"""Cache of compiled kernels: what invalidates it, and installations whose folders cannot be written."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -48,3 +49,11 @@ def test_a_read_only_installation_caches_compiled_code_elsewhere(install: Path, 
 
 def test_kernels_work_where_no_cache_can_be_written(install: Path) -> None:
     assert run(install, XDG_CACHE_HOME=os.devnull, HOME=os.devnull) == "1005.0 995.0\n"
+
+
+def test_a_kernel_uses_nothing_from_other_modules_that_its_cache_would_miss() -> None:
+    folder = Path(evaluation.ratings.__file__).parent / "kernels"
+    for file in folder.glob("*.py"):
+        imports = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ImportFrom)]
+        ours = {str(node.module) for node in imports if str(node.module).startswith("evaluation")}
+        assert ours <= {"evaluation.ratings.kernels.compiling"}, file.name

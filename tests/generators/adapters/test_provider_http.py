@@ -112,10 +112,10 @@ def test_the_wait_is_read_from_what_headers_say(headers: dict[str, str], seconds
     assert provider_http.read_retry_after(headers) == seconds
 
 
-@pytest.mark.parametrize(("minutes", "seconds"), [(2, 120), (-2, 0)])
+@pytest.mark.parametrize(("minutes", "seconds"), [(60, 3600), (-2, 0)])
 def test_a_wait_until_a_date_is_read_too(minutes: int, seconds: int) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
-    assert provider_http.read_retry_after({"retry-after": date}) == pytest.approx(seconds, abs=3)
+    assert seconds - 60 <= provider_http.read_retry_after({"retry-after": date}) <= seconds
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,11 @@ def test_a_full_disk_is_retried_and_then_reported(
     script(lambda request: GeneratedImage(paint(1), "image/png"))
     generation = make_generation()
     for attempt in range(1, settings.MAX_ATTEMPTS):
+        began = timezone.now()
         produce(generation.pk)
         row = reload(generation)
         assert (row.status, row.attempts, row.reason) == (Status.PENDING, attempt, "transient")
-        assert row.due_at > timezone.now()
+        assert row.due_at >= began + timedelta(seconds=2**attempt)
         assert row.finished_at is None
     produce(generation.pk)
     row = reload(generation)

@@ -203,6 +203,7 @@ def test_a_late_worker_leaves_the_claim_of_another_one(script: Script) -> None:
 def test_lost_messages_are_sent_again_and_the_worker_reconnects(
     children: Children, redis: RedisServer, latch: Latch, settings: Any
 ) -> None:
+    settings.REDISPATCH_SECONDS = 3600
     wanted = request_slow_generations(latch, 5)
     worker = children.start_worker(redis.url)
     wait_until(latch.arrivals, "the first drawing begins")

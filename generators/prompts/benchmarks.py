@@ -117,7 +117,7 @@ class DpgRow(BenchmarkRow):
 
 
 class LongTextRow(BenchmarkRow):
-    """LongText-Bench (Geng et al. 2025, "X-Omni"). Its files name no language; the script decides: Chinese or English."""
+    """LongText-Bench (Geng et al. 2025, "X-Omni"). Its language is Chinese or English, by its script."""
 
     title = "LongText-Bench"
     source = "https://github.com/X-Omni-Team/X-Omni"

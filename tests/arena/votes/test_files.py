@@ -1,4 +1,4 @@
-"""A file of votes is read as it stands there: every line is a vote or a fault with its place and reason."""
+"""Vote files: every line is a vote, or a fault with its line number and reason."""
 
 import json
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ def test_every_column_is_read(tmp_path: Path) -> None:
     assert (votes.faults, votes.used, votes.unused) == ((), COLUMNS, ("battle",))
 
 
-def test_three_kinds_of_file_hold_the_same_votes(tmp_path: Path) -> None:
+def test_csv_json_lines_and_parquet_give_the_same_votes(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {"model_a": ["SDXL", "LCM"], "model_b": ["LCM", "Flux"], "winner": ["tie", "model_b"], "time": [1.75e9, 1.76e9]}
     )
@@ -72,7 +72,7 @@ def test_three_kinds_of_file_hold_the_same_votes(tmp_path: Path) -> None:
         ("SD\0XL,LCM,tie", "it has a NUL character"),
     ],
 )
-def test_line_at_fault_is_named_with_its_reason(tmp_path: Path, line: str, reason: str) -> None:
+def test_invalid_line_has_its_number_and_reason(tmp_path: Path, line: str, reason: str) -> None:
     votes = read(tmp_path, csv_of(VOTE, line, VOTE))
     assert places(votes) == [3]
     assert reason in only_reason(votes)
@@ -80,7 +80,7 @@ def test_line_at_fault_is_named_with_its_reason(tmp_path: Path, line: str, reaso
     assert votes.rows["line"].tolist() == [2, 4]
 
 
-def test_lines_that_are_not_utf8_are_named_one_by_one(tmp_path: Path) -> None:
+def test_only_lines_with_invalid_bytes_are_faults(tmp_path: Path) -> None:
     votes = read(tmp_path, csv_of(VOTE).encode() + "Modèle,LCM,tie\n".encode("latin-1") + "Modèle,LCM,tie\n".encode())
     assert places(votes) == [3]
     assert only_reason(votes) == "it is not UTF-8; save the file as UTF-8"
@@ -88,7 +88,7 @@ def test_lines_that_are_not_utf8_are_named_one_by_one(tmp_path: Path) -> None:
     assert votes.rows["model_a"].tolist() == ["SDXL", "Modèle"]
 
 
-def test_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+def test_byte_order_mark_is_not_part_of_a_column_name(tmp_path: Path) -> None:
     assert len(read(tmp_path, csv_of(VOTE).encode("utf-8-sig")).rows) == 1
     line = json.dumps({"model_a": "SDXL", "model_b": "LCM", "winner": "tie"})
     assert len(read(tmp_path, line.encode("utf-8-sig"), ".jsonl").rows) == 1
@@ -105,7 +105,7 @@ def test_lines_are_numbered_as_an_editor_shows_them(tmp_path: Path) -> None:
     assert votes.faults[1].content == 'SDXL,LCM,right,"a\r\n\r\nb"'
 
 
-def test_open_quotation_mark_is_a_fault_where_it_starts(tmp_path: Path) -> None:
+def test_unclosed_quotation_mark_is_a_fault_of_its_first_line(tmp_path: Path) -> None:
     votes = read(tmp_path, csv_of(VOTE, '"SDXL,LCM,tie', VOTE, VOTE))
     assert places(votes) == [3]
     assert "is a quotation mark not closed" in only_reason(votes)
@@ -113,13 +113,13 @@ def test_open_quotation_mark_is_a_fault_where_it_starts(tmp_path: Path) -> None:
     assert places(long)[0] == 3
 
 
-def test_two_names_of_one_slug_are_a_fault_that_names_both(tmp_path: Path) -> None:
+def test_two_names_with_one_slug_are_a_fault(tmp_path: Path) -> None:
     votes = read(tmp_path, csv_of("SD XL,LCM,tie", "Flux,SD-XL,tie", "Flux,SD XL,tie"))
     assert places(votes) == [3]
     assert only_reason(votes) == "'SD-XL' and 'SD XL' (line 2) would both be the model sd-xl"
 
 
-def test_faulty_line_claims_no_name(tmp_path: Path) -> None:
+def test_invalid_line_does_not_reserve_its_model_names(tmp_path: Path) -> None:
     assert places(read(tmp_path, csv_of("SD-XL,LCM,left", "SD XL,LCM,tie"))) == [2]
 
 
@@ -146,20 +146,20 @@ def test_time_is_read(tmp_path: Path, text: str, when: datetime) -> None:
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "nan", "inf", "-1", "1707700514316", "20240212", "45334.5", "2024-13-01", "1e99", "١٢"]
 )
-def test_time_that_is_none_is_a_fault(tmp_path: Path, text: str) -> None:
+def test_invalid_time_is_a_fault(tmp_path: Path, text: str) -> None:
     votes = read(tmp_path, csv_of(f"{VOTE},{text}", header=HEADER + ",time"))
     assert only_reason(votes).startswith(f"time is {text!r}")
     assert "wanted ISO 8601" in only_reason(votes)
 
 
-# The same vote twice
+# Duplicates
 
 
 @pytest.mark.parametrize(
     ("columns", "cells"),
     [("time", "1707700514"), ("rater,prompt", "Ada,A cat"), ("rater,prompt,battle", "Ada,A cat,7")],
 )
-def test_equal_lines_are_one_vote_where_something_tells_votes_apart(tmp_path: Path, columns: str, cells: str) -> None:
+def test_equal_line_is_a_duplicate_if_the_file_identifies_votes(tmp_path: Path, columns: str, cells: str) -> None:
     line = f"{VOTE},{cells}"
     votes = read(tmp_path, csv_of(line, f"LCM,Flux,tie,{cells}", line, header=f"{HEADER},{columns}"))
     assert places(votes) == [4]
@@ -167,43 +167,61 @@ def test_equal_lines_are_one_vote_where_something_tells_votes_apart(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("columns", "cells"), [("rater", "Ada"), ("prompt", "A cat"), ("battle", "7")])
-def test_equal_lines_are_two_votes_where_nothing_tells_votes_apart(tmp_path: Path, columns: str, cells: str) -> None:
+def test_equal_lines_are_two_votes_if_the_file_does_not_identify_votes(
+    tmp_path: Path, columns: str, cells: str
+) -> None:
     votes = read(tmp_path, csv_of(f"{VOTE},{cells}", f"{VOTE},{cells}", header=f"{HEADER},{columns}"))
     assert (len(votes.rows), votes.faults, votes.identifies_votes) == (2, (), False)
 
 
-def test_lines_that_differ_in_a_column_that_is_not_used_are_two_votes(tmp_path: Path) -> None:
+def test_lines_that_differ_in_an_unused_column_are_two_votes(tmp_path: Path) -> None:
     votes = read(tmp_path, csv_of(f"{VOTE},1707700514,1", f"{VOTE},1707700514,2", header=HEADER + ",time,battle"))
     assert len(votes.rows) == 2
 
 
-def test_one_moment_written_in_two_ways_is_one_moment(tmp_path: Path) -> None:
+def test_json_lines_with_lists_and_missing_cells_are_compared(tmp_path: Path) -> None:
+    vote = {"model_a": "SDXL", "model_b": "LCM", "winner": "tie", "time": 1707700514}
+    lines = [vote | {"tags": ["a"]}, vote | {"tags": ["b"]}, vote, vote | {"tags": ["a"]}, vote]
+    votes = read(tmp_path, "\n".join(json.dumps(line) for line in lines), ".jsonl")
+    assert [(fault.line, fault.reason) for fault in votes.faults] == [
+        (4, "the same vote as line 1: equal in every column"),
+        (5, "the same vote as line 3: equal in every column"),
+    ]
+
+
+def test_json_line_without_a_time_is_a_fault_if_others_have_one(tmp_path: Path) -> None:
+    vote = {"model_a": "SDXL", "model_b": "LCM", "winner": "tie"}
+    votes = read(tmp_path, f"{json.dumps(vote)}\n{json.dumps(vote | {'time': 1707700514})}", ".jsonl")
+    assert (places(votes), only_reason(votes)) == ([1], "time is missing")
+
+
+def test_times_are_compared_as_instants(tmp_path: Path) -> None:
     times = ("1707700514", "2024-02-12T01:15:14Z", "2024-02-12T03:15:14+02:00")
     votes = read(tmp_path, csv_of(*(f"{VOTE},{time}" for time in times), header=HEADER + ",time"))
     assert places(votes) == [3, 4]
 
 
 @pytest.mark.parametrize("cells", [",A cat", "Ada,"])
-def test_votes_told_apart_by_rater_and_prompt_need_both(tmp_path: Path, cells: str) -> None:
+def test_votes_identified_by_rater_and_prompt_need_both(tmp_path: Path, cells: str) -> None:
     votes = read(tmp_path, csv_of(f"{VOTE},{cells}", header=HEADER + ",rater,prompt"))
     assert "rater or prompt is empty; in a file without times, every vote needs both" in only_reason(votes)
     timed = read(tmp_path, csv_of(f"{VOTE},{cells},1707700514", header=HEADER + ",rater,prompt,time"))
     assert len(timed.rows) == 1
 
 
-# Choosing lines and columns
+# Choice of lines and columns
 
 
-def test_only_takes_the_lines_that_have_the_value(tmp_path: Path) -> None:
+def test_only_selects_lines_by_value(tmp_path: Path) -> None:
     content = csv_of(f"{VOTE},True", "SDXL,LCM,left,False", f"{VOTE},True", "SDXL,LCM", header=HEADER + ",anony")
     votes = read(tmp_path, content, only={"anony": "True"})
     assert (votes.rows["line"].tolist(), votes.n_filtered, votes.unused) == ([2, 4], 1, ())
-    assert places(votes) == [5]  # what this line is, cannot be said
+    assert places(votes) == [5]  # it has no cell to compare
     with pytest.raises(InputFileError, match=r"No line has anony=true\. The file has anony='False', anony='True'"):
         read(tmp_path, csv_of(f"{VOTE},True", f"{VOTE},False", header=HEADER + ",anony"), only={"anony": "true"})
 
 
-def test_only_compares_text_as_the_file_has_it(tmp_path: Path) -> None:
+def test_only_compares_values_as_the_file_writes_them(tmp_path: Path) -> None:
     lines = [{"model_a": "SDXL", "model_b": "LCM", "winner": "tie", "anony": anony} for anony in (True, False)]
     content = "\n".join(json.dumps(line) for line in lines)
     assert len(read(tmp_path, content, ".jsonl", only={"anony": "true"}).rows) == 1
@@ -211,7 +229,7 @@ def test_only_compares_text_as_the_file_has_it(tmp_path: Path) -> None:
     assert len(read_vote_file(tmp_path / "votes.parquet", only={"anony": "True"}).rows) == 1
 
 
-def test_column_is_read_from_another_name(tmp_path: Path) -> None:
+def test_column_with_another_name_is_read(tmp_path: Path) -> None:
     content = csv_of("1,0,tie,0,1707700514", header="left,right,winner,time,tstamp")
     votes = read(tmp_path, content, columns={"model_a": "left", "model_b": "right", "time": "tstamp"})
     assert votes.rows[["model_a", "model_b"]].to_numpy().tolist() == [["1", "0"]]
@@ -240,14 +258,14 @@ def test_column_is_read_from_another_name(tmp_path: Path) -> None:
         (HEADER.encode(), {"columns": {"votes": "winner"}}, "Votes have no column 'votes'; known are model_a"),
     ],
 )
-def test_file_that_holds_no_votes_is_refused(
+def test_file_without_votes_is_refused(
     tmp_path: Path, content: bytes, options: dict[str, dict[str, str]], message: str
 ) -> None:
     with pytest.raises(InputFileError, match=message):
         read(tmp_path, content, **options)
 
 
-def test_file_that_is_not_there_or_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_missing_file_and_other_formats_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match=r"absent\.csv cannot be read: No such file"):
         read_vote_file(tmp_path / "absent.csv")
     with pytest.raises(InputFileError, match=r"votes\.xlsx ends in '\.xlsx'; wanted \.csv or"):

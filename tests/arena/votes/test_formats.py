@@ -1,4 +1,4 @@
-"""Each format of a file of votes, and whatever else comes: votes or faults, never another error."""
+"""Formats of vote files: any content gives votes, faults or InputFileError, and no other error."""
 
 import csv
 import json
@@ -38,7 +38,7 @@ from tests.arena.votes.vote_lines import HEADER, VOTE, csv_of, only_reason, plac
         ("[" * 100_000, "nested too deeply"),
     ],
 )
-def test_json_line_at_fault_is_named_with_its_reason(tmp_path: Path, line: str, reason: str) -> None:
+def test_invalid_json_line_has_its_number_and_reason(tmp_path: Path, line: str, reason: str) -> None:
     good = json.dumps({"model_a": "SDXL", "model_b": "LCM", "winner": "tie"})
     votes = read(tmp_path, "\r\n".join([good, "", line, good]), ".jsonl")
     assert places(votes) == [3]
@@ -46,7 +46,7 @@ def test_json_line_at_fault_is_named_with_its_reason(tmp_path: Path, line: str, 
     assert votes.rows["line"].tolist() == [1, 4]
 
 
-def test_json_of_which_no_line_can_be_read_names_its_lines(tmp_path: Path) -> None:
+def test_file_without_a_valid_json_line_has_a_fault_per_line(tmp_path: Path) -> None:
     votes = read(tmp_path, "[\n{}\n]\n", ".jsonl")
     assert places(votes) == [1, 2, 3]
 
@@ -88,7 +88,7 @@ def test_parquet_types_are_read_as_text(tmp_path: Path) -> None:
     assert votes.unused == ("day", "image", "sizes")
 
 
-def test_parquet_column_of_another_type_is_a_fault(tmp_path: Path) -> None:
+def test_nested_parquet_column_is_a_fault(tmp_path: Path) -> None:
     table = pa.table({"model_a": ["SDXL"], "model_b": ["LCM"], "winner": [["tie"]]})
     pq.write_table(table, tmp_path / "votes.parquet")
     assert "; wanted text" in only_reason(read_vote_file(tmp_path / "votes.parquet"))
@@ -100,7 +100,7 @@ def test_parquet_without_text_is_refused(tmp_path: Path) -> None:
         read_vote_file(tmp_path / "votes.parquet")
 
 
-# Whatever comes
+# Arbitrary content
 
 
 def expect_votes_and_faults(file: Path) -> None:
@@ -166,8 +166,8 @@ CELLS = st.fixed_dictionaries(
 
 @settings(deadline=None)
 @given(lines=st.lists(CELLS, min_size=1, max_size=8))
-def test_csv_and_json_lines_of_one_content_agree(folder: Path, lines: list[dict[str, str]]) -> None:
-    # Quoted throughout: pandas leaves a lone carriage return in a cell bare, where it ends the line.
+def test_csv_and_json_lines_with_the_same_cells_agree(folder: Path, lines: list[dict[str, str]]) -> None:
+    # QUOTE_ALL: pandas does not quote a cell with a lone carriage return, which ends the line.
     by_csv = read(folder, pd.DataFrame(lines).to_csv(index=False, quoting=csv.QUOTE_ALL))
     by_json = read(folder, "\n".join(json.dumps(line) for line in lines), ".jsonl")
     columns = list(COLUMNS)
@@ -175,7 +175,7 @@ def test_csv_and_json_lines_of_one_content_agree(folder: Path, lines: list[dict[
     assert len(by_csv.faults) == len(by_json.faults)
 
 
-def test_lengths_are_those_of_the_database() -> None:
+def test_allowed_lengths_are_those_of_the_database() -> None:
     def longest(model: Any, name: str) -> int:
         return int(model._meta.get_field(name).max_length)
 

@@ -1,4 +1,4 @@
-"""Imported votes: all of a file or nothing, never twice, on boards that hold nothing else."""
+"""Imports of votes: a whole file or nothing, no vote twice, onto boards of imported votes."""
 
 import csv
 import io
@@ -51,7 +51,7 @@ def refuse(file: Path, *options: str, board: str = "old-arena") -> str:
     return str(refused.value)
 
 
-def test_file_becomes_a_board(file: Path) -> None:
+def test_import_creates_a_board(file: Path) -> None:
     out = import_file(write(file, *TWO_VOTES), "--title", "The old arena", "--task", "image_edit")
     board = Board.objects.get()
     assert (board.slug, board.title, board.task, board.origin) == (
@@ -83,15 +83,15 @@ def test_file_becomes_a_board(file: Path) -> None:
     assert "paragone rate_board --board old-arena" in out
 
 
-def test_prompts_are_a_version_of_the_boards_prompt_set(file: Path) -> None:
+def test_new_prompts_are_a_version_of_the_boards_prompt_set(file: Path) -> None:
     import_file(write(file, *TWO_VOTES))
     prompt_set = PromptSet.objects.get()
     assert prompt_set.slug == "votes-old-arena"
     assert prompt_set.version == prompt_set.digest[:12]
     assert [prompt_set] == list(Board.objects.get().prompt_sets.all())
     again = [
-        "Flux 1.1,LCM,tie,Ada,A cat,2024-02-13,en,animals",  # a prompt that the board has
-        "Flux 1.1,LCM,tie,Ada,A cat,2024-02-13,de,animals",  # one that it has in another language only
+        "Flux 1.1,LCM,tie,Ada,A cat,2024-02-13,en,animals",  # an existing prompt
+        "Flux 1.1,LCM,tie,Ada,A cat,2024-02-13,de,animals",  # the same text in another language
     ]
     import_file(write(file, *again))
     assert list(Prompt.objects.values_list("text", "language").order_by("text", "language")) == [
@@ -103,7 +103,7 @@ def test_prompts_are_a_version_of_the_boards_prompt_set(file: Path) -> None:
     assert Rater.objects.count() == 1
 
 
-def test_file_with_the_required_columns_alone(file: Path) -> None:
+def test_file_with_only_the_required_columns(file: Path) -> None:
     out = import_file(write(file, "SDXL,LCM,tie", "SDXL,LCM,tie", header=PLAIN))
     assert Board.objects.get().title == "old-arena"
     vote, other = Vote.objects.all()
@@ -112,14 +112,14 @@ def test_file_with_the_required_columns_alone(file: Path) -> None:
     assert not PromptSet.objects.exists()
 
 
-def test_columns_that_are_not_used_and_lines_left_out_are_named(file: Path) -> None:
+def test_unused_columns_and_skipped_lines_are_reported(file: Path) -> None:
     write(file, "SDXL,LCM,tie,yes,7", "SDXL,LCM,tie,no,8", header=PLAIN + ",anony,battle")
     out = import_file(file, "--only", "anony=yes")
     assert "Unused columns: battle\n" in out
     assert "skipped  1 lines without anony=yes" in out
 
 
-def test_known_model_is_used_again_and_said(file: Path) -> None:
+def test_existing_model_is_reused_and_reported(file: Path) -> None:
     builders.make_model(slug="sdxl", name="SDXL 1.0", adapter="diffusers")
     out = import_file(write(file, *TWO_VOTES))
     assert "existing models: sdxl (named SDXL 1.0)" in out
@@ -130,16 +130,13 @@ def test_known_model_is_used_again_and_said(file: Path) -> None:
 def test_model_of_a_family_that_exists_under_another_slug_is_refused(file: Path) -> None:
     builders.make_model(slug="sdxl-base", family="SDXL", revision="1")
     message = refuse(write(file, *TWO_VOTES))
-    assert (
-        "'SDXL' would become the model sdxl, but the family of that name already has the model sdxl-base"
-        in message
-    )
+    assert "'SDXL' would become the model sdxl, but the family of that name already has the model sdxl-base" in message
 
 
 # Faults
 
 
-def test_file_with_a_fault_is_refused_as_a_whole(file: Path) -> None:
+def test_file_with_an_invalid_line_is_refused(file: Path) -> None:
     faulty = [f"SDXL,LCM,better {n}" for n in range(12)]
     message = refuse(write(file, "SDXL,LCM,tie", *faulty, header=PLAIN))
     assert "12 lines are invalid" in message
@@ -155,7 +152,7 @@ def test_rows_of_parquet_are_called_rows(tmp_path: Path) -> None:
     assert "1 row is invalid:\n  row 1: winner is 'left'" in refuse(file)
 
 
-def test_keep_valid_imports_the_rest_and_writes_down_what_was_rejected(file: Path) -> None:
+def test_keep_valid_imports_the_rest_and_writes_the_rejected_lines(file: Path) -> None:
     write(file, "SDXL,LCM,tie,a", 'SDXL,LCM,left,"two\nlines"', "SDXL,LCM,tie,b", "SDXL,LCM", header=PLAIN + ",note")
     out = import_file(file, "--keep-valid")
     assert Vote.objects.count() == 2
@@ -174,7 +171,7 @@ def test_keep_valid_imports_the_rest_and_writes_down_what_was_rejected(file: Pat
         ]
 
 
-def test_what_was_rejected_can_be_written_down_whatever_it_is(file: Path) -> None:
+def test_rejected_lines_with_nul_and_invalid_bytes_can_be_written(file: Path) -> None:
     file.write_bytes(b'model_a,model_b,winner\nSDXL,LCM,tie\nSD\0XL,LCM,tie\nSD\xe8XL,LCM,tie\n"SDXL,LCM,tie\n')
     assert "3 lines are invalid" in import_file(file, "--keep-valid")
     with file.with_name("votes.csv.rejected.csv").open(newline="", encoding="utf-8") as stream:
@@ -182,17 +179,19 @@ def test_what_was_rejected_can_be_written_down_whatever_it_is(file: Path) -> Non
     assert contents == ["SD\0XL,LCM,tie", "SD\\xe8XL,LCM,tie", '"SDXL,LCM,tie']
 
 
-def test_nothing_is_imported_where_the_rejected_lines_cannot_be_written(file: Path) -> None:
+def test_nothing_is_imported_if_the_rejected_lines_cannot_be_written(file: Path) -> None:
     write(file, "SDXL,LCM,tie", "SDXL,LCM,left", header=PLAIN)
     file.with_name("votes.csv.rejected.csv").mkdir()
     assert "votes.csv.rejected.csv" in refuse(file, "--keep-valid")
 
 
-def test_keep_valid_of_nothing_valid_is_refused(file: Path) -> None:
-    assert "The file has no valid line that is new." in refuse(write(file, "SDXL,LCM,left", header=PLAIN), "--keep-valid")
+def test_keep_valid_needs_a_valid_line(file: Path) -> None:
+    assert "The file has no valid line that is new." in refuse(
+        write(file, "SDXL,LCM,left", header=PLAIN), "--keep-valid"
+    )
 
 
-def test_file_that_is_none_is_refused(file: Path) -> None:
+def test_file_without_a_required_column_is_refused(file: Path) -> None:
     assert "no column winner" in refuse(write(file, "SDXL,LCM", header="model_a,model_b"))
 
 
@@ -203,12 +202,12 @@ def test_file_that_is_none_is_refused(file: Path) -> None:
         (["--column", "time=a", "--column", "time=b"], "--column gives time twice."),
     ],
 )
-def test_option_that_is_no_pair_is_refused(file: Path, options: list[str], message: str) -> None:
+def test_invalid_option_is_refused(file: Path, options: list[str], message: str) -> None:
     with pytest.raises(CommandError, match=message):
         import_file(write(file, *TWO_VOTES), *options)
 
 
-# Never twice
+# Votes that are already on the board
 
 
 @pytest.mark.parametrize(
@@ -219,7 +218,7 @@ def test_option_that_is_no_pair_is_refused(file: Path, options: list[str], messa
         (FULL, TWO_VOTES[0], TWO_VOTES[1]),
     ],
 )
-def test_vote_that_is_on_the_board_is_a_fault(file: Path, header: str, line: str, fresh: str) -> None:
+def test_vote_already_on_the_board_is_a_fault(file: Path, header: str, line: str, fresh: str) -> None:
     import_file(write(file, line, header=header))
     message = refuse(write(file, fresh, line, header=header))
     assert "1 line is invalid:\n  line 3: already on the board" in message
@@ -229,7 +228,7 @@ def test_vote_that_is_on_the_board_is_a_fault(file: Path, header: str, line: str
     assert "2 lines are invalid" in refuse(file)
 
 
-def test_same_moment_written_otherwise_is_the_same_vote(file: Path) -> None:
+def test_same_time_in_another_format_is_the_same_vote(file: Path) -> None:
     import_file(write(file, "SDXL,LCM,tie,1707700514", header=PLAIN + ",time"))
     write(file, "SDXL,LCM,tie,2024-02-12T03:15:14+02:00", header=PLAIN + ",time")
     assert "already on the board" in refuse(file)
@@ -243,7 +242,7 @@ def test_other_boards_may_have_the_same_votes(file: Path) -> None:
     assert ImageModel.objects.count() == 3
 
 
-def test_file_that_tells_nothing_apart_goes_to_a_board_without_votes_alone(file: Path) -> None:
+def test_file_without_identified_votes_needs_a_board_without_votes(file: Path) -> None:
     write(file, "SDXL,LCM,tie", header=PLAIN)
     Board.objects.create(slug="old-arena", title="Empty", origin=Origin.IMPORTED)
     import_file(file)
@@ -264,7 +263,7 @@ def test_board_of_another_origin_is_refused(file: Path, origin: str) -> None:
 
 
 @pytest.mark.parametrize("slug", ["not a slug", "x" * 95])
-def test_slug_of_no_board_is_refused(file: Path, slug: str) -> None:
+def test_invalid_slug_is_refused(file: Path, slug: str) -> None:
     assert "cannot be created" in refuse(write(file, *TWO_VOTES), board=slug)
 
 
@@ -282,10 +281,10 @@ def test_existing_board_keeps_its_title_and_task(file: Path, options: list[str],
     assert Vote.objects.count() == 2
 
 
-# The known answer
+# Published ratings
 
 
-def test_published_ratings_come_out(shared_data: Path) -> None:
+def test_imported_votes_reproduce_published_ratings(shared_data: Path) -> None:
     folder = shared_data / "votes"
     import_file(folder / "genai_arena_t2i.csv", "--only", "anony=True", "--column", "time=tstamp")
     board = Board.objects.get()

@@ -1,4 +1,4 @@
-"""Files of votes for tests, and what reading them found."""
+"""Vote files for tests, and short forms of what reading them returns."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Manifests under test, and what importing them says."""
+"""Manifests for tests, and the output of importing them."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ NEW = ("--new-prompt-set", "elsewhere 1")
 
 
 def make_folder(parent: Path) -> Path:
-    """Where manifests lie, beside four different images."""
+    """A folder for manifests, with four different images."""
     folder = parent / "manifests"
     folder.mkdir()
     for name, color in {"a.png": "red", "b.jpg": "green", "c.webp": "blue", "d.avif": "gold"}.items():

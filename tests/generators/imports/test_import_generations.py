@@ -1,4 +1,4 @@
-"""Images made elsewhere come in by a manifest: all of it or nothing, and never twice."""
+"""Imports of images by a manifest: all lines or none, and no image twice."""
 
 import csv
 import hashlib
@@ -32,7 +32,7 @@ def midjourney() -> ImageModel:
     return builders.make_model(slug="midjourney-7", family="midjourney", revision="7", adapter="")
 
 
-# What is imported
+# Imported rows
 
 
 def test_csv_becomes_finished_generations(folder: Path, midjourney: ImageModel) -> None:
@@ -66,7 +66,7 @@ def test_json_lines_and_all_four_formats(folder: Path, midjourney: ImageModel) -
     assert rows[0].reported == {"parameters": {"ar": [16, 9], "chaos": 0.5}, "file": "a.png"}
 
 
-def test_json_number_is_text_with_its_digits(folder: Path) -> None:
+def test_json_number_keeps_its_digits(folder: Path) -> None:
     line = '{"model": "imagen", "version": 4.10, "prompt": "A cat", "file": "a.png", "seed": 7}'
     (folder / "images.jsonl").write_text(line)
     import_file(folder / "images.jsonl", "--make-models")
@@ -90,7 +90,7 @@ def test_refusal_is_a_generation_without_an_image(folder: Path, midjourney: Imag
     assert "1 images and 1 refusals imported" in out
 
 
-def test_seeds_that_lines_give_are_left_free_by_the_others(folder: Path, midjourney: ImageModel) -> None:
+def test_lines_without_a_seed_leave_the_given_seeds_free(folder: Path, midjourney: ImageModel) -> None:
     prompt = builders.make_prompt_set(1).prompts.get()
     taken = {"model": midjourney, "prompt": prompt, "width": 8, "height": 8, "due_at": "2024-01-01T00:00Z"}
     Generation.objects.create(seed=0, **taken)
@@ -111,7 +111,7 @@ def test_model_is_found_by_slug_or_by_family_and_version(folder: Path, midjourne
     assert Generation.objects.filter(model=midjourney).count() == 3
 
 
-def test_models_are_made_where_asked(folder: Path) -> None:
+def test_unknown_models_are_created_on_request(folder: Path) -> None:
     lines = [
         entry("a.png", model="Imagen", version="4.0"),
         entry("b.jpg", model="dall-e-3"),
@@ -129,7 +129,7 @@ def test_models_are_made_where_asked(folder: Path) -> None:
     assert ImageModel.objects.count() == 2
 
 
-def test_prompts_of_a_known_set_are_found_by_key_or_text(folder: Path, midjourney: ImageModel) -> None:
+def test_existing_prompts_are_found_by_key_or_text(folder: Path, midjourney: ImageModel) -> None:
     prompt_set = builders.make_prompt_set(3)
     by_text = entry("a.png", prompt=prompt_set.prompts.get(key="p0").text, prompt_key="")
     by_key = entry("b.jpg", prompt="", prompt_key="p1")
@@ -139,13 +139,13 @@ def test_prompts_of_a_known_set_are_found_by_key_or_text(folder: Path, midjourne
     assert PromptSet.objects.count() == 1
 
 
-def test_new_set_has_the_keys_that_the_manifest_gives(folder: Path, midjourney: ImageModel) -> None:
+def test_new_prompt_set_has_the_keys_of_the_manifest(folder: Path, midjourney: ImageModel) -> None:
     import_file(write(folder, entry("a.png", prompt_key="cat"), entry("b.jpg"), entry("c.webp", prompt="A dog")))
     keys = dict(Prompt.objects.values_list("text", "key"))
     assert keys == {"A cat": "cat", "A dog": hashlib.sha256(b"A dog").hexdigest()[:16]}
 
 
-def test_files_in_folders_and_links_that_stay_inside(folder: Path, midjourney: ImageModel) -> None:
+def test_files_in_folders_and_links_within_the_folder_are_read(folder: Path, midjourney: ImageModel) -> None:
     (folder / "deep" / "er").mkdir(parents=True)
     (folder / "a.png").rename(folder / "deep" / "er" / "a.png")
     (folder / "b.png").symlink_to(folder / "deep" / "er" / "a.png")
@@ -153,7 +153,7 @@ def test_files_in_folders_and_links_that_stay_inside(folder: Path, midjourney: I
     assert Generation.objects.ready().count() == 2
 
 
-def test_imported_images_meet_in_battles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imported_images_are_used_in_battles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [entry("a.png"), entry("b.jpg", model="imagen-4"), entry("", model="imagen-4", prompt="A dog", refused=1)]
     import_file(write(folder, *lines, entry("c.webp", prompt="A dog")), "--make-models")
     board = builders.make_board(n_models=0, n_prompts=0)
@@ -167,7 +167,7 @@ def test_imported_images_meet_in_battles(folder: Path, monkeypatch: pytest.Monke
     assert prepare_images(battle)
 
 
-# Never twice
+# Repeated imports
 
 
 def test_second_import_changes_nothing(folder: Path, midjourney: ImageModel) -> None:
@@ -183,14 +183,14 @@ def test_second_import_changes_nothing(folder: Path, midjourney: ImageModel) -> 
     assert list(Generation.objects.order_by("pk").values()) == before
 
 
-def test_same_image_of_the_same_model_and_prompt_is_one(folder: Path, midjourney: ImageModel) -> None:
+def test_same_image_of_the_same_model_and_prompt_is_imported_once(folder: Path, midjourney: ImageModel) -> None:
     (folder / "copy.png").write_bytes((folder / "a.png").read_bytes())
     out = import_file(write(folder, entry("a.png"), entry("copy.png", seed=8), entry("b.jpg")))
     assert "skipped  1 lines, which are already imported" in out
     assert [row.seed for row in Generation.objects.order_by("seed")] == [0, 1]
 
 
-def test_same_image_under_another_model_or_prompt_is_said(folder: Path, midjourney: ImageModel) -> None:
+def test_same_image_under_another_model_or_prompt_is_reported(folder: Path, midjourney: ImageModel) -> None:
     builders.make_model(slug="imagen-4")
     lines = [entry("a.png"), entry("b.jpg"), entry("a.png", prompt="A dog")]
     out = import_file(write(folder, *lines))
@@ -200,17 +200,17 @@ def test_same_image_under_another_model_or_prompt_is_said(folder: Path, midjourn
     assert "Warning: 1 images also belong to another model or prompt:\n  line 2: b.jpg" in out
 
 
-def test_other_prompts_under_the_name_of_a_set_are_refused(folder: Path, midjourney: ImageModel) -> None:
+def test_other_prompts_under_the_name_of_an_existing_set_are_refused(folder: Path, midjourney: ImageModel) -> None:
     import_file(write(folder, entry()))
     message = refuse(write(folder, entry(), entry("b.jpg", prompt="A dog")))
     assert "Prompt set elsewhere 1 exists with other prompts" in message
     assert "--prompt-set" in message
 
 
-# Nothing on a fault
+# Faults
 
 
-def test_seed_that_another_outcome_has_is_a_fault(folder: Path, midjourney: ImageModel) -> None:
+def test_seed_of_another_outcome_is_a_fault(folder: Path, midjourney: ImageModel) -> None:
     message = refuse(write(folder, entry("a.png", seed=4), entry("b.jpg", seed=4)))
     assert "line 3: the seed 4 of this model and prompt is taken by line 2" in message
     import_file(write(folder, entry("a.png", seed=4)))
@@ -248,7 +248,7 @@ def test_one_text_has_one_key(folder: Path, midjourney: ImageModel, other: dict[
     assert "an earlier line has 'A cat' as cat" in message
 
 
-def test_models_that_cannot_be_made_are_faults(folder: Path) -> None:
+def test_models_that_cannot_be_created_are_faults(folder: Path) -> None:
     builders.make_model(slug="imagen-4-0", name="Imagen 4", family="imagen", revision="4")
     builders.make_model(slug="emu-base", family="emu", revision="1")
     lines = [
@@ -258,13 +258,16 @@ def test_models_that_cannot_be_made_are_faults(folder: Path) -> None:
         entry(model="x" * 201),
     ]
     message = refuse(write(folder, *lines), "--make-models")
-    assert "line 2: the model 'imagen' of version '4.0' would get the slug imagen-4-0 of 'Imagen 4'; name imagen-4-0" in message
+    assert (
+        "line 2: the model 'imagen' of version '4.0' would get the slug imagen-4-0 of 'Imagen 4'; name imagen-4-0"
+        in message
+    )
     assert "line 3: the model 'emu' cannot be created: " in message
     assert "line 4: the model '***' cannot be created: " in message
     assert "at most 100 characters" in message
 
 
-def test_only_the_first_ten_faults_are_named(folder: Path, midjourney: ImageModel) -> None:
+def test_only_the_first_ten_faults_are_listed(folder: Path, midjourney: ImageModel) -> None:
     message = refuse(write(folder, entry(), *(entry(f"{n}.png") for n in range(12))))
     assert "12 lines are invalid" in message
     assert "line 12: " in message
@@ -272,7 +275,7 @@ def test_only_the_first_ten_faults_are_named(folder: Path, midjourney: ImageMode
     assert message.endswith("... and 2 more")
 
 
-def test_valid_lines_are_kept_where_asked(folder: Path, midjourney: ImageModel) -> None:
+def test_keep_valid_imports_the_valid_lines(folder: Path, midjourney: ImageModel) -> None:
     file = write(folder, entry("b.jpg"), entry("z.png", prompt="A dog, asleep"), entry("c.webp", seed="x"))
     out = import_file(file, "--keep-valid")
     assert [row.reported["file"] for row in Generation.objects.all()] == ["b.jpg"]
@@ -291,8 +294,8 @@ def test_valid_lines_are_kept_where_asked(folder: Path, midjourney: ImageModel) 
     assert "The manifest has no valid line." in refuse(write(folder, entry("z.png"), name="bad.csv"), "--keep-valid")
 
 
-def test_image_that_comes_after_its_line_was_rejected(folder: Path, midjourney: ImageModel) -> None:
-    """The new prompt set has the prompts of lines whose image is at fault, so that it can be brought later."""
+def test_missing_image_can_be_imported_later(folder: Path, midjourney: ImageModel) -> None:
+    """The new prompt set also has the prompts of lines whose image is missing."""
     file = write(folder, entry("a.png"), entry("late.png", prompt="A dog"))
     import_file(file, "--keep-valid")
     Image.new("RGB", (8, 8), "pink").save(folder / "late.png")
@@ -311,7 +314,7 @@ def test_dry_run_changes_nothing(folder: Path, settings: Any) -> None:
     assert not (folder / "images.csv.rejected.csv").exists()
 
 
-def test_import_that_ends_in_the_middle_leaves_no_row(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_import_leaves_no_row(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = QuerySet.bulk_create
 
     def die_after(rows: Any, objs: Any, **options: Any) -> Any:
@@ -331,19 +334,17 @@ def test_import_that_ends_in_the_middle_leaves_no_row(folder: Path, monkeypatch:
     assert "2 images" in import_file(file, "--make-models")
 
 
-def test_row_that_another_import_wrote_meanwhile_is_not_overwritten(folder: Path, midjourney: ImageModel) -> None:
+def test_row_of_a_concurrent_import_is_not_overwritten(folder: Path, midjourney: ImageModel) -> None:
     prompt_set = builders.make_prompt_set(1)
     file = write(folder, entry("a.png", prompt="", prompt_key="p0"))
     plan = plan_import(read_manifest(file), str(prompt_set))
     import_file(write(folder, entry("b.jpg", prompt="", prompt_key="p0")), "--prompt-set", str(prompt_set))
-    with pytest.raises(ImageImportError, match="Another process wrote the same rows at the same time. Import again"):
+    with pytest.raises(ImageImportError, match="Another process wrote the same rows at the same time"):
         write_import(plan)
     assert Generation.objects.get().reported["file"] == "b.jpg"
 
 
-def test_store_that_takes_nothing_ends_the_import(
-    folder: Path, midjourney: ImageModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_store_stops_the_import(folder: Path, midjourney: ImageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(image: object) -> None:
         raise OSError("No space left on device")
 
@@ -351,7 +352,7 @@ def test_store_that_takes_nothing_ends_the_import(
     assert "No space left on device" in refuse(write(folder, entry()), "--keep-valid")
 
 
-def test_prompt_set_that_is_not_there_is_an_error(folder: Path, midjourney: ImageModel) -> None:
+def test_unknown_and_invalid_prompt_sets_are_errors(folder: Path, midjourney: ImageModel) -> None:
     prompt_set = builders.make_prompt_set(1)
     message = refuse(write(folder, entry()), "--prompt-set", "nothing 1")
     assert f"There is no prompt set 'nothing 1'; known are {prompt_set}." in message

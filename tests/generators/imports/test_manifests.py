@@ -1,4 +1,4 @@
-"""What a manifest can have wrong is named by line, and then nothing of it is imported."""
+"""Faults of manifests: each is reported with its line, and nothing is imported."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def midjourney() -> ImageModel:
     return builders.make_model(slug="midjourney-7", family="midjourney", revision="7", adapter="")
 
 
-# Lines at fault
+# Invalid lines
 
 
 def make_bomb() -> bytes:
@@ -90,7 +90,7 @@ FAULTS = {
 
 @pytest.fixture
 def hostile(folder: Path) -> Path:
-    """The folder with files that are none of what they should be, and an image outside."""
+    """The folder, with files that are not valid images, and with an image outside it."""
     drawn = (folder / "a.png").read_bytes()
     (folder.parent / "secret.png").write_bytes(drawn)
     (folder / "link.png").symlink_to(folder.parent / "secret.png")
@@ -108,7 +108,7 @@ def hostile(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_fault_is_named_and_nothing_imported(hostile: Path, midjourney: ImageModel, fault: str) -> None:
+def test_invalid_line_is_reported_and_nothing_imported(hostile: Path, midjourney: ImageModel, fault: str) -> None:
     line, reason = FAULTS[fault]
     message = refuse(write(hostile, entry("b.jpg"), line))
     assert "1 line is invalid:\n  line 3: " in message
@@ -129,7 +129,7 @@ def test_fault_is_named_and_nothing_imported(hostile: Path, midjourney: ImageMod
         (json.dumps(entry(source="x" * 140_000)), "source has 140,000 characters; at most 131,072 are allowed"),
     ],
 )
-def test_fault_of_a_json_line(folder: Path, midjourney: ImageModel, line: str, reason: str) -> None:
+def test_invalid_json_line_is_reported(folder: Path, midjourney: ImageModel, line: str, reason: str) -> None:
     file = write(folder, entry("b.jpg"), name="images.jsonl")
     file.write_text(file.read_text() + line)
     message = refuse(file)
@@ -137,14 +137,14 @@ def test_fault_of_a_json_line(folder: Path, midjourney: ImageModel, line: str, r
     assert reason in message
 
 
-def test_json_lines_none_of_which_can_be_read_are_all_named(folder: Path) -> None:
+def test_file_without_a_valid_json_line_has_a_fault_per_line(folder: Path) -> None:
     (folder / "images.jsonl").write_text("a cat\n\na dog\n")
     message = refuse(folder / "images.jsonl")
     assert "  line 1: it is not JSON" in message
     assert "  line 3: it is not JSON" in message
 
 
-# Files that are no manifests
+# Files that are not manifests
 
 
 @pytest.mark.parametrize(
@@ -166,12 +166,12 @@ def test_json_lines_none_of_which_can_be_read_are_all_named(folder: Path) -> Non
         ("images.parquet", b"PAR1", "images.parquet ends in '.parquet'; wanted .csv or .jsonl or .ndjson."),
     ],
 )
-def test_file_that_is_no_manifest_is_refused(folder: Path, name: str, content: bytes, reason: str) -> None:
+def test_file_that_is_not_a_manifest_is_refused(folder: Path, name: str, content: bytes, reason: str) -> None:
     (folder / name).write_bytes(content)
     assert reason in refuse(folder / name)
 
 
-def test_manifest_that_is_not_there(folder: Path) -> None:
+def test_missing_manifest_is_refused(folder: Path) -> None:
     assert "No such file or directory" in refuse(folder / "nothing.csv")
 
 

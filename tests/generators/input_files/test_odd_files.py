@@ -1,4 +1,4 @@
-"""An odd file gets the same answer from the readers of votes, manifests and prompts."""
+"""Odd files: the readers of votes, manifests and prompts give the same answer to each."""
 
 import json
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def expect_no_faults(count: int, faults: str) -> int:
 
 
 class Reader(NamedTuple):
-    """A reader, and the file it reads: its columns, and the cells of three lines. "é" is in the second cell of each."""
+    """A reader, and a file for it: the columns and the cells of three lines. The second cell of each has an é."""
 
     count: Callable[[Path], int]
     columns: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Benchmarks' prompt files: what becomes of a row, what is refused, and the files that their providers publish."""
+"""Prompts of benchmarks: how rows are read, which files are refused, and the published files."""
 
 import json
 from collections import Counter
@@ -39,7 +39,7 @@ def test_parti_has_categories_and_challenges(tmp_path: Path) -> None:
     assert (second.key, second.text, second.category, second.tags) == ("0002", "fog", "Arts", [])
 
 
-def test_geneval_counts_exactly_only_where_one_more_is_excluded(tmp_path: Path) -> None:
+def test_geneval_count_is_a_check_only_if_one_more_is_excluded(tmp_path: Path) -> None:
     assert read_checks(tmp_path, CAT) == [{"object": "cat"}]
     two, three = {"class": "cat", "count": 2}, {"class": "cat", "count": 3}
     assert read_checks(tmp_path, two, exclude=(three,)) == [{"object": "cat", "count": 2}]
@@ -56,12 +56,12 @@ def test_geneval_has_colors_and_positions(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("index", [1, 2, -1])
-def test_a_position_by_nothing_is_refused(tmp_path: Path, index: int) -> None:
+def test_position_relative_to_a_missing_object_is_refused(tmp_path: Path, index: int) -> None:
     with pytest.raises(InputFileError, match="include has no other object"):
         read_checks(tmp_path, CAT, {"class": "dog", "count": 1, "position": ["left of", index]})
 
 
-def test_longtext_has_targets_and_the_language_of_its_script(tmp_path: Path) -> None:
+def test_longtext_has_targets_and_a_language_by_script(tmp_path: Path) -> None:
     row = {"prompt_id": 7, "category": "sign", "length": "short", "text": ["OPEN"]}
     english, chinese = read_rows(
         tmp_path, "longtext-bench", {**row, "prompt": "A sign: OPEN"}, {**row, "prompt_id": 8, "prompt": "招牌 OPEN"}
@@ -91,13 +91,13 @@ GOOD = {"item_id": "1", "prompt": "fog"}
         ({"item_id": "1", "prompt": "rain"}, "line 3: its key '1' is that of line 1"),
     ],
 )
-def test_a_faulty_row_refuses_the_file_and_is_named(tmp_path: Path, row: Any, message: str) -> None:
+def test_file_with_an_invalid_row_is_refused(tmp_path: Path, row: Any, message: str) -> None:
     with pytest.raises(InputFileError, match=message) as caught:
         read_rows(tmp_path, "dpg-bench", GOOD, "", row, {**GOOD, "item_id": "4"})
     assert "The file is not a valid DPG-Bench file. 1 line is invalid" in str(caught.value)
 
 
-def test_a_file_of_another_benchmark_is_refused(tmp_path: Path) -> None:
+def test_file_of_another_benchmark_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match="The file has no column tag, and no column include"):
         read_rows(tmp_path, "geneval", GOOD)
     file = tmp_path / "parti.tsv"
@@ -106,7 +106,7 @@ def test_a_file_of_another_benchmark_is_refused(tmp_path: Path) -> None:
         read_prompts("parti", file, "parti")
 
 
-def test_a_file_without_prompts_is_refused(tmp_path: Path) -> None:
+def test_file_without_prompts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match="The file is empty"):
         read_rows(tmp_path, "dpg-bench")
     with pytest.raises(InputFileError, match="cannot be read"):
@@ -117,7 +117,7 @@ def test_a_file_without_prompts_is_refused(tmp_path: Path) -> None:
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf"]), min_size=1).map(lambda text: f"x{text}"))
-def test_a_prompt_file_that_is_written_reads_back(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_written_prompt_file_reads_back(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     prompt = {
         "key": "k",
         "text": f'{text}\n\t"{text}"\\',
@@ -131,7 +131,7 @@ def test_a_prompt_file_that_is_written_reads_back(tmp_path_factory: pytest.TempP
 
 
 @pytest.mark.django_db
-def test_the_command_makes_a_prompt_set_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_creates_a_prompt_set_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "My rows.jsonl"
     file.write_text(json.dumps(GOOD))
     for _ in range(2):
@@ -146,7 +146,7 @@ def test_the_command_makes_a_prompt_set_once(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.django_db
-def test_the_command_keeps_nothing_of_a_faulty_file(tmp_path: Path) -> None:
+def test_command_imports_nothing_of_an_invalid_file(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_text(json.dumps(GOOD) + "\n{}")
     with pytest.raises(CommandError, match=r"Nothing was imported from rows\.jsonl.*\n.*line 2"):
@@ -157,14 +157,14 @@ def test_the_command_keeps_nothing_of_a_faulty_file(tmp_path: Path) -> None:
         call_command("import_prompts", "dpg-bench", str(file), slug="no slug")
 
 
-def test_the_command_writes_a_prompt_file(tmp_path: Path) -> None:
+def test_command_writes_a_prompt_file(tmp_path: Path) -> None:
     file, out = tmp_path / "rows.jsonl", tmp_path / "rows.toml"
     file.write_text(json.dumps(GOOD))
     call_command("import_prompts", "dpg-bench", str(file), out=out)
     assert read_pack(out).declared.prompts[0].text == "fog"
 
 
-# The files as published; what is expected was counted in them.
+# The published files; the expected numbers were counted in them.
 
 
 def test_parti_as_published(shared_data: Path) -> None:

@@ -12,8 +12,8 @@ from arena.models import Board, Origin
 from arena.simulation import StrengthModel
 from generators.adapters.registry import find_capabilities
 from generators.declarations import declare_model
+from generators.fixtures import find_prompt_file
 from generators.input_files.fields import Declaration
-from generators.input_files.fixtures import find_prompt_file
 from generators.models import ImageModel, Prompt, PromptSet
 from generators.prompts.packs import declare_prompt_set
 

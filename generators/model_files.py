@@ -13,11 +13,7 @@ from django.db import transaction
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from generators.declarations import (
-    ModelChangedError,
-    ModelDeclaration,
-    declare_model,
-)
+from generators.declarations import ModelChangedError, ModelDeclaration, declare_model
 from generators.dollars import format_dollars
 from generators.input_files.fields import Declaration
 from generators.models import Budget, ImageModel, Provider

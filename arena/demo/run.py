@@ -18,7 +18,7 @@ from arena.demo.browser_check import vote_over_http
 from arena.demo.environment import expect_disk_space, expect_free_port
 from arena.demo.processes import Child, DemoError, start_site, start_worker, stop_all
 from arena.models import Board, Origin
-from generators.input_files.fixtures import find_fixture
+from generators.fixtures import find_fixture
 from generators.workers import stale_claims
 
 STALLED_AFTER = 300.0  # seconds without a new image

@@ -14,8 +14,8 @@ from evaluation.reports.html import to_html
 from evaluation.runs import lifecycle
 from evaluation.runs.reports import make_report
 from evaluation.suites.suite import load_suite
+from generators.fixtures import find_fixture
 from generators.images import originals
-from generators.input_files.fixtures import find_fixture
 from generators.models import ImageModel
 
 MODEL, BASELINE = "fresco-2", "linocut"

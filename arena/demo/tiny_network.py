@@ -10,7 +10,7 @@ from django.conf import settings
 from arena.boards import declare_all
 from arena.demo.processes import Child, start_command
 from arena.models import Board
-from generators.input_files.fixtures import find_fixture
+from generators.fixtures import find_fixture
 
 
 def start_writing() -> Child | None:

@@ -14,6 +14,7 @@ isolation level READ COMMITTED, the default, and on ids drawn in order: after in
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from django.db import connection, transaction
@@ -160,7 +161,7 @@ def read_counts(board: Board) -> BoardCounts:
     )
 
 
-def write_read(board: Board, last_vote_id: int) -> tuple[str, dict[str, object]]:
+def write_read(board: Board, last_vote_id: int) -> tuple[str, dict[str, Any]]:
     """The statement behind ``read_counts``, and its parameters."""
     excluded, values = list_excluded(board).query.sql_with_params()
     named = {f"excluded_{i}": value for i, value in enumerate(values)}

@@ -36,4 +36,5 @@ def list_excluded(board: Board) -> QuerySet[Vote]:
         Vote.objects.filter(condition, battle__board=board).order_by().annotate(kind=Value(kind)).values(*columns)
         for kind, condition in EXCLUSIONS.items()
     )
-    return first.union(*others, all=True)
+    excluded: QuerySet[Vote] = first.union(*others, all=True)
+    return excluded

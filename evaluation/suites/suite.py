@@ -14,10 +14,10 @@ from evaluation.extractors.registry import EXTRACTORS
 from evaluation.metrics.base import Metric, PromptInputs, PromptMetric
 from evaluation.metrics.registry import METRICS, build_metric, find_metric
 from evaluation.suites.gate import Rule
+from generators.fixtures import UnknownFixtureError, find_prompt_file
 from generators.input_files.declared_files import DeclaredFile, read_declared_file
 from generators.input_files.faults import quote_value
 from generators.input_files.fields import Dollars, Line, Slug
-from generators.input_files.fixtures import UnknownFixtureError, find_prompt_file
 from generators.input_files.toml_lines import KeyPath
 from generators.models import PromptSet
 from generators.prompts.packs import PromptDeclaration, PromptPack, declare_prompt_set, read_pack

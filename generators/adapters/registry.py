@@ -10,14 +10,7 @@ from typing import Any, cast
 
 from pydantic import SecretStr, ValidationError
 
-from generators.adapters.base import (
-    AdapterDeclaration,
-    AdapterError,
-    AdapterSettings,
-    Capabilities,
-    Generator,
-    Outcome,
-)
+from generators.adapters.base import AdapterDeclaration, AdapterError, AdapterSettings, Capabilities, Generator, Outcome
 
 ADAPTERS: dict[str, str] = {
     "sketch": "generators.adapters.sketch.generator.SketchGenerator",

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 
 from arena.state_folder import read_secret_key
-from generators.input_files.fixtures import UnknownFixtureError, find_fixture, find_prompt_file
+from generators.fixtures import UnknownFixtureError, find_fixture, find_prompt_file
 from tests.processes import ROOT
 
 READ = "from django.conf import settings; print(settings.VAR)"

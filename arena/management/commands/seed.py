@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from arena.boards import InvalidDeclarationError, UnknownDeclarationError, seed
 from generators.adapters.base import AdapterError
 from generators.declarations import ModelChangedError
-from generators.input_files.fixtures import UnknownFixtureError, find_fixture
+from generators.fixtures import UnknownFixtureError, find_fixture
 from generators.prompts.packs import PromptSetChangedError
 
 ERRORS = (

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from evaluation.extractors.base import ExtractionError, MissingWeightsError
 from evaluation.extractors.registry import load_extractor
+from generators.fixtures import UnknownFixtureError, find_fixture
 from generators.input_files.declared_files import DeclaredFileError
-from generators.input_files.fixtures import UnknownFixtureError, find_fixture
 from generators.prompts.packs import PromptDeclaration, read_pack
 
 

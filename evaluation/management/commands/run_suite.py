@@ -17,9 +17,9 @@ from evaluation.runs.lifecycle import RunError
 from evaluation.runs.reports import make_report
 from evaluation.suites.gate import EXIT_CODES
 from evaluation.suites.suite import load_suite
+from generators.fixtures import UnknownFixtureError, find_fixture
 from generators.images import originals
 from generators.input_files.declared_files import DeclaredFileError
-from generators.input_files.fixtures import UnknownFixtureError, find_fixture
 from generators.models import ImageModel
 from generators.prompts.packs import PromptSetChangedError
 

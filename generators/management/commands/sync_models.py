@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from generators.input_files.fixtures import UnknownFixtureError, find_fixture
+from generators.fixtures import UnknownFixtureError, find_fixture
 from generators.model_files import Change, ModelFileError, read_model_file, sync_models
 
 

@@ -68,9 +68,7 @@ def test_the_files_of_old_say_the_same_as_those_of_today(tmp_path: Path) -> None
 def test_another_preprocessing_is_refused(change: dict[str, object], copy: Path) -> None:
     file = copy / "preprocessor_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
-    with pytest.raises(
-        MissingWeightsError, match=r"preprocessor_config\.json needs an unsupported preprocessing"
-    ):
+    with pytest.raises(MissingWeightsError, match=r"preprocessor_config\.json needs an unsupported preprocessing"):
         ClipImages("tiny", copy.parent.parent).prepare(encode(make_noise(9, 9)))
 
 

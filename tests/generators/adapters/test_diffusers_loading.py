@@ -43,7 +43,10 @@ def hub(httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ("declared", "says"),
     [
         ({"path": "/nowhere/at/all"}, "There is no folder /nowhere/at/all"),
-        ({"scheduler": "NoSuchScheduler"}, "NoSuchScheduler is not a scheduler for this model.*compatible: DDIMScheduler"),
+        (
+            {"scheduler": "NoSuchScheduler"},
+            "NoSuchScheduler is not a scheduler for this model.*compatible: DDIMScheduler",
+        ),
         ({"scheduler": "FlowMatchEulerDiscreteScheduler"}, "is not a scheduler for this model"),
         ({"scheduler": "DPMSolverSDEScheduler"}, "is not a scheduler for this model"),
         ({"device": "cuda:7"}, "There is no device cuda:7"),

@@ -163,7 +163,7 @@ def test_an_invalid_price_is_refused(paid: dict[str, Any], change: dict, complai
         declare_model(paid | {"prices": [NOVEMBER | change]})
 
 
-def test_whatever_an_adapter_bills_by_may_have_a_price() -> None:
+def test_every_unit_that_an_adapter_bills_may_have_a_price() -> None:
     code = "".join(file.read_text() for file in (ROOT / "generators" / "adapters").rglob("*.py"))
     billed = set(re.findall(r'"(\w+_token|\w+_tick|credit|megapixel|image)":', code))
     assert len(billed) > 5

@@ -178,13 +178,13 @@ def test_a_model_that_ignores_the_prompt_repeats_itself() -> None:
 
 
 @pytest.mark.parametrize("digits", ["", "12", "G" * 16, "0" * 17, "0X" + "0" * 14, "-" + "0" * 15, "ABCDEF0123456789"])
-def test_what_is_no_hash_is_refused(digits: str) -> None:
+def test_an_invalid_hash_is_refused(digits: str) -> None:
     with pytest.raises(ValueError, match="16 hex digits"):
         deja_vu_rate([digits], ["0" * 16])
 
 
 @pytest.mark.parametrize("distance", [-1, 65])
-def test_what_is_no_distance_is_refused(distance: int) -> None:
+def test_an_invalid_distance_is_refused(distance: int) -> None:
     with pytest.raises(ValueError, match="0 to 64"):
         deja_vu_rate(["0" * 16], ["0" * 16], max_distance=distance)
 

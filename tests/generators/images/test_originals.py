@@ -72,13 +72,13 @@ def remove(place: str) -> None:
         storages["originals"].delete(NAME)
 
 
-def test_what_is_stored_is_read_back_by_its_digest(place: str) -> None:
+def test_an_original_is_read_back_by_its_digest(place: str) -> None:
     assert originals.store(b"an image") == DIGEST
     assert originals.read(DIGEST) == b"an image"
 
 
 def test_a_large_original_is_read_back(place: str) -> None:
-    """Above eight megabytes it goes to a bucket in parts."""
+    """Files above 8 MB are sent to a bucket in parts."""
     data = bytes(range(256)) * 40_000
     assert originals.read(originals.store(data)) == data
 

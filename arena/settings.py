@@ -238,7 +238,7 @@ STORAGES: dict[str, dict[str, object]] = {
 }
 
 
-def _describe_bucket(name: str) -> dict[str, object]:
+def describe_bucket(name: str) -> dict[str, object]:
     """The storage of originals in a bucket. Without a bucket they are in the media folder."""
     if find_spec("storages") is None or find_spec("boto3") is None:
         raise ImproperlyConfigured(
@@ -273,7 +273,7 @@ def _describe_bucket(name: str) -> dict[str, object]:
 
 
 if S3_BUCKET := env.str("PARAGONE_S3_BUCKET", ""):
-    STORAGES["originals"] = _describe_bucket(S3_BUCKET)
+    STORAGES["originals"] = describe_bucket(S3_BUCKET)
 
 # Logs: one event a line with its request id, as text or as JSON
 

@@ -46,7 +46,7 @@ def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, setti
 def use_bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch, settings, name: str = "our-images") -> None:
     for variable, value in (("ENDPOINT", endpoint), ("ACCESS_KEY", "an-access-key"), ("SECRET_KEY", SECRET)):
         monkeypatch.setenv(f"PARAGONE_S3_{variable}", value)
-    settings.STORAGES = {**settings.STORAGES, "originals": project._describe_bucket(name)}
+    settings.STORAGES = {**settings.STORAGES, "originals": project.describe_bucket(name)}
 
 
 def watch_writes(place: str) -> int:
@@ -172,4 +172,4 @@ def test_a_bucket_that_fails_or_refuses_is_unavailable(httpserver, monkeypatch: 
 def test_a_bucket_without_its_packages_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(project, "find_spec", lambda name: None)
     with pytest.raises(ImproperlyConfigured, match=r"install paragone\[s3\]"):
-        project._describe_bucket("our-images")
+        project.describe_bucket("our-images")

@@ -14,7 +14,7 @@ from generators.adapters.sources import check_sources
 
 
 class OneCallGenerator(ABC):
-    """Base of such adapters. A subclass declares itself, says what its models can do, and draws one image."""
+    """Base of such adapters. A subclass has a declaration and its models' capabilities, and draws one image."""
 
     declaration: ClassVar[AdapterDeclaration]
 
@@ -28,7 +28,7 @@ class OneCallGenerator(ABC):
         return provider_http.open_client(self.settings.timeout)
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
-        """Draw one image for one request. Raises AdapterError if the request or the provider's response has none."""
+        """Draw one image for one request. Raises AdapterError if the request is invalid or fails."""
         for request in requests:
             check_sources(request, self.capabilities(self.settings), self.declaration.sources)
         return [self._draw(request) for request in requests]

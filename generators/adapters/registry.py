@@ -1,4 +1,4 @@
-"""The registry of adapters: names and dotted paths. A module is imported when its adapter is first asked for.
+"""The registry of adapters: names and dotted paths. A module is imported at the first use of its adapter.
 
 Importing an adapter's module is cheap and needs no optional package: client packages and torch are imported by the
 first call of ``generate``.

@@ -1,4 +1,4 @@
-"""Source images of an edit: checked before a request is sent, so that nothing is paid for what cannot succeed."""
+"""Source images of an edit: checked before a request is sent, so that no call is paid that cannot succeed."""
 
 from generators.adapters.base import AdapterError, Capabilities, GenerationRequest, Outcome, SourceRules
 from generators.adapters.provider_http import identify_image

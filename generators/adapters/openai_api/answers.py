@@ -22,7 +22,7 @@ QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
 REFUSED_WORDS = ("content moderation", "usage guidelines")
 QUOTA_WORDS = ("any credits", "available credits", "spending limit")
 LONGEST_CODE = 100
-# What ``count_usage`` can find in any of these APIs' responses, beside images.
+# Price units that ``count_usage`` finds in the responses of any of these APIs.
 TOKEN_UNITS = ("input_text_token", "input_image_token", "input_token", "output_text_token", "output_token")
 
 
@@ -200,7 +200,7 @@ def _read_body(response: httpx2.Response, secret: SecretStr) -> dict[str, Any]:
 
 
 def _find_error(body: dict[str, Any]) -> dict[str, Any]:
-    """The error object of OpenAI and Azure, or xAI's message and code in the same shape."""
+    """The error object of OpenAI and Azure, or xAI's message and code in the same form."""
     error = body.get("error", body)
     return error if isinstance(error, dict) else {"code": body.get("code"), "message": error}
 

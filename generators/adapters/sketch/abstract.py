@@ -15,7 +15,7 @@ from generators.adapters.sketch.styles import STYLES, Style, mix
 TILES = 4
 SIDE_MARGIN = 0.1
 
-# Every motif fills a tile of -100..100 and looks right in all four directions.
+# Every motif fills a tile of -100..100 and can be rotated by quarter turns.
 MOTIFS: dict[str, Callable[[], tuple[Piece, ...]]] = {
     "quarter": lambda: (poly("main", (-100, -100), *arc(-100, -100, 200, 200, 0, 90)),),
     "quarters": lambda: (

@@ -52,7 +52,7 @@ def _shake(points: Polygon, piece: Piece, amplitude: float, step: float, rng: Ra
     fine = list(_subdivide([*points, points[0]] if piece.closed else points, step))
     phases = [rng.uniform(0, 2 * pi) for _ in range(4)]
     if len(fine) > 2 and hypot(fine[-1][0] - fine[-2][0], fine[-1][1] - fine[-2][1]) < 0.4 * step:
-        fine.pop(-2)  # two points close together would bend apart into a spike
+        fine.pop(-2)  # two points close together would become a spike
     shaken, travelled, before = [], 0.0, fine[0]
     for point in fine:
         travelled += hypot(point[0] - before[0], point[1] - before[1]) / step
@@ -87,7 +87,7 @@ def draw_pieces(
     if halo:
         for piece in pieces:
             _draw_outline(draw, piece, halo, style.paper)
-    # Neighbouring pieces of one tone are one area: their outlines come first, their fills cover the inner lines.
+    # Neighbouring pieces of one tone form one area: fills are drawn after all outlines and cover the inner lines.
     for tone, run in groupby(pieces, key=lambda piece: piece.tone):
         area = list(run)
         base = find_tone(tone, color, style)
@@ -96,7 +96,7 @@ def draw_pieces(
             for piece in area:
                 if _is_large(piece, outline):
                     _draw_outline(draw, piece, outline, edge)
-        # Details too small for an outline are solid; dark ones would vanish on the dark fills of a line style.
+        # Details too small for an outline are solid. Dark ones would be invisible on the dark fills of a line style.
         detail = edge if tone == "ink" and style.fill_mix else base
         for piece in area:
             inner = fill if not outline or _is_large(piece, outline) else detail

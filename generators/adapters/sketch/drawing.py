@@ -149,7 +149,7 @@ def _cast_shadows(canvas: Image.Image, marks: Sequence[Mark], style: Style) -> N
 
 def _draw_mark(canvas: Image.Image, mark: Mark, style: Style, blends_in: bool, rng: Random) -> None:
     color, side = style.inks[mark.color], min(canvas.size)
-    # Small things get thinner lines, or their details would close up.
+    # Small things get thinner lines, so that their details stay visible.
     thinness = min(1.0, max(0.45, (max(mark.extent) / side / 0.32) ** 0.5))
     halo = 0.0045 * side if blends_in and not style.outline else 0.0
     draw_pieces(ImageDraw.Draw(canvas), mark.pieces, color, style, style.outline * side * thinness, halo)

@@ -1,6 +1,6 @@
 """Edits of a picture: adding things, changing the tone, removing what a mask marks.
 
-``read_edit`` takes an English instruction apart; everything in it that is none of the three is passed over.
+``read_edit`` parses an English instruction and ignores everything else in it.
 """
 
 import re

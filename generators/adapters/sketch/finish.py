@@ -41,7 +41,7 @@ def _darken(image: Image.Image, style: Style) -> Image.Image:
 def _screen(tone: Image.Image, mask: Image.Image, style: Style, rng: Random) -> Image.Image:
     if style.screen == "soft":
         return tone
-    # The lit part stays clean, and even the darkest part keeps some of the object's colour.
+    # The lit part is not shaded, and the darkest part keeps some of the object's colour.
     strong = tone.point([min(190, max(0, v - 40) * 2) for v in range(256)])
     if style.screen == "stipple":
         return ImageChops.subtract(strong, make_noise(mask.size, rng), 0.35)

@@ -11,10 +11,10 @@ from generators.adapters.sketch.scene import Relation
 
 SIZES: dict[str, float] = {"small": 0.62, "medium": 1.0, "large": 1.3}
 SIDE_MARGIN = 0.075
-GAP = 0.15  # between neighbours, of the smaller one's width
-LARGEST_UNIT = 0.6  # height of a house alone, of the shorter side
-MOST_IN_A_ROW = 3  # kinds of things, where there is room for two rows
-HERO_SHARE = 0.66  # of width or height, for a thing on its own
+GAP = 0.15  # between neighbours, as a fraction of the narrower one's width
+LARGEST_UNIT = 0.6  # height of a single house, as a fraction of the shorter side
+MOST_IN_A_ROW = 3  # kinds of things, if there is room for two rows
+HERO_SHARE = 0.66  # of width or height, for a single thing
 SMALLEST_STEP = 90
 # Places without a horizon: things are spread over the whole height.
 FULL_HEIGHT_PLACES = frozenset({None, "sky", "studio"})
@@ -304,7 +304,7 @@ def _place_block(block: _Block, top: float, steady: bool, rng: Random) -> list[P
     group, (cell_width, cell_height) = block.group, block.cell
     pictogram, placed = PICTOGRAMS[group.kind], list[Placed]()
     base, extra = divmod(group.count, block.rows)
-    # The fuller rows come last: in front, where things stand on the ground.
+    # The fuller rows come last, in front.
     counts = [base + (row >= block.rows - extra) for row in range(block.rows)]
     for row, count in enumerate(counts):
         start = block.x - (count - 1) * (cell_width + block.gap) / 2

@@ -13,7 +13,7 @@ from generators.adapters.sketch.styles import Rgb
 
 MISSING_GLYPH = "□"
 LINE_HEIGHT = 1.16
-STROKE = 0.016  # of the font size: the built-in font is thin for a poster
+STROKE = 0.016  # of the font size; the built-in font is thin
 SMALLEST_FONT = 9
 LARGEST_ROTATION = 26.0
 _MEASURE = 100  # font size at which widths are measured, then scaled

@@ -10,7 +10,7 @@ from generators.adapters.sketch.scene import Relation, Scene, SceneObject
 from generators.adapters.sketch.settings import SketchSettings
 from generators.adapters.sketch.styles import COLOR_NAMES
 
-# Things that have no natural colour: several of them are drawn in several colours.
+# Things without a natural colour: a group of them is drawn in several colours.
 MANY_COLORED = frozenset({"balloon", "flower", "book", "cup", "butterfly", "car", "umbrella", "fish", "bird"})
 PALETTE = ("red", "teal", "yellow", "blue", "orange", "pink", "green")
 

@@ -1,7 +1,7 @@
 """The reader of prompts: finds colours, shapes, counts, positions and quoted text in English.
 
-``read_scene`` is a pure function from a prompt to a ``Scene``. It knows a few hundred words and some
-phrases; everything else in a prompt is passed over.
+``read_scene`` is a pure function from a prompt to a ``Scene``. It knows a few hundred words and some phrases, and
+ignores everything else.
 """
 
 import re
@@ -29,7 +29,7 @@ from generators.adapters.sketch.vocabulary import (
 MOST_OBJECTS = 12
 HIGHEST_COUNT = 24
 LONGEST_TEXT = 300
-# How many unknown words may stand between a number or colour and its noun: "a red old wooden boat".
+# The most unknown words between a number or colour and its noun: "a red old wooden boat".
 ADJECTIVE_REACH = 3
 
 # An apostrophe inside or after a word does not open a quotation, and one before a letter does not close it.
@@ -39,7 +39,7 @@ QUOTATION = re.compile(
     rf"|(?<!\w)‘(?=\S)(.{{1,{LONGEST_TEXT}}}?)(?<=\S)’(?!\w)"
     rf"|(?<!\w)'(?=\S)(?!n'(?!\w))(.{{1,{LONGEST_TEXT}}}?)(?<=\S)'(?!\w)"
 )
-_MARK = "\x01"  # cleaned prompts hold no control characters, so a prompt cannot forge a mark
+_MARK = "\x01"  # cleaned prompts have no control characters, so a prompt cannot contain a mark
 _TOKEN = re.compile(rf"{_MARK}(\w+):([\w-]+){_MARK}|([a-z]+(?:'[a-z]+)*|\d+(?![a-z\d]))|([.!?;:,])")
 _PHRASES = tuple(
     (re.compile(pattern), f" {_MARK}{kind}:{value}{_MARK} ")
@@ -324,7 +324,7 @@ class _Reader:
         self.drafts[relation.subject].relation = relation
 
     def _close_relation_by_picture(self, relation: _OpenRelation) -> None:
-        """Read "a bird above the house" in an edit: the house is in the picture already, so the bird goes to the top."""
+        """Read "a bird above the house" in an edit: the house exists already, so the bird goes to the top."""
         self.relation = None
         if relation.subject is not None and relation.kind in REGION_OF_RELATION:
             draft = self.drafts[relation.subject]

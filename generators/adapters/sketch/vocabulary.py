@@ -60,7 +60,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "card": ("card", "postcard", "label", "note", "sticker", "envelope", "ticket", "tag"),
 }
 
-# Kinds with a face wide enough for lettering. The first group exists only to carry it.
+# Kinds with a face wide enough for lettering. The first group exists only for lettering.
 LETTERING_SURFACES = frozenset({"sign", "poster", "banner", "board", "card"})
 CARRIERS = LETTERING_SURFACES | {"book", "cup", "balloon", "heart", "square", "circle", "ball", "boat"}
 

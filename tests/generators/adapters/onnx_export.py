@@ -48,7 +48,7 @@ def _export(folder: Path, network: Any, call: Callable[..., Any], inputs: tuple[
 
     names = [f"input_{number}" for number in range(len(inputs))]
     folder.mkdir(parents=True)
-    # This step needs the package onnx, and does nothing where a model has no operators of its own.
+    # This step needs the package onnx, and does nothing for a model without custom operators.
     with mock.patch.object(onnx_proto_utils, "_add_onnxscript_fn", lambda exported, _: exported):
         torch.onnx.export(
             Traced().eval(),

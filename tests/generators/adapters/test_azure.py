@@ -50,7 +50,7 @@ def test_images_are_drawn_at_the_deployment(httpserver: HTTPServer, n: int) -> N
     assert "Authorization" not in request.headers
 
 
-def test_an_edit_goes_to_the_same_deployment_as_a_form(httpserver: HTTPServer) -> None:
+def test_an_edit_is_sent_to_the_same_deployment_as_a_form(httpserver: HTTPServer) -> None:
     httpserver.expect_request(
         "/openai/deployments/studio/images/edits", method="POST", query_string={"api-version": "2026-01-01"}
     ).respond_with_json(pictures())
@@ -87,7 +87,7 @@ def test_the_model_behind_the_deployment_decides_the_size(httpserver: HTTPServer
     ],
     ids=str,
 )
-def test_settings_that_are_wrong_are_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_settings_are_refused(wrong: dict[str, Any]) -> None:
     settings = {"endpoint": "https://studio.openai.azure.com/", "deployment": "studio", "model": "gpt-image-2"}
     assert validate_settings("azure", settings)
     changed = {name: value for name, value in {**settings, **wrong}.items() if value is not None}

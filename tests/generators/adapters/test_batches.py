@@ -1,3 +1,5 @@
+"""Batches of local models: memory limits and exceptions."""
+
 from collections.abc import Sequence
 
 import pytest
@@ -26,7 +28,7 @@ class Machine:
         return [GeneratedImage(str(request.seed).encode(), "image/png") for request in batch]
 
 
-def test_memory_that_runs_out_halves_the_batch_and_nothing_is_drawn_twice() -> None:
+def test_out_of_memory_halves_the_batch_and_draws_nothing_twice() -> None:
     machine = Machine(room=2)
     answers, fitting = draw_in_batches(ask(7), 8, machine.draw)
     assert [answer.data for answer in answers if isinstance(answer, GeneratedImage)] == [
@@ -36,7 +38,7 @@ def test_memory_that_runs_out_halves_the_batch_and_nothing_is_drawn_twice() -> N
     assert fitting == 1
 
 
-def test_where_memory_is_enough_batches_are_as_large_as_they_may_be() -> None:
+def test_with_enough_memory_batches_have_the_largest_size() -> None:
     machine = Machine(room=4)
     answers, fitting = draw_in_batches(ask(6), 4, machine.draw)
     assert len(answers) == 6
@@ -44,7 +46,7 @@ def test_where_memory_is_enough_batches_are_as_large_as_they_may_be() -> None:
     assert fitting == 4
 
 
-def test_one_image_that_does_not_fit_alone_is_invalid_and_says_how_much_there_was() -> None:
+def test_an_image_that_does_not_fit_alone_is_invalid_with_the_memory_figures() -> None:
     answers, _ = draw_in_batches(ask(2), 2, Machine(room=0).draw)
     assert len(answers) == 2
     for answer in answers:
@@ -55,7 +57,7 @@ def test_one_image_that_does_not_fit_alone_is_invalid_and_says_how_much_there_wa
         assert "bytes" in answer.message
 
 
-def test_another_fault_answers_its_own_batch_alone() -> None:
+def test_another_exception_is_the_answer_to_its_own_batch_only() -> None:
     def draw(batch: Sequence[GenerationRequest]) -> list[Answer]:
         if batch[0].seed == 2:
             raise ValueError("no such thing")
@@ -78,6 +80,6 @@ def test_another_fault_answers_its_own_batch_alone() -> None:
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), Outcome.INVALID, ""),
     ],
 )
-def test_what_libraries_raise_has_an_outcome(error: Exception, outcome: Outcome, code: str) -> None:
+def test_exceptions_of_libraries_have_an_outcome(error: Exception, outcome: Outcome, code: str) -> None:
     fault = make_drawing_error(error)
     assert (fault.outcome, fault.code) == (outcome, code)

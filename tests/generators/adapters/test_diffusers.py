@@ -1,3 +1,5 @@
+"""The adapter "diffusers" with a tiny pipeline: images, edits, reports, memory."""
+
 import gc
 import io
 import weakref
@@ -69,7 +71,7 @@ def test_an_image_does_not_depend_on_its_batch(generator: DiffusersGenerator) ->
     requests = [ask(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
     together = generator.generate(requests)
     for answer, request in zip(together, requests, strict=True):
-        # Not bit for bit: how a product of matrices is split up depends on their size.
+        # Not bit for bit: the order of sums in a matrix product depends on the batch size.
         assert differ(answer, generator.generate([request])[0]) <= 1
 
 
@@ -81,7 +83,7 @@ def test_the_seed_and_the_prompt_decide_the_image(generator: DiffusersGenerator)
 
 
 @pytest.mark.parametrize("scheduler", ["DDIMScheduler", "EulerAncestralDiscreteScheduler", "LMSDiscreteScheduler"])
-def test_noise_of_a_scheduler_comes_from_the_seed_too(make: Make, scheduler: str) -> None:
+def test_random_noise_of_a_scheduler_follows_the_seed(make: Make, scheduler: str) -> None:
     generator = make(scheduler=scheduler)
     requests = [ask(seed=1), ask("two birds", seed=2)]
     first, second = generator.generate(requests)
@@ -91,7 +93,7 @@ def test_noise_of_a_scheduler_comes_from_the_seed_too(make: Make, scheduler: str
     assert differ(first, second) > 10
 
 
-def test_one_set_of_weights_serves_all_tasks_and_none_disturbs_another(generator: DiffusersGenerator) -> None:
+def test_all_tasks_share_the_weights_without_affecting_each_other(generator: DiffusersGenerator) -> None:
     before = generator.generate([ask()])[0]
     edit = ask(sources=(paint("teal"),))
     inside = ask(sources=(paint("teal"),), mask=half_white())
@@ -102,7 +104,7 @@ def test_one_set_of_weights_serves_all_tasks_and_none_disturbs_another(generator
     assert generator.pipelines.find(Task.INPAINT).unet is generator.pipelines.find(Task.TEXT).unet
 
 
-def test_an_edit_starts_from_its_source_in_the_size_asked_for(make: Make) -> None:
+def test_an_edit_starts_from_its_source_in_the_requested_size(make: Make) -> None:
     generator = make(strength=0.4)
     drawn = generator.generate([ask(sources=(paint(shade, (48, 80)),)) for shade in ("teal", "teal", "orange")])
     assert differ(drawn[0], drawn[1]) <= 1
@@ -112,22 +114,22 @@ def test_an_edit_starts_from_its_source_in_the_size_asked_for(make: Make) -> Non
     assert drawn[0].reported["parameters"]["strength"] == 0.4
 
 
-def test_only_where_the_mask_is_white_does_the_prompt_matter(generator: DiffusersGenerator) -> None:
+def test_the_prompt_matters_only_where_the_mask_is_white(generator: DiffusersGenerator) -> None:
     one, other = generator.generate(
         [ask(prompt, sources=(paint("teal"),), mask=half_white()) for prompt in ("a red cube", "two birds")]
     )
     difference = np.abs(read(one) - read(other)).mean(axis=(0, 2))
-    # The decoder looks a little beyond each pixel, so the halves meet softly.
+    # The decoder has a receptive field beyond each pixel, so the border between the halves is blurred.
     assert difference[48:].mean() > 2 * difference[:16].mean()
 
 
-def test_a_black_mask_lets_the_prompt_change_nothing(generator: DiffusersGenerator) -> None:
+def test_with_a_black_mask_the_prompt_changes_nothing(generator: DiffusersGenerator) -> None:
     black = paint("black", mode="L")
     one, other = generator.generate([ask(p, sources=(paint("teal"),), mask=black) for p in ("a red cube", "birds")])
     assert differ(one, other) <= 1
 
 
-def test_what_no_pipeline_does_is_invalid_and_the_rest_is_drawn(generator: DiffusersGenerator) -> None:
+def test_a_request_without_a_pipeline_is_invalid_and_the_others_are_drawn(generator: DiffusersGenerator) -> None:
     source = paint("teal")
     answers = generator.generate([ask(sources=(source, source)), ask(), ask(mask=half_white())])
     assert isinstance(answers[1], GeneratedImage)
@@ -137,14 +139,14 @@ def test_what_no_pipeline_does_is_invalid_and_the_rest_is_drawn(generator: Diffu
     assert "image to edit could not be read" in broken.message
 
 
-def test_an_edit_that_no_step_is_left_for_is_invalid(make: Make) -> None:
+def test_an_edit_without_a_step_is_invalid(make: Make) -> None:
     answer = make(strength=0.2).generate([ask(sources=(paint("teal"),))])[0]
     assert isinstance(answer, AdapterError)
     assert answer.outcome is Outcome.INVALID
     assert answer.message.startswith("An edit with strength 0.2 and 3 steps has no step to take.")
 
 
-def test_each_image_reports_what_it_was_made_with(make: Make) -> None:
+def test_each_image_reports_its_parameters(make: Make) -> None:
     answers = make(max_batch=2).generate([ask(seed=2**62, width=99, height=61), ask(width=99, height=61)])
     first = answers[0]
     assert isinstance(first, GeneratedImage)
@@ -162,7 +164,7 @@ def test_each_image_reports_what_it_was_made_with(make: Make) -> None:
     assert set(first.reported["versions"]) == {"diffusers", "torch", "transformers"}
 
 
-def test_nothing_is_written_to_the_terminal(make: Make, capfd: pytest.CaptureFixture[str]) -> None:
+def test_drawing_writes_nothing_to_the_terminal(make: Make, capfd: pytest.CaptureFixture[str]) -> None:
     make(scheduler="EulerDiscreteScheduler").generate([ask("a long prompt " * 30)])
     assert capfd.readouterr() == ("", "")
 
@@ -183,7 +185,7 @@ def test_each_setting_draws(make: Make, declared: dict[str, Any]) -> None:
 
 
 def test_an_image_too_large_for_memory_is_invalid(generator: DiffusersGenerator) -> None:
-    # Its latents alone are a terabyte.
+    # The latents alone need a terabyte.
     answer = generator.generate([ask(width=2_000_000, height=2_000_000)])[0]
     assert isinstance(answer, AdapterError)
     assert (answer.outcome, answer.code) == (Outcome.INVALID, "out_of_memory")
@@ -191,7 +193,7 @@ def test_an_image_too_large_for_memory_is_invalid(generator: DiffusersGenerator)
     assert isinstance(generator.generate([ask()])[0], GeneratedImage)
 
 
-def test_weights_that_give_no_numbers_are_found_out(make: Make) -> None:
+def test_weights_that_give_nan_pixels_are_invalid(make: Make) -> None:
     generator = make()
     generator.pipelines.find(Task.TEXT).vae.decoder.conv_out.weight.data.fill_(float("nan"))
     answer = generator.generate([ask()])[0]
@@ -215,7 +217,7 @@ def test_the_safety_checker_refuses_only_the_image_that_it_flags(make: Make) -> 
     pipeline.safety_checker = checker
     pipeline.feature_extractor = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=32)
     checker.concept_embeds.data.normal_(generator=torch.Generator().manual_seed(0))
-    # Nothing is as near as this to any concept.
+    # No image is as near as this to a concept.
     checker.concept_embeds_weights.data.fill_(2)
     checker.special_care_embeds_weights.data.fill_(2)
     requests = [ask(seed=1), ask(seed=2)]
@@ -226,7 +228,7 @@ def test_the_safety_checker_refuses_only_the_image_that_it_flags(make: Make) -> 
         embedded = checker.visual_projection(checker.vision_model(seen)[1])
     near = cosine_distance(embedded, checker.concept_embeds)[:, 0].tolist()
     assert abs(near[0] - near[1]) > 0.002  # the checker rounds to thousandths
-    # Between the two: the image nearer to the concept is flagged, the other is not.
+    # A threshold between the two distances: only the image nearer to the concept is flagged.
     checker.concept_embeds_weights.data[0] = sum(near) / 2
     answers = generator.generate(requests)
     flagged = answers[int(near[1] > near[0])]
@@ -241,7 +243,7 @@ def test_capabilities_follow_the_settings() -> None:
     assert (capable.max_batch, capable.mixes_prompts) == (3, True)
 
 
-def test_a_closed_generator_gives_its_weights_back(make: Make) -> None:
+def test_closing_a_generator_frees_its_weights(make: Make) -> None:
     generator = make()
     generator.generate([ask()])
     weights = weakref.ref(generator.pipelines.find(Task.TEXT).unet)
@@ -250,7 +252,7 @@ def test_a_closed_generator_gives_its_weights_back(make: Make) -> None:
     assert weights() is None
 
 
-def test_the_tiny_model_is_the_same_bytes_each_time(tiny: Path, tmp_path: Path) -> None:
+def test_the_tiny_model_has_the_same_bytes_each_time(tiny: Path, tmp_path: Path) -> None:
     make_tiny_pipeline(tmp_path / "again")
     make_tiny_pipeline(tmp_path / "other", seed=1)
     files = [file.relative_to(tiny) for file in tiny.rglob("*") if file.is_file()]

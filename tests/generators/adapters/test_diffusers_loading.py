@@ -19,7 +19,7 @@ REQUEST = GenerationRequest("a cube", 1, 64, 64)
 
 
 def load(declared: dict[str, Any]) -> AdapterError:
-    """The error with which the first drawing answers."""
+    """The error of the first drawing."""
     with pytest.raises(AdapterError) as raised:
         load_generator("diffusers", {"steps": 1, **declared}).generate([REQUEST])
     return raised.value
@@ -55,7 +55,7 @@ def hub(httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ({"variant": "fp16"}, "could not be loaded as a diffusers pipeline: ValueError: .*variant=fp16"),
     ],
 )
-def test_what_the_settings_ask_for_in_vain_is_invalid(tiny: Path, declared: dict[str, Any], says: str) -> None:
+def test_settings_that_cannot_be_met_are_invalid(tiny: Path, declared: dict[str, Any], says: str) -> None:
     error = load({"path": str(tiny), **declared})
     assert error.outcome is Outcome.INVALID
     assert re.search(says, error.message), error.message
@@ -73,7 +73,7 @@ def test_what_the_settings_ask_for_in_vain_is_invalid(tiny: Path, declared: dict
         {"watermark": True},
     ],
 )
-def test_settings_that_are_none_are_refused_before_anything_is_loaded(declared: dict[str, Any]) -> None:
+def test_malformed_settings_are_refused_before_loading(declared: dict[str, Any]) -> None:
     if declared and "path" not in declared:
         declared = {"path": "anywhere", **declared}
     with pytest.raises(AdapterError, match="Settings of adapter 'diffusers' are not valid"):
@@ -90,7 +90,7 @@ def test_a_broken_folder_is_invalid(tiny: Path, tmp_path: Path) -> None:
     assert "could not be loaded as a diffusers pipeline" in error.message
 
 
-def test_a_setting_that_the_pipeline_does_not_know_is_invalid_and_never_left_out(tiny: Path, tmp_path: Path) -> None:
+def test_a_setting_unknown_to_the_pipeline_is_invalid_and_not_ignored(tiny: Path, tmp_path: Path) -> None:
     folder = tmp_path / "consistency"
     shutil.copytree(tiny, folder)
     index = folder / "model_index.json"
@@ -117,7 +117,7 @@ def test_a_task_that_the_model_cannot_do_is_invalid(tiny: Path, tmp_path: Path) 
     assert answer.message == f"PixArtAlphaPipeline of {folder} has no pipeline for image to image."
 
 
-def test_a_missing_package_is_named(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named_with_its_extra(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     error = load({"path": str(tiny)})
     assert error.outcome is Outcome.INVALID
@@ -125,7 +125,7 @@ def test_a_missing_package_is_named(tiny: Path, monkeypatch: pytest.MonkeyPatch)
     assert "pip install 'paragone[workers]'" in error.message
 
 
-def test_a_hub_id_that_is_not_in_the_cache_is_invalid_and_nothing_is_asked_of_the_hub(hub: HTTPServer) -> None:
+def test_a_hub_id_outside_the_cache_is_invalid_without_a_request_to_the_hub(hub: HTTPServer) -> None:
     error = load({"path": "someone/model"})
     assert error.outcome is Outcome.INVALID
     assert "set download to true" in error.message
@@ -148,7 +148,7 @@ def test_a_hub_id_in_the_cache_is_loaded_and_its_commit_reported(hub: HTTPServer
     ("status", "outcome"),
     [(404, Outcome.INVALID), (401, Outcome.INVALID), (429, Outcome.TRANSIENT), (500, Outcome.TRANSIENT)],
 )
-def test_what_the_hub_says_decides_whether_to_try_again(hub: HTTPServer, status: int, outcome: Outcome) -> None:
+def test_the_status_of_the_hub_decides_about_a_retry(hub: HTTPServer, status: int, outcome: Outcome) -> None:
     hub.expect_request("/api/models/someone/model").respond_with_data("no", status=status)
     error = load({"path": "someone/model", "download": True})
     assert error.outcome is outcome
@@ -156,7 +156,7 @@ def test_what_the_hub_says_decides_whether_to_try_again(hub: HTTPServer, status:
     assert hub.log
 
 
-def test_a_hub_that_cannot_be_reached_is_tried_again(hub: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_is_a_transient_error(hub: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import hf_api
 
     monkeypatch.setattr(hf_api.api, "endpoint", "http://127.0.0.1:9")

@@ -42,7 +42,7 @@ SERVER = ProviderServer("flux", "/v1/flux-2-pro", _answer, {"hosts": ["localhost
 
 
 def poll(server: HTTPServer, *answers: dict[str, Any] | Response) -> None:
-    """Answer each poll with the next of these, and from then on with the last."""
+    """Answer each poll with the next of these, then always with the last."""
     waiting = list(answers)
 
     def respond(request: Request) -> Response:
@@ -67,7 +67,7 @@ def polls(server: HTTPServer) -> int:
     return sum(request.path == "/v1/get_result" for request, _ in server.log)
 
 
-def test_a_drawing_is_asked_for_once_polled_and_fetched_without_the_key(httpserver: HTTPServer) -> None:
+def test_a_task_is_submitted_once_polled_and_its_image_downloaded_without_the_key(httpserver: HTTPServer) -> None:
     accept(httpserver, cost=4.5)
     poll(
         httpserver,
@@ -107,7 +107,7 @@ def test_a_drawing_is_asked_for_once_polled_and_fetched_without_the_key(httpserv
     assert polls(httpserver) == 3
 
 
-def test_models_that_take_a_ratio_are_asked_for_one(httpserver: HTTPServer) -> None:
+def test_models_that_take_an_aspect_ratio_get_one(httpserver: HTTPServer) -> None:
     path = "/v1/flux-pro-1.1-ultra"
     body = {"id": "task-1", "polling_url": httpserver.url_for("/v1/get_result")}
     httpserver.expect_request(path, method="POST").respond_with_json(body)
@@ -160,7 +160,7 @@ def test_a_moderated_task_is_a_refusal(
 
 
 @pytest.mark.parametrize("status", ["Error", "Failed"])
-def test_a_task_that_failed_costs_nothing_and_may_be_tried_again(httpserver: HTTPServer, status: str) -> None:
+def test_a_failed_task_costs_nothing_and_may_be_retried(httpserver: HTTPServer, status: str) -> None:
     accept(httpserver, cost=3)
     poll(httpserver, {"id": "task-1", "status": status, "details": {"error": f"worker died, key {KEY}"}})
     error = fail(build(SERVER, address(httpserver)))
@@ -179,9 +179,7 @@ def test_a_task_that_failed_costs_nothing_and_may_be_tried_again(httpserver: HTT
     ],
     ids=["503", "429", "not found yet", "no JSON", "no object"],
 )
-def test_a_poll_that_fails_is_made_again_and_the_task_is_not(
-    httpserver: HTTPServer, hiccup: Callable[[], Response]
-) -> None:
+def test_a_failed_poll_is_repeated_and_the_task_is_not(httpserver: HTTPServer, hiccup: Callable[[], Response]) -> None:
     accept(httpserver)
     poll(httpserver, hiccup(), ready(httpserver))
     serve_image(httpserver)
@@ -193,9 +191,7 @@ def test_a_poll_that_fails_is_made_again_and_the_task_is_not(
     ("last", "words"),
     [({"status": "Pending"}, "Pending"), ({"status": "Task not found"}, "Task not found"), ({"x": 1}, "None")],
 )
-def test_a_task_without_an_end_may_have_cost_something(
-    httpserver: HTTPServer, last: dict[str, Any], words: str
-) -> None:
+def test_a_task_that_does_not_end_may_be_billed(httpserver: HTTPServer, last: dict[str, Any], words: str) -> None:
     accept(httpserver)
     poll(httpserver, last)
     error = fail(build(SERVER, address(httpserver), timeout=1))
@@ -215,7 +211,7 @@ def test_a_task_without_an_end_may_have_cost_something(
     ],
     ids=["401", "402", "422", "307"],
 )
-def test_a_poll_that_is_turned_away_ends_a_task_that_may_have_cost_something(
+def test_a_rejected_poll_ends_a_task_that_may_be_billed(
     httpserver: HTTPServer, response: Response, outcome: Outcome
 ) -> None:
     accept(httpserver)
@@ -237,7 +233,7 @@ def test_a_poll_that_is_turned_away_ends_a_task_that_may_have_cost_something(
         "",
     ],
 )
-def test_a_task_is_polled_nowhere_but_at_the_provider(httpserver: HTTPServer, url: str) -> None:
+def test_a_task_is_polled_only_on_the_providers_hosts(httpserver: HTTPServer, url: str) -> None:
     accept(httpserver, polling_url=url.format(port=httpserver.port))
     error = fail(build(SERVER, address(httpserver), hosts=["localhost", "*.bfl.ai"]))
     assert (error.outcome, error.billed) == (Outcome.INVALID, None)
@@ -245,21 +241,21 @@ def test_a_task_is_polled_nowhere_but_at_the_provider(httpserver: HTTPServer, ur
 
 
 @pytest.mark.parametrize("task", [{"id": "task-1"}, {"polling_url": 3}, ["task-1"]])
-def test_a_task_that_cannot_be_followed_may_have_cost_something(httpserver: HTTPServer, task: Any) -> None:
+def test_a_task_without_a_polling_address_may_be_billed(httpserver: HTTPServer, task: Any) -> None:
     httpserver.expect_request(SERVER.path).respond_with_json(task)
     error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
 
 
 @pytest.mark.parametrize("result", [None, {}, {"sample": None}, "a string"])
-def test_a_task_that_is_ready_without_an_image_may_have_cost_something(httpserver: HTTPServer, result: Any) -> None:
+def test_a_ready_task_without_an_image_may_be_billed(httpserver: HTTPServer, result: Any) -> None:
     accept(httpserver)
     poll(httpserver, {"id": "task-1", "status": "Ready", "result": result})
     error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
 
 
-def test_an_image_that_is_gone_was_charged_all_the_same(httpserver: HTTPServer) -> None:
+def test_an_image_that_is_gone_is_billed(httpserver: HTTPServer) -> None:
     accept(httpserver, cost=3)
     poll(httpserver, ready(httpserver))
     httpserver.expect_request("/sample.png").respond_with_data("AccessDenied", 403)
@@ -268,7 +264,7 @@ def test_an_image_that_is_gone_was_charged_all_the_same(httpserver: HTTPServer) 
     assert error.billed == {"image": 1, "credit": 3.0, "megapixel": 1.048576}
 
 
-def test_an_image_on_another_host_is_not_fetched(httpserver: HTTPServer) -> None:
+def test_an_image_on_another_host_is_not_downloaded(httpserver: HTTPServer) -> None:
     accept(httpserver)
     sample = f"http://127.0.0.1:{httpserver.port}/sample.png"
     poll(httpserver, {"id": "task-1", "status": "Ready", "result": {"sample": sample}})
@@ -279,7 +275,7 @@ def test_an_image_on_another_host_is_not_fetched(httpserver: HTTPServer) -> None
     assert "/sample.png" not in {request.path for request, _ in httpserver.log}
 
 
-def test_an_image_that_is_none_was_charged_all_the_same(httpserver: HTTPServer) -> None:
+def test_an_invalid_image_is_billed(httpserver: HTTPServer) -> None:
     accept(httpserver)
     poll(httpserver, ready(httpserver))
     serve_image(httpserver, b"<html>an error page</html>")
@@ -288,7 +284,7 @@ def test_an_image_that_is_none_was_charged_all_the_same(httpserver: HTTPServer) 
 
 
 @pytest.mark.parametrize("cost", ["3", True, -1, float("inf"), float("nan")])
-def test_a_cost_that_is_no_amount_is_not_counted(httpserver: HTTPServer, cost: Any) -> None:
+def test_a_cost_that_is_not_an_amount_is_ignored(httpserver: HTTPServer, cost: Any) -> None:
     accept(httpserver, cost=cost)
     poll(httpserver, ready(httpserver))
     serve_image(httpserver)

@@ -47,7 +47,7 @@ def answer(server: HTTPServer, body: Any, status: int = 200, **headers: str) -> 
     server.expect_request(SERVER.path, method="POST").respond_with_json(body, status, headers=headers)
 
 
-def test_a_drawing_is_asked_for_as_the_provider_wants_it(httpserver: HTTPServer) -> None:
+def test_a_request_has_the_documented_form(httpserver: HTTPServer) -> None:
     answer(httpserver, make_body(make_image()))
     draw(build(SERVER, address(httpserver)), GenerationRequest("a red fox", 2**31 + 7, 1920, 1080))
     [call] = paid_calls(httpserver)
@@ -63,7 +63,7 @@ def test_a_drawing_is_asked_for_as_the_provider_wants_it(httpserver: HTTPServer)
     }
 
 
-def test_what_comes_with_the_image_is_reported_and_what_it_cost(httpserver: HTTPServer) -> None:
+def test_text_parameters_and_usage_are_reported_with_the_image(httpserver: HTTPServer) -> None:
     draft = {**make_image(paint(8, 8)), "thought": True}
     words = [{"text": "first a sketch", "thought": True}, {"text": "Here is"}, {"text": "your fox."}]
     jpeg = make_image(paint(format="JPEG"), "image/png")  # the bytes say what they are, not the label
@@ -88,14 +88,14 @@ def test_what_comes_with_the_image_is_reported_and_what_it_cost(httpserver: HTTP
     assert call.json["generationConfig"]["imageConfig"] == {"aspectRatio": "1:1", "imageSize": "1K"}
 
 
-def test_an_edit_sends_its_images_before_the_words(httpserver: HTTPServer) -> None:
+def test_an_edit_sends_its_images_before_the_text(httpserver: HTTPServer) -> None:
     answer(httpserver, make_body(make_image()))
     sources = (PNG, paint(format="WEBP"))
     draw(build(SERVER, address(httpserver)), GenerationRequest("make it blue", 7, 1024, 1024, sources=sources))
     [call] = paid_calls(httpserver)
     *images, words = call.json["contents"][0]["parts"]
     blobs = [image["inlineData"] for image in images]
-    # The provider takes its names in either spelling, and its SDK writes this one in the other.
+    # The API accepts both spellings; the SDK writes this name in snake case.
     assert [blob.get("mimeType") or blob["mime_type"] for blob in blobs] == ["image/png", "image/webp"]
     assert tuple(base64.urlsafe_b64decode(blob["data"]) for blob in blobs) == sources
     assert words == {"text": "make it blue"}
@@ -108,7 +108,7 @@ def test_the_older_generation_takes_fewer_images() -> None:
 
 
 @pytest.mark.parametrize("reason", ["SAFETY", "PROHIBITED_CONTENT", "OTHER", "BLOCKLIST", "IMAGE_SAFETY"])
-def test_a_blocked_prompt_is_refused_before_anything_is_drawn(httpserver: HTTPServer, reason: str) -> None:
+def test_a_blocked_prompt_is_a_refusal_of_the_prompt(httpserver: HTTPServer, reason: str) -> None:
     usage = {"promptTokenCount": 8, "totalTokenCount": 8}
     answer(httpserver, {"promptFeedback": {"blockReason": reason}, "usageMetadata": usage, "responseId": "response-2"})
     error = fail(build(SERVER, address(httpserver)))
@@ -121,9 +121,7 @@ def test_a_blocked_prompt_is_refused_before_anything_is_drawn(httpserver: HTTPSe
     "reason",
     ["IMAGE_SAFETY", "PROHIBITED_CONTENT", "IMAGE_PROHIBITED_CONTENT", "NO_IMAGE", "RECITATION", "IMAGE_RECITATION"],
 )
-def test_an_image_that_is_held_back_is_a_refusal_with_its_reason_and_its_price(
-    httpserver: HTTPServer, reason: str
-) -> None:
+def test_a_withheld_image_is_a_refusal_with_its_reason_and_bill(httpserver: HTTPServer, reason: str) -> None:
     body = make_body(reason=reason)
     del body["candidates"][0]["content"]
     answer(httpserver, body)
@@ -133,7 +131,7 @@ def test_an_image_that_is_held_back_is_a_refusal_with_its_reason_and_its_price(
     assert reason in error.message
 
 
-def test_a_model_that_answers_with_words_has_refused(httpserver: HTTPServer) -> None:
+def test_text_instead_of_an_image_is_a_refusal(httpserver: HTTPServer) -> None:
     answer(httpserver, make_body({"text": "I cannot draw that."}))
     error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.stage, error.code) == (Outcome.REFUSED, "image", "NO_IMAGE")
@@ -142,19 +140,19 @@ def test_a_model_that_answers_with_words_has_refused(httpserver: HTTPServer) -> 
 
 
 @pytest.mark.parametrize("reason", ["STOP", "MAX_TOKENS", "OTHER", "IMAGE_OTHER", "MALFORMED_RESPONSE"])
-def test_an_end_without_an_image_that_nobody_decided_on_may_pass(httpserver: HTTPServer, reason: str) -> None:
+def test_another_finish_reason_without_an_image_is_transient(httpserver: HTTPServer, reason: str) -> None:
     answer(httpserver, make_body(reason=reason))
     error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.code, error.billed) == (Outcome.TRANSIENT, reason, TOKENS)
 
 
-def test_an_answer_with_nothing_in_it_is_no_refusal(httpserver: HTTPServer) -> None:
+def test_an_empty_response_is_not_a_refusal(httpserver: HTTPServer) -> None:
     answer(httpserver, {})
     error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.stage, error.billed) == (Outcome.TRANSIENT, "", {})
 
 
-def test_an_answer_that_could_be_continued_is_not_paid_for_again(httpserver: HTTPServer) -> None:
+def test_a_response_that_could_be_continued_causes_no_second_call(httpserver: HTTPServer) -> None:
     unfinished = make_body({"text": "to be"}, reason="CONTINUATION")
     unfinished["candidates"][0]["continuationToken"] = "dG9rZW4="
     httpserver.expect_ordered_request(SERVER.path).respond_with_json(unfinished)
@@ -165,7 +163,7 @@ def test_an_answer_that_could_be_continued_is_not_paid_for_again(httpserver: HTT
 
 
 @pytest.mark.parametrize("data", ["not base64!", base64.b64encode(b"words, no image").decode()])
-def test_an_image_that_is_none_may_have_cost_something(httpserver: HTTPServer, data: str) -> None:
+def test_an_invalid_image_may_be_billed(httpserver: HTTPServer, data: str) -> None:
     answer(httpserver, make_body({"inlineData": {"mimeType": "image/png", "data": data}}))
     error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
@@ -202,7 +200,7 @@ def test_an_error_of_the_provider_has_one_meaning(
 
 
 @pytest.mark.parametrize("details", [["words"], {"retryDelay": "3s"}, [{"retryDelay": "soon"}], [{"retryDelay": None}]])
-def test_details_of_another_shape_say_nothing(httpserver: HTTPServer, details: Any) -> None:
+def test_details_of_another_form_are_ignored(httpserver: HTTPServer, details: Any) -> None:
     answer(httpserver, {"error": {"code": 429, "message": "slow down", "details": details}}, 429)
     error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.retry_after) == (Outcome.RATE_LIMITED, None)
@@ -214,6 +212,6 @@ def test_a_mask_is_refused(httpserver: HTTPServer) -> None:
     assert not httpserver.log
 
 
-def test_a_model_whose_name_cannot_be_one_is_refused() -> None:
+def test_a_malformed_model_name_is_refused() -> None:
     with pytest.raises(AdapterError, match="model"):
         SERVER.build("https://images.example", model="no such model")

@@ -27,7 +27,7 @@ SERVER = OpenAIServer(
 )
 
 
-def test_an_image_is_asked_for_in_width_and_height(httpserver: HTTPServer) -> None:
+def test_a_request_names_width_and_height(httpserver: HTTPServer) -> None:
     httpserver.expect_request(
         "/mai/v1/images/generations", method="POST", query_string={"api-version": "preview"}
     ).respond_with_json(pictures(usage=None), headers={"x-request-id": "mai-1"})
@@ -42,7 +42,7 @@ def test_an_image_is_asked_for_in_width_and_height(httpserver: HTTPServer) -> No
     assert "Authorization" not in request.headers
 
 
-def test_an_edit_is_a_form_with_one_source_whose_shape_it_keeps(httpserver: HTTPServer) -> None:
+def test_an_edit_is_a_form_with_one_source_and_no_size(httpserver: HTTPServer) -> None:
     httpserver.expect_request(
         "/mai/v1/images/edits", method="POST", query_string={"api-version": "v2"}
     ).respond_with_json(pictures())
@@ -58,7 +58,7 @@ def test_an_edit_is_a_form_with_one_source_whose_shape_it_keeps(httpserver: HTTP
     assert image.reported["parameters"] == {"model": "MAI-Image-2.5"}
 
 
-def test_a_mask_is_more_than_these_models_take(httpserver: HTTPServer) -> None:
+def test_a_mask_is_refused(httpserver: HTTPServer) -> None:
     with pytest.raises(AdapterError, match="mask") as caught:
         SERVER.ask(server_of(httpserver), variants(sources=(paint(3),), mask=paint(255)))
     assert caught.value.outcome is Outcome.INVALID
@@ -83,7 +83,7 @@ def test_a_size_is_scaled_into_the_limits(wanted: tuple[int, int], given_: tuple
 
 
 @given(st.integers(1, 8192), st.integers(1, 8192))
-def test_every_size_becomes_a_legal_one_of_its_orientation(width: int, height: int) -> None:
+def test_every_size_becomes_a_valid_one_of_its_orientation(width: int, height: int) -> None:
     across, down = fit_size(width, height)
     assert min(across, down) >= 768
     assert across * down <= 1_048_576

@@ -1,3 +1,5 @@
+"""The adapter "onnx": images equal to those of diffusers, reports, broken exports."""
+
 import io
 import shutil
 from pathlib import Path
@@ -60,7 +62,7 @@ def test_a_stochastic_scheduler_draws_its_noise_from_the_seed_too(tiny_export: P
     assert np.abs(read(first) - read(other)).max() > 10
 
 
-def test_it_reports_what_the_image_was_made_with(generator: OnnxGenerator) -> None:
+def test_each_image_reports_its_parameters(generator: OnnxGenerator) -> None:
     answer = generator.generate([GenerationRequest("a cube", 2**62, 99, 61)])[0]
     assert isinstance(answer, GeneratedImage)
     made_with = answer.reported["parameters"]
@@ -73,7 +75,7 @@ def test_it_reports_what_the_image_was_made_with(generator: OnnxGenerator) -> No
     assert set(answer.reported["versions"]) == {"diffusers", "onnxruntime"}
 
 
-def test_it_edits_nothing_and_says_so(generator: OnnxGenerator) -> None:
+def test_an_edit_is_refused(generator: OnnxGenerator) -> None:
     capable = find_capabilities("onnx", {"path": "anywhere", "max_batch": 3})
     assert (capable.max_sources, capable.masks, capable.max_batch, capable.mixes_prompts) == (0, False, 3, True)
     with pytest.raises(AdapterError, match="draws from text only") as raised:
@@ -96,7 +98,7 @@ def test_a_broken_network_is_invalid(tiny_export: Path, tmp_path: Path) -> None:
     assert raised.value.outcome is Outcome.INVALID
 
 
-def test_a_closed_generator_holds_nothing_and_would_load_again(tiny_export: Path) -> None:
+def test_a_closed_generator_holds_no_weights_and_loads_again(tiny_export: Path) -> None:
     generator = load_generator("onnx", {"path": str(tiny_export), "steps": 1})
     assert isinstance(generator, OnnxGenerator)
     before = read(generator.generate([ask("a cube", 1)])[0])

@@ -43,7 +43,7 @@ PIXELS = st.integers(1, 8192)
 
 
 class TestGenerate:
-    def test_one_image_comes_back_as_it_was_made(self, httpserver: HTTPServer) -> None:
+    def test_one_image_is_returned_unchanged_with_its_report(self, httpserver: HTTPServer) -> None:
         httpserver.expect_request(SERVER.generations, method="POST").respond_with_json(
             pictures(usage=USAGE), headers={"x-request-id": "req_1"}
         )
@@ -86,7 +86,7 @@ class TestGenerate:
         }
         assert all(isinstance(count, int) for bill in bills for count in bill.values())
 
-    def test_settings_go_where_the_api_has_them(self, httpserver: HTTPServer) -> None:
+    def test_settings_become_fields_of_the_request(self, httpserver: HTTPServer) -> None:
         settings = {
             "quality": "high",
             "background": "transparent",
@@ -105,7 +105,7 @@ class TestGenerate:
         assert image.media_type == "image/webp"
         assert settings.items() <= image.reported["parameters"].items()
 
-    def test_what_was_left_to_the_provider_is_reported_as_it_chose(self, httpserver: HTTPServer) -> None:
+    def test_the_providers_choices_are_reported(self, httpserver: HTTPServer) -> None:
         chosen = {"size": "1536x1024", "quality": "medium", "background": "opaque", "output_format": "jpeg"}
         revised = {"data": [{"b64_json": encode(b"i"), "revised_prompt": "A teapot"}], **chosen}
         httpserver.expect_request(SERVER.generations).respond_with_json(revised)
@@ -115,7 +115,7 @@ class TestGenerate:
         assert image.reported["revised_prompt"] == "A teapot"
         assert chosen.items() <= image.reported["parameters"].items()
 
-    def test_fewer_images_than_asked_leave_the_others_without_one_and_unpaid(self, httpserver: HTTPServer) -> None:
+    def test_missing_images_are_transient_and_unbilled(self, httpserver: HTTPServer) -> None:
         httpserver.expect_request(SERVER.generations).respond_with_json(pictures(2, usage=USAGE))
         first, second, third = SERVER.ask(server_of(httpserver), variants(3))
         assert isinstance(first, GeneratedImage)
@@ -125,11 +125,11 @@ class TestGenerate:
         assert third.message == "The provider returned 2 of 3 images."
         assert first.billed["output_token"] + second.billed["output_token"] == 999
 
-    def test_more_images_than_asked_are_dropped(self, httpserver: HTTPServer) -> None:
+    def test_surplus_images_are_dropped(self, httpserver: HTTPServer) -> None:
         httpserver.expect_request(SERVER.generations).respond_with_json(pictures(3))
         assert len(SERVER.ask(server_of(httpserver), variants(2))) == 2
 
-    def test_one_image_that_cannot_be_read_spoils_no_other(self, httpserver: HTTPServer) -> None:
+    def test_one_unreadable_image_does_not_affect_the_others(self, httpserver: HTTPServer) -> None:
         data = [{"b64_json": encode(b"one")}, {"b64_json": "!"}, {"b64_json": encode(b"three")}]
         httpserver.expect_request(SERVER.generations).respond_with_json({"data": data})
         one, two, three = SERVER.ask(server_of(httpserver), variants(3))
@@ -138,7 +138,7 @@ class TestGenerate:
         assert isinstance(three, GeneratedImage)
         assert (one.data, two.billed, three.data) == (b"one", None, b"three")
 
-    def test_no_image_but_a_use_of_tokens_is_paid_for(self, httpserver: HTTPServer) -> None:
+    def test_token_usage_without_an_image_is_billed(self, httpserver: HTTPServer) -> None:
         httpserver.expect_request(SERVER.generations).respond_with_json({"data": [], "usage": USAGE})
         errors = SERVER.ask(server_of(httpserver), variants(2))
         assert [error.billed["output_token"] for error in errors if error.billed] == [499, 500]
@@ -186,14 +186,14 @@ class TestEdit:
         ]
         assert len(images) == 2
 
-    def test_a_mask_that_is_no_image_is_refused_before_anything_is_paid(self, httpserver: HTTPServer) -> None:
+    def test_a_mask_that_is_not_an_image_is_refused_unsent(self, httpserver: HTTPServer) -> None:
         with pytest.raises(AdapterError, match="mask cannot be read") as caught:
             SERVER.ask(server_of(httpserver), variants(sources=(paint(1),), mask=b"words"))
         assert caught.value.outcome is Outcome.INVALID
         assert httpserver.log == []
 
     @pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA"])
-    def test_where_our_mask_is_white_theirs_is_transparent(self, mode: str) -> None:
+    def test_a_white_mask_becomes_transparent(self, mode: str) -> None:
         ours = Image.new("L", (4, 2), 0)
         ours.paste(255, (2, 0, 4, 2))
         data = BytesIO()
@@ -204,9 +204,9 @@ class TestEdit:
 
 
 class TestAddresses:
-    """Servers behind ``base_url`` may answer with the address of an image."""
+    """Other servers with this API may return the address of an image."""
 
-    def test_an_image_at_a_known_host_is_fetched_without_the_key(self, httpserver: HTTPServer) -> None:
+    def test_an_image_on_a_known_host_is_downloaded_without_the_key(self, httpserver: HTTPServer) -> None:
         httpserver.expect_request("/files/1.png", method="GET").respond_with_data(paint(9), content_type="image/png")
         body = {"data": [{"url": httpserver.url_for("/files/1.png")}]}
         httpserver.expect_request(SERVER.generations).respond_with_json(body)
@@ -216,7 +216,7 @@ class TestAddresses:
         (fetch,) = sent(httpserver, "GET")
         assert KEY not in str(fetch.headers)
 
-    def test_an_image_anywhere_else_is_not_fetched_but_paid_for(self, httpserver: HTTPServer) -> None:
+    def test_an_image_on_another_host_is_billed_but_not_downloaded(self, httpserver: HTTPServer) -> None:
         body = {"data": [{"url": httpserver.url_for("/files/1.png")}], "usage": USAGE}
         httpserver.expect_request(SERVER.generations).respond_with_json(body)
         (error,) = SERVER.ask(server_of(httpserver), variants())
@@ -229,22 +229,22 @@ class TestAddresses:
 
 class TestSizes:
     @pytest.mark.parametrize("model", ["gpt-image-1.5", "gpt-image-1-mini", "chatgpt-image-latest"])
-    def test_the_older_models_get_the_nearest_of_three(self, model: str) -> None:
+    def test_older_models_get_the_nearest_of_three_sizes(self, model: str) -> None:
         assert choose_size(model, 512, 512) == (1024, 1024)
         assert choose_size(model, 1920, 1080) == (1536, 1024)
         assert choose_size(model, 768, 1344) == (1024, 1536)
 
-    def test_the_newer_models_get_what_is_wanted_where_it_is_legal(self) -> None:
+    def test_newer_models_get_the_requested_size_if_it_is_valid(self) -> None:
         for size in [(1024, 1024), (1536, 864), (3840, 2160), (2160, 3840), (816, 816), (1920, 640)]:
             assert choose_size("gpt-image-2", *size) == size
 
-    def test_what_is_not_legal_comes_as_near_as_it_may(self) -> None:
+    def test_an_invalid_size_becomes_the_nearest_valid_one(self) -> None:
         assert choose_size("gpt-image-2", 512, 512) == (816, 816)
         assert choose_size("gpt-image-2", 1000, 1000) == (1008, 1008)
         assert choose_size("gpt-image-2", 8192, 8192) == (2880, 2880)
 
     @given(PIXELS, PIXELS)
-    def test_every_size_becomes_a_legal_one_of_about_its_shape(self, width: int, height: int) -> None:
+    def test_every_size_becomes_a_valid_one_of_about_its_aspect_ratio(self, width: int, height: int) -> None:
         across, down = choose_size("gpt-image-2", width, height)
         assert across % 16 == down % 16 == 0
         assert 655_360 <= across * down <= 3840 * 2160
@@ -253,7 +253,7 @@ class TestSizes:
         wanted = min(max(width / height, 1 / 3), 3)
         assert across / down == pytest.approx(wanted, rel=0.03)
 
-    def test_the_size_is_what_is_sent(self, httpserver: HTTPServer) -> None:
+    def test_the_chosen_size_is_sent(self, httpserver: HTTPServer) -> None:
         httpserver.expect_request(SERVER.generations).respond_with_json(pictures())
         SERVER.ask(server_of(httpserver), variants(width=1280, height=720), model="gpt-image-1.5")
         assert sent_json(httpserver)["size"] == "1536x1024"
@@ -261,7 +261,7 @@ class TestSizes:
 
 class TestBills:
     @given(st.dictionaries(st.sampled_from(["output_token", "image"]), st.integers(0, 10**12)), st.integers(1, 10))
-    def test_shares_are_whole_even_and_lose_nothing(self, counts: dict[str, int], n: int) -> None:
+    def test_shares_are_whole_numbers_and_sum_to_the_bill(self, counts: dict[str, int], n: int) -> None:
         shares = share_bill(counts, n)
         assert len(shares) == n
         for unit, count in counts.items():

@@ -1,4 +1,4 @@
-"""OpenAI's image API, of all providers that have it: which outcome each error and each malformed response has."""
+"""OpenAI's image API, for every provider that has it: outcomes of errors and of malformed responses."""
 
 import json
 from collections.abc import Iterator
@@ -139,7 +139,7 @@ def get_fault(generator: Generator) -> AdapterError:
 
 class TestErrors:
     @pytest.mark.parametrize("name", ANSWERS)
-    def test_a_status_is_the_outcome_it_means_after_one_request(
+    def test_a_status_has_its_outcome_after_one_request(
         self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator, name: str
     ) -> None:
         status, body, outcome, code, billed = ANSWERS[name]
@@ -152,14 +152,14 @@ class TestErrors:
         assert error.reported == {"request_id": "req_7"}
         assert len(sent(httpserver)) == 1
 
-    def test_what_the_provider_says_is_passed_on_without_the_key(
+    def test_the_providers_message_is_kept_without_the_key(
         self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator
     ) -> None:
         httpserver.expect_request(provider.generations).respond_with_data(fault("invalid_value"), status=400)
         assert catch(generator).message == "HTTP 400: Incorrect key [key] provided; Bearer [key] it was."
 
     @pytest.mark.parametrize("name", REFUSALS)
-    def test_a_refusal_says_what_was_refused_and_why(
+    def test_a_refusal_has_its_stage_and_code(
         self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator, name: str
     ) -> None:
         status, body, stage, code = REFUSALS[name]
@@ -177,7 +177,7 @@ class TestBodies:
         "body",
         ["", json.dumps(pictures())[:60], "<html>", "null", "[]", '{"data": 3}', '{"data": [null]}', '{"data": ["x"]}'],
     )
-    def test_a_success_that_cannot_be_read_may_have_cost(
+    def test_an_unreadable_successful_response_may_be_billed(
         self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator, body: str
     ) -> None:
         httpserver.expect_request(provider.generations).respond_with_data(body, content_type="application/json")
@@ -185,14 +185,14 @@ class TestBodies:
         assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
 
     @pytest.mark.parametrize("picture", [{"b64_json": "not base64!"}, {}, {"b64_json": None, "url": None}])
-    def test_an_image_that_cannot_be_read_may_have_cost(
+    def test_an_unreadable_image_may_be_billed(
         self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator, picture: dict[str, Any]
     ) -> None:
         httpserver.expect_request(provider.generations).respond_with_json({"data": [picture]})
         error = get_fault(generator)
         assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
 
-    def test_bytes_that_are_no_image_are_handed_on(
+    def test_bytes_that_are_not_an_image_are_passed_on(
         self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator
     ) -> None:
         httpserver.expect_request(provider.generations).respond_with_json({"data": [{"b64_json": encode(b"words")}]})
@@ -200,7 +200,7 @@ class TestBodies:
         assert isinstance(image, GeneratedImage)
         assert image.data == b"words"
 
-    def test_an_empty_success_may_have_cost(
+    def test_a_successful_response_without_images_may_be_billed(
         self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator
     ) -> None:
         httpserver.expect_request(provider.generations).respond_with_json({"data": []})

@@ -1,4 +1,4 @@
-"""What providers' servers have in common, over real HTTP: statuses, connections, waits, and images behind addresses."""
+"""HTTP with providers: statuses, connections, waits, and downloads of images."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def fetch(client: httpx2.Client, url: str) -> AdapterError:
 
 
 def answer(server: HTTPServer, *responses: Response) -> str:
-    """An address that gives these in turn, and the last from then on."""
+    """An address that returns these in turn, then always the last."""
     waiting = list(responses)
     server.expect_request("/image.png").respond_with_handler(
         lambda request: waiting.pop(0) if len(waiting) > 1 else waiting[0]
@@ -57,7 +57,7 @@ def answer(server: HTTPServer, *responses: Response) -> str:
         (599, Outcome.TRANSIENT, {}),
     ],
 )
-def test_a_status_says_whose_fault_it_was_and_whether_it_may_have_cost_something(
+def test_a_status_has_an_outcome_and_a_bill(
     httpserver: HTTPServer, client: httpx2.Client, status: int, outcome: Outcome, billed: dict[str, float] | None
 ) -> None:
     httpserver.expect_request("/").respond_with_data("the \n provider's\twords", status)
@@ -68,13 +68,13 @@ def test_a_status_says_whose_fault_it_was_and_whether_it_may_have_cost_something
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_key_that_is_not_accepted_is_told_without_the_providers_words(status: int) -> None:
+def test_a_rejected_key_is_reported_without_the_providers_message(status: int) -> None:
     error = provider_http.make_status_error(status, {}, "no such key: abc", code="bad_key")
     assert (error.outcome, error.code, error.billed) == (Outcome.INVALID, AUTHENTICATION, {})
     assert "abc" not in error.message
 
 
-def test_long_words_are_cut_and_none_are_said_to_be_none() -> None:
+def test_a_long_message_is_cut_and_an_empty_one_replaced() -> None:
     assert len(provider_http.make_status_error(500, {}, "x" * 10_000).message) < 600
     assert provider_http.make_status_error(500, {}, " \n ").message == "HTTP 500: no explanation"
 
@@ -108,12 +108,12 @@ def test_a_redirect_is_invalid_and_names_no_more_than_the_host(location: str, na
         ({}, None),
     ],
 )
-def test_the_wait_is_read_from_what_headers_say(headers: dict[str, str], seconds: float | None) -> None:
+def test_the_wait_is_read_from_the_headers(headers: dict[str, str], seconds: float | None) -> None:
     assert provider_http.read_retry_after(headers) == seconds
 
 
 @pytest.mark.parametrize(("minutes", "seconds"), [(60, 3600), (-2, 0)])
-def test_a_wait_until_a_date_is_read_too(minutes: int, seconds: int) -> None:
+def test_a_wait_until_a_date_is_read(minutes: int, seconds: int) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
     assert seconds - 60 <= provider_http.read_retry_after({"retry-after": date}) <= seconds
 
@@ -122,9 +122,7 @@ def test_a_wait_until_a_date_is_read_too(minutes: int, seconds: int) -> None:
     ("answer", "outcome"),
     [(stay_silent, Outcome.TIMEOUT), (reset, Outcome.TRANSIENT), (lambda _: None, Outcome.TRANSIENT)],
 )
-def test_a_connection_that_ends_without_an_answer_may_have_cost_something(
-    answer: Callable[..., None], outcome: Outcome
-) -> None:
+def test_a_connection_that_ends_without_a_response_may_be_billed(answer: Callable[..., None], outcome: Outcome) -> None:
     with (
         listen(answer) as url,
         provider_http.open_client(0.3) as client,
@@ -135,7 +133,7 @@ def test_a_connection_that_ends_without_an_answer_may_have_cost_something(
     assert (error.outcome, error.billed) == (outcome, None)
 
 
-def test_a_server_that_is_not_there_cost_nothing(client: httpx2.Client) -> None:
+def test_an_unreachable_server_bills_nothing(client: httpx2.Client) -> None:
     with pytest.raises(httpx2.ConnectError) as caught:
         client.post(f"http://localhost:{closed_port()}")
     error = provider_http.make_transport_error(caught.value)
@@ -146,7 +144,7 @@ def test_a_server_that_is_not_there_cost_nothing(client: httpx2.Client) -> None:
     ("url", "headers"),
     [("ftp://localhost/", {}), ("//localhost", {}), ("http://localhost:port/", {}), ("", {"x-key": "a\nb"})],
 )
-def test_a_request_that_cannot_be_made_is_invalid_and_cost_nothing(
+def test_a_request_that_cannot_be_sent_is_invalid_and_free(
     httpserver: HTTPServer, client: httpx2.Client, url: str, headers: dict[str, str]
 ) -> None:
     with pytest.raises((httpx2.TransportError, httpx2.InvalidURL)) as caught:
@@ -157,19 +155,19 @@ def test_a_request_that_cannot_be_made_is_invalid_and_cost_nothing(
 
 
 @pytest.mark.parametrize(("key", "value"), [("abc-1", "abc-1"), (" abc-1\n", "abc-1")])
-def test_a_key_is_read_as_a_header_holds_it(key: str, value: str) -> None:
+def test_a_key_is_read_without_surrounding_whitespace(key: str, value: str) -> None:
     assert provider_http.read_key(SecretStr(key)) == value
 
 
 @pytest.mark.parametrize("key", ["", " \n", "a\nb", "two keys", "schlüssel", "a\x00b"])
-def test_what_cannot_be_a_key_is_refused_unread(key: str) -> None:
+def test_a_malformed_key_is_refused(key: str) -> None:
     with pytest.raises(AdapterError) as caught:
         provider_http.read_key(SecretStr(key))
     assert (caught.value.outcome, caught.value.code) == (Outcome.INVALID, AUTHENTICATION)
     assert key.strip() == "" or key not in caught.value.message
 
 
-def test_the_key_is_taken_out_of_words() -> None:
+def test_the_key_is_removed_from_a_text() -> None:
     assert provider_http.hide_key("who is abc-1, abc-1?", SecretStr(" abc-1 ")) == "who is [key], [key]?"
     assert provider_http.hide_key("nothing to hide", SecretStr("")) == "nothing to hide"
 
@@ -182,7 +180,7 @@ def test_an_image_is_identified_by_its_bytes() -> None:
         assert provider_http.identify_image(data) is None
 
 
-def test_base64_is_decoded_or_its_end_is_unknown() -> None:
+def test_invalid_base64_may_be_billed() -> None:
     assert provider_http.decode_base64("UE5H") == b"PNG"
     for text in ("PNG!", "UE5", None, 3, "ümlaut"):
         with pytest.raises(AdapterError) as caught:
@@ -190,19 +188,19 @@ def test_base64_is_decoded_or_its_end_is_unknown() -> None:
         assert (caught.value.outcome, caught.value.billed) == (Outcome.TRANSIENT, None)
 
 
-def test_an_image_is_fetched_from_its_address(httpserver: HTTPServer, client: httpx2.Client) -> None:
+def test_an_image_is_downloaded_from_its_address(httpserver: HTTPServer, client: httpx2.Client) -> None:
     url = answer(httpserver, Response(PNG))
     assert provider_http.fetch_image(client, url, hosts=HOSTS, billed=CHARGED) == PNG
     assert httpserver.log[0][0].headers["Accept"] == "image/*"
 
 
 @pytest.mark.parametrize("hiccup", [Response("", 500), Response("", 503), Response("", 429)], ids=lambda r: r.status)
-def test_a_fetch_that_fails_is_made_again(httpserver: HTTPServer, client: httpx2.Client, hiccup: Response) -> None:
+def test_a_failed_download_is_retried(httpserver: HTTPServer, client: httpx2.Client, hiccup: Response) -> None:
     url = answer(httpserver, hiccup, hiccup, Response(PNG))
     assert provider_http.fetch_image(client, url, hosts=HOSTS, billed=CHARGED) == PNG
 
 
-def test_an_image_that_breaks_off_is_fetched_again(httpserver: HTTPServer, client: httpx2.Client) -> None:
+def test_an_incomplete_image_is_downloaded_again(httpserver: HTTPServer, client: httpx2.Client) -> None:
     broken = iter([True, False])
     httpserver.expect_request("/image.png").respond_with_handler(
         lambda request: cut_off(request) if next(broken) else Response(PNG)
@@ -210,27 +208,25 @@ def test_an_image_that_breaks_off_is_fetched_again(httpserver: HTTPServer, clien
     assert provider_http.fetch_image(client, httpserver.url_for("/image.png"), hosts=HOSTS, billed=CHARGED) == PNG
 
 
-def test_an_image_that_is_never_handed_out_is_given_up(httpserver: HTTPServer, client: httpx2.Client) -> None:
+def test_a_download_that_keeps_failing_ends(httpserver: HTTPServer, client: httpx2.Client) -> None:
     error = fetch(client, answer(httpserver, Response("", 503)))
     assert (error.outcome, error.code, len(httpserver.log)) == (Outcome.TRANSIENT, "fetch", provider_http.FETCHES)
     assert "HTTP 503" in error.message
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
-def test_an_image_that_is_gone_is_not_asked_for_again(
-    httpserver: HTTPServer, client: httpx2.Client, status: int
-) -> None:
+def test_an_image_that_is_gone_is_requested_once(httpserver: HTTPServer, client: httpx2.Client, status: int) -> None:
     error = fetch(client, answer(httpserver, Response("", status)))
     assert (error.outcome, error.code, len(httpserver.log)) == (Outcome.TRANSIENT, "expired", 1)
     assert "key" not in error.message
 
 
-def test_a_server_of_images_that_is_not_there_is_given_up(client: httpx2.Client) -> None:
+def test_an_unreachable_image_server_is_a_transient_error(client: httpx2.Client) -> None:
     error = fetch(client, f"http://localhost:{closed_port()}/image.png")
     assert (error.outcome, error.code) == (Outcome.TRANSIENT, "fetch")
 
 
-def test_an_image_that_is_not_unpacked_is_given_up(httpserver: HTTPServer, client: httpx2.Client) -> None:
+def test_a_malformed_content_encoding_is_a_transient_error(httpserver: HTTPServer, client: httpx2.Client) -> None:
     error = fetch(client, answer(httpserver, Response(b"no gzip", headers={"Content-Encoding": "gzip"})))
     assert (error.outcome, error.code) == (Outcome.TRANSIENT, "fetch")
 
@@ -261,7 +257,7 @@ def test_a_redirect_to_nowhere_is_invalid(client: httpx2.Client) -> None:
     assert "invalid address" in error.message
 
 
-def test_a_redirect_in_circles_comes_to_an_end(httpserver: HTTPServer, client: httpx2.Client) -> None:
+def test_a_redirect_loop_ends(httpserver: HTTPServer, client: httpx2.Client) -> None:
     error = fetch(client, answer(httpserver, Response("", 302, headers={"Location": "/image.png"})))
     assert (error.outcome, len(httpserver.log)) == (Outcome.INVALID, provider_http.FETCHES)
     assert "redirects too often" in error.message
@@ -279,7 +275,7 @@ def test_an_image_larger_than_allowed_is_not_read_to_its_end(
     assert "1 MiB" in error.message
 
 
-def test_an_image_that_drips_is_given_up_in_time(
+def test_a_slow_download_ends_in_time(
     httpserver: HTTPServer, client: httpx2.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given_up = threading.Event()
@@ -309,7 +305,7 @@ def test_an_image_that_drips_is_given_up_in_time(
         "http://127.0.0.1/image.png",
     ],
 )
-def test_the_providers_hosts_are_let_through(url: str) -> None:
+def test_the_providers_hosts_are_allowed(url: str) -> None:
     provider_http.check_host(url, ("*.bfl.ai", "localhost", "127.0.0.1"), billed={})
 
 

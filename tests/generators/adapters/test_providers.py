@@ -48,7 +48,7 @@ STATUSES: list[tuple[int, Outcome, dict[str, float] | None]] = [
     (503, Outcome.TRANSIENT, {}),
     (504, Outcome.TIMEOUT, None),
 ]
-# Read by the clients of some provider unless they are told otherwise.
+# Read by some client package unless it is given other values.
 ENVIRONMENT = (
     "GOOGLE_API_KEY",
     "GEMINI_API_KEY",

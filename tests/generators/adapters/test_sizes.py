@@ -1,3 +1,5 @@
+"""Sizes: the nearest aspect ratio, the nearest size, limits."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ def test_a_size_that_has_a_ratio_gets_that_ratio() -> None:
     assert nearest_ratio(512, 512, RATIOS) == "1:1"
 
 
-def test_a_size_between_ratios_gets_the_nearer_one_in_log_shape() -> None:
+def test_a_size_between_two_ratios_gets_the_nearer_one_on_a_log_scale() -> None:
     # log(1.15) is nearer to log(1) than to log(4/3); 1.17 is not.
     assert nearest_ratio(1150, 1000, RATIOS) == "1:1"
     assert nearest_ratio(1170, 1000, RATIOS) == "4:3"
@@ -23,24 +25,24 @@ def test_a_size_between_ratios_gets_the_nearer_one_in_log_shape() -> None:
 
 
 @given(PIXELS, PIXELS)
-def test_turning_the_image_turns_the_ratio(width: int, height: int) -> None:
+def test_rotating_the_size_rotates_the_ratio(width: int, height: int) -> None:
     across, down = nearest_ratio(width, height, RATIOS).split(":")
     upright = nearest_ratio(height, width, ("1:1", "3:4", "4:3", "9:16", "16:9", "9:21", "21:9"))
     assert upright == f"{down}:{across}"
 
 
-def test_equal_shapes_are_told_apart_by_area() -> None:
+def test_among_equal_aspect_ratios_the_nearest_area_wins() -> None:
     assert nearest_size(600, 600, SIZES) == (512, 512)
     assert nearest_size(900, 900, SIZES) == (1024, 1024)
 
 
-def test_shape_comes_before_area() -> None:
+def test_the_aspect_ratio_comes_before_the_area() -> None:
     assert nearest_size(300, 200, SIZES) == (1536, 1024)
     assert nearest_size(200, 300, SIZES) == (1024, 1536)
 
 
 @given(PIXELS, PIXELS)
-def test_the_answer_is_one_of_those_given(width: int, height: int) -> None:
+def test_the_result_is_one_of_the_given_sizes(width: int, height: int) -> None:
     assert nearest_size(width, height, SIZES) in SIZES
 
 
@@ -63,5 +65,5 @@ def test_a_fitted_size_keeps_every_bound(width: int, height: int) -> None:
         ((8000, 100), (1440, 256)),
     ],
 )
-def test_a_size_is_rounded_and_shrunk_into_what_a_model_draws(wanted: tuple[int, int], fitted: tuple[int, int]) -> None:
+def test_a_size_is_rounded_and_scaled_into_the_limits(wanted: tuple[int, int], fitted: tuple[int, int]) -> None:
     assert fit_size(*wanted, step=32, shortest=256, longest=1440, area=1440 * 1440) == fitted

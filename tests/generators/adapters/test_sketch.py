@@ -1,4 +1,4 @@
-"""What the sketch adapter draws, and that its settings do what they say."""
+"""The adapter "sketch": drawings, and the effect of each setting."""
 
 import hashlib
 import json
@@ -54,7 +54,7 @@ class TestDeterminism:
         options = {"style": "crayon", "legibility": 0.4, "color_errors": 0.5, "noise": 0.2}
         assert draw(self.PROMPT, **options) == draw(self.PROMPT, **options)
 
-    def test_another_process_with_another_hash_seed_draws_the_same(self) -> None:
+    def test_another_process_with_another_hash_seed_draws_the_same_bytes(self) -> None:
         program = (
             "import hashlib, sys\n"
             "from generators.adapters.base import GenerationRequest\n"
@@ -87,7 +87,7 @@ class TestDeterminism:
 
 class TestDrawing:
     @pytest.mark.parametrize("style", STYLE_NAMES)
-    def test_objects_have_the_color_that_was_asked(self, style: str) -> None:
+    def test_objects_have_the_requested_color(self, style: str) -> None:
         """The middle of a big red circle is much redder than it is green or blue; of a blue one, bluer."""
         for color, channel in (("red", 0), ("blue", 2)):
             image = open_image(draw(f"a {color} circle", style=style)).crop((76, 76, 116, 116))
@@ -139,12 +139,12 @@ class TestDrawing:
             for i, a in enumerate(boxes)
             for b in boxes[i + 1 :]
         ]
-        # Rounded places in the report: a thousandth may be lost.
+        # Places in the report are rounded to a thousandth.
         assert not [overlap for overlap in overlaps if min(overlap) > 0.004]
 
     @pytest.mark.parametrize("style", STYLE_NAMES)
     def test_lettering_stands_out_from_its_face(self, style: str) -> None:
-        """The middle of a blackboard has contrast where there is a text, and little where there is none."""
+        """The middle of a blackboard has contrast with a text, and little without."""
         blank, lettered = (
             ImageStat.Stat(open_image(draw(prompt, style=style)).convert("L").crop((60, 60, 132, 100))).stddev[0]
             for prompt in ("a blackboard", "a blackboard that reads “MMM”")
@@ -160,7 +160,7 @@ class TestDrawing:
 class TestSettings:
     PROMPT = "two red balls and a blue cube to the left of a sign that says “GOOD MORNING”"
 
-    def test_defaults_make_no_faults(self) -> None:
+    def test_defaults_add_no_errors(self) -> None:
         scene = report(self.PROMPT)
         assert scene["degradations"] == []
         assert [thing["color"] for thing in scene["objects"][0]["drawn"]] == ["red", "red"]
@@ -204,7 +204,7 @@ class TestSettings:
         assert count_kept(1.0) == 130
         assert count_kept(0.95) > count_kept(0.5)
 
-    def test_position_errors_turn_relations_around(self) -> None:
+    def test_position_errors_reverse_relations(self) -> None:
         for prompt, axis in (
             ("a cat to the left of a car", 0),
             ("a star above a house", 1),
@@ -251,7 +251,7 @@ class TestRequests:
     def test_sizes_are_honoured(self, prompt: str, width: int, height: int) -> None:
         assert open_image(draw(prompt, width=width, height=height)).size == (width, height)
 
-    def test_is_a_plain_png_that_says_what_it_is(self) -> None:
+    def test_the_image_is_a_plain_png_with_a_report(self) -> None:
         generated = draw("a cat")
         image = Image.open(BytesIO(generated.data))
         assert (generated.media_type, image.format, image.mode, image.info) == ("image/png", "PNG", "RGB", {})

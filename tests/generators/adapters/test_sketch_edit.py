@@ -1,4 +1,4 @@
-"""What the sketch adapter makes of an image that it is given."""
+"""Edits by the adapter "sketch"."""
 
 from io import BytesIO
 from typing import Any
@@ -43,7 +43,7 @@ def decode(generated: GeneratedImage) -> Image.Image:
 
 
 def changed(generated: GeneratedImage, source: bytes = PLAIN) -> tuple[int, int, int, int] | None:
-    """The smallest box around every pixel that is not the source's."""
+    """The smallest box around all pixels that differ from the source."""
     return ImageChops.difference(decode(generated), Image.open(BytesIO(source)).convert("RGB")).getbbox()
 
 
@@ -53,7 +53,7 @@ def report(generated: GeneratedImage) -> dict[str, Any]:
     return scene
 
 
-def test_the_adapter_says_that_it_edits_one_image_with_a_mask() -> None:
+def test_the_adapter_edits_one_image_with_a_mask() -> None:
     capable = find_capabilities("sketch", {})
     assert (capable.max_sources, capable.masks) == (1, True)
 
@@ -68,7 +68,7 @@ def test_the_adapter_says_that_it_edits_one_image_with_a_mask() -> None:
         ("in the center", (40, 30, 152, 162)),
     ],
 )
-def test_a_thing_is_added_where_it_was_asked_for_and_the_rest_stays(region: str, box: tuple[int, ...]) -> None:
+def test_a_thing_is_added_at_the_requested_place_and_the_rest_stays(region: str, box: tuple[int, ...]) -> None:
     touched = changed(edit(f"Add a red ball {region}"))
     assert touched
     assert touched[0] >= box[0]
@@ -78,7 +78,7 @@ def test_a_thing_is_added_where_it_was_asked_for_and_the_rest_stays(region: str,
 
 
 @pytest.mark.parametrize("style", sorted(STYLES))
-def test_every_style_adds_the_color_that_was_asked_and_keeps_the_source(style: str) -> None:
+def test_every_style_adds_the_requested_color_and_keeps_the_source(style: str) -> None:
     image = edit("Add a large red circle in the center", style=style)
     (thing,) = report(image)["objects"][0]["drawn"]
     x, y = (round(place * SIDE) for place in thing["center"])
@@ -88,7 +88,7 @@ def test_every_style_adds_the_color_that_was_asked_and_keeps_the_source(style: s
     assert decode(image).getpixel((4, 4)) == GREY
 
 
-def test_a_thing_that_is_in_the_picture_already_is_not_drawn_again() -> None:
+def test_a_thing_already_in_the_picture_is_not_drawn_again() -> None:
     """A bird above the house goes to the top; "the house" is somewhere in the source."""
     scene = report(edit("Add a bird above the house"))
     assert [(thing["kind"], thing["position"]) for thing in scene["objects"]] == [("bird", "top")]
@@ -100,7 +100,7 @@ def test_things_named_by_each_other_keep_their_places() -> None:
     assert cat["drawn"][0]["center"][0] < car["drawn"][0]["center"][0]
 
 
-def test_only_what_the_mask_shows_may_change() -> None:
+def test_only_the_white_part_of_the_mask_changes() -> None:
     box = (100, 20, 170, 90)
     touched = changed(edit("Add three blue stars", mask=white_box(box), noise=0.5, blur=0.5))
     assert touched
@@ -110,14 +110,14 @@ def test_only_what_the_mask_shows_may_change() -> None:
     assert touched[3] <= 91
 
 
-def test_under_a_black_mask_nothing_changes() -> None:
+def test_with_a_black_mask_nothing_changes() -> None:
     black = encode(Image.new("L", (SIDE, SIDE), 0))
     for prompt in ("Add a red ball", "Make it blue", "Remove the tree"):
         assert changed(edit(prompt, mask=black, noise=0.5)) is None
 
 
-def test_what_a_mask_shows_is_taken_away() -> None:
-    """A red box on a grey ground is filled with grey: nothing of the red is left, not even at the edges."""
+def test_the_white_part_of_the_mask_is_removed() -> None:
+    """A red box on a grey ground is filled with grey, up to its edges."""
     picture = Image.new("RGB", (SIDE, SIDE), GREY)
     ImageDraw.Draw(picture).rectangle((60, 60, 120, 120), fill=(220, 20, 20))
     image = edit("Remove the red box", encode(picture), mask=white_box((58, 58, 122, 122)))
@@ -125,7 +125,7 @@ def test_what_a_mask_shows_is_taken_away() -> None:
     assert report(image)["removes"]
 
 
-def test_without_a_mask_nothing_is_found_to_take_away_and_the_report_says_so() -> None:
+def test_without_a_mask_nothing_is_removed_and_the_report_says_so() -> None:
     image = edit("Remove the house")
     assert changed(image) is None
     assert report(image)["objects"] == []
@@ -155,17 +155,17 @@ def test_a_tone_changes_the_whole_picture() -> None:
         ("", None, False, []),
     ],
 )
-def test_instructions_are_taken_apart(prompt: str, tone: str | None, removes: bool, kinds: list[str]) -> None:
+def test_instructions_are_parsed(prompt: str, tone: str | None, removes: bool, kinds: list[str]) -> None:
     found = read_edit(prompt)
     assert (found.tone, found.removes) == (tone, removes)
     assert [thing.kind for thing in found.additions.objects] == kinds
 
 
-def test_quoted_text_is_drawn_as_it_stands() -> None:
+def test_quoted_text_is_drawn_verbatim() -> None:
     assert read_edit('Add a sign that says "STOP. Add NOTHING"').additions.texts == ("STOP. Add NOTHING",)
 
 
-def test_what_is_not_understood_leaves_the_source_as_it_is_and_says_so() -> None:
+def test_an_unknown_instruction_leaves_the_source_unchanged_and_is_reported() -> None:
     image = edit("Improve the composition")
     assert changed(image) is None
     assert report(image)["understood"] is False
@@ -191,13 +191,13 @@ def test_the_same_request_gives_the_same_bytes_and_another_seed_or_source_others
         ({"blur": 0.3}, "Add a red ball", "blur"),
     ],
 )
-def test_the_settings_make_the_faults_of_a_drawing(options: dict[str, float], prompt: str, fault: str) -> None:
+def test_the_settings_add_the_same_errors_as_to_a_drawing(options: dict[str, float], prompt: str, fault: str) -> None:
     image = edit(prompt, **options)
     assert fault in [entry["fault"] for entry in report(image)["degradations"]]
     assert image.data != edit(prompt).data
 
 
-def test_a_source_of_another_shape_is_fitted_from_its_middle() -> None:
+def test_a_source_of_another_aspect_ratio_is_cropped_at_the_centre() -> None:
     wide = Image.new("RGB", (400, 100), "white")
     wide.paste((0, 0, 255), (150, 0, 250, 100))
     image = decode(edit("Improve it", encode(wide)))
@@ -205,7 +205,7 @@ def test_a_source_of_another_shape_is_fitted_from_its_middle() -> None:
     assert ImageStat.Stat(image).mean[2] - ImageStat.Stat(image).mean[0] > 250
 
 
-def test_a_source_is_turned_upright() -> None:
+def test_a_source_is_rotated_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned a quarter to the right
     image = Image.new("RGB", (SIDE, SIDE), "white")
@@ -226,7 +226,7 @@ def test_a_source_is_turned_upright() -> None:
         ((PLAIN,), white_box((0, 0, 9, 9), (64, 64)), "mask"),
     ],
 )
-def test_what_cannot_be_edited_is_invalid(sources: tuple[bytes, ...], mask: bytes | None, code: str) -> None:
+def test_an_unusable_source_is_invalid(sources: tuple[bytes, ...], mask: bytes | None, code: str) -> None:
     with pytest.raises(AdapterError) as caught:
         load_generator("sketch", {}).generate([GenerationRequest("Add a ball", 1, SIDE, SIDE, sources, mask)])
     assert (caught.value.outcome, caught.value.code) == (Outcome.INVALID, code)

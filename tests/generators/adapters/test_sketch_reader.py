@@ -1,4 +1,4 @@
-"""What the sketch adapter reads out of prompts."""
+"""The prompt reader of the adapter "sketch"."""
 
 import pytest
 from hypothesis import given, settings
@@ -43,7 +43,7 @@ class TestObjects:
     def test_reads_counts_colors_and_kinds(self, prompt: str, expected: list[tuple[int, tuple[str, ...], str]]) -> None:
         assert summarize(read_scene(prompt)) == expected
 
-    def test_a_far_away_color_belongs_to_nothing(self) -> None:
+    def test_a_distant_color_is_ignored(self) -> None:
         assert read_scene("red paint was spilled over by some very old person near a house").objects[0].colors == ()
 
     def test_numbers_and_objects_have_a_ceiling(self) -> None:
@@ -164,6 +164,6 @@ class TestVocabulary:
         assert all(set(style.inks) == set(COLOR_NAMES) for style in STYLES.values())
         assert {pictogram.color for pictogram in PICTOGRAMS.values()} <= set(COLOR_NAMES)
 
-    def test_what_carries_lettering_has_room_for_it(self) -> None:
+    def test_surfaces_have_room_for_lettering(self) -> None:
         assert LETTERING_SURFACES <= CARRIERS
         assert all(PICTOGRAMS[kind].label for kind in CARRIERS)

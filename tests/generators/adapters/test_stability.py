@@ -51,9 +51,7 @@ def read_form(call: Request) -> tuple[dict[str, str], dict[str, tuple[bytes, str
         ("sd3.5-medium", "/generate/sd3", {"model": "sd3.5-medium", "mode": "text-to-image"}),
     ],
 )
-def test_each_model_is_asked_at_its_own_address(
-    httpserver: HTTPServer, model: str, path: str, extra: dict[str, str]
-) -> None:
+def test_each_model_has_its_own_endpoint(httpserver: HTTPServer, model: str, path: str, extra: dict[str, str]) -> None:
     answer(httpserver, path, **{"finish-reason": "SUCCESS", "seed": "8", "x-request-id": "request-1"})
     image = draw(build(SERVER, address(httpserver), model=model), GenerationRequest("a red fox", 7, 1920, 1080))
     assert (image.data, image.media_type, image.billed) == (PNG, "image/png", {"image": 1})
@@ -68,7 +66,7 @@ def test_each_model_is_asked_at_its_own_address(
 
 
 @pytest.mark.parametrize(("seed", "sent"), [(0, "1"), (41, "42"), (4_294_967_293, "4294967294"), (2**40, "513")])
-def test_a_seed_is_never_the_one_that_means_any(httpserver: HTTPServer, seed: int, sent: str) -> None:
+def test_a_seed_is_never_zero(httpserver: HTTPServer, seed: int, sent: str) -> None:
     answer(httpserver, "/generate/ultra")
     image = draw(build(SERVER, address(httpserver)), GenerationRequest("a red fox", seed, 1024, 1024))
     assert read_form(paid_calls(httpserver)[0])[0]["seed"] == sent
@@ -116,7 +114,7 @@ def test_inpainting_sends_the_image_and_its_mask(httpserver: HTTPServer) -> None
         ("inpaint", (PNG,), b"no mask"),
     ],
 )
-def test_what_a_model_cannot_do_is_refused_before_it_is_sent(
+def test_a_request_beyond_a_models_capabilities_is_refused_unsent(
     httpserver: HTTPServer, model: str, sources: tuple[bytes, ...], mask: bytes | None
 ) -> None:
     request = GenerationRequest("a hat", 7, 1024, 1024, sources=sources, mask=mask)
@@ -131,7 +129,7 @@ def test_capabilities_follow_the_model() -> None:
     assert all(one.seeded and one.max_batch == 1 for one in able)
 
 
-def test_a_moderated_request_is_a_refusal_and_no_fault_of_the_key(httpserver: HTTPServer) -> None:
+def test_a_moderated_request_is_a_refusal_and_not_a_rejected_key(httpserver: HTTPServer) -> None:
     body = {"id": "fault-1", "name": "content_moderation", "errors": ["Your request was flagged.", "Sorry."]}
     httpserver.expect_request(SERVER.path).respond_with_json(body, 403)
     error = fail(build(SERVER, address(httpserver)))
@@ -140,7 +138,7 @@ def test_a_moderated_request_is_a_refusal_and_no_fault_of_the_key(httpserver: HT
     assert "Your request was flagged.; Sorry." in error.message
 
 
-def test_a_filtered_image_is_a_refusal_that_was_charged(httpserver: HTTPServer) -> None:
+def test_a_filtered_image_is_a_billed_refusal(httpserver: HTTPServer) -> None:
     answer(httpserver, "/generate/ultra", **{"finish-reason": "CONTENT_FILTERED", "x-request-id": "request-1"})
     error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.stage, error.code) == (Outcome.REFUSED, "image", "CONTENT_FILTERED")
@@ -170,7 +168,7 @@ def test_an_error_of_the_provider_has_one_meaning(
 
 
 @pytest.mark.parametrize("body", [{"errors": "one string"}, {"errors": None, "name": None}, {"errors": [{"a": 1}]}, 3])
-def test_an_error_of_another_shape_keeps_its_status(httpserver: HTTPServer, body: Any) -> None:
+def test_an_error_of_another_form_keeps_its_status(httpserver: HTTPServer, body: Any) -> None:
     httpserver.expect_request(SERVER.path).respond_with_json(body, 422)
     error = fail(build(SERVER, address(httpserver)))
     assert (error.outcome, error.billed) == (Outcome.INVALID, {})

@@ -37,7 +37,7 @@ def source_of(data: bytes) -> dict[str, str]:
 
 class TestRequests:
     @pytest.mark.parametrize("n", [1, 3])
-    def test_images_are_asked_for_by_shape(self, httpserver: HTTPServer, n: int) -> None:
+    def test_a_request_names_an_aspect_ratio(self, httpserver: HTTPServer, n: int) -> None:
         usage = {"cost_in_usd_ticks": TICKS}
         httpserver.expect_request(SERVER.generations, method="POST").respond_with_json(
             pictures(n, usage=usage), headers={"x-request-id": "xai-1"}
@@ -53,7 +53,7 @@ class TestRequests:
         (request,) = sent(httpserver)
         assert request.headers["Authorization"] == f"Bearer {KEY}"
 
-    def test_the_media_type_is_the_providers_or_jpeg(self, httpserver: HTTPServer) -> None:
+    def test_the_media_type_is_that_of_the_provider_or_jpeg(self, httpserver: HTTPServer) -> None:
         data = [{"b64_json": encode(b"1"), "mime_type": "image/webp"}, {"b64_json": encode(b"2")}]
         httpserver.expect_request(SERVER.generations).respond_with_json({"data": data})
         images = SERVER.ask(server_of(httpserver), variants(2))
@@ -67,13 +67,13 @@ class TestRequests:
         assert (body["resolution"], body["quality"], body["aspect_ratio"]) == ("2k", "low", "1:1")
         assert "size" not in body
 
-    def test_one_source_is_sent_as_json_and_keeps_its_shape(self, httpserver: HTTPServer) -> None:
+    def test_one_source_is_sent_as_json_without_an_aspect_ratio(self, httpserver: HTTPServer) -> None:
         httpserver.expect_request(SERVER.edits, method="POST").respond_with_json(pictures(2))
         images = SERVER.ask(server_of(httpserver), variants(2, sources=(paint(4),)))
         assert sent_json(httpserver) == {**ASKED, "n": 2, "prompt": PROMPT, "image": source_of(paint(4))}
         assert images[0].reported["parameters"] == {**ASKED, "n": 2}
 
-    def test_several_sources_are_sent_in_order_with_a_shape(self, httpserver: HTTPServer) -> None:
+    def test_several_sources_are_sent_in_order_with_an_aspect_ratio(self, httpserver: HTTPServer) -> None:
         httpserver.expect_request(SERVER.edits).respond_with_json(pictures())
         SERVER.ask(server_of(httpserver), variants(sources=(paint(4), paint(5)), width=512, height=1024))
         body = sent_json(httpserver)
@@ -82,15 +82,13 @@ class TestRequests:
         assert "image" not in body
 
     @pytest.mark.parametrize("wrong", [{"resolution": "4k"}, {"size": "1024x1024"}, {"response_format": "png"}])
-    def test_settings_that_are_wrong_are_refused(self, wrong: dict[str, str]) -> None:
+    def test_invalid_settings_are_refused(self, wrong: dict[str, str]) -> None:
         with pytest.raises(AdapterError, match=next(iter(wrong))):
             SERVER.ask("http://127.0.0.1:9", variants(), **wrong)
 
 
 class TestModeration:
-    def test_an_image_that_is_held_back_is_refused_and_paid_for_while_the_others_are_kept(
-        self, httpserver: HTTPServer
-    ) -> None:
+    def test_a_withheld_image_is_a_billed_refusal_and_the_others_are_kept(self, httpserver: HTTPServer) -> None:
         body = pictures(3, usage={"cost_in_usd_ticks": 300})
         body["data"][0]["respect_moderation"] = True
         body["data"][1] = {"url": None, "respect_moderation": False}
@@ -104,7 +102,7 @@ class TestModeration:
         assert second.reported["request_id"] == "xai-2"
         assert third.data == paint(2)
 
-    def test_a_prompt_that_is_blocked_is_refused_though_the_status_is_success(self, httpserver: HTTPServer) -> None:
+    def test_a_blocked_prompt_is_a_refusal_in_spite_of_a_successful_status(self, httpserver: HTTPServer) -> None:
         body = {"data": [], "block_reason": "sexual", "usage": {"cost_in_usd_ticks": 5}}
         httpserver.expect_request(SERVER.generations).respond_with_json(body)
         errors = SERVER.ask(server_of(httpserver), variants(2))
@@ -113,7 +111,7 @@ class TestModeration:
             (Outcome.REFUSED, "prompt", "sexual", {"usd_tick": 3}),
         ]
 
-    def test_a_refusal_with_a_cost_is_paid_for(self, httpserver: HTTPServer) -> None:
+    def test_a_refusal_with_a_cost_is_billed(self, httpserver: HTTPServer) -> None:
         body = {
             "code": "Client specified an invalid argument",
             "error": "Generated image rejected by content moderation.",
@@ -128,7 +126,7 @@ class TestModeration:
 
 
 class TestAddresses:
-    """With ``response_format = "url"`` an image is fetched at once, because its address dies."""
+    """With ``response_format = "url"`` an image is fetched at once, because its address expires."""
 
     def ask(self, httpserver: HTTPServer, *urls: str) -> list[Any]:
         httpserver.expect_request(SERVER.generations).respond_with_json({"data": [{"url": url} for url in urls]})
@@ -139,7 +137,7 @@ class TestAddresses:
     def _no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
-    def test_images_are_fetched_without_the_key(self, httpserver: HTTPServer) -> None:
+    def test_images_are_downloaded_without_the_key(self, httpserver: HTTPServer) -> None:
         for name in ("1", "2"):
             httpserver.expect_request(f"/{name}.jpg", method="GET").respond_with_data(paint(int(name)))
         images = self.ask(httpserver, httpserver.url_for("/1.jpg"), httpserver.url_for("/2.jpg"))
@@ -147,7 +145,7 @@ class TestAddresses:
         assert [KEY in str(fetch.headers) for fetch in sent(httpserver, "GET")] == [False, False]
         assert sent(httpserver)[0].get_json()["response_format"] == "url"
 
-    def test_an_address_that_expired_loses_one_image_that_is_paid_for(self, httpserver: HTTPServer) -> None:
+    def test_an_expired_address_loses_one_billed_image(self, httpserver: HTTPServer) -> None:
         httpserver.expect_request("/1.jpg").respond_with_data("gone", status=404)
         httpserver.expect_request("/2.jpg").respond_with_data(paint(2))
         gone, kept = self.ask(httpserver, httpserver.url_for("/1.jpg"), httpserver.url_for("/2.jpg"))
@@ -158,12 +156,12 @@ class TestAddresses:
     @pytest.mark.parametrize(
         "url", ["https://images.example/1.jpg", "http://imgen.x.ai/1.jpg", "https://imgen.x.ai.example/1.jpg", "::"]
     )
-    def test_an_address_elsewhere_is_not_asked(self, httpserver: HTTPServer, url: str) -> None:
+    def test_an_address_on_another_host_is_not_requested(self, httpserver: HTTPServer, url: str) -> None:
         (error,) = self.ask(httpserver, url)
         assert (error.outcome, error.billed) == (Outcome.INVALID, {"image": 1})
         assert sent(httpserver, "GET") == []
 
-    def test_a_redirect_elsewhere_is_not_followed(self, httpserver: HTTPServer) -> None:
+    def test_a_redirect_to_another_host_is_not_followed(self, httpserver: HTTPServer) -> None:
         elsewhere = httpserver.url_for("/2.jpg").replace("localhost", "127.0.0.1")
         httpserver.expect_request("/1.jpg").respond_with_data("", status=302, headers={"location": elsewhere})
         httpserver.expect_request("/2.jpg").respond_with_data(paint(2))
@@ -171,7 +169,7 @@ class TestAddresses:
         assert (error.outcome, error.code) == (Outcome.INVALID, "foreign_host")
         assert [request.path for request in sent(httpserver, "GET")] == ["/1.jpg"]
 
-    def test_a_store_that_falters_is_asked_again_and_the_provider_is_not(self, httpserver: HTTPServer) -> None:
+    def test_a_failed_download_is_retried_without_another_paid_call(self, httpserver: HTTPServer) -> None:
         httpserver.expect_oneshot_request("/1.jpg").respond_with_data("", status=503)
         httpserver.expect_request("/1.jpg").respond_with_data(paint(1))
         (image,) = self.ask(httpserver, httpserver.url_for("/1.jpg"))

@@ -51,7 +51,7 @@ def _required_services(request: pytest.FixtureRequest) -> None:
 def _own_media(settings, tmp_path: Path) -> Iterator[None]:
     """Each test has its own media folder, and no cache outlives it."""
     settings.MEDIA_ROOT = tmp_path / "media"
-    for cached in (matchup_counts.read_matchup_counts, opening.weigh_matchups):
+    for cached in (matchup_counts.read_matchup_counts, opening.weigh_snapshot):
         cached.cache_clear()
     yield
     generator_cache.evict_all()

@@ -114,11 +114,11 @@ def _choose_generations(board: Board, rater_key: uuid.UUID) -> list[Generation]:
 
 def _find_matchups(board: Board, models: Collection[int]) -> Matchups:
     newest = Leaderboard.objects.filter(board=board).order_by("-id").values_list("pk", flat=True).first()
-    return weigh_matchups(newest, tuple(sorted(models)), board.preliminary_below, board.target_model_id)
+    return weigh_snapshot(newest, tuple(sorted(models)), board.preliminary_below, board.target_model_id)
 
 
 @lru_cache(maxsize=64)
-def weigh_matchups(
+def weigh_snapshot(
     leaderboard_id: int | None, models: tuple[int, ...], floor: int, target_model: int | None
 ) -> Matchups:
     """The matchups of a snapshot. Cached, because a snapshot never changes."""

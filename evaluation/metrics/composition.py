@@ -43,11 +43,11 @@ class _Scene:
     """Detections and required number of each object in the checks; the most confident detections first."""
 
     found: Mapping[str, Sequence[Found]]
-    wanted: Mapping[str, int]
+    expected: Mapping[str, int]
 
     def choose(self, check: Check) -> list[Found]:
         """The detections that a check refers to: as many as required, of its colour if there are any."""
-        chosen = list(self.found[check["object"]][: self.wanted[check["object"]]])
+        chosen = list(self.found[check["object"]][: self.expected[check["object"]]])
         return [thing for thing in chosen if has_color(thing, check)] or chosen
 
 
@@ -89,7 +89,7 @@ class _CompositionMetric(SampleMetric):
         found = {
             name: [t for t in things if t["label"] == get_label(name) and t["confidence"] >= least] for name in names
         }
-        return _Scene(found, {name: _count_wanted(name, checks) for name in names})
+        return _Scene(found, {name: _count_expected(name, checks) for name in names})
 
 
 def _find_missing(checks: Sequence[Check], scene: _Scene) -> Iterator[str]:
@@ -102,18 +102,18 @@ def _find_miscounted(checks: Sequence[Check], scene: _Scene) -> Iterator[str]:
     """Objects that are too few or, if a count is stated, too many."""
     counted = {check["object"] for check in checks if check.get("count") is not None}
     for name in dict.fromkeys(check["object"] for check in checks):
-        wanted, n = scene.wanted[name], len(scene.found[name])
-        if n < wanted or (n > wanted and name in counted):
-            yield f"expected {wanted} {name}{'' if wanted == 1 else 's'}, found {n}"
+        expected, n = scene.expected[name], len(scene.found[name])
+        if n < expected or (n > expected and name in counted):
+            yield f"expected {expected} {name}{'' if expected == 1 else 's'}, found {n}"
 
 
 def _find_miscolored(checks: Sequence[Check], scene: _Scene) -> Iterator[str]:
     for check in checks:
         if check.get("color") is None:
             continue
-        name, wanted = check["object"], check.get("count") or 1
-        things = scene.found[name][: scene.wanted[name]]
-        if sum(has_color(thing, check) for thing in things) < wanted:
+        name, expected = check["object"], check.get("count") or 1
+        things = scene.found[name][: scene.expected[name]]
+        if sum(has_color(thing, check) for thing in things) < expected:
             colors = ", ".join(str(thing["color"]) for thing in things) or "none"
             yield f"expected {check['color']} {name}, found {colors}"
 
@@ -124,7 +124,7 @@ def _find_misplaced(checks: Sequence[Check], scene: _Scene) -> Iterator[str]:
             continue
         name, relation, other = check["object"], check["position"]["relation"], check["position"]["other"]
         things = scene.choose(check)
-        others = [thing for thing in scene.found[other][: scene.wanted[other]] if thing not in things]
+        others = [thing for thing in scene.found[other][: scene.expected[other]] if thing not in things]
         if not (things and others):
             yield f"expected {name} {relation} {other}, found no {other if things else name}"
         elif not all(is_placed(thing, relation, target) for thing in things for target in others):
@@ -164,7 +164,7 @@ def _name_objects(check: Check) -> Iterator[str]:
         yield position["other"]
 
 
-def _count_wanted(name: str, checks: Sequence[Check]) -> int:
+def _count_expected(name: str, checks: Sequence[Check]) -> int:
     """Required number of an object over all checks; 1 if it is only a reference of a position."""
     return max(1, sum(check.get("count") or 1 for check in checks if check["object"] == name))
 

@@ -139,9 +139,9 @@ def _evaluate_set(metric: SetMetric, samples: Sequence[SampleInputs], reference:
 def _conclude(metric: Metric, found: Evaluation, interval: Interval) -> Evaluation:
     """Add the interval, or a warning that says why there is none."""
     warnings = list(found.warnings)
-    if found.n_scored < (wanted := metric.declaration.min_samples):
+    if found.n_scored < (minimum := metric.declaration.min_samples):
         unit = "prompts" if isinstance(metric, PromptMetric) else "samples"
-        warnings.insert(0, f"Only {found.n_scored} {unit} were scored; the value is not meaningful below {wanted}.")
+        warnings.insert(0, f"Only {found.n_scored} {unit} were scored; the value is not meaningful below {minimum}.")
     if interval.low is None:
         return replace(found, warnings=(*warnings, f"No interval: {interval.method}."))
     return replace(

@@ -102,5 +102,5 @@ def _check(name: str, array: NDArray[Any], dimensions: int) -> Features:
         raise ValueError(f"{name} must be a float array of {dimensions} dimension(s), got {array.dtype} {array.shape}.")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} contains NaN or infinity.")
-    wanted: Features = array if array.dtype == np.float32 else array.astype(np.float64)
-    return wanted
+    floats: Features = array if array.dtype == np.float32 else array.astype(np.float64)
+    return floats

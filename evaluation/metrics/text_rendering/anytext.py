@@ -60,12 +60,12 @@ def find_similarities(reading: Reading) -> list[float]:
     from rapidfuzz.process import cdist
 
     similarities = [0.0] * len(reading.targets)
-    wanted, lines = (
+    expected, lines = (
         [reading.separator.join(text.split()) for text in texts] for texts in (reading.targets, reading.lines)
     )
-    lengths = np.array([len(target) for target in wanted])
+    lengths = np.array([len(target) for target in expected])
     runs = _find_runs(lines, reading, 2 * int(lengths.max()))
-    table = cdist(wanted, [text for _, _, text in runs], scorer=Levenshtein.normalized_similarity, dtype=np.float64)
+    table = cdist(expected, [text for _, _, text in runs], scorer=Levenshtein.normalized_similarity, dtype=np.float64)
     targets, places = np.nonzero(table)
     settled: set[int] = set()
     taken: set[int] = set()

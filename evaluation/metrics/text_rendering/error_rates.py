@@ -33,8 +33,8 @@ class CharacterErrorRate(_ErrorRate):
     )
 
     def compare(self, reading: Reading) -> tuple[float, ...]:
-        wanted, read = _fold_both(reading)
-        return _rate(wanted, read)
+        expected, read = _fold_both(reading)
+        return _rate(expected, read)
 
 
 class WordErrorRate(_ErrorRate):
@@ -49,15 +49,15 @@ class WordErrorRate(_ErrorRate):
     )
 
     def compare(self, reading: Reading) -> tuple[float, ...]:
-        wanted, read = _fold_both(reading)
-        return _rate(split_words(wanted, reading.unspaced), split_words(read, reading.unspaced))
+        expected, read = _fold_both(reading)
+        return _rate(split_words(expected, reading.unspaced), split_words(read, reading.unspaced))
 
 
 def _fold_both(reading: Reading) -> tuple[str, str]:
-    wanted, read = fold(reading.wanted), fold(reading.read)
-    return ("".join(wanted.split()), "".join(read.split())) if reading.unspaced else (wanted, read)
+    expected, read = fold(reading.expected), fold(reading.read)
+    return ("".join(expected.split()), "".join(read.split())) if reading.unspaced else (expected, read)
 
 
-def _rate(wanted: str | list[str], read: str | list[str]) -> tuple[float, ...]:
-    edits = edit_distance(wanted, read)
-    return edits / len(wanted), edits, len(wanted)
+def _rate(expected: str | list[str], read: str | list[str]) -> tuple[float, ...]:
+    edits = edit_distance(expected, read)
+    return edits / len(expected), edits, len(expected)

@@ -35,9 +35,9 @@ class LexPned(TextMetric):
         from scipy.optimize import linear_sum_assignment
 
         distances = _find_distances(reading)
-        wanted, read = distances.shape
+        expected, read = distances.shape
         paired = distances[linear_sum_assignment(distances)].sum()
-        return (float(paired) + abs(wanted - read),)
+        return (float(paired) + abs(expected - read),)
 
 
 class LexRecall(TextMetric):
@@ -69,5 +69,5 @@ def _find_distances(reading: Reading) -> NDArray[np.float64]:
     from rapidfuzz.distance import Levenshtein
     from rapidfuzz.process import cdist
 
-    wanted, read = (" ".join(texts).lower().split() for texts in (reading.targets, reading.lines))
-    return cdist(wanted, read, scorer=Levenshtein.normalized_distance, dtype=np.float64)
+    expected, read = (" ".join(texts).lower().split() for texts in (reading.targets, reading.lines))
+    return cdist(expected, read, scorer=Levenshtein.normalized_distance, dtype=np.float64)

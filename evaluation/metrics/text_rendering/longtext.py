@@ -25,11 +25,11 @@ class LongTextRecall(PooledTextMetric):
     )
 
     def compare(self, reading: Reading) -> tuple[float, ...]:
-        wanted, read = (_split(" ".join(texts), reading) for texts in (reading.targets, reading.lines))
-        if not wanted:
+        expected, read = (_split(" ".join(texts), reading) for texts in (reading.targets, reading.lines))
+        if not expected:
             raise UnscoredError("the targets contain no letters or digits that this metric compares")
-        matched = count_shared(wanted, read)
-        return matched / len(wanted), matched, len(wanted)
+        matched = count_shared(expected, read)
+        return matched / len(expected), matched, len(expected)
 
 
 def _split(text: str, reading: Reading) -> list[str]:

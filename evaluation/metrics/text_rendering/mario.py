@@ -5,7 +5,7 @@ Source: Chen et al. 2023, "TextDiffuser: Diffusion Models as Text Painters" (Neu
 images, and F is computed from these two means. An image is accurate if its sorted words, joined, agree: "for sale",
 "forsale" and "sale for" are equal.
 
-The expected words are those of the prompt's target strings or, with ``wanted="quoted"``, those in quotation marks in
+The expected words are those of the prompt's target strings or, with ``expected="quoted"``, those in quotation marks in
 the prompt, as in the published program. In languages without spaces, characters are counted instead of words.
 """
 
@@ -19,10 +19,10 @@ SOURCE: Final = "TextDiffuser (Chen et al. 2023), textdiffuser/eval/ocr_eval.py"
 
 
 class _MarioMetric(TextMetric):
-    wanted: Literal["targets", "quoted"] = "targets"
+    expected: Literal["targets", "quoted"] = "targets"
 
     def targets(self, prompt: PromptInputs) -> tuple[str, ...]:
-        if self.wanted == "targets":
+        if self.expected == "targets":
             return super().targets(prompt)
         if found := tuple(tidied for text in find_quoted(prompt.text) if (tidied := tidy(text))):
             return found
@@ -91,19 +91,19 @@ class MarioAccuracy(_MarioMetric):
     )
 
     def compare(self, reading: Reading) -> tuple[float, ...]:
-        wanted, read = _words(reading)
-        return (float("".join(sorted(wanted)) == "".join(sorted(read))),)
+        expected, read = _words(reading)
+        return (float("".join(sorted(expected)) == "".join(sorted(read))),)
 
 
 def precision_and_recall(reading: Reading) -> tuple[float, float]:
     """Precision and recall of the words in one image."""
-    wanted, read = _words(reading)
-    shared = count_shared(wanted, read)
-    return shared / len(read) if read else 0.0, shared / len(wanted)
+    expected, read = _words(reading)
+    shared = count_shared(expected, read)
+    return shared / len(read) if read else 0.0, shared / len(expected)
 
 
 def _words(reading: Reading) -> tuple[list[str], list[str]]:
-    return split_words(reading.wanted.lower(), reading.unspaced), split_words(reading.read.lower(), reading.unspaced)
+    return split_words(reading.expected.lower(), reading.unspaced), split_words(reading.read.lower(), reading.unspaced)
 
 
 def _harmonic_mean(a: float, b: float) -> float:

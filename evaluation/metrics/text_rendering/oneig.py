@@ -58,8 +58,8 @@ class OneIgCompletionRate(TextMetric):
     )
 
     def compare(self, reading: Reading) -> tuple[float, ...]:
-        wanted, read = clean_both(reading)
-        return (float(wanted == read),)
+        expected, read = clean_both(reading)
+        return (float(expected == read),)
 
 
 class OneIgWordAccuracy(PooledTextMetric):
@@ -98,8 +98,8 @@ class OneIgText(TextMetric):
     )
 
     def compare(self, reading: Reading) -> tuple[float, ...]:
-        wanted, read = clean_both(reading)
-        edits, (matched, words) = edit_distance(wanted, read), _match_words(reading, wanted, read)
+        expected, read = clean_both(reading)
+        edits, (matched, words) = edit_distance(expected, read), _match_words(reading, expected, read)
         limit = LIMIT_UNSPACED if reading.unspaced else LIMIT
         row = (edits, float(edits == 0), matched, words, limit)
         return combine(np.array([row])) if reading.lines else 0.0, *row
@@ -119,10 +119,10 @@ def combine(rows: Rows) -> float:
 
 def clean_both(reading: Reading) -> tuple[str, str]:
     """Expected and read text, cleaned for comparison. Raises UnscoredError if no expected text is left."""
-    wanted, read = (_clean(" ".join(texts), reading) for texts in (reading.targets, reading.lines))
-    if not wanted:
+    expected, read = (_clean(" ".join(texts), reading) for texts in (reading.targets, reading.lines))
+    if not expected:
         raise UnscoredError("the targets contain no letters or digits that this metric compares")
-    return wanted, read
+    return expected, read
 
 
 def _clean(text: str, reading: Reading) -> str:
@@ -135,7 +135,7 @@ def _is_unspaced(text: str, reading: Reading) -> bool:
     return has_han(text) if base_language(reading.language) in PUBLISHED_LANGUAGES else reading.unspaced
 
 
-def _match_words(reading: Reading, wanted: str, read: str) -> tuple[int, int]:
-    unspaced = _is_unspaced(wanted, reading)
-    words = split_words(wanted, unspaced)
+def _match_words(reading: Reading, expected: str, read: str) -> tuple[int, int]:
+    unspaced = _is_unspaced(expected, reading)
+    words = split_words(expected, unspaced)
     return count_shared(words, split_words(read, unspaced)), len(words)

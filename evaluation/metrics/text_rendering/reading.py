@@ -38,7 +38,7 @@ class Reading:
         return self.separator.join(self.lines)
 
     @property
-    def wanted(self) -> str:
+    def expected(self) -> str:
         """All targets as one text."""
         return self.separator.join(self.targets)
 
@@ -47,7 +47,7 @@ class Reading:
         """The text that was read and, if it differs, the expected text."""
         if not self.lines:
             return "no text was read"
-        if self.read == self.wanted:
+        if self.read == self.expected:
             return f"read {quote_texts(self.lines)}"
         return f"read {quote_texts(self.lines)}, expected {quote_texts(self.targets)}"
 

@@ -74,9 +74,9 @@ def find_quoted(text: str) -> tuple[str, ...]:
     return tuple(next(part for part in match.groups() if part) for match in QUOTED.finditer(text))
 
 
-def count_shared(wanted: Sequence[str], read: Sequence[str]) -> int:
+def count_shared(expected: Sequence[str], read: Sequence[str]) -> int:
     """Size of the intersection of the two multisets."""
-    return (Counter(wanted) & Counter(read)).total()
+    return (Counter(expected) & Counter(read)).total()
 
 
 def edit_distance(a: Sequence[str], b: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""CLIP from a folder: preprocessing and tokens as transformers makes them, features as its network gives them."""
+"""CLIP extractors, compared with transformers: preprocessing, tokens and features."""
 
 import json
 import shutil
@@ -28,18 +28,18 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(weights: Path, tmp_path: Path) -> Path:
-    """A folder of weights that a test may damage."""
+    """A copy of the weights that a test can damage."""
     return shutil.copytree(weights, tmp_path / "weights") / "clip" / "tiny"
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (33, 47), (101, 64), (7, 5), (31, 300), (224, 225)], ids=str)
-def test_images_are_made_ready_as_by_transformers(shape: tuple[int, int], weights: Path) -> None:
+def test_preprocessing_equals_transformers(shape: tuple[int, int], weights: Path) -> None:
     pixels = make_noise(*shape)
     theirs = make_processor()(Image.fromarray(pixels), return_tensors="np").pixel_values[0]
     np.testing.assert_array_equal(ClipImages("tiny", weights).prepare(encode(pixels)), theirs)
 
 
-def test_the_preprocessing_of_the_real_sizes_is_the_same_too(tmp_path: Path) -> None:
+def test_preprocessing_at_the_published_sizes_equals_transformers(tmp_path: Path) -> None:
     processor = make_processor(224)
     processor.save_pretrained(tmp_path)
     for shape in ((225, 337), (1023, 768)):
@@ -48,7 +48,7 @@ def test_the_preprocessing_of_the_real_sizes_is_the_same_too(tmp_path: Path) -> 
         np.testing.assert_array_equal(read_preprocessing(tmp_path).apply(pixels), theirs)
 
 
-def test_the_files_of_old_say_the_same_as_those_of_today(tmp_path: Path) -> None:
+def test_old_and_new_configurations_are_equivalent(tmp_path: Path) -> None:
     old = {"feature_extractor_type": "CLIPFeatureExtractor", "size": 32, "crop_size": 32, "resample": 3}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(old))
     pixels = make_noise(45, 61)
@@ -65,14 +65,14 @@ def test_the_files_of_old_say_the_same_as_those_of_today(tmp_path: Path) -> None
     ],
     ids=str,
 )
-def test_another_preprocessing_is_refused(change: dict[str, object], copy: Path) -> None:
+def test_unsupported_preprocessing_is_rejected(change: dict[str, object], copy: Path) -> None:
     file = copy / "preprocessor_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(MissingWeightsError, match=r"preprocessor_config\.json needs an unsupported preprocessing"):
         ClipImages("tiny", copy.parent.parent).prepare(encode(make_noise(9, 9)))
 
 
-def test_an_image_that_is_all_length_is_no_crash(weights: Path) -> None:
+def test_very_long_images_are_rejected(weights: Path) -> None:
     with pytest.raises(UnreadableInputError, match="too long"):
         read_preprocessing(weights / "clip" / "tiny").apply(np.zeros((1, 100_000_000, 3), dtype=np.uint8))
 
@@ -97,7 +97,7 @@ def test_features_are_the_projections_not_normalized(weights: Path) -> None:
     assert np.abs(np.linalg.norm(of_images, axis=1) - 1).min() > 0.01
 
 
-def test_tokens_are_those_of_transformers(weights: Path) -> None:
+def test_tokens_equal_transformers(weights: Path) -> None:
     with silence_diffusers_logging():
         from transformers import AutoTokenizer
 
@@ -108,7 +108,7 @@ def test_tokens_are_those_of_transformers(weights: Path) -> None:
         assert texts.prepare(text).tolist() == theirs
 
 
-def test_a_text_that_is_too_long_keeps_its_end_and_is_counted(weights: Path) -> None:
+def test_long_texts_keep_the_end_token_and_are_reported(weights: Path) -> None:
     texts = ClipTexts("tiny", weights)
     whole, cut = texts.prepare(TEXTS[0]), texts.prepare(LONG)
     end = whole[-1]
@@ -116,7 +116,7 @@ def test_a_text_that_is_too_long_keeps_its_end_and_is_counted(weights: Path) -> 
     assert cut[-1] == end
     assert end not in cut[:-1]
     assert [texts.is_truncated(text) for text in TEXTS] == [False] * 4 + [True]
-    # Two beyond the limit: a start, 75 letters and an end still fit.
+    # Two beyond the limit: start, 75 letters and end fit.
     assert not texts.is_truncated("x " * 75)
     assert texts.is_truncated("x " * 76)
 
@@ -126,7 +126,7 @@ def test_images_and_texts_share_one_network(weights: Path) -> None:
     assert images.network is texts.network
 
 
-def test_what_comes_beside_an_input_does_not_change_its_features(weights: Path) -> None:
+def test_features_do_not_depend_on_the_batch(weights: Path) -> None:
     for extractor, sources in (
         (ClipTexts("tiny", weights), TEXTS),
         (ClipImages("tiny", weights), [encode(make_noise(n, 40, n)) for n in range(30, 41)]),
@@ -135,7 +135,7 @@ def test_what_comes_beside_an_input_does_not_change_its_features(weights: Path) 
         assert np.abs(stack(extractor, list(sources)) - alone).max() < 1e-5 * np.abs(alone).max()
 
 
-def test_the_identity_follows_the_files_and_not_the_folders_name(weights: Path, copy: Path) -> None:
+def test_the_identity_depends_on_the_files_and_not_on_the_folder_name(weights: Path, copy: Path) -> None:
     renamed = copy.rename(copy.parent / "other")
     first, second = ClipImages("tiny", weights).identity, ClipImages("other", renamed.parent.parent).identity
     assert first == second
@@ -146,7 +146,7 @@ def test_the_identity_follows_the_files_and_not_the_folders_name(weights: Path, 
     assert ClipImages("other", renamed.parent.parent).identity != first
 
 
-def test_a_folder_that_lacks_files_names_them(copy: Path) -> None:
+def test_missing_files_are_named(copy: Path) -> None:
     weights = copy.parent.parent
     (copy / "tokenizer.json").unlink()
     (copy / "model.safetensors").unlink()
@@ -161,7 +161,7 @@ def test_a_folder_that_lacks_files_names_them(copy: Path) -> None:
             ClipImages(name, weights)
 
 
-def test_a_cut_file_and_one_of_another_network_are_refused(copy: Path) -> None:
+def test_truncated_and_wrong_weights_are_rejected(copy: Path) -> None:
     file, ready = copy / "model.safetensors", np.zeros((3, 32, 32), dtype=np.float32)
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
@@ -172,7 +172,7 @@ def test_a_cut_file_and_one_of_another_network_are_refused(copy: Path) -> None:
         ClipImages("tiny", copy.parent.parent).extract([ready])
 
 
-def test_weights_in_several_files_are_all_looked_at(weights: Path, copy: Path) -> None:
+def test_all_shards_of_the_weights_are_digested(weights: Path, copy: Path) -> None:
     with silence_diffusers_logging():
         from transformers import CLIPModel
 
@@ -195,7 +195,7 @@ def drop_weight(file: Path, whole: bytes, name: str) -> None:
     file.write_bytes(save(tensors, {"format": "pt"}))
 
 
-def test_a_tokenizer_of_another_network_is_refused(copy: Path) -> None:
+def test_a_wrong_tokenizer_is_rejected(copy: Path) -> None:
     file = copy / "tokenizer.json"
     tokenizer = json.loads(file.read_text())
     tokenizer["model"]["vocab"] = {"<|startoftext|>": 0, "<|endoftext|>": 1}

@@ -1,4 +1,4 @@
-"""The object detector on a tiny network with random weights: what transformers finds is what the record says."""
+"""Object detector with a tiny random network, compared with transformers."""
 
 import json
 from io import BytesIO
@@ -20,7 +20,7 @@ IMAGES = [RNG.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((48, 80)
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a detector "tiny", made from its configuration alone."""
+    """A folder with a randomly initialized detector "tiny"."""
     import torch
 
     folder = tmp_path_factory.mktemp("weights")
@@ -40,7 +40,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def detector(weights: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectDetector:
-    # A network that learned nothing is sure of nothing.
+    # An untrained network has low confidences.
     monkeypatch.setattr(detectors, "MIN_CONFIDENCE", 0.01)
     return ObjectDetector("tiny", weights)
 
@@ -65,7 +65,7 @@ def find_with_transformers(folder: Path, image: np.ndarray) -> list[tuple[str, l
     return sorted(((LABELS[label], box, score) for label, box, score in rows), key=lambda row: -row[2])
 
 
-def test_it_finds_what_transformers_finds(detector: ObjectDetector, weights: Path) -> None:
+def test_detections_equal_transformers(detector: ObjectDetector, weights: Path) -> None:
     for image in IMAGES:
         (found,) = detector.extract([detector.prepare(encode(image))])
         expected = find_with_transformers(weights / "detector" / "tiny", image)
@@ -78,7 +78,7 @@ def test_it_finds_what_transformers_finds(detector: ObjectDetector, weights: Pat
             assert thing["box"] == pytest.approx(np.clip(box, 0, [width, height] * 2), abs=0.06)
 
 
-def test_images_of_any_size_give_the_same_alone_and_together(detector: ObjectDetector) -> None:
+def test_detections_do_not_depend_on_the_batch(detector: ObjectDetector) -> None:
     alone = [detector.extract([image])[0] for image in IMAGES]
     assert detector.extract(IMAGES) == alone
     assert json.loads(json.dumps(alone)) == alone
@@ -94,12 +94,12 @@ def test_the_colour_is_that_of_the_box() -> None:
     assert describe_object(image, "cat", [70, 70, 90, 90], 0.9) is None
 
 
-def test_a_folder_that_lacks_files_says_which_and_how_to_get_them(tmp_path: Path) -> None:
+def test_missing_files_are_named_with_the_command(tmp_path: Path) -> None:
     with pytest.raises(MissingWeightsError, match=r"preprocessor_config\.json.*hf download"):
         ObjectDetector("rtdetr-r50", tmp_path)
 
 
-def test_what_is_no_preprocessing_of_a_detector_is_named(weights: Path, tmp_path: Path) -> None:
+def test_a_wrong_preprocessing_is_rejected(weights: Path, tmp_path: Path) -> None:
     broken = tmp_path / "detector" / "broken"
     broken.mkdir(parents=True)
     for file in (weights / "detector" / "tiny").iterdir():
@@ -110,6 +110,6 @@ def test_what_is_no_preprocessing_of_a_detector_is_named(weights: Path, tmp_path
         _ = ObjectDetector("broken", tmp_path).processor
 
 
-def test_the_identity_follows_the_files(detector: ObjectDetector, weights: Path) -> None:
+def test_the_identity_depends_on_the_files(detector: ObjectDetector, weights: Path) -> None:
     assert detector.identity == ObjectDetector("tiny", weights).identity
     assert len(str(detector.identity["sha256"])) == 64

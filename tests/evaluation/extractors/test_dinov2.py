@@ -1,4 +1,4 @@
-"""DINOv2 from a folder: preprocessing and features as transformers gives them."""
+"""DINOv2 extractor, compared with transformers."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def test_features_are_the_normalized_class_token(weights: Path) -> None:
     np.testing.assert_allclose(stack(extractor, sources), theirs, atol=1e-5)
 
 
-def test_the_identity_says_what_the_folder_asks_for(weights: Path) -> None:
+def test_the_identity_includes_the_preprocessing(weights: Path) -> None:
     identity = DinoV2("tiny", weights).identity
     assert (identity["extractor"], identity["size"], identity["crop"]) == ("dinov2", 32, "center 28")
     assert identity["resize"] == "shorter side, bicubic, 8-bit"

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 against features that another implementation gives for the same weights."""
+"""EfficientNet-Lite0, compared with another implementation with the same weights."""
 
 from pathlib import Path
 
@@ -19,11 +19,11 @@ def extractor() -> EfficientNetLite0:
         pytest.skip(str(fault))
 
 
-def test_features_are_those_of_the_converted_network(extractor: EfficientNetLite0) -> None:
+def test_features_equal_those_of_the_published_implementation(extractor: EfficientNetLite0) -> None:
     channel, row, column = np.ogrid[:3, :224, :224]
     planes = (np.sin(row / 7 + channel) * np.cos(column / 11)).astype(np.float32)
     (features,) = extractor.extract([planes])
-    # By efficientnet-lite-pytorch 0.1.0, extract_features and the mean over the picture.
+    # From efficientnet-lite-pytorch 0.1.0: extract_features, averaged over the picture.
     assert isinstance(features, np.ndarray)
     assert features.shape == (1280,)
     assert np.argsort(-features)[:4].tolist() == [287, 66, 248, 61]
@@ -31,13 +31,13 @@ def test_features_are_those_of_the_converted_network(extractor: EfficientNetLite
     assert np.linalg.norm(features) == pytest.approx(18.624811, rel=1e-5)
 
 
-def test_what_comes_beside_an_image_does_not_change_its_features(extractor: EfficientNetLite0) -> None:
+def test_features_do_not_depend_on_the_batch(extractor: EfficientNetLite0) -> None:
     sources = [encode(make_noise(n, 70, n)) for n in (30, 224, 60)]
     alone = np.concatenate([stack(extractor, [source]) for source in sources])
     assert np.abs(stack(extractor, sources) - alone).max() < 1e-5 * np.abs(alone).max()
 
 
-def test_it_is_never_called_fid(extractor: EfficientNetLite0) -> None:
+def test_its_name_does_not_contain_fid(extractor: EfficientNetLite0) -> None:
     assert extractor.identity["extractor"] == "efficientnet-lite0"
     with pytest.raises(ValueError, match="no variants"):
         EfficientNetLite0("clean", Path("no-such-folder"))

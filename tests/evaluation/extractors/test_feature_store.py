@@ -1,4 +1,4 @@
-"""What is kept is what was found, to the bit, or nothing."""
+"""Feature store: exact storage, damaged files, full disks."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def list_files(folder: Path) -> list[Path]:
         np.float32, st.integers(0, 40), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)
     )
 )
-def test_a_vector_comes_back_to_the_bit(vector: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_vectors_are_restored_exactly(vector: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> None:
     store = FeatureStore(tmp_path_factory.mktemp("features"))
     store.write(IDENTITY, DIGEST, vector)
     kept = store.read(IDENTITY, DIGEST)
@@ -36,13 +36,13 @@ def test_a_vector_comes_back_to_the_bit(vector: np.ndarray, tmp_path_factory: py
     assert kept.tobytes() == vector.tobytes()
 
 
-def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_records_are_restored(tmp_path: Path) -> None:
     store, record = FeatureStore(tmp_path), {"lines": [{"text": "Café 猫", "box": [[0.1, 2]], "confidence": None}]}
     store.write(IDENTITY, DIGEST, record)
     assert store.read(IDENTITY, DIGEST) == record
 
 
-def test_each_extractor_has_a_folder_that_says_whose_it_is(tmp_path: Path) -> None:
+def test_each_extractor_has_a_folder_with_its_identity(tmp_path: Path) -> None:
     store, other = FeatureStore(tmp_path), IDENTITY | {"resize": "torchmetrics"}
     store.write(IDENTITY, DIGEST, VECTOR)
     assert store.read(other, DIGEST) is None
@@ -56,7 +56,7 @@ def test_each_extractor_has_a_folder_that_says_whose_it_is(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("extracted", [VECTOR, {"unsafe": 0.25}], ids=["vector", "record"])
-def test_a_damaged_file_is_as_if_it_were_absent(extracted: np.ndarray | dict[str, float], tmp_path: Path) -> None:
+def test_damaged_files_count_as_missing(extracted: np.ndarray | dict[str, float], tmp_path: Path) -> None:
     store = FeatureStore(tmp_path)
     store.write(IDENTITY, DIGEST, extracted)
     (file,) = [file for file in list_files(tmp_path) if file.name != "identity.json"]
@@ -75,7 +75,7 @@ def test_a_damaged_file_is_as_if_it_were_absent(extracted: np.ndarray | dict[str
     assert file.read_bytes() == whole
 
 
-def test_numpy_reads_the_files_too(tmp_path: Path) -> None:
+def test_numpy_can_load_the_files(tmp_path: Path) -> None:
     FeatureStore(tmp_path).write(IDENTITY, DIGEST, VECTOR)
     np.testing.assert_array_equal(np.load(next(tmp_path.rglob("*.npy"))), VECTOR)
 
@@ -91,13 +91,13 @@ def test_numpy_reads_the_files_too(tmp_path: Path) -> None:
     ],
     ids=["doubles", "table", "nan", "infinite record", "array in a record"],
 )
-def test_what_cannot_be_kept_is_refused(extracted: object, said: str, tmp_path: Path) -> None:
+def test_invalid_features_are_rejected(extracted: object, said: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=said):
         FeatureStore(tmp_path).write(IDENTITY, DIGEST, extracted)  # type: ignore[arg-type]
     assert list_files(tmp_path) == []
 
 
-def test_a_full_disk_leaves_nothing_half_and_is_logged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_partial_file_and_is_logged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = FeatureStore(tmp_path)
     store.write(IDENTITY, DIGEST, VECTOR)
     before = list_files(tmp_path)
@@ -116,7 +116,7 @@ def test_a_full_disk_leaves_nothing_half_and_is_logged_once(tmp_path: Path, monk
     assert store.has(IDENTITY, DIGEST)
 
 
-def test_a_folder_that_cannot_be_made_is_a_full_disk_too(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_logged(tmp_path: Path) -> None:
     (tmp_path / "features").write_text("a file in the folder's place")
     store = FeatureStore(tmp_path / "features")
     store.write(IDENTITY, DIGEST, VECTOR)

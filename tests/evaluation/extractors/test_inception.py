@@ -1,4 +1,4 @@
-"""The features of the true FID network: against the archive it comes from, and torchmetrics' documented values."""
+"""Inception-v3 features, compared with the original archive and torchmetrics' documented values."""
 
 from functools import cache
 from pathlib import Path
@@ -18,13 +18,13 @@ SHAPES = [(299, 299), (64, 300), (150, 90)]
 
 @cache
 def extract_documented() -> tuple[dict[int, list[Any]], Any]:
-    """Of torchmetrics' example: by the number of features those of (real, generated); and the random state after it."""
+    """Features of torchmetrics' example as {number of features: (real, generated)}, and the random state after it."""
     import torch
 
     network = find_inception("torchmetrics").network
     kernels = [module.weight.shape for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
     torch.manual_seed(42)
-    # The example's network takes random weights before it loads its own: as many numbers are drawn here.
+    # The example initializes its network at random before loading weights, so draw as many numbers here.
     for shape in (*kernels, (1008, 2048), (1008,)):
         torch.empty(shape).uniform_()
     images = [torch.randint(low, high, (100, 3, 299, 299), dtype=torch.uint8) for low, high in ((0, 200), (100, 255))]
@@ -41,7 +41,7 @@ def extract_documented() -> tuple[dict[int, list[Any]], Any]:
 
 
 def measure(metric: Any, n: int) -> Any:
-    """torchmetrics' own arithmetic on our features."""
+    """Compute torchmetrics' metric from the extracted features."""
     import torch
 
     (real, generated), state = extract_documented()[0][n], extract_documented()[1]
@@ -52,7 +52,7 @@ def measure(metric: Any, n: int) -> Any:
 
 
 def make_identity(n: int) -> Any:
-    """To torchmetrics a network: the features are here already."""
+    """A network that returns its input, as the features are already extracted."""
     import torch
 
     network = torch.nn.Identity()
@@ -60,22 +60,22 @@ def make_identity(n: int) -> Any:
     return network
 
 
-def test_the_documented_fid_comes_out() -> None:
+def test_fid_equals_the_documented_value() -> None:
     from torchmetrics.image.fid import FrechetInceptionDistance
 
     assert round(float(measure(FrechetInceptionDistance(feature=make_identity(64)), 64)), 4) == 12.6388
 
 
-# The example's own images must all be looked at: 20 seconds of one core, here or in the test before.
+# Extracting the images of the example takes 20 seconds on one core, here or in the previous test.
 @pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance` will save:UserWarning")
-def test_the_documented_kid_comes_out() -> None:
+def test_kid_equals_the_documented_value() -> None:
     from torchmetrics.image.kid import KernelInceptionDistance
 
     mean, deviation = measure(KernelInceptionDistance(feature=make_identity(2048), subset_size=50), 2048)
     assert (round(float(mean), 4), round(float(deviation), 4)) == (0.0312, 0.0025)
 
 
-def test_features_are_those_of_the_archive_that_the_weights_come_in() -> None:
+def test_features_equal_those_of_the_original_archive() -> None:
     import torch
 
     extractor = find_inception("clean")
@@ -89,14 +89,14 @@ def test_features_are_those_of_the_archive_that_the_weights_come_in() -> None:
     assert np.abs(ours - theirs).max() < 1e-5 * np.abs(theirs).max()
 
 
-def test_what_comes_beside_an_image_does_not_change_its_features() -> None:
+def test_features_do_not_depend_on_the_batch() -> None:
     sources = [encode(make_noise(*shape)) for shape in SHAPES]
     extractor = find_inception("clean")
     alone = np.concatenate([stack(extractor, [source]) for source in sources])
     assert np.abs(stack(extractor, sources) - alone).max() < 1e-5 * np.abs(alone).max()
 
 
-def test_the_64_features_are_the_mean_of_the_first_pool() -> None:
+def test_the_64_features_are_the_mean_of_the_first_pooling() -> None:
     import torch
 
     extractor, source = find_inception("torchmetrics:64"), encode(make_noise(40, 60))
@@ -106,7 +106,7 @@ def test_the_64_features_are_the_mean_of_the_first_pool() -> None:
     assert extractor.identity["features"] == 64
 
 
-def test_each_variant_resizes_and_normalizes_as_its_name_says() -> None:
+def test_each_variant_has_its_resizing_and_normalization() -> None:
     pixels = make_noise(80, 50)
     for name in ("clean", "torchmetrics", "legacy-tensorflow"):
         prepared = find_inception(name).prepare(encode(pixels))
@@ -116,7 +116,7 @@ def test_each_variant_resizes_and_normalizes_as_its_name_says() -> None:
     np.testing.assert_allclose(prepared, 2 * (resize("legacy-pytorch", pixels, 299) / 255) - 1, atol=1e-6)
 
 
-def test_the_identity_names_all_that_decides_a_number() -> None:
+def test_the_identity_includes_everything_that_affects_the_features() -> None:
     identities = {str(sorted(find_inception(name).identity.items())) for name in ("clean", "torchmetrics", "clean:64")}
     assert len(identities) == 3
     assert find_inception("clean").identity == {
@@ -132,6 +132,6 @@ def test_the_identity_names_all_that_decides_a_number() -> None:
 
 
 @pytest.mark.parametrize("variant", ["", "antialiased", "clean:128"])
-def test_an_unknown_variant_names_the_known_ones(variant: str) -> None:
+def test_an_unknown_variant_lists_the_known_ones(variant: str) -> None:
     with pytest.raises(ValueError, match="clean, clean:64, legacy-pytorch"):
         InceptionV3(variant, Path("no-such-folder"))

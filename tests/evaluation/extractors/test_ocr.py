@@ -1,4 +1,4 @@
-"""Reading signs that are drawn here. No font with Japanese or Chinese characters is at hand: these are not drawn."""
+"""OCR of drawn signs. Japanese and Chinese are not tested, as there is no font with their characters."""
 
 import io
 import logging
@@ -33,7 +33,7 @@ def reader() -> TextReader:
 
 
 def find_font(name: str, size: int) -> Any:
-    """A face of DejaVu, or "" for the one that Pillow brings, which has no accents."""
+    """A DejaVu font, or for "" Pillow's default font, which has no accents."""
     return ImageFont.truetype(DEJAVU / f"DejaVu{name}.ttf", size) if name else ImageFont.load_default(size)
 
 
@@ -47,7 +47,7 @@ def draw_sign(text: str, size: int = 64, face: str = "", shape: tuple[int, int] 
 
 
 def draw_signs(texts: list[str], face: str, size: int, colors: tuple[str, str]) -> Image.Image:
-    """One below the other, each a board of its own."""
+    """Separate signs, one below the other."""
     image = Image.new("RGB", (SIDE, SIDE), (200, 190, 170))
     draw = ImageDraw.Draw(image)
     for row, text in enumerate(texts):
@@ -97,7 +97,7 @@ def test_clean_italian_signs_are_read_with_their_accents(reader: TextReader) -> 
     assert exact / n >= 0.95
 
 
-def test_a_line_has_its_box_and_its_confidence_and_lines_their_order(reader: TextReader) -> None:
+def test_lines_have_boxes_and_confidences_in_reading_order(reader: TextReader) -> None:
     image = Image.new("RGB", (SIDE, 400), "white")
     draw = ImageDraw.Draw(image)
     boxes = {}
@@ -116,7 +116,7 @@ def test_a_line_has_its_box_and_its_confidence_and_lines_their_order(reader: Tex
 
 
 @pytest.mark.parametrize("angle", [45, 180])
-def test_turned_signs_are_read(reader: TextReader, angle: int) -> None:
+def test_rotated_signs_are_read(reader: TextReader, angle: int) -> None:
     image = draw_sign("GRAND HOTEL", 60).rotate(angle, resample=Image.Resampling.BICUBIC, fillcolor="navy")
     assert "".join(read_texts(reader, image)).replace(" ", "") == "GRANDHOTEL"
 
@@ -126,7 +126,7 @@ def test_letters_of_12_pixels_are_read_and_of_5_are_not(reader: TextReader) -> N
     assert read_texts(reader, draw_sign("Please wait here", 5)) == []
 
 
-def test_an_empty_image_has_no_lines_and_no_complaint(
+def test_an_empty_image_has_no_lines(
     reader: TextReader, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     logging.getLogger("RapidOCR").addHandler(caplog.handler)
@@ -136,7 +136,7 @@ def test_an_empty_image_has_no_lines_and_no_complaint(
 
 
 @pytest.mark.parametrize("shape", [(2, 60), (1200, 24)])
-def test_odd_shapes_are_read_in_the_time_of_others(reader: TextReader, shape: tuple[int, int]) -> None:
+def test_extreme_shapes_do_not_take_longer(reader: TextReader, shape: tuple[int, int]) -> None:
     image = draw_sign("EXIT", 20, shape=shape)
     lines = read(reader, image)
     assert [line["text"] for line in lines] == (["EXIT"] if shape[0] > 1000 else [])
@@ -144,7 +144,7 @@ def test_odd_shapes_are_read_in_the_time_of_others(reader: TextReader, shape: tu
         assert (np.array(line["box"]) <= image.size).all()
 
 
-def test_a_reading_depends_on_nothing_else_in_its_batch(reader: TextReader) -> None:
+def test_a_reading_does_not_depend_on_the_batch(reader: TextReader) -> None:
     images = [draw_sign("OPEN", 60, shape=(320, 200)), draw_sign("CLOSED", 40, shape=(260, 260)).convert("L")]
     prepared = [reader.prepare(encode(image)) for image in images]
     together = reader.extract(prepared)
@@ -155,7 +155,7 @@ def test_a_reading_depends_on_nothing_else_in_its_batch(reader: TextReader) -> N
     ]
 
 
-def test_bytes_that_are_no_image_are_refused(reader: TextReader) -> None:
+def test_bytes_that_are_not_an_image_are_rejected(reader: TextReader) -> None:
     for data in (b"", b"no image", encode(draw_sign("OPEN"))[:500]):
         with pytest.raises(UnreadableInputError):
             reader.prepare(data)
@@ -180,7 +180,7 @@ def test_there_are_no_variants() -> None:
         load_extractor("ocr/large", Path("/nowhere"))
 
 
-def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evaluation.extractors.weights.find_spec", lambda _: None)
     with pytest.raises(MissingWeightsError, match=r"pip install .*rapidocr"):
         TextReader("", Path("/nowhere"))
@@ -201,8 +201,8 @@ def test_reading_order_is_by_rows() -> None:
     assert find_reading_order(np.array(boxes)) == [2, 1, 4, 0, 3]
 
 
-def test_parallel_slanting_lines_are_rows_of_their_own() -> None:
-    """Their upright hulls overlap; their middles are further apart than half a letter's height."""
+def test_slanted_parallel_lines_are_separate_rows() -> None:
+    """Their bounding boxes overlap, but their centres are more than half a letter's height apart."""
     along, down = np.array([200.0, 100.0]), np.array([-18.0, 36.0])
     line = np.array([(0, 0), along, along + down, down])
     assert find_reading_order(np.array([line + np.array([0, 60]), line])) == [1, 0]

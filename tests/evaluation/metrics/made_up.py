@@ -1,4 +1,4 @@
-"""Metrics of the three kinds that read nothing but a sample's price, and samples for them."""
+"""Simple metrics of the three kinds, which read the price of a sample, and samples for them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def make_sample(key: str, seed: int = 0, value: float | None = 1.0, **prompt: An
 
 
 def make_samples(values: Sequence[Sequence[float | None]], **prompt: Any) -> list[SampleInputs]:
-    """A prompt for each inner list, a seed for each of its values."""
+    """One prompt per inner list, one seed per value."""
     return [
         make_sample(f"p{i:03}", seed, value, **prompt)
         for i, inner in enumerate(values)
@@ -34,7 +34,7 @@ def make_samples(values: Sequence[Sequence[float | None]], **prompt: Any) -> lis
 
 
 def read(sample: SampleInputs) -> float:
-    """Below -1000 something breaks that no metric is meant to raise."""
+    """Values below -1000 raise an unexpected exception."""
     if sample.usd is None:
         raise UnscoredError("the price is unknown")
     if sample.usd < -1000:
@@ -50,7 +50,7 @@ class Mean(SampleMetric):
 
 
 class Cheap(Mean):
-    """About prompts of the category "cheap" alone."""
+    """Applies only to prompts of the category "cheap"."""
 
     def applies_to(self, prompt: PromptInputs) -> bool:
         return prompt.category == "cheap"
@@ -61,7 +61,7 @@ class Rate(Mean):
 
 
 class Rank(SampleMetric):
-    """Among all samples: 0 is the cheapest."""
+    """Rank among all samples, from 0."""
 
     declaration = declare()
 
@@ -71,7 +71,7 @@ class Rank(SampleMetric):
 
 
 class Spread(PromptMetric):
-    """Largest less smallest of a prompt's prices."""
+    """Range of the prices of a prompt."""
 
     declaration = declare()
 
@@ -113,7 +113,7 @@ class Variance(SetMetric):
 
 
 class Share(Variance):
-    """Share of samples above zero, by way of a statistic."""
+    """Share of samples above zero, from a statistic."""
 
     declaration = declare("share")
 

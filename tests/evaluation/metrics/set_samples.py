@@ -1,4 +1,4 @@
-"""Samples whose features are given, and reference sets."""
+"""Samples with given features, and reference sets."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,13 +14,13 @@ EXTRACTOR = "clip-image/tiny"
 
 
 def make_sample(features: Any, *, prompt: str = "p", seed: int = 0, **inputs: Any) -> SampleInputs:
-    """``features``: an array, or the Exception that came instead."""
+    """``features`` is an array or an extraction error."""
     found = {EXTRACTOR: features} if features is not None else {}
     return SampleInputs(prompt=PromptInputs(key=prompt, text=prompt), seed=seed, extracted=found, **inputs)
 
 
 def make_samples(rows: np.ndarray, *, prompts: Sequence[str] = ()) -> list[SampleInputs]:
-    """One for each row (n, d)."""
+    """One sample per row (n, d)."""
     names = prompts or [f"p{i}" for i in range(len(rows))]
     return [make_sample(row, prompt=name, seed=i) for i, (row, name) in enumerate(zip(rows, names, strict=True))]
 
@@ -31,7 +31,7 @@ def make_reference(rows: np.ndarray) -> ReferenceStatistics:
 
 
 def draw_features(n: int, d: int, *, seed: int = 0, shift: float = 0.0) -> np.ndarray:
-    """(n, d) float32: correlated, of unequal variances, none of mean 0, like those of a network."""
+    """Features (n, d), float32, correlated, with unequal variances and means above 0, like those of a network."""
     rng = np.random.default_rng(seed)
     mixing = np.random.default_rng(99).normal(size=(d, d)) / np.sqrt(d) + np.diag(np.linspace(0.5, 2.0, d))
     return (rng.normal(size=(n, d)) @ mixing + 1.0 + shift).astype(np.float32)

@@ -1,4 +1,4 @@
-"""A metric held against people's scores and choices."""
+"""Agreement of metrics with human scores and votes."""
 
 import csv
 from pathlib import Path
@@ -23,7 +23,7 @@ def judge(prompt: str, score_a: float, score_b: float, votes: tuple[int, int], *
     return JudgedPair(score_a=score_a, score_b=score_b, **{**defaults, **fields})
 
 
-def test_clip_score_against_raters_has_the_known_correlations(shared_data: Path) -> None:
+def test_correlations_of_clip_score_with_raters_equal_published_ones(shared_data: Path) -> None:
     """TIFA160: 800 images of 160 prompts by five models, CLIPScore ViT-B/32 against the mean of two raters."""
     with (shared_data / "metric_scores" / "tifa160_human_and_clipscore.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -42,7 +42,7 @@ def test_clip_score_against_raters_has_the_known_correlations(shared_data: Path)
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(-5, 5), st.integers(1, 5)), min_size=3, max_size=40))
-def test_correlations_are_scipys(scores: list[tuple[int, int]]) -> None:
+def test_correlations_equal_scipy(scores: list[tuple[int, int]]) -> None:
     x, y = np.array(scores, dtype=float).T
     found = correlate(x, y, [0] * len(x))
     if len(set(x)) == 1 or len(set(y)) == 1:
@@ -55,8 +55,8 @@ def test_correlations_are_scipys(scores: list[tuple[int, int]]) -> None:
     assert (found.pearson.ci_low, found.pearson.note) == (None, "an interval needs at least 2 prompts, got 1")
 
 
-def test_images_of_one_prompt_are_not_independent() -> None:
-    """Eight copies of the same image say no more than one."""
+def test_copies_of_an_image_do_not_narrow_the_interval() -> None:
+    """Eight copies of an image have the information of one."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, 40))
     once = correlate(x, y, range(40)).pearson
@@ -64,7 +64,7 @@ def test_images_of_one_prompt_are_not_independent() -> None:
     assert (copies.ci_low, copies.ci_high) == pytest.approx((once.ci_low, once.ci_high), abs=1e-9)
 
 
-def test_bad_scores_are_refused() -> None:
+def test_invalid_scores_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"got \[2, 3\]"):
         correlate([1, 2], [1, 2], ["a", "b", "c"])
     with pytest.raises(ValueError, match="NaN or infinite"):
@@ -72,8 +72,8 @@ def test_bad_scores_are_refused() -> None:
     assert correlate([], [], []).pearson.note == "too few images"
 
 
-def test_the_rate_counts_decided_votes_and_level_scores_as_half() -> None:
-    """3 of 4 right, 1 of 2 level, 0 of 1: 3 + 1 of 7."""
+def test_equal_scores_count_half() -> None:
+    """3 of 4 right, 2 with equal scores, 0 of 1 right: (3 + 1) / 7."""
     pairs = [
         judge("a", 0.9, 0.1, (3, 1), n_undecided=5),
         judge("b", 0.5, 0.5, (0, 2)),
@@ -86,7 +86,7 @@ def test_the_rate_counts_decided_votes_and_level_scores_as_half() -> None:
     assert found.rate.ci_low < 4 / 7 < found.rate.ci_high
 
 
-def test_where_lower_is_better_the_lower_score_is_preferred() -> None:
+def test_the_lower_score_is_preferred_if_lower_is_better() -> None:
     pairs = [judge("a", 0.9, 0.1, (3, 1)), judge("b", 0.2, 0.3, (0, 2)), judge("c", 1.0, 1.0, (1, 0))]
     up, down = find_agreement(pairs), find_agreement(pairs, higher_is_better=False)
     assert up.rate.value + down.rate.value == pytest.approx(1.0)
@@ -101,7 +101,7 @@ def test_where_lower_is_better_the_lower_score_is_preferred() -> None:
         max_size=12,
     )
 )
-def test_sides_carry_no_meaning(rows: list[tuple[int, int, int, int, int]]) -> None:
+def test_swapping_sides_does_not_matter(rows: list[tuple[int, int, int, int, int]]) -> None:
     pairs = [judge(f"p{p}", float(a), float(b), (va, vb)) for a, b, va, vb, p in rows]
     swapped = [judge(f"p{p}", float(b), float(a), (vb, va)) for a, b, va, vb, p in rows]
     found, mirrored = find_agreement(pairs), find_agreement(swapped)
@@ -111,25 +111,25 @@ def test_sides_carry_no_meaning(rows: list[tuple[int, int, int, int, int]]) -> N
         assert mirrored.rate.value == pytest.approx(found.rate.value)
 
 
-def test_a_metric_that_was_always_right_is_not_certain_to_be() -> None:
+def test_full_agreement_has_an_interval_with_a_width() -> None:
     found = find_agreement([judge(f"p{i}", 1.0, 0.0, (1, 0)) for i in range(12)])
     assert (found.rate.value, found.rate.ci_high) == (1.0, 1.0)
     assert found.rate.ci_low == pytest.approx(0.025 ** (1 / 12))
 
 
-def test_nothing_decided_has_no_rate() -> None:
+def test_without_decided_votes_there_is_no_rate() -> None:
     for pairs in ([], [judge("a", 1.0, 0.0, (0, 0), n_undecided=3)]):
         found = find_agreement(pairs)
         assert (found.rate.value, found.rate.note, found.n_decided) == (None, "no decided vote", 0)
 
 
-def test_a_metric_that_tells_no_images_apart_has_no_rate() -> None:
+def test_constant_scores_have_no_rate() -> None:
     found = find_agreement([judge(f"p{i}", 0.5, 0.5, (1, 2)) for i in range(4)])
     assert (found.rate.value, found.rate.note) == (None, "both images always have the same score")
     assert (found.n_decided, found.n_level) == (12, 12)
 
 
-def test_categories_are_told_apart_where_there_are_several() -> None:
+def test_agreement_is_reported_per_category_if_there_are_several() -> None:
     signs = [judge(f"s{i}", 1.0, 0.0, (1, 0), category="signs") for i in range(4)]
     people = [judge(f"p{i}", 0.0, 1.0, (1, 0), category="people") for i in range(3)]
     found = find_agreement_by_category([*signs, *people, judge("x", 1.0, 0.0, (1, 0))])
@@ -140,7 +140,7 @@ def test_categories_are_told_apart_where_there_are_several() -> None:
     assert find_agreement_by_category(signs) == {}
 
 
-def test_the_largest_disagreements_come_first() -> None:
+def test_disagreements_are_sorted_by_margin() -> None:
     pairs = [
         judge("right", 9.0, 0.0, (5, 0)),
         judge("small", 0.6, 0.5, (0, 3)),

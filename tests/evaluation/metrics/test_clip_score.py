@@ -1,4 +1,4 @@
-"""CLIPScore in both scales, and the rank of the right prompt, from vectors that are made for their cosines."""
+"""CLIPScore in both scales, and the retrieval rank, for vectors with given cosines."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ ALONG = np.array([2.0, 0.0], dtype=np.float32)
 
 
 def at_cosine(cosine: float) -> Any:
-    """A vector at this cosine to ALONG, of a length that must not matter."""
+    """A vector with this cosine to ALONG, not of length 1."""
     return 5.0 * np.array([cosine, math.sqrt(1.0 - cosine * cosine)], dtype=np.float32)
 
 
@@ -34,13 +34,13 @@ def aggregate(metric: Any, samples: list[SampleInputs]) -> float:
     return float(metric.aggregate(np.array([found.values for found in metric.measure_all(samples)])))
 
 
-def test_the_original_asks_for_vit_b_32_and_its_prefix() -> None:
+def test_clip_score_uses_vit_b_32_and_a_prefix() -> None:
     metric = build_metric("clip-score", {})
     assert metric.image_extractors() == ("clip-image/vit-b-32",)
     assert metric.texts(PromptInputs(key="p", text="a cat")) == (("clip-text/vit-b-32", "A photo depicts a cat"),)
 
 
-def test_the_other_asks_for_vit_l_14_and_the_bare_prompt() -> None:
+def test_clip_score_100_uses_vit_l_14_without_a_prefix() -> None:
     metric = build_metric("clip-score-100", {})
     assert metric.texts(PromptInputs(key="p", text="a cat")) == (("clip-text/vit-l-14", "a cat"),)
 
@@ -48,14 +48,14 @@ def test_the_other_asks_for_vit_l_14_and_the_bare_prompt() -> None:
 @pytest.mark.parametrize(
     ("cosine", "original", "of_100"), [(0.3, 0.75, 30.0), (1.0, 2.5, 100.0), (0.0, 0.0, 0.0), (-0.4, 0.0, 0.0)]
 )
-def test_both_scales_keep_the_raw_cosine(cosine: float, original: float, of_100: float) -> None:
+def test_both_scales_keep_the_cosine(cosine: float, original: float, of_100: float) -> None:
     for metric, wanted in ((ClipScore(), original), (ClipScore100(), of_100)):
         value, raw = metric.measure(make_sample(metric, at_cosine(cosine))).values
         assert value == pytest.approx(wanted, abs=1e-5)
         assert raw == pytest.approx(cosine, abs=1e-6)
 
 
-def test_a_model_a_prefix_and_a_scale_of_ones_own() -> None:
+def test_model_prefix_and_scale_are_parameters() -> None:
     metric = build_metric("clip-score", {"model": "mine", "prefix": "", "scale": 1.0})
     assert isinstance(metric, ClipScore)
     sample = make_sample(metric, at_cosine(0.5))
@@ -64,7 +64,7 @@ def test_a_model_a_prefix_and_a_scale_of_ones_own() -> None:
 
 
 class FakeClip:
-    """A network and its processor as torchmetrics takes them: an image's vector is its first pixel, a text's ALONG."""
+    """A network and processor for torchmetrics: the features of an image are its first pixel, those of a text ALONG."""
 
     config = SimpleNamespace(text_config=SimpleNamespace(max_position_embeddings=77))
     begin, end = 1, 2
@@ -108,7 +108,7 @@ def ask_torchmetrics(cosines: list[float], prompt: str = "a cat") -> tuple[float
 @pytest.mark.parametrize(
     ("cosines", "theirs", "ours"), [([0.2, 0.3, 0.7], 40.0, 40.0), ([0.5, -0.5], 0.0, 25.0), ([-0.1], 0.0, 0.0)]
 )
-def test_each_sample_is_clamped_where_torchmetrics_clamps_the_mean(
+def test_samples_are_clamped_one_by_one_unlike_in_torchmetrics(
     cosines: list[float], theirs: float, ours: float
 ) -> None:
     metric = ClipScore100()
@@ -116,8 +116,8 @@ def test_each_sample_is_clamped_where_torchmetrics_clamps_the_mean(
     assert aggregate(metric, [make_sample(metric, at_cosine(c)) for c in cosines]) == pytest.approx(ours, abs=1e-4)
 
 
-def test_torchmetrics_cuts_the_end_token_off_a_long_prompt() -> None:
-    """At that token CLIP reads a text. Ours keeps it: see the tests of the extractor clip-text."""
+def test_torchmetrics_removes_the_end_token_of_long_prompts() -> None:
+    """CLIP reads the text features at that token. The extractor clip-text keeps it; see its tests."""
     _, clip = ask_torchmetrics([0.5], "a cat")
     assert clip.read[0][-1] == clip.end
     with pytest.warns(UserWarning, match="longer than max_position_embeddings=77"):
@@ -137,7 +137,7 @@ def test_torchmetrics_cuts_the_end_token_off_a_long_prompt() -> None:
         (ALONG, ExtractionError("no such text"), "no such text"),
     ],
 )
-def test_what_cannot_be_compared_is_unscored(metric: Any, image: Any, text: Any, reason: str) -> None:
+def test_features_that_cannot_be_compared_are_unscored(metric: Any, image: Any, text: Any, reason: str) -> None:
     samples = [make_sample(metric, image, text), make_sample(metric, ALONG, ALONG, "a dog")]
     found = metric.measure_all(samples)
     assert isinstance(found[0], UnscoredError)
@@ -153,7 +153,7 @@ def test_a_refused_sample_is_unscored() -> None:
     assert ranked.values == (2.0, pytest.approx(0.5), 2.0)  # its prompt is still there to be mistaken for
 
 
-def test_the_rank_is_that_of_the_right_prompt_among_all() -> None:
+def test_the_rank_is_among_all_prompts_of_the_run() -> None:
     metric = RetrievalRank()
     texts = {"a cat": at_cosine(1.0), "a dog": at_cosine(0.6), "a cow": at_cosine(0.0)}
     samples = [make_sample(metric, at_cosine(0.9), text, prompt) for prompt, text in texts.items()]
@@ -163,7 +163,7 @@ def test_the_rank_is_that_of_the_right_prompt_among_all() -> None:
     assert aggregate(metric, samples) == 2.0
 
 
-def test_several_samples_of_a_prompt_count_it_once_among_the_prompts() -> None:
+def test_a_prompt_with_several_samples_counts_once() -> None:
     metric = RetrievalRank()
     samples = [make_sample(metric, at_cosine(0.9), at_cosine(1.0), "a cat", seed=seed) for seed in range(3)]
     samples.append(make_sample(metric, at_cosine(0.9), at_cosine(0.9), "a dog"))
@@ -171,7 +171,7 @@ def test_several_samples_of_a_prompt_count_it_once_among_the_prompts() -> None:
     assert ranks == [(2.0, 2.0), (2.0, 2.0), (2.0, 2.0), (1.0, 2.0)]
 
 
-def test_prompts_that_clip_cannot_tell_apart_share_their_places() -> None:
+def test_prompts_with_equal_cosines_share_their_rank() -> None:
     metric = RetrievalRank()
     samples = [make_sample(metric, ALONG, at_cosine(0.7), prompt) for prompt in ("a", "b", "c")]
     assert [f.values[0] for f in metric.measure_all(samples) if isinstance(f, Measurement)] == [2.0, 2.0, 2.0]
@@ -187,8 +187,8 @@ def test_one_prompt_has_no_rank() -> None:
 
 
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=8), st.floats(0.1, 1000))
-def test_ranks_add_up_and_lengths_do_not_matter(cosines: list[float], length: float) -> None:
-    """One image against n prompts: whatever the ties, the places are 1 to n."""
+def test_ranks_add_up_and_do_not_depend_on_lengths(cosines: list[float], length: float) -> None:
+    """One image and n prompts: the ranks add up to 1 + ... + n, even with ties."""
     metric = RetrievalRank()
     samples = [make_sample(metric, np.float32(length) * ALONG, at_cosine(c), str(i)) for i, c in enumerate(cosines)]
     ranks = [f.values[0] for f in metric.measure_all(samples) if isinstance(f, Measurement)]

@@ -40,7 +40,7 @@ def note(metric: type, checks: list[dict], *objects: dict) -> str:
     return measured.note
 
 
-def test_a_count_is_exact() -> None:
+def test_counts_must_be_exact() -> None:
     two = [{"object": "cat", "count": 2}]
     assert note(Composition, two, thing("cat"), thing("cat")) == ""
     assert note(Composition, two, thing("cat")) == "expected 2 cats, found 1"
@@ -48,14 +48,14 @@ def test_a_count_is_exact() -> None:
     assert note(CountAccuracy, two, thing("lamp")) == "expected 2 cats, found 0"
 
 
-def test_without_a_count_one_is_enough_and_more_are_welcome() -> None:
+def test_without_a_count_one_or_more_is_right() -> None:
     some = [{"object": "cat"}]
     assert note(Composition, some, *[thing("cat")] * 3) == ""
     assert note(Composition, some, thing("lamp")) == "expected 1 cat, found 0"
     assert note(ObjectAccuracy, [*some, {"object": "lamp"}], thing("lamp")) == "expected cat, found none"
 
 
-def test_what_is_counted_must_be_surer_than_what_is_only_there() -> None:
+def test_counted_objects_need_a_higher_confidence() -> None:
     cats = [thing("cat", sure=0.95), thing("cat", sure=0.5), thing("cat", sure=0.2)]
     assert note(Composition, [{"object": "cat", "count": 1}], *cats) == ""
     assert note(Composition, [{"object": "cat"}], thing("cat", sure=0.5)) == ""
@@ -64,7 +64,7 @@ def test_what_is_counted_must_be_surer_than_what_is_only_there() -> None:
     assert loose.values == (1.0,)
 
 
-def test_each_of_the_surest_has_the_colour() -> None:
+def test_the_most_confident_objects_must_have_the_colour() -> None:
     blue = [{"object": "cat", "color": "blue"}]
     assert note(ColorAccuracy, blue, thing("cat", color="blue")) == ""
     assert (
@@ -87,7 +87,7 @@ def place(relation: str) -> list[dict]:
     return [{"object": "cat", "position": {"relation": relation, "other": "lamp"}}, {"object": "lamp"}]
 
 
-def test_a_relation_holds_between_what_is_there() -> None:
+def test_a_relation_needs_both_objects_in_position() -> None:
     assert note(PositionAccuracy, place("left of"), thing("cat", 20), thing("lamp", 80)) == ""
     assert (
         note(PositionAccuracy, place("above"), thing("cat", 20), thing("lamp", 80))
@@ -97,7 +97,7 @@ def test_a_relation_holds_between_what_is_there() -> None:
     assert note(PositionAccuracy, place("left of"), thing("lamp")) == "expected cat left of lamp, found no cat"
 
 
-def test_one_of_two_equal_things_is_meant_by_its_colour() -> None:
+def test_a_colour_selects_one_of_two_equal_objects() -> None:
     position = {"relation": "left of", "other": "ball"}
     checks = [{"object": "ball", "color": "red", "position": position}, {"object": "ball", "color": "blue"}]
     assert note(Composition, checks, thing("ball", 20), thing("ball", 80, color="blue")) == ""
@@ -105,7 +105,7 @@ def test_one_of_two_equal_things_is_meant_by_its_colour() -> None:
 
 
 def find_relations_as_published(a: dict, b: dict) -> set[str]:
-    """GenEval's relative_position, from its paper's appendix and code, in the words of its formula."""
+    """GenEval's relative_position, as in the appendix of its paper and its code."""
     boxes = np.array([a["box"], b["box"]]).reshape(2, 2, 2)
     (center_a, center_b), (dim_a, dim_b) = boxes.mean(axis=-2), np.abs(np.diff(boxes, axis=-2))[:, 0, :]
     offset = center_a - center_b
@@ -121,24 +121,24 @@ SPOT = st.tuples(st.integers(0, 100), st.integers(0, 100), st.integers(2, 60))
 
 
 @given(one=SPOT, other=SPOT)
-def test_positions_are_those_of_the_published_rule(one: tuple[int, int, int], other: tuple[int, int, int]) -> None:
+def test_positions_equal_the_published_rule(one: tuple[int, int, int], other: tuple[int, int, int]) -> None:
     a, b = (thing("cat", x, y, size=size) for x, y, size in (one, other))
     assert {relation for relation in RELATIONS if is_placed(a, relation, b)} == find_relations_as_published(a, b)
 
 
 @given(st.floats(0, 2 * math.pi))
-def test_a_relation_is_the_opposite_of_its_opposite(angle: float) -> None:
+def test_opposite_relations_are_symmetric(angle: float) -> None:
     a, b = thing("cat", 100 * math.cos(angle), 100 * math.sin(angle)), thing("lamp", 0, 0)
     assert is_placed(a, "left of", b) == is_placed(b, "right of", a)
     assert is_placed(a, "above", b) == is_placed(b, "below", a)
 
 
-def test_things_at_one_spot_are_nowhere_to_each_other() -> None:
+def test_objects_at_one_spot_have_no_relation() -> None:
     assert not any(is_placed(thing("cat"), relation, thing("lamp")) for relation in RELATIONS)
 
 
 @pytest.mark.parametrize("metric", [CountAccuracy, ColorAccuracy, PositionAccuracy])
-def test_a_metric_is_about_prompts_with_such_a_check_alone(metric: type) -> None:
+def test_metrics_apply_only_to_prompts_with_a_matching_check(metric: type) -> None:
     assert not metric().applies_to(sample([{"object": "cat"}], thing("cat")).prompt)
     assert Composition().applies_to(sample([{"object": "cat"}]).prompt)
     with pytest.raises(UnscoredError, match=r"the prompt has no (count|color|position)"):
@@ -147,18 +147,18 @@ def test_a_metric_is_about_prompts_with_such_a_check_alone(metric: type) -> None
         Composition().measure(sample([]))
 
 
-def test_what_the_checker_cannot_know_is_unscored_and_not_missing() -> None:
+def test_unknown_objects_and_relations_are_unscored() -> None:
     with pytest.raises(UnscoredError, match="sketch-checker does not know 'zebra'"):
         ObjectAccuracy().measure(sample([{"object": "zebra"}], thing("cat")))
     with pytest.raises(UnscoredError, match="'behind' is not a relation"):
         Composition().measure(sample(place("behind"), thing("cat"), thing("lamp")))
 
 
-def test_names_of_geneval_are_found_under_those_of_coco() -> None:
+def test_geneval_names_are_mapped_to_coco_labels() -> None:
     assert note(Composition, [{"object": "computer mouse"}], thing("mouse")) == ""
 
 
-def test_another_checker_is_asked_by_its_name() -> None:
+def test_the_checker_is_a_parameter() -> None:
     metric = ObjectAccuracy(checker="detector/detr")
     assert metric.image_extractors() == ("detector/detr",)
     with pytest.raises(UnscoredError, match="there are no features by detector/detr"):

@@ -1,4 +1,4 @@
-"""The share of images that are nearly those of another prompt."""
+"""Near-duplicate rate: images that resemble one of another prompt."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def sample(prompt: str, phash: str, seed: int = 0, **inputs) -> SampleInputs:
     return make_sample(None, prompt=prompt, seed=seed, phash=phash, **inputs)
 
 
-def test_an_image_near_one_of_another_prompt_counts() -> None:
+def test_an_image_similar_to_one_of_another_prompt_counts() -> None:
     samples = [sample("cat", FAR), sample("dog", NEAR, 4), sample("sun", OTHER)]
     found = NearDuplicateRate().measure_all(samples)
     assert found == [
@@ -36,7 +36,7 @@ def test_the_distance_is_a_parameter() -> None:
     assert NearDuplicateRate(max_distance=2).measure_all(samples) == [Measurement((0.0,))] * 2
 
 
-def test_images_without_a_hash_are_unscored_and_the_others_keep_their_places() -> None:
+def test_images_without_a_hash_are_unscored_in_place() -> None:
     samples = [sample("cat", ""), sample("cat", FAR), sample("dog", "zz", outcome="refused"), sample("dog", FAR)]
     first, second, third, fourth = NearDuplicateRate().measure_all(samples)
     assert isinstance(first, UnscoredError)
@@ -46,7 +46,7 @@ def test_images_without_a_hash_are_unscored_and_the_others_keep_their_places() -
     assert fourth == Measurement((1.0,), "0 of 64 bits from prompt cat, seed 0")
 
 
-def test_one_prompt_has_no_other() -> None:
+def test_a_single_prompt_is_unscored() -> None:
     for samples in ([sample("cat", FAR)], [sample("cat", FAR), sample("cat", OTHER, 1)]):
         found = NearDuplicateRate().measure_all(samples)
         assert [str(reason) for reason in found] == ["there is no image of another prompt"] * len(samples)

@@ -1,4 +1,4 @@
-"""Win rate and rating from the votes on a run's images."""
+"""Win rate and rating from votes on the images of a run."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_an_image_without_votes_is_unscored() -> None:
         ArenaRating().check(sample())
 
 
-def test_against_one_opponent_the_rating_follows_from_the_odds() -> None:
+def test_the_rating_against_one_opponent_follows_from_the_odds() -> None:
     votes = [("win", 1100.0)] * 10 + [("loss", 1100.0)]
     assert rate(sample(*votes)) == pytest.approx(1100 + 400 * np.log10(10), abs=1e-6)
     assert rate(sample(("tie", 1234.5))) == pytest.approx(1234.5, abs=1e-6)
@@ -54,7 +54,7 @@ VOTES = st.lists(
 
 
 @given(votes=VOTES)
-def test_it_is_where_the_likelihood_is_highest(votes: list[tuple[str, float]]) -> None:
+def test_the_rating_has_maximum_likelihood(votes: list[tuple[str, float]]) -> None:
     points, ratings = np.array([POINTS[outcome] for outcome, _ in votes]), np.array([rating for _, rating in votes])
 
     def loss(strength: float) -> float:
@@ -65,7 +65,7 @@ def test_it_is_where_the_likelihood_is_highest(votes: list[tuple[str, float]]) -
     assert rate(sample(*votes)) == pytest.approx(best.x, abs=1e-2)
 
 
-def test_it_is_the_boards_fit_where_that_has_no_other_unknown() -> None:
+def test_the_rating_equals_the_fit_of_the_board() -> None:
     rows = [("new", "old", "model_a", 31), ("new", "old", "model_b", 17), ("old", "new", "tie", 5)]
     fitted = fit_bradley_terry(count_rows(("new", "old"), rows)).values
     votes = [("win", fitted[1])] * 31 + [("loss", fitted[1])] * 17 + [("tie", fitted[1])] * 5
@@ -73,20 +73,20 @@ def test_it_is_the_boards_fit_where_that_has_no_other_unknown() -> None:
 
 
 @given(votes=VOTES, cut=st.integers(0, 30))
-def test_two_halves_merge_to_the_whole(votes: list[tuple[str, float]], cut: int) -> None:
+def test_merged_parts_give_the_value_of_the_whole(votes: list[tuple[str, float]], cut: int) -> None:
     metric = ArenaRating()
     one, other = metric.summarize([sample(*votes[:cut])]), metric.summarize([sample(*votes[cut:])])
     assert metric.compute(one + other) == pytest.approx(rate(sample(*votes)), abs=1e-9)
 
 
-def test_who_never_lost_or_never_won_has_no_rating() -> None:
+def test_only_wins_or_only_losses_have_no_rating() -> None:
     with pytest.raises(UnscoredError, match="no upper bound"):
         rate(sample(("win", 1000.0), ("win", 1300.0)))
     with pytest.raises(UnscoredError, match="no lower bound"):
         rate(sample(("loss", 1000.0)))
 
 
-def test_votes_against_opponents_without_a_rating_are_left_out_and_counted() -> None:
+def test_votes_against_unrated_opponents_are_ignored_and_counted() -> None:
     mixed = sample(("win", 1000.0), ("loss", 1000.0), ("win", None), ("win", None))
     ArenaRating().check(mixed)
     assert ArenaRating().summarize([mixed]).n_unrated == 2

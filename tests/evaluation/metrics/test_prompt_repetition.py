@@ -1,4 +1,4 @@
-"""How alike the images of one prompt are."""
+"""Similarity of the images of a prompt."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from evaluation.metrics.base import UnscoredError
 from evaluation.metrics.diversity import PromptSimilarity, PromptVendi
 from tests.evaluation.metrics.set_samples import EXTRACTOR, make_sample
 
-# Cosines: 0.6 of the first two, 0 and 0.8 with the third.
+# Cosines: 0.6 between the first two; 0 and 0.8 with the third.
 ROWS = [np.array(row, dtype=np.float32) for row in ([2.0, 0.0], [0.6, 0.8], [0.0, 5.0])]
 
 
@@ -16,7 +16,7 @@ def samples_of(*features):
     return [make_sample(row, seed=seed) for seed, row in enumerate(features)]
 
 
-def test_similarity_is_the_mean_of_every_pair() -> None:
+def test_similarity_is_the_mean_over_pairs() -> None:
     measured = PromptSimilarity(extractor=EXTRACTOR).measure(samples_of(*ROWS))
     assert measured.values == (pytest.approx((0.6 + 0.0 + 0.8) / 3, rel=1e-6),)
     assert measured.note == ""
@@ -29,12 +29,12 @@ def test_vendi_within_a_prompt_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("metric", "alike"), [(PromptSimilarity, 1.0), (PromptVendi, 1.0)])
-def test_equal_images(metric, alike: float) -> None:
+def test_equal_images_have_the_extreme_value(metric, alike: float) -> None:
     assert metric(extractor=EXTRACTOR).measure(samples_of(*ROWS[:1] * 4)).values == (pytest.approx(alike, rel=1e-9),)
 
 
 @pytest.mark.parametrize("metric", [PromptSimilarity, PromptVendi])
-def test_missing_images_are_said_and_the_rest_is_measured(metric) -> None:
+def test_available_images_are_measured_and_missing_ones_noted(metric) -> None:
     built = metric(extractor=EXTRACTOR)
     broken = samples_of(*ROWS[:2], UnreadableInputError("cut off"), ROWS[2] * np.nan)
     measured = built.measure(broken)
@@ -43,7 +43,7 @@ def test_missing_images_are_said_and_the_rest_is_measured(metric) -> None:
 
 
 @pytest.mark.parametrize("metric", [PromptSimilarity, PromptVendi])
-def test_one_image_is_refused_with_the_reason(metric) -> None:
+def test_one_image_is_unscored_with_the_reason(metric) -> None:
     built = metric(extractor=EXTRACTOR)
     assert built.image_extractors() == (EXTRACTOR,)
     with pytest.raises(UnscoredError, match=r"at least 2 images, there are 1$"):

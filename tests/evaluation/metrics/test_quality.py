@@ -1,4 +1,4 @@
-"""Metrics of one image's quality: each takes its number from the record, or says why there is none."""
+"""Image quality metrics: the value from the record, or the reason why there is none."""
 
 import pytest
 
@@ -21,12 +21,12 @@ def sample(record: object) -> SampleInputs:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_value_is_the_records(kind) -> None:
+def test_the_value_comes_from_the_record(kind) -> None:
     assert kind().image_extractors() == ("pixels",)
     assert kind().measure(sample(RECORD)).values == (KINDS[kind],)
 
 
-def test_an_image_that_piqe_says_nothing_of_is_unscored_and_not_the_worst() -> None:
+def test_images_with_undefined_piqe_are_unscored() -> None:
     silent = sample(RECORD | {"piqe": None, "piqe_error": "PIQE is undefined for an image without detail"})
     with pytest.raises(UnscoredError, match="is undefined for an image without detail"):
         Piqe().measure(silent)
@@ -34,6 +34,6 @@ def test_an_image_that_piqe_says_nothing_of_is_unscored_and_not_the_worst() -> N
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_image_that_could_not_be_read_is_unscored(kind) -> None:
+def test_an_unreadable_image_is_unscored(kind) -> None:
     with pytest.raises(UnscoredError, match="cut off"):
         kind().measure(sample(ValueError("the file is cut off")))

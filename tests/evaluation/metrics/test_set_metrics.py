@@ -1,4 +1,4 @@
-"""What holds for every metric that compares a run with a reference set."""
+"""Properties of all metrics that compare a run with a reference set."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def build(name: str) -> SetMetric:
 
 
 @every
-def test_a_run_split_over_workers_has_the_same_value(name: str) -> None:
+def test_statistics_merged_from_workers_give_the_same_value(name: str) -> None:
     metric, reference = build(name), make_reference(draw_features(60, 8, seed=1, shift=0.4))
     samples = make_samples(draw_features(50, 8))
     whole = metric.compute(metric.summarize(samples), reference)
@@ -34,7 +34,7 @@ def test_a_run_split_over_workers_has_the_same_value(name: str) -> None:
 
 
 @every
-def test_it_tells_near_sets_from_far_ones(name: str) -> None:
+def test_a_similar_set_has_a_better_value(name: str) -> None:
     metric, reference = build(name), make_reference(draw_features(200, 8, seed=1))
     near, far = (
         metric.compute(metric.summarize(make_samples(rows)), reference)
@@ -45,14 +45,14 @@ def test_it_tells_near_sets_from_far_ones(name: str) -> None:
 
 @every
 @pytest.mark.parametrize("n", [0, 1])
-def test_one_image_and_none_are_refused(name: str, n: int) -> None:
+def test_fewer_than_two_images_are_unscored(name: str, n: int) -> None:
     metric = build(name)
     with pytest.raises(UnscoredError, match=rf"at least \d images, there are {n}"):
         metric.compute(metric.summarize(make_samples(draw_features(n, 8))), make_reference(draw_features(60, 8)))
 
 
 @every
-def test_a_reference_that_cannot_be_compared_is_refused(name: str) -> None:
+def test_an_unsuitable_reference_set_is_unscored(name: str) -> None:
     metric = build(name)
     statistic = metric.summarize(make_samples(draw_features(50, 8)))
     with pytest.raises(UnscoredError, match="no reference set 'photos' for clip-image/tiny"):
@@ -64,7 +64,7 @@ def test_a_reference_that_cannot_be_compared_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ON_ROWS)
-def test_mean_and_covariance_are_not_enough(name: str) -> None:
+def test_most_distances_need_features_of_the_reference_set(name: str) -> None:
     imported = ReferenceStatistics(Moments(Sums(None, np.zeros(8), np.eye(8))))
     metric = build(name)
     with pytest.raises(UnscoredError, match="has no features, only mean and covariance"):
@@ -72,7 +72,7 @@ def test_mean_and_covariance_are_not_enough(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["fid", "fid-infinity"])
-def test_mean_and_covariance_are_enough(name: str) -> None:
+def test_frechet_distances_need_only_moments_of_the_reference_set(name: str) -> None:
     rows = draw_features(80, 8, seed=1).astype(np.float64)
     imported = ReferenceStatistics(Moments(Sums(None, rows.mean(0), np.cov(rows, rowvar=False))))
     metric = build(name)
@@ -90,7 +90,7 @@ def test_a_constant_set_has_a_value(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*NAMES, "vendi"])
-def test_what_cannot_be_part_of_the_set_says_why(name: str) -> None:
+def test_samples_that_cannot_be_in_the_set_give_a_reason(name: str) -> None:
     parameters = {"extractor": EXTRACTOR} | ({} if name == "vendi" else {"reference": "photos"})
     metric = build_metric(name, parameters)
     assert isinstance(metric, SetMetric)

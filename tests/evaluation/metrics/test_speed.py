@@ -1,4 +1,4 @@
-"""Latency by calls, the time until several variants are there, and the price of an image."""
+"""Latency per call, time for several variants, and price per image."""
 
 import numpy as np
 import pytest
@@ -26,12 +26,12 @@ def find_latency(samples: list[SampleInputs], percentile: float) -> float:
     seconds=st.lists(st.floats(0.01, 1e4), min_size=1, max_size=40),
     percentile=st.floats(0.5, 99.5),
 )
-def test_without_shared_calls_it_is_the_nearest_rank_percentile(seconds: list[float], percentile: float) -> None:
+def test_latency_is_the_nearest_rank_percentile(seconds: list[float], percentile: float) -> None:
     found = find_latency([sample(each) for each in seconds], percentile)
     assert found == np.percentile(seconds, percentile, method="inverted_cdf")
 
 
-def test_a_call_that_drew_several_images_counts_once() -> None:
+def test_a_call_with_several_images_counts_once() -> None:
     slow = [sample(9.0, call="one") for _ in range(8)]
     fast = [sample(float(n), call=n) for n in (1, 2, 3)]
     assert find_latency(slow + fast, 50) == 2.0
@@ -40,7 +40,7 @@ def test_a_call_that_drew_several_images_counts_once() -> None:
     assert Latency().measure_all(slow)[0].note == "one of 8 images of a call"
 
 
-def test_what_failed_or_was_not_timed_has_no_latency() -> None:
+def test_failed_and_untimed_calls_are_unscored() -> None:
     samples = [sample(1.0), sample(None), sample(2.0, outcome="failed", reason="timed out")]
     measured = Latency().measure_all(samples)
     assert measured[0] == Measurement((1.0, 1.0))
@@ -49,7 +49,7 @@ def test_what_failed_or_was_not_timed_has_no_latency() -> None:
         Latency(percentile=100)
 
 
-def test_five_variants_take_the_time_of_the_calls_that_drew_them() -> None:
+def test_the_time_for_variants_is_the_sum_over_their_calls() -> None:
     one_call = [sample(12.0, call="a") for _ in range(5)]
     assert VariantsTime().measure(one_call) == Measurement((12.0,), "5 variants in 1 call")
     two_calls = [sample(4.0, call="a")] * 4 + [sample(3.0, call="b")] * 4
@@ -59,13 +59,13 @@ def test_five_variants_take_the_time_of_the_calls_that_drew_them() -> None:
     assert VariantsTime(n=2).measure(alone).values == (4.0,)
 
 
-def test_too_few_variants_are_no_time_for_five() -> None:
+def test_too_few_variants_are_unscored() -> None:
     samples = [sample(1.0, call=n) for n in range(4)] + [sample(1.0, outcome="failed")]
     with pytest.raises(UnscoredError, match="4 of 5 images"):
         VariantsTime().measure(samples)
 
 
-def test_the_price_of_an_image_is_known_or_unscored() -> None:
+def test_an_unknown_price_is_unscored() -> None:
     assert ImagePrice().measure(sample(usd=0.04)).values == (0.04,)
     assert ImagePrice().measure(sample(usd=0.0)).values == (0.0,)
     with pytest.raises(UnscoredError, match="the price is unknown"):

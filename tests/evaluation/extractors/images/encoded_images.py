@@ -1,4 +1,4 @@
-"""Images as bytes, for tests of what decodes them."""
+"""Encoded images for tests."""
 
 import io
 from typing import Any

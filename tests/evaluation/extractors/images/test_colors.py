@@ -1,4 +1,4 @@
-"""Names of colours, on what everybody would call by that name."""
+"""Names of typical colours."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from evaluation.extractors.images.colors import BASIC_COLORS, classify_colors, name_color
 
-# The CSS colours of that name and their kin, and inks as they look in photographs.
+# CSS colours with that name and similar ones, and colours as they look in photographs.
 NAMED = {
     "black": ("000000", "1c1c1c", "2b2b30"),
     "white": ("ffffff", "f5f5f0", "e0e0e0"),
@@ -24,12 +24,12 @@ NAMED = {
 
 
 @pytest.mark.parametrize(("name", "code"), [(name, code) for name, codes in NAMED.items() for code in codes])
-def test_a_colour_has_the_name_that_people_give_it(name: str, code: str) -> None:
+def test_colours_have_their_common_names(name: str, code: str) -> None:
     patch = np.full((9, 7, 3), list(bytes.fromhex(code)), dtype=np.uint8)
     assert name_color(patch) == name
 
 
-def test_the_name_is_that_of_most_pixels_and_the_corners_do_not_count() -> None:
+def test_the_most_frequent_colour_wins_and_corners_do_not_count() -> None:
     patch = np.full((40, 40, 3), (20, 60, 200), dtype=np.uint8)
     patch[10:30, 10:30] = (200, 20, 20)
     assert name_color(patch) == "blue"
@@ -44,6 +44,6 @@ def test_every_colour_has_a_name(color: tuple[int, int, int], height: int, width
     assert name_color(np.full((height, width, 3), color, dtype=np.uint8)) in BASIC_COLORS
 
 
-def test_a_patch_without_pixels_has_none() -> None:
+def test_a_patch_without_pixels_is_rejected() -> None:
     with pytest.raises(ValueError, match="no pixels"):
         name_color(np.zeros((0, 4, 3), dtype=np.uint8))

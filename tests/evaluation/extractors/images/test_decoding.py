@@ -1,4 +1,4 @@
-"""Every mode and format becomes three channels of 8 bits, or says why it cannot."""
+"""Decoding of all image modes and formats to 8-bit RGB."""
 
 import io
 
@@ -13,7 +13,7 @@ from tests.evaluation.extractors.images.encoded_images import encode, make_noise
 RAMP = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)
 
 
-def test_an_rgb_png_is_what_was_stored() -> None:
+def test_an_rgb_png_is_decoded_exactly() -> None:
     pixels = make_noise(7, 5)
     decoded = decode_rgb(encode(pixels))
     np.testing.assert_array_equal(decoded, pixels)
@@ -28,18 +28,18 @@ def test_lossy_formats_are_decoded(kind: str) -> None:
     assert np.abs(decoded.astype(int) - pixels).max() <= 4
 
 
-def test_grey_and_two_colours_become_equal_channels() -> None:
+def test_greyscale_and_bilevel_images_have_equal_channels() -> None:
     np.testing.assert_array_equal(decode_rgb(encode(RAMP)), np.repeat(RAMP[:, :, None], 3, axis=2))
     black_and_white = decode_rgb(encode(Image.fromarray(RAMP).convert("1", dither=Image.Dither.NONE)))
     np.testing.assert_array_equal(black_and_white[:, :, 0], np.where(RAMP >= 128, 255, 0))
 
 
-def test_of_16_bits_the_upper_8_are_kept() -> None:
+def test_the_upper_8_of_16_bits_are_kept() -> None:
     deep = RAMP.astype(np.uint16) * 256 + 255
     np.testing.assert_array_equal(decode_rgb(encode(deep))[:, :, 0], RAMP)
 
 
-def test_a_palette_is_looked_up() -> None:
+def test_palettes_are_resolved() -> None:
     image = Image.fromarray(RAMP % 4, mode=None).convert("L")
     image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120])
     assert decode_rgb(encode(image))[0, 1].tolist() == [40, 50, 60]
@@ -54,17 +54,17 @@ def test_cmyk_is_converted() -> None:
 @pytest.mark.parametrize(
     ("color", "seen"), [((9, 9, 9, 0), 128), ((9, 9, 9, 255), 9), ((200, 200, 200, 128), 164)], ids=str
 )
-def test_what_is_transparent_lies_on_grey(color: tuple[int, ...], seen: int) -> None:
+def test_transparency_is_composited_on_grey(color: tuple[int, ...], seen: int) -> None:
     assert decode_rgb(encode(Image.new("RGBA", (2, 2), color)))[0, 0].tolist() == [seen] * 3
 
 
-def test_a_transparent_colour_of_a_palette_lies_on_grey() -> None:
+def test_a_transparent_palette_colour_is_composited_on_grey() -> None:
     image = Image.new("P", (4, 4), 1)
     image.putpalette([0, 0, 0, 250, 0, 0])
     assert decode_rgb(encode(image, transparency=1))[0, 0].tolist() == [128] * 3
 
 
-def test_exif_turns_nothing() -> None:
+def test_exif_rotation_is_ignored() -> None:
     image = Image.fromarray(make_noise(6, 9))
     exif = image.getexif()
     exif[0x0112] = 6
@@ -83,12 +83,12 @@ def test_exif_turns_nothing() -> None:
     ],
     ids=["empty", "gif", "page", "half a png", "half a jpeg", "damaged header"],
 )
-def test_what_is_no_whole_image_says_so(data: bytes, said: str) -> None:
+def test_incomplete_images_are_rejected_with_a_reason(data: bytes, said: str) -> None:
     with pytest.raises(UnreadableInputError, match=said):
         decode_rgb(data)
 
 
-def test_an_image_that_moves_is_none() -> None:
+def test_animated_images_are_rejected() -> None:
     stream = io.BytesIO()
     frames = [Image.fromarray(make_noise(8, 8, seed)) for seed in range(2)]
     frames[0].save(stream, "WEBP", save_all=True, append_images=frames[1:], lossless=True)

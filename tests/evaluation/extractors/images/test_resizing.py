@@ -1,4 +1,4 @@
-"""The resizes against those whose names they have: Pillow in floats, torch's interpolate, TensorFlow 1 by hand."""
+"""Resizing methods, compared with Pillow, torch's interpolate, and TensorFlow 1 by hand."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def interpolate(
 
 
 @pytest.mark.parametrize("shape", SIZES, ids=str)
-def test_clean_is_pillows_bicubic_of_each_channel_in_floats(shape: tuple[int, int]) -> None:
+def test_clean_equals_pillows_bicubic_in_floats(shape: tuple[int, int]) -> None:
     pixels = make_noise(*shape)
     found = resize("clean", pixels, 299)
     for k in range(3):
@@ -32,23 +32,23 @@ def test_clean_is_pillows_bicubic_of_each_channel_in_floats(shape: tuple[int, in
 
 
 @pytest.mark.parametrize("shape", SIZES, ids=str)
-def test_legacy_pytorch_and_torchmetrics_are_torchs_bilinear(shape: tuple[int, int]) -> None:
+def test_legacy_pytorch_and_torchmetrics_equal_torchs_bilinear(shape: tuple[int, int]) -> None:
     pixels = make_noise(*shape)
     assert np.abs(resize("legacy-pytorch", pixels, 299) - interpolate(pixels, 299, antialias=False)).max() < 0.01
     assert np.abs(resize("torchmetrics", pixels, 299) - interpolate(pixels, 299, antialias=True)).max() < 0.01
 
 
-def test_legacy_tensorflow_reads_pixels_by_their_corners() -> None:
+def test_legacy_tensorflow_aligns_pixel_corners() -> None:
     row = np.array([0, 10, 40, 90], dtype=np.uint8)
     pixels = np.broadcast_to(row[None, :, None], (4, 4, 3)).copy()
-    # Places are 0, 4/3, 8/3 of 4 pixels: 10 + 30/3 and 40 + 50 · 2/3, the last pixel is never reached.
+    # Positions are 0, 4/3 and 8/3 of 4 pixels: 10 + 30/3 and 40 + 50 · 2/3; the last pixel is not reached.
     np.testing.assert_allclose(resize("legacy-tensorflow", pixels, 3)[0, 0], [0, 20, 220 / 3], rtol=1e-6)
-    # Up by 2: in between lie the means, and the last pixel is repeated.
+    # Enlarged by 2: means in between, and the last pixel repeated.
     np.testing.assert_allclose(resize("legacy-tensorflow", pixels, 8)[1, 5], [0, 5, 10, 25, 40, 65, 90, 90], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", RESIZES)
-def test_an_image_of_the_right_size_stays_what_it_is(name: str) -> None:
+def test_an_image_of_the_right_size_is_unchanged(name: str) -> None:
     pixels = make_noise(50, 50)
     found = resize(name, pixels, 50)
     assert found.dtype == np.float32
@@ -56,7 +56,7 @@ def test_an_image_of_the_right_size_stays_what_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RESIZES)
-def test_one_colour_stays_one_colour_and_edges_do_not_leave_the_range(name: str) -> None:
+def test_uniform_images_stay_uniform_and_edges_stay_in_range(name: str) -> None:
     flat = np.full((61, 17, 3), 200, dtype=np.uint8)
     np.testing.assert_allclose(resize(name, flat, 40), 200, atol=1e-3)
     edge = np.zeros((64, 64, 3), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""How networks are run: in chunks, side by side, with the same rows whatever came together."""
+"""Running networks in chunks and in parallel."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ def make_inputs(n: int) -> list[np.ndarray]:
 
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("n", [0, 1, 2, CHUNK, 5 * CHUNK + 3])
-def test_rows_come_in_order_and_the_threads_are_given_back(n: int) -> None:
+def test_rows_are_in_order_and_the_number_of_threads_is_restored(n: int) -> None:
     import torch
 
     inputs = make_inputs(n)
@@ -38,7 +38,7 @@ def test_rows_come_in_order_and_the_threads_are_given_back(n: int) -> None:
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_a_networks_fault_is_raised_and_the_threads_are_given_back() -> None:
+def test_errors_are_raised_and_the_number_of_threads_is_restored() -> None:
     import torch
 
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
@@ -46,7 +46,7 @@ def test_a_networks_fault_is_raised_and_the_threads_are_given_back() -> None:
     assert torch.get_num_threads() == 2
 
 
-def test_a_folded_convolution_does_what_the_two_layers_did() -> None:
+def test_a_folded_convolution_equals_the_two_layers() -> None:
     import torch
     from torch import nn
 
@@ -65,7 +65,7 @@ def test_a_folded_convolution_does_what_the_two_layers_did() -> None:
         fold_normalization(nn.Conv2d(3, 5, 1), convolution.weight, **moments, beta=normalization.bias)
 
 
-def test_branches_are_joined_and_residuals_added() -> None:
+def test_branches_are_concatenated_and_residuals_added() -> None:
     import torch
     from torch import nn
 

@@ -1,4 +1,4 @@
-"""The sketch checker against what the sketch adapter was told to draw."""
+"""Sketch checker, compared with what the sketch adapter drew."""
 
 from collections import Counter
 from io import BytesIO
@@ -21,7 +21,7 @@ from generators.adapters.sketch.styles import STYLES
 
 CHECKER = SketchChecker("", Path("nowhere"))
 
-# Kinds and colours that a prompt of a composition suite would name: they stand out from plain grounds.
+# Kinds and colours that prompts of a composition suite name: they are distinct from plain backgrounds.
 CROWDS = (
     "two red balls left of three blue cubes",
     "a green tree right of an orange cat",
@@ -29,7 +29,7 @@ CROWDS = (
     "a yellow star above a blue house",
     "a red heart, a teal triangle and a purple diamond",
 )
-# Share of these with the right label and colour. That of all kinds in all colours is in the checker's docstring.
+# Share of these with the right label and colour. For all kinds and colours see the docstring of the checker.
 LEAST = 0.95
 
 RELATIONS = (
@@ -51,7 +51,7 @@ def look(data: bytes) -> Any:
 
 
 def list_drawn(image: GeneratedImage) -> list[tuple[str, str, list[float], list[float]]]:
-    """Kind, colour, centre and size (fractions of the picture) of what the adapter says it drew."""
+    """Kind, colour, centre and size (fractions of the picture) of the objects that the adapter drew."""
     asked = image.reported["scene"]["objects"]
     return [(thing["kind"], one["color"], one["center"], one["size"]) for thing in asked for one in thing["drawn"]]
 
@@ -73,7 +73,7 @@ def test_labels_and_colours_are_right_in_every_style(style: str) -> None:
     assert found * LEAST <= wanted, f"{found} things found of {wanted}"
 
 
-def test_boxes_are_where_things_were_drawn() -> None:
+def test_boxes_are_where_objects_were_drawn() -> None:
     image = draw("a red ball left of a blue cube", size=640)
     by_label = {thing["label"]: thing["box"] for thing in look(image.data)["objects"]}
     for kind, _, (x, y), (width, height) in list_drawn(image):
@@ -99,7 +99,7 @@ def measure(metric: type, image: GeneratedImage, relation: tuple[str, ...]) -> f
 
 
 @pytest.mark.parametrize("relation", RELATIONS)
-def test_it_tells_a_model_that_errs_from_one_that_does_not(relation: tuple[str, ...]) -> None:
+def test_it_distinguishes_models_by_their_errors(relation: tuple[str, ...]) -> None:
     good = draw(relation[0], size=256)
     for metric in (*FAULTS.values(), CountAccuracy, Composition):
         assert measure(metric, good, relation) == 1.0
@@ -109,7 +109,7 @@ def test_it_tells_a_model_that_errs_from_one_that_does_not(relation: tuple[str, 
         assert measure(Composition, bad, relation) == 0.0
 
 
-def test_it_looks_at_pixels_and_not_at_the_file() -> None:
+def test_it_uses_only_pixels_and_no_metadata() -> None:
     image = draw("two purple cats and a red apple")
     buffer = BytesIO()
     Image.open(BytesIO(image.data)).convert("RGB").save(buffer, "JPEG", quality=88)
@@ -120,23 +120,23 @@ def test_it_looks_at_pixels_and_not_at_the_file() -> None:
     assert Counter(named[0]) == Counter(named[1]) == {("cat", "purple"): 2, ("apple", "red"): 1}
 
 
-def test_noise_and_blur_are_looked_through() -> None:
+def test_it_tolerates_noise_and_blur() -> None:
     image = draw("a blue house", noise=0.2, blur=0.2)
     assert [(thing["label"], thing["color"]) for thing in look(image.data)["objects"]] == [("house", "blue")]
 
 
-def test_what_looks_alike_in_a_style_is_not_among_its_labels() -> None:
+def test_pictograms_that_look_alike_are_not_among_the_labels() -> None:
     told, alike = (set(look(draw("a red ball", style).data)["labels"]) for style in ("gouache", "neon"))
     assert told - alike == {"ball", "circle"}
 
 
-def test_an_empty_ground_has_no_objects_and_all_labels_are_known() -> None:
+def test_an_empty_background_has_no_objects() -> None:
     found = look(draw("a red ball", missing_objects=1.0).data)
     assert found["objects"] == []
     assert {"ball", "cube", "cat", "umbrella", "lighthouse"} <= set(found["labels"])
 
 
-def test_what_it_does_not_understand_is_a_fault_and_not_an_empty_picture() -> None:
+def test_pictures_it_cannot_interpret_are_errors() -> None:
     assert isinstance(look(draw("a red ball in a meadow").data), ExtractionError)
     noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
     with pytest.raises(ExtractionError, match="not by the sketch adapter"):
@@ -147,7 +147,7 @@ def test_what_it_does_not_understand_is_a_fault_and_not_an_empty_picture() -> No
         CHECKER.prepare(b"")
 
 
-def test_every_confidence_is_one_that_counts() -> None:
+def test_confidences_are_above_the_counting_threshold() -> None:
     found = look(draw("five green stars").data)["objects"]
     assert len(found) == 5
     assert all(0.9 <= thing["confidence"] <= 1.0 for thing in found)

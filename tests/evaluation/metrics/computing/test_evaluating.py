@@ -1,4 +1,4 @@
-"""A metric's value with its interval, what was not scored and why, for the three kinds of metric."""
+"""Evaluation of the three kinds of metrics: value, interval, unscored samples and reasons."""
 
 import random
 from dataclasses import replace
@@ -25,14 +25,14 @@ def test_the_value_is_the_aggregate_with_an_interval_over_prompts() -> None:
     assert (found.n_scored, found.n_unscored, found.n_prompts, found.reason, found.warnings) == (6, 0, 3, "", ())
 
 
-def test_scores_stand_in_the_order_of_the_samples() -> None:
+def test_scores_are_in_the_order_of_the_samples() -> None:
     samples = [make_sample("b", 1, 4.0), make_sample("a", 0, None), make_sample("b", 0, 2.0)]
     first, second, third = evaluate_metric(Mean(), samples).scores
     assert (first, third) == (Measurement((4.0,), "read 4.0"), Measurement((2.0,), "read 2.0"))
     assert str(second) == "the price is unknown"
 
 
-def test_what_is_unscored_is_counted_by_reason_and_is_no_zero() -> None:
+def test_unscored_samples_are_counted_by_reason_and_not_as_zero() -> None:
     found = evaluate_metric(Mean(), make_samples([[1.0, None], [3.0, float("nan")], [None, 2.0]]))
     assert found.value == pytest.approx(2.0)
     assert (found.n_scored, found.n_unscored) == (3, 3)
@@ -40,7 +40,7 @@ def test_what_is_unscored_is_counted_by_reason_and_is_no_zero() -> None:
 
 
 @pytest.mark.parametrize("metric", [Mean(), Spread(), Variance()])
-def test_an_unexpected_error_unscores_its_sample_and_is_logged(metric: Metric) -> None:
+def test_an_unexpected_exception_is_logged_and_unscores_one_sample(metric: Metric) -> None:
     samples = make_samples([[1.0, 2.0], [BROKEN, 5.0], [4.0, 7.0], [1.0, 1.5]])
     with capture_logs() as logs:
         found = evaluate_metric(metric, samples)
@@ -49,7 +49,7 @@ def test_an_unexpected_error_unscores_its_sample_and_is_logged(metric: Metric) -
     assert [(log["event"], log["log_level"]) for log in logs] == [("metric_crashed", "error")]
 
 
-def test_a_metric_that_must_know_all_samples_fails_for_all() -> None:
+def test_an_exception_in_measure_all_unscores_all_samples() -> None:
     assert evaluate_metric(Rank(), make_samples([[3.0], [1.0], [2.0]])).value == pytest.approx(1.0)
     found = evaluate_metric(Rank(), make_samples([[3.0], [BROKEN]]))
     assert (found.value, found.n_unscored) == (None, 2)
@@ -57,14 +57,14 @@ def test_a_metric_that_must_know_all_samples_fails_for_all() -> None:
 
 
 @pytest.mark.parametrize("metric", [Mean(), Spread(), Variance()])
-def test_without_a_scored_sample_there_is_no_value_but_a_reason(metric: Metric) -> None:
+def test_without_scored_samples_there_is_a_reason_instead_of_a_value(metric: Metric) -> None:
     found = evaluate_metric(metric, make_samples([[None, None], [None, None]]))
     assert (found.value, found.ci_low, found.interval, found.n_scored) == (None, None, "", 0)
     assert found.reason == "No sample was scored: the price is unknown"
     assert evaluate_metric(metric, []).reason == "There are no samples."
 
 
-def test_samples_that_the_metric_is_not_about_are_neither_scored_nor_missing() -> None:
+def test_skipped_prompts_are_neither_scored_nor_unscored() -> None:
     cheap, dear = (make_sample(name, value=value, category=name) for name, value in (("cheap", 1.0), ("dear", 9.0)))
     failed = replace(make_sample("dear too", value=None, category="dear"), outcome="failed")
     found = evaluate_metric(Cheap(), [dear, cheap, failed])
@@ -73,13 +73,13 @@ def test_samples_that_the_metric_is_not_about_are_neither_scored_nor_missing() -
     assert evaluate_metric(Cheap(), [dear]).reason == "There are no samples."
 
 
-def test_the_commonest_of_several_reasons_is_told() -> None:
+def test_the_most_frequent_reason_is_reported() -> None:
     found = evaluate_metric(Mean(), make_samples([[None, float("inf")], [None, None]]))
     assert found.reason == ("No sample was scored: the price is unknown (3 of 4, the others for other reasons)")
 
 
 class Ratio(Mean):
-    """An aggregate that there may be none of."""
+    """A metric whose aggregate can fail."""
 
     def aggregate(self, rows: Rows) -> float:
         if rows.sum() <= 0:
@@ -97,18 +97,18 @@ class Ratio(Mean):
         ([[12.0], [1.0]], "the value is nan"),
     ],
 )
-def test_an_aggregate_that_fails_is_no_value_with_its_reason(prices: list[list[float]], reason: str) -> None:
+def test_an_aggregate_that_fails_gives_a_reason(prices: list[list[float]], reason: str) -> None:
     found = evaluate_metric(Ratio(), make_samples(prices))
     assert (found.value, found.reason, found.n_scored) == (None, reason, 2)
 
 
-def test_below_the_minimum_there_is_a_value_with_a_warning() -> None:
+def test_too_few_samples_give_a_warning() -> None:
     found = evaluate_metric(Rate(), make_samples([[1.0], [0.0], [1.0]]))
     assert found.value == pytest.approx(2 / 3)
     assert found.warnings == ("Only 3 samples were scored; the value is not meaningful below 20.",)
 
 
-def test_one_prompt_has_a_value_and_no_interval() -> None:
+def test_one_prompt_gives_a_value_without_an_interval() -> None:
     for metric in (Mean(), Variance()):
         found = evaluate_metric(metric, make_samples([[1.0, 2.0, 3.0, 4.0, 5.0]]))
         assert found.value is not None
@@ -116,8 +116,8 @@ def test_one_prompt_has_a_value_and_no_interval() -> None:
         assert found.warnings == ("No interval: an interval needs at least 2 prompts, got 1.",)
 
 
-def test_a_share_that_never_failed_is_not_certain() -> None:
-    """0 of 40: Clopper and Pearson's upper limit, 1 - 0.025^(1/40)."""
+def test_a_share_of_zero_has_an_exact_upper_limit() -> None:
+    """0 of 40: the Clopper-Pearson limit is 1 - 0.025^(1/40)."""
     found = evaluate_metric(Rate(), make_samples([[0.0]] * 40))
     assert (found.value, found.ci_low) == (0.0, 0.0)
     assert found.ci_high == pytest.approx(1 - 0.025 ** (1 / 40))
@@ -127,7 +127,7 @@ def test_a_share_that_never_failed_is_not_certain() -> None:
     assert (price.ci_low, price.ci_high) == (0.0, 0.0)
 
 
-def test_what_is_no_share_of_yes_and_no_is_resampled() -> None:
+def test_other_values_are_bootstrapped() -> None:
     votes = make_samples([[1.0], [0.0], [1.0]])
     for metric in (Mean(), Rate()):
         assert "exact" in evaluate_metric(metric, votes).interval
@@ -135,7 +135,7 @@ def test_what_is_no_share_of_yes_and_no_is_resampled() -> None:
     assert "bootstrap" in evaluate_metric(Ratio(), votes).interval
 
 
-def test_of_a_prompt_metric_prompts_are_counted_and_each_sample_has_the_prompts_measurement() -> None:
+def test_prompt_metrics_count_prompts_and_score_each_sample_with_its_prompt() -> None:
     samples = make_samples([[1.0, 4.0], [2.0, 2.5], [7.0]])
     found = evaluate_metric(Spread(), samples)
     assert found.value == pytest.approx(1.75)
@@ -144,7 +144,7 @@ def test_of_a_prompt_metric_prompts_are_counted_and_each_sample_has_the_prompts_
     assert str(found.scores[4]) == "a spread needs 2 samples"
 
 
-def test_of_a_set_only_faults_are_kept() -> None:
+def test_set_metrics_keep_only_errors_per_sample() -> None:
     samples = make_samples([[1.0, 4.0], [None, 2.5], [7.0, 3.0]])
     found = evaluate_metric(Variance(), samples)
     assert found.value == pytest.approx(np.var([1, 4, 2.5, 7, 3], ddof=1))
@@ -158,13 +158,13 @@ def test_of_a_set_only_faults_are_kept() -> None:
     assert found.ci_low < found.value < found.ci_high
 
 
-def test_a_set_metric_warns_and_is_given_its_reference() -> None:
+def test_a_set_metric_gets_its_reference_and_adds_warnings() -> None:
     found = evaluate_metric(Variance(), make_samples([[1.0], [2.0], [3.0]]), reference=0.25)
     assert found.value == pytest.approx(0.75)
     assert found.warnings == ("Only 3 samples were scored; the value is not meaningful below 5.", "few")
 
 
-def test_a_set_that_has_no_value_says_why() -> None:
+def test_a_set_without_a_value_gives_a_reason() -> None:
     assert evaluate_metric(Variance(), make_samples([[1.0]])).reason == "a variance needs 2 samples"
     two = evaluate_metric(Variance(), make_samples([[1.0], [2.0]]))
     assert two.value == pytest.approx(0.5)
@@ -174,7 +174,7 @@ def test_a_set_that_has_no_value_says_why() -> None:
 
 
 @pytest.mark.parametrize("metric", [Mean(), Spread(), Variance(), Rank()])
-def test_the_order_of_the_samples_changes_nothing(metric: Metric) -> None:
+def test_the_order_of_samples_does_not_matter(metric: Metric) -> None:
     rng = np.random.default_rng(0)
     samples = make_samples(rng.normal(size=(30, 3)).tolist())
     first = evaluate_metric(metric, samples)
@@ -183,7 +183,7 @@ def test_the_order_of_the_samples_changes_nothing(metric: Metric) -> None:
     assert replace(again, scores=()) == replace(first, scores=())
 
 
-def test_groups_are_by_category_and_by_language_where_there_are_several() -> None:
+def test_groups_are_per_category_and_language_if_there_are_several() -> None:
     samples = [
         make_sample("a", 0, 1.0, category="signs", language="en"),
         make_sample("b", 0, 3.0, category="signs", language="en"),
@@ -194,13 +194,13 @@ def test_groups_are_by_category_and_by_language_where_there_are_several() -> Non
     assert evaluate_metric(Mean(), samples).groups == {"category: posters": 8.0, "category: signs": 2.0}
 
 
-def test_a_category_without_a_value_is_left_out() -> None:
+def test_a_category_without_a_value_is_omitted() -> None:
     samples = [make_sample("a", 0, 1.0, category="x"), make_sample("b", 0, -1.0, category="y")]
     samples += [make_sample("c", 0, 2.0, category="z")]
     assert evaluate_metric(Ratio(), samples).groups == {"category: x": 1.0, "category: z": 1.0}
 
 
-def test_all_of_it_is_described_with_what_the_metric_declares() -> None:
+def test_an_outcome_includes_the_declaration() -> None:
     sample = SampleInputs(prompt=make_sample("a").prompt, seed=0)
     found = evaluate_metric(WinRate(), [sample], confidence=0.9)
     comparison = Comparison(reason="no baseline")

@@ -1,4 +1,4 @@
-"""CMMD, held against its formula as a double loop."""
+"""CMMD, compared with its formula as a double loop."""
 
 import math
 
@@ -27,14 +27,14 @@ def compute(metric: Cmmd, x: np.ndarray, y: np.ndarray) -> float:
     return metric.compute(metric.summarize(make_samples(x)), make_reference(y))
 
 
-def test_it_is_the_formula() -> None:
+def test_it_equals_the_formula() -> None:
     x, y = draw_features(13, 5), draw_features(17, 5, seed=1, shift=0.3)
     assert compute(Cmmd(extractor=EXTRACTOR, reference="photos"), x, y) == pytest.approx(ask_loops(x, y), rel=1e-9)
     wide = Cmmd(extractor=EXTRACTOR, reference="photos", sigma=0.5)
     assert compute(wide, x, y) == pytest.approx(ask_loops(x, y, 0.5), rel=1e-9)
 
 
-def test_blocks_of_rows_change_nothing() -> None:
+def test_computing_in_blocks_gives_the_same_value() -> None:
     x, y = draw_features(1100, 3), draw_features(600, 3, seed=1, shift=0.3)
     rng = np.random.default_rng(0)
     unit_x, unit_y = (rows / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True) for rows in (x, y))
@@ -47,20 +47,20 @@ def test_blocks_of_rows_change_nothing() -> None:
     assert compute(metric, rng.permutation(x), y) == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_set_is_at_no_distance_from_itself_whatever_the_lengths() -> None:
-    """The estimate is the biased one: pairs of an image with itself count."""
+def test_equal_sets_have_distance_zero_for_any_lengths() -> None:
+    """The estimate is biased: pairs of an image with itself count."""
     x = draw_features(20, 5)
     lengths = np.random.default_rng(0).uniform(0.5, 9.0, size=(20, 1)).astype(np.float32)
     assert compute(Cmmd(extractor=EXTRACTOR, reference="photos"), lengths * x, x) == pytest.approx(0.0, abs=1e-4)
     assert compute(Cmmd(extractor=EXTRACTOR, reference="photos"), x, x) == pytest.approx(0.0, abs=1e-10)
 
 
-def test_features_without_a_direction_are_unscored() -> None:
+def test_zero_features_are_unscored() -> None:
     with pytest.raises(UnscoredError, match="no direction"):
         Cmmd(extractor=EXTRACTOR, reference="photos").check(make_sample(np.zeros(4, np.float32)))
 
 
-def test_only_clip_is_taken_and_it_must_be_named() -> None:
+def test_the_extractor_must_be_clip_and_stated() -> None:
     for parameters in ({"extractor": "inception-v3/clean"}, {}, {"extractor": EXTRACTOR, "sigma": 0}):
         with pytest.raises(ValidationError):
             Cmmd(reference="photos", **parameters)

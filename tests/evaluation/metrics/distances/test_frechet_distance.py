@@ -1,4 +1,4 @@
-"""The Fréchet distance, held against torchmetrics, scipy, and cases with a formula of their own."""
+"""Fréchet distance, compared with torchmetrics, scipy and closed forms."""
 
 import numpy as np
 import pytest
@@ -40,34 +40,34 @@ def ask_scipy(x: np.ndarray, y: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("n", [400, 70, 65, 40])
-def test_it_is_that_of_torchmetrics_in_float64(n: int) -> None:
-    """64 features: above and below as many images."""
+def test_it_equals_torchmetrics_in_float64(n: int) -> None:
+    """64 features, with more and fewer images."""
     x, y = draw_features(n, 64, seed=1), draw_features(300, 64, seed=2, shift=0.1)
     expected = ask_torchmetrics(x, y)
     assert frechet_distance(moments_of(x), moments_of(y)) == pytest.approx(expected, rel=1e-6)
     assert frechet_distance(moments_of(y), moments_of(x)) == pytest.approx(expected, rel=1e-6)
 
 
-def test_it_is_that_of_torchmetrics_where_both_sets_are_small() -> None:
+def test_it_equals_torchmetrics_for_small_sets() -> None:
     x, y = draw_features(40, 64, seed=1), draw_features(25, 64, seed=2, shift=0.1)
     assert frechet_distance(moments_of(x), moments_of(y)) == pytest.approx(ask_torchmetrics(x, y), rel=1e-6)
 
 
-def test_it_is_that_of_scipys_square_root() -> None:
+def test_it_equals_scipys_matrix_square_root() -> None:
     x, y = draw_features(400, 32, seed=1), draw_features(300, 32, seed=2, shift=0.1)
     assert frechet_distance(moments_of(x), moments_of(y)) == pytest.approx(ask_scipy(x, y), rel=1e-9)
 
 
-def test_torchmetrics_default_of_float32_is_off() -> None:
-    """What its state is kept in unless set_dtype(float64) is called: at fewer images than features, visibly."""
+def test_torchmetrics_in_float32_is_inaccurate() -> None:
+    """torchmetrics uses float32 unless set_dtype(float64) is called; with fewer images than features it shows."""
     x, y = draw_features(100, 192, seed=1), draw_features(100, 192, seed=2)
     exact = ask_torchmetrics(x, y)
     assert frechet_distance(moments_of(x), moments_of(y)) == pytest.approx(exact, rel=1e-6)
     assert abs(ask_torchmetrics(x, y, "float32") - exact) > 1e-3
 
 
-def test_features_of_lower_rank_have_the_distance_of_their_subspace() -> None:
-    """Turned into 48 dimensions, 6 features are as far apart as before: by rows, and by covariances alone."""
+def test_rank_deficient_features_have_the_distance_of_their_subspace() -> None:
+    """Rotated into 48 dimensions, 6 features have the same distance, from rows or from covariances."""
     x, y = (draw_features(n, 6, seed=n, shift=n / 1000).astype(np.float64) for n in (90, 120))
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(48, 6)))[0].T
     expected = ask_scipy(x, y)
@@ -80,7 +80,7 @@ def test_features_of_lower_rank_have_the_distance_of_their_subspace() -> None:
             assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_covariance_alone_is_enough() -> None:
+def test_a_covariance_without_features_is_sufficient() -> None:
     x, y = draw_features(50, 64, seed=1), draw_features(500, 64, seed=2)
     expected = frechet_distance(moments_of(x), moments_of(y))
     assert frechet_distance(moments_of(x), only_covariance(y)) == pytest.approx(expected, rel=1e-9)
@@ -88,19 +88,19 @@ def test_a_covariance_alone_is_enough() -> None:
 
 
 def test_independent_features_have_the_sum_of_their_distances() -> None:
-    """Of two normal distributions in one dimension it is (μ1 - μ2)² + (σ1 - σ2)²."""
+    """In one dimension it is (μ1 - μ2)² + (σ1 - σ2)²."""
     a = Moments(Sums(None, np.array([0.0, 1.0, 5.0]), np.diag([4.0, 9.0, 0.0])))
     b = Moments(Sums(None, np.array([3.0, 1.0, 5.0]), np.diag([1.0, 16.0, 25.0])))
     assert frechet_distance(a, b) == pytest.approx((9 + 1) + (0 + 1) + (0 + 25), rel=1e-12)
 
 
 @pytest.mark.parametrize("n", [20, 100])
-def test_a_set_is_at_no_distance_from_itself(n: int) -> None:
+def test_equal_sets_have_distance_zero(n: int) -> None:
     x = draw_features(n, 30)
     assert 0.0 <= frechet_distance(moments_of(x), moments_of(x)) < 1e-9
 
 
-def test_doubled_images_change_it_by_the_covariances_divisor_alone() -> None:
+def test_duplicated_images_change_only_the_divisor_of_the_covariance() -> None:
     x, y = (draw_features(80, 16, seed=seed).astype(np.float64) for seed in (1, 2))
     doubled = np.concatenate([x, x])
     same = Moments(Sums(None, x.mean(0), np.cov(x, rowvar=False) * 79 * 2 / 159))
@@ -110,7 +110,7 @@ def test_doubled_images_change_it_by_the_covariances_divisor_alone() -> None:
 
 
 @given(cuts=st.lists(st.integers(0, 60), max_size=5), d=st.sampled_from([4, 40, 59, 60, 80]))
-def test_two_halves_merge_to_the_whole(cuts: list[int], d: int) -> None:
+def test_merged_parts_give_the_value_of_the_whole(cuts: list[int], d: int) -> None:
     x, y = draw_features(60, d, seed=1), moments_of(draw_features(90, d, seed=2))
     metric = FrechetDistance(extractor=EXTRACTOR, reference="photos")
     parts = [metric.summarize(make_samples(part)) for part in np.split(x, sorted(cuts))]
@@ -118,12 +118,12 @@ def test_two_halves_merge_to_the_whole(cuts: list[int], d: int) -> None:
     assert frechet_distance(merged, y) == pytest.approx(frechet_distance(moments_of(x), y), rel=1e-9, abs=1e-9)
 
 
-def test_features_of_other_lengths_are_refused() -> None:
+def test_features_of_different_dimensions_are_rejected() -> None:
     with pytest.raises(ValueError, match="dimensions: 5 and 6"):
         frechet_distance(moments_of(draw_features(9, 5)), moments_of(draw_features(9, 6)))
 
 
-def test_the_metric_warns_of_few_images_and_of_equal_ones() -> None:
+def test_few_images_and_equal_images_give_warnings() -> None:
     metric = FrechetDistance(extractor=EXTRACTOR, reference="photos")
     x = draw_features(20, 30)
     (warning,) = metric.warnings(metric.summarize(make_samples(x)))

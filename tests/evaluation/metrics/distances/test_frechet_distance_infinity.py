@@ -1,4 +1,4 @@
-"""The limit of the Fréchet distance for infinitely many images."""
+"""Limit of the Fréchet distance for infinitely many images."""
 
 import numpy as np
 import pytest
@@ -14,8 +14,8 @@ def stacked(rows: np.ndarray) -> np.ndarray:
     return FeatureRows((rows,)).stack()
 
 
-def test_it_is_nearer_to_the_truth_than_the_distance() -> None:
-    """Both are standard normal: the truth is 0, and the distance of a finite set never is."""
+def test_it_is_less_biased_than_the_distance() -> None:
+    """Both distributions are standard normal: the true distance is 0, that of finite sets is above."""
     d, n = 16, 200
     truth = Moments(Sums(None, np.zeros(d), np.eye(d)))
     limits, distances = [], []
@@ -28,7 +28,7 @@ def test_it_is_nearer_to_the_truth_than_the_distance() -> None:
     assert abs(np.median(limits)) < min(distances) / 4
 
 
-def test_it_is_the_end_of_a_line_over_one_over_n() -> None:
+def test_it_is_the_intercept_of_a_line_over_one_over_n() -> None:
     rows, reference = stacked(draw_features(40, 3)), Moments().add(draw_features(90, 3, seed=1))
     by_hand = [
         frechet_distance(Moments().add(subset), reference)
@@ -45,7 +45,7 @@ def _order(rows: np.ndarray) -> np.ndarray:
     return draw_subsets(rows, len(rows), 1, "0")[0]
 
 
-def test_a_seed_says_the_same_of_a_set_in_any_order() -> None:
+def test_the_value_depends_on_the_seed_but_not_on_the_order() -> None:
     x, reference = draw_features(50, 8), make_reference(draw_features(80, 8, seed=1))
     metric, other = (FrechetDistanceInfinity(extractor=EXTRACTOR, reference="photos", seed=seed) for seed in (0, 1))
     whole = metric.compute(metric.summarize(make_samples(x)), reference)
@@ -54,13 +54,13 @@ def test_a_seed_says_the_same_of_a_set_in_any_order() -> None:
     assert other.compute(halves, reference) != whole
 
 
-def test_equal_images_have_no_line_but_a_distance() -> None:
+def test_equal_images_give_the_plain_distance() -> None:
     x = np.repeat(draw_features(1, 8), 30, axis=0)
     reference = Moments().add(draw_features(80, 8, seed=1))
     assert frechet_distance_infinity(x, reference) == pytest.approx(frechet_distance(Moments().add(x), reference))
 
 
-def test_few_images_are_refused_or_warned_of() -> None:
+def test_few_images_are_rejected_or_give_a_warning() -> None:
     metric = FrechetDistanceInfinity(extractor=EXTRACTOR, reference="photos")
     three = metric.summarize(make_samples(draw_features(3, 8)))
     with pytest.raises(UnscoredError, match="at least 4 images, there are 3"):

@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: worked by hand, and held against loops over every pair."""
+"""Precision, recall, density and coverage, compared with values by hand and loops over all pairs."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def line(*points: float) -> np.ndarray:
 
 
 def ask_loops(generated: np.ndarray, reference: np.ndarray, k: int, side: str) -> dict[str, float]:
-    """By squared distances of whole numbers, which are exact."""
+    """Squared distances of integers are exact."""
 
     def squared(p: np.ndarray, q: np.ndarray) -> int:
         return int(np.square(p.astype(int) - q.astype(int)).sum())
@@ -47,7 +47,7 @@ def ask_loops(generated: np.ndarray, reference: np.ndarray, k: int, side: str) -
     }
 
 
-def test_worked_by_hand() -> None:
+def test_an_example_worked_by_hand() -> None:
     """With k = 1 the reference 0, 1, 3, 10 has the balls 0±1, 1±1, 3±2, 10±7, the generated 1±3, 4±3, 18±14, 40±22.
 
     1 is on the edge of the first ball, in the second, and on the edge of the third. 4 is in the third and in the last.
@@ -60,8 +60,8 @@ def test_worked_by_hand() -> None:
     assert coverage(generated, reference, 1) == 3 / 4
 
 
-def test_the_edge_belongs_to_precision_and_not_to_density() -> None:
-    """Of 0, 2, 9 with k = 1 the ball of 2 ends at 4, and so begins that of 9 at 2."""
+def test_balls_are_closed_for_precision_and_open_for_density() -> None:
+    """For 0, 2, 9 with k = 1, the ball of 2 ends at 4, and that of 9 begins at 2."""
     reference, generated = line(0, 2, 9), line(4, -2)
     assert precision(generated, reference, 1) == 1.0
     assert coverage(generated, reference, 1) == 1 / 3
@@ -75,7 +75,7 @@ def test_the_edge_belongs_to_precision_and_not_to_density() -> None:
     spread=st.sampled_from([2, 50]),
     seed=st.integers(0, 10_000),
 )
-def test_they_are_what_every_pair_says(shape: tuple[int, int, int], k: int, spread: int, seed: int) -> None:
+def test_they_equal_loops_over_all_pairs(shape: tuple[int, int, int], k: int, spread: int, seed: int) -> None:
     n, m, d = shape
     rng = np.random.default_rng(seed)
     generated, reference = (rng.integers(0, spread, size=(rows, d)).astype(np.float32) for rows in (n, m))
@@ -86,8 +86,8 @@ def test_they_are_what_every_pair_says(shape: tuple[int, int, int], k: int, spre
     assert coverage(generated, reference, k) == pytest.approx(opened["coverage"])
 
 
-def test_equal_images_are_equal_whatever_rounding_says() -> None:
-    """Copies of 64 features are at a computed distance of some 1e-13 from each other, not 0."""
+def test_equal_images_are_equal_despite_rounding() -> None:
+    """The computed distance of copies of 64 features is about 1e-13, not 0."""
     reference = np.repeat(draw_features(30, 64) * 30, 6, axis=0)
     assert precision(reference[::6], reference, 3) == 1.0
     assert recall(reference, reference[::6], 3) == 1.0
@@ -95,14 +95,14 @@ def test_equal_images_are_equal_whatever_rounding_says() -> None:
     assert coverage(reference[::6], reference, 5) == 0.0
 
 
-def test_a_set_has_all_of_itself() -> None:
+def test_a_set_covers_itself() -> None:
     x = draw_features(700, 16)
     assert precision(x, x) == recall(x, x) == coverage(x, x) == 1.0
-    # Each ball holds its own centre and the k - 1 nearest; the k-th is on its edge.
+    # Each ball contains its centre and the k - 1 nearest; the k-th is on its edge.
     assert density(x, x, 5) == pytest.approx(1.0)
 
 
-def test_what_a_collapsed_model_lacks_is_recall() -> None:
+def test_a_collapsed_model_has_low_recall() -> None:
     rng = np.random.default_rng(42)
     generated, reference = rng.normal(size=(200, 16)) * 0.1, rng.normal(size=(200, 16)) * 3.0
     assert precision(generated, reference) > 0.8
@@ -111,7 +111,7 @@ def test_what_a_collapsed_model_lacks_is_recall() -> None:
 
 @pytest.mark.parametrize(("metric", "pure", "k"), [(Precision, precision, 3), (Recall, recall, 3)])
 @pytest.mark.parametrize("blocks", [100, 700])
-def test_the_metrics_compare_the_run_with_the_reference(metric, pure, k: int, blocks: int) -> None:
+def test_the_metrics_compare_a_run_with_the_reference(metric, pure, k: int, blocks: int) -> None:
     x, y = draw_features(blocks, 4), draw_features(90, 4, seed=1, shift=0.5)
     built = metric(extractor=EXTRACTOR, reference="photos")
     assert built.k == k
@@ -119,7 +119,7 @@ def test_the_metrics_compare_the_run_with_the_reference(metric, pure, k: int, bl
 
 
 @pytest.mark.parametrize(("metric", "pure", "k"), [(Density, density, 5), (Coverage, coverage, 5)])
-def test_density_and_coverage_look_at_five_neighbours(metric, pure, k: int) -> None:
+def test_density_and_coverage_use_five_neighbours(metric, pure, k: int) -> None:
     x, y = draw_features(60, 4), draw_features(90, 4, seed=1, shift=0.5)
     built = metric(extractor=EXTRACTOR, reference="photos")
     assert built.k == k
@@ -127,7 +127,7 @@ def test_density_and_coverage_look_at_five_neighbours(metric, pure, k: int) -> N
     assert pure(x, y, k) != pure(x, y, 3)
 
 
-def test_too_few_neighbours_are_refused() -> None:
+def test_too_few_neighbours_are_unscored() -> None:
     x, y = draw_features(3, 4), draw_features(20, 4, seed=1)
     with pytest.raises(UnscoredError, match="at least 4 images in each set, but one has 3"):
         recall(x, y)

@@ -1,4 +1,4 @@
-"""Moments and features of a set are those of its parts, merged in any order."""
+"""Moments and feature rows: merging parts in any order gives the whole."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def moments_of(rows: np.ndarray) -> Moments:
     seed=st.integers(0, 1000),
     offset=st.sampled_from([0.0, 1.0, 1e4]),
 )
-def test_parts_merge_to_the_whole(d: int, cuts: list[int], seed: int, offset: float) -> None:
+def test_merged_parts_have_the_moments_of_the_whole(d: int, cuts: list[int], seed: int, offset: float) -> None:
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(40, d)) + offset
     parts = [moments_of(part) for part in np.split(rows, sorted(cuts)) if len(part)]
@@ -33,14 +33,14 @@ def test_parts_merge_to_the_whole(d: int, cuts: list[int], seed: int, offset: fl
 
 
 @pytest.mark.parametrize("n", [3, 8, 9, 200])
-def test_the_root_is_that_of_the_covariance(n: int) -> None:
+def test_the_root_times_its_transpose_is_the_covariance(n: int) -> None:
     rows = draw_features(n, 8)
     root = moments_of(rows).root
     np.testing.assert_allclose(root.matrix @ root.matrix.T, np.cov(rows, rowvar=False), atol=1e-9)
     assert root.full_rank == (n > 8)
 
 
-def test_a_feature_that_never_changes_leaves_a_root_of_lower_rank() -> None:
+def test_a_constant_feature_gives_a_root_of_lower_rank() -> None:
     rows = draw_features(200, 8)
     rows[:, 3] = 0.7
     root = moments_of(rows).root
@@ -49,20 +49,20 @@ def test_a_feature_that_never_changes_leaves_a_root_of_lower_rank() -> None:
     np.testing.assert_allclose(root.matrix @ root.matrix.T, np.cov(rows, rowvar=False), atol=1e-9)
 
 
-def test_features_far_from_zero_keep_their_variance() -> None:
-    """The sum of squares less the square of the sum would have lost all of it."""
+def test_the_variance_of_features_far_from_zero_is_precise() -> None:
+    """The sum of squares minus the square of the sum would lose all digits."""
     rows = np.random.default_rng(0).normal(size=(5000, 2)) + 1e8
     merged = moments_of(rows[:7]) + moments_of(rows[7:2000]) + moments_of(rows[2000:])
     np.testing.assert_allclose(merged.covariance, np.cov(rows, rowvar=False), rtol=1e-6)
 
 
-def test_more_rows_than_are_summed_at_once_are_all_counted() -> None:
+def test_all_blocks_of_rows_are_summed() -> None:
     rows = np.random.default_rng(0).normal(size=(9000, 2))
     assert moments_of(rows).n == 9000
     np.testing.assert_allclose(moments_of(rows).covariance, np.cov(rows, rowvar=False), rtol=1e-12)
 
 
-def test_few_rows_are_kept_and_many_are_summed_up() -> None:
+def test_few_rows_are_kept_and_many_are_summed() -> None:
     rows = draw_features(9, 8)
     few = moments_of(rows[:4]).add(rows[4:8])
     assert few.sums is None
@@ -80,7 +80,7 @@ def test_fewer_than_two_images_have_no_covariance() -> None:
         _ = Moments().root
 
 
-def test_moments_of_an_unknown_number_are_not_merged() -> None:
+def test_moments_of_an_unknown_number_of_images_cannot_be_merged() -> None:
     imported = Moments(Sums(None, np.zeros(3), np.eye(3)))
     assert imported.n is None
     np.testing.assert_array_equal(imported.covariance, np.eye(3))
@@ -91,7 +91,7 @@ def test_moments_of_an_unknown_number_are_not_merged() -> None:
 
 
 @given(order=st.permutations(range(12)), cut=st.integers(1, 11))
-def test_one_set_of_rows_has_one_order(order: list[int], cut: int) -> None:
+def test_stacked_rows_have_one_order(order: list[int], cut: int) -> None:
     rows = draw_features(12, 3)
     rows[5] = rows[2]
     shuffled = rows[order]

@@ -1,4 +1,4 @@
-"""The file of a reference set's statistics, and those that other tools made."""
+"""Statistics files of reference sets, also those by other tools."""
 
 from io import BytesIO
 
@@ -27,7 +27,7 @@ def pack(**arrays) -> BytesIO:
 
 
 @pytest.mark.parametrize("n", [5, 8, 9, 50])
-def test_it_comes_back_as_it_was(n: int) -> None:
+def test_statistics_survive_saving_and_loading(n: int) -> None:
     rows = draw_features(n, 8)
     kept = FeatureRows((rows,))
     written = ReferenceStatistics(Moments() + Moments(rows=kept), kept, ("bb", "aa"))
@@ -41,7 +41,7 @@ def test_it_comes_back_as_it_was(n: int) -> None:
     np.testing.assert_allclose(read.moments.covariance, written.moments.covariance, rtol=1e-12, atol=1e-12)
 
 
-def test_one_set_makes_one_file() -> None:
+def test_equal_sets_are_saved_to_equal_bytes() -> None:
     rows = draw_features(20, 4)
     parts = FeatureRows((rows[12:],)) + FeatureRows((rows[:12],))
     moments = Moments() + Moments(rows=FeatureRows((rows,)))
@@ -52,8 +52,8 @@ def test_one_set_makes_one_file() -> None:
     assert files[0] == files[1]
 
 
-def test_without_features_the_moments_are_exact_all_the_same() -> None:
-    """Of fewer images than features they are written nonetheless: the distance needs them."""
+def test_moments_loaded_without_features_are_exact() -> None:
+    """With fewer images than features, the features are saved anyway, because the distance needs them."""
     other = Moments().add(draw_features(30, 8, seed=1))
     for n in (5, 50):
         moments = Moments().add(draw_features(n, 8))
@@ -62,14 +62,14 @@ def test_without_features_the_moments_are_exact_all_the_same() -> None:
         assert frechet_distance(read.moments, other) == pytest.approx(frechet_distance(moments, other), rel=1e-12)
 
 
-def test_features_of_a_large_set_can_stay_in_the_file() -> None:
+def test_loading_can_skip_the_features_of_a_large_set() -> None:
     file = write(make_reference(draw_features(50, 8)))
     read = ReferenceStatistics.load(file, with_rows=False)
     assert read.rows is None
     assert read.moments.n == 50
 
 
-def test_files_of_pytorch_fid_and_clean_fid_are_read() -> None:
+def test_files_of_pytorch_fid_and_clean_fid_can_be_loaded() -> None:
     rows = draw_features(50, 8).astype(np.float64)
     read = ReferenceStatistics.load(pack(mu=rows.mean(0), sigma=np.cov(rows, rowvar=False)))
     assert read.moments.n is None
@@ -83,7 +83,7 @@ def test_files_of_pytorch_fid_and_clean_fid_are_read() -> None:
     assert again.moments.n is None
 
 
-def test_features_of_clean_fids_kernel_distance_are_read() -> None:
+def test_kid_features_of_clean_fid_can_be_loaded() -> None:
     rows = draw_features(50, 8)
     read = ReferenceStatistics.load(pack(feats=rows))
     assert read.moments.n == 50
@@ -111,25 +111,25 @@ EYE = np.eye(3)
         ({"feats": np.array([{"a": 1}], dtype=object)}, "pickle"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said(arrays: dict, message: str) -> None:
+def test_errors_say_what_is_wrong_with_the_file(arrays: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ReferenceStatistics.load(pack(**arrays))
 
 
 @pytest.mark.parametrize("data", [b"", b"no archive", b"PK\x03\x04 cut off"])
-def test_a_file_that_is_no_archive_is_refused(data: bytes) -> None:
+def test_other_files_are_rejected(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"must be an .npz|damaged"):
         ReferenceStatistics.load(BytesIO(data))
 
 
-def test_a_damaged_archive_is_refused() -> None:
+def test_damaged_archives_are_rejected() -> None:
     data = bytearray(pack(mu=np.random.default_rng(0).normal(size=500), sigma=np.eye(500)).getvalue())
     data[500] ^= 0xFF
     with pytest.raises(ValueError, match="damaged"):
         ReferenceStatistics.load(BytesIO(bytes(data)))
 
 
-def test_imported_moments_are_saved_as_such() -> None:
+def test_imported_moments_are_saved_without_a_count() -> None:
     moments = Moments(Sums(None, np.zeros(3), np.eye(3)))
     with np.load(write(ReferenceStatistics(moments))) as archive:
         assert sorted(archive) == ["mu", "sigma"]

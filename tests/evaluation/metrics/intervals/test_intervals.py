@@ -1,4 +1,4 @@
-"""Intervals over prompts: against closed forms, against brute force, and by how often they hold the truth."""
+"""Intervals over prompts, compared with closed forms and brute force, and by their coverage."""
 
 import time
 from collections.abc import Iterable
@@ -22,18 +22,18 @@ def mean(rows: Rows) -> float:
 
 
 def one_each(values: np.ndarray) -> ClusteredRows:
-    """Every value a cluster of its own."""
+    """Each value is a cluster."""
     return ClusteredRows(np.asarray(values, dtype=float)[:, None], np.ones(len(values), dtype=np.int64))
 
 
 def clusters_of(values: np.ndarray) -> ClusteredRows:
-    """(C, m): m values in each cluster."""
+    """Clusters of values (C, m), m values each."""
     return ClusteredRows(values.astype(float).reshape(-1, 1), np.full(len(values), values.shape[1]))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.data())
-def test_drawn_clusters_bring_all_their_rows(lengths: list[int], data: st.DataObject) -> None:
+def test_drawing_clusters_returns_all_their_rows(lengths: list[int], data: st.DataObject) -> None:
     rows = np.arange(2.0 * sum(lengths)).reshape(-1, 2)
     drawn = data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=9))
     parts = np.split(rows, np.cumsum(lengths)[:-1])
@@ -42,13 +42,13 @@ def test_drawn_clusters_bring_all_their_rows(lengths: list[int], data: st.DataOb
     assert np.array_equal(clustered.sum(), [part.sum(axis=0) for part in parts])
 
 
-def test_rows_are_brought_together_by_label() -> None:
+def test_rows_are_grouped_by_label() -> None:
     clustered = cluster_rows(np.array([[1.0], [2.0], [3.0], [4.0]]), ["b", "a", "b", "a"])
     assert clustered.rows[:, 0].tolist() == [2.0, 4.0, 1.0, 3.0]
     assert clustered.lengths.tolist() == [2, 2]
 
 
-def test_of_many_independent_values_it_is_students_interval() -> None:
+def test_for_many_independent_values_it_is_students_interval() -> None:
     values = np.random.default_rng(0).normal(5.0, 2.0, 400)
     found = bootstrap(mean, one_each(values))
     expected = stats.t.interval(0.95, 399, values.mean(), values.std(ddof=1) / 20)
@@ -56,19 +56,19 @@ def test_of_many_independent_values_it_is_students_interval() -> None:
     assert found.method == "bootstrap over 400 prompts, 1,000 resamples"
 
 
-def test_copies_within_a_prompt_are_no_news() -> None:
+def test_copies_within_a_prompt_do_not_narrow_the_interval() -> None:
     values = np.random.default_rng(1).normal(size=30)
     once, often = bootstrap(mean, one_each(values)), bootstrap(mean, clusters_of(np.repeat(values[:, None], 5, axis=1)))
     assert (often.low, often.high) == pytest.approx((once.low, once.high), abs=1e-12)
 
 
-def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
+def test_the_interval_depends_on_the_seed_only() -> None:
     rows = one_each(np.random.default_rng(2).normal(size=25))
     assert bootstrap(mean, rows) == bootstrap(mean, rows)
     assert bootstrap(mean, rows) != bootstrap(mean, rows, seed=1)
 
 
-def test_more_confidence_is_a_wider_interval() -> None:
+def test_higher_confidence_gives_a_wider_interval() -> None:
     rows = one_each(np.random.default_rng(3).normal(size=25))
     wide, narrow = bootstrap(mean, rows, confidence=0.99), bootstrap(mean, rows, confidence=0.8)
     assert wide.low < narrow.low < narrow.high < wide.high
@@ -76,7 +76,7 @@ def test_more_confidence_is_a_wider_interval() -> None:
         bootstrap(mean, rows, confidence=95)
 
 
-def test_one_prompt_has_no_interval_and_it_says_why() -> None:
+def test_one_prompt_has_no_interval_but_a_reason() -> None:
     alone = clusters_of(np.array([[0.0, 1.0, 1.0]]))
     for found in (
         bootstrap(mean, alone),
@@ -88,7 +88,7 @@ def test_one_prompt_has_no_interval_and_it_says_why() -> None:
         assert found.method == "an interval needs at least 2 prompts, got 1"
 
 
-def test_resamples_without_a_value_are_counted_or_too_many() -> None:
+def test_resamples_without_a_value_are_counted_up_to_a_limit() -> None:
     def expect_a_win(rows: Rows) -> float:
         if not rows.any():
             raise UnscoredError("never won")
@@ -112,7 +112,7 @@ def test_the_same_prompts_are_drawn_on_both_sides() -> None:
     assert paired.high - paired.low < (alone.high - alone.low) / 50
 
 
-def test_of_a_linear_value_the_difference_is_the_bootstrap_of_differences() -> None:
+def test_for_linear_values_it_is_the_bootstrap_of_the_differences() -> None:
     rng = np.random.default_rng(5)
     ours, theirs = rng.normal(size=(20, 3)), rng.normal(size=(20, 3))
     direct = bootstrap(mean, clusters_of(ours - theirs))
@@ -128,21 +128,21 @@ def test_a_thousand_prompts_take_well_under_a_second() -> None:
 
 
 @pytest.mark.parametrize("n", [5, 40, 300])
-def test_of_none_and_of_all_a_share_has_the_exact_interval(n: int) -> None:
+def test_shares_of_none_and_all_have_the_exact_interval(n: int) -> None:
     none, every = rate_interval(one_each(np.zeros(n))), rate_interval(one_each(np.ones(n)))
     exact = stats.binomtest(0, n).proportion_ci(0.95, method="exact")
     assert (none.low, none.high) == pytest.approx((0.0, exact.high))
     assert (every.low, every.high) == pytest.approx((1.0 - exact.high, 1.0))
 
 
-def test_of_independent_samples_a_share_has_clopper_and_pearsons_interval_of_one_sample_less() -> None:
-    """One less, because the variance is estimated with n - 1: 12 of 40 are 11.7 of 39."""
+def test_independent_samples_have_the_clopper_pearson_interval_of_one_sample_less() -> None:
+    """One sample less because the variance is estimated with n - 1: 12 of 40 becomes 11.7 of 39."""
     found = rate_interval(one_each(np.arange(40) < 12))
     expected = stats.beta.ppf([0.025, 0.975], [11.7, 12.7], [28.3, 27.3])
     assert (found.low, found.high) == pytest.approx(tuple(expected))
 
 
-def test_samples_that_agree_within_their_prompt_count_once() -> None:
+def test_samples_that_agree_within_a_prompt_count_once() -> None:
     answers = np.repeat((np.arange(20) < 6)[:, None], 8, axis=1)
     clustered = rate_interval(clusters_of(answers))
     once, independent = rate_interval(one_each(answers[:, 0])), rate_interval(one_each(answers.ravel()))
@@ -153,7 +153,7 @@ def test_samples_that_agree_within_their_prompt_count_once() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40))
-def test_paired_shares_are_mirrored_and_hold_their_difference(pairs: list[tuple[bool, bool]]) -> None:
+def test_paired_intervals_contain_the_difference_and_mirror_when_swapped(pairs: list[tuple[bool, bool]]) -> None:
     ours, theirs = (one_each(np.array(side)) for side in zip(*pairs, strict=True))
     found, mirrored = rate_difference(ours, theirs), rate_difference(theirs, ours)
     assert found.low <= mean(ours.rows) - mean(theirs.rows) <= found.high
@@ -161,7 +161,7 @@ def test_paired_shares_are_mirrored_and_hold_their_difference(pairs: list[tuple[
     assert -1.0 - 1e-9 <= found.low < found.high <= 1.0 + 1e-9
 
 
-def test_two_sides_that_always_agree_are_not_equal_for_certain() -> None:
+def test_sides_that_always_agree_have_an_interval_with_a_width() -> None:
     for share in (0, 15, 30):
         side = one_each(np.arange(30) < share)
         found = rate_difference(side, side)
@@ -185,7 +185,7 @@ def test_each_group_is_left_out_once(groups: list[list[int]]) -> None:
     assert len(read) <= np.ceil(np.log2(len(groups))) * sum(map(len, groups))
 
 
-def test_prompts_are_split_into_twenty_groups_whatever_their_order() -> None:
+def test_the_split_into_groups_does_not_depend_on_order() -> None:
     keys = [f"p{i}" for i in range(53)]
     groups = split_prompts(keys + keys)
     assert sorted(chain(*groups)) == sorted(keys)
@@ -214,13 +214,13 @@ def test_groups_of_unequal_size_follow_the_published_formula() -> None:
     assert (found.low, found.high) == pytest.approx((3.0 - half, 3.0 + half))
 
 
-def test_a_set_that_has_no_value_without_some_group_has_no_interval() -> None:
+def test_without_a_value_for_some_group_there_is_no_interval() -> None:
     assert jackknife(1.0, [1.0, np.nan, 1.0], [1, 1, 1]).low is None
 
 
 @pytest.mark.parametrize(("n", "share"), [(12, 0.8), (40, 0.5), (40, 0.03)])
-def test_shares_hold_the_truth_as_often_as_they_say(n: int, share: float) -> None:
-    """Four samples a prompt, prompts of unequal difficulty: beta-binomial."""
+def test_intervals_of_shares_have_their_nominal_coverage(n: int, share: float) -> None:
+    """Beta-binomial: four samples per prompt, prompts of unequal difficulty."""
     rng = np.random.default_rng(8)
     held = 0
     for _ in range(400):
@@ -230,8 +230,8 @@ def test_shares_hold_the_truth_as_often_as_they_say(n: int, share: float) -> Non
     assert 0.93 <= held / 400 <= 1.0
 
 
-def test_paired_shares_hold_the_truth_where_a_bootstrap_does_not() -> None:
-    """The baseline never fails, the run on 2 % of prompts: mostly nobody sees it fail more than once in 40."""
+def test_paired_intervals_keep_their_coverage_where_a_bootstrap_does_not() -> None:
+    """The baseline never fails, the run fails on 2 % of prompts: usually at most once in 40."""
     rng = np.random.default_rng(9)
     held = np.zeros(2)
     for _ in range(40):
@@ -242,8 +242,8 @@ def test_paired_shares_hold_the_truth_where_a_bootstrap_does_not() -> None:
     assert held[1] < 30
 
 
-def test_means_of_few_prompts_hold_the_truth_as_often_as_they_say() -> None:
-    """A plain percentile interval of 8 prompts holds it in some 88 of 100 cases."""
+def test_intervals_of_means_of_few_prompts_have_their_nominal_coverage() -> None:
+    """A plain percentile interval of 8 prompts has a coverage of about 88 %."""
     rng = np.random.default_rng(10)
     held = 0
     for _ in range(100):
@@ -253,8 +253,8 @@ def test_means_of_few_prompts_hold_the_truth_as_often_as_they_say() -> None:
     assert 92 <= held <= 99
 
 
-def test_jackknifed_values_hold_the_truth_as_often_as_they_say() -> None:
-    """The variance of 33 prompts with 2 samples each, from sums that merge."""
+def test_jackknife_intervals_have_their_nominal_coverage() -> None:
+    """Variance of 33 prompts with 2 samples each, from sums that merge."""
     rng = np.random.default_rng(11)
     held = 0
     for _ in range(200):

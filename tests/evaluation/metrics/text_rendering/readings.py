@@ -1,4 +1,4 @@
-"""Samples as if an image had been read, and what a metric says of them."""
+"""Samples with given OCR lines, and their measurements."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -37,9 +37,9 @@ def value(name: str, lines: Sequence[str], targets: Sequence[str], language: str
 
 
 def check_table(name: str, table: Sequence[tuple[Sequence[str], Sequence[str], str, float]]) -> None:
-    """(lines read, targets, language, the value by hand)."""
-    for lines, targets, language, wanted in table:
-        assert value(name, lines, targets, language) == pytest.approx(wanted, abs=1e-12), (lines, targets)
+    """Check rows of (lines read, targets, language, value by hand)."""
+    for lines, targets, language, expected in table:
+        assert value(name, lines, targets, language) == pytest.approx(expected, abs=1e-12), (lines, targets)
 
 
 def aggregate(name: str, samples: Sequence[SampleInputs]) -> float:

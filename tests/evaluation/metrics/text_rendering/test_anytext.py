@@ -1,4 +1,4 @@
-"""Sentence accuracy and normalized edit distance, by hand: (lines read, targets, language, value)."""
+"""AnyText metrics by hand: (lines read, targets, language, value)."""
 
 from tests.evaluation.metrics.text_rendering.readings import aggregate, check_table, make_sample, measure
 
@@ -23,7 +23,7 @@ def test_sentence_accuracy_keeps_case_and_accents() -> None:
     )
 
 
-def test_a_sentence_on_several_lines_is_one_sentence() -> None:
+def test_a_sentence_may_span_several_lines() -> None:
     check_table(
         "text-sentence-accuracy",
         [
@@ -52,8 +52,8 @@ def test_normalized_edit_distance_is_a_similarity() -> None:
     )
 
 
-def test_over_a_set_every_line_counts_the_same() -> None:
-    """One line of one, and one of three: 2 of 4 lines, where the mean of the images would be 2/3."""
+def test_every_line_of_a_run_has_the_same_weight() -> None:
+    """1 of 1 line and 1 of 3 lines: 2 of 4 lines, while the mean over images would be 2/3."""
     samples = [make_sample(["A1"], ["A1"]), make_sample(["B1"], ["B1", "C2", "D3"])]
     assert aggregate("text-sentence-accuracy", samples) == 0.5
     assert measure("text-ned", samples[1]).values == (1 / 3, 1.0, 3.0)

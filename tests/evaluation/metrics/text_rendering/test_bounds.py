@@ -1,4 +1,4 @@
-"""What holds for every metric of text, whatever is read."""
+"""Properties of all text metrics for arbitrary readings."""
 
 import math
 
@@ -32,16 +32,16 @@ def test_a_perfect_reading_has_the_best_value(name: str, targets: list[str], lan
 @pytest.mark.parametrize("name", TEXT_METRICS)
 @settings(max_examples=40, deadline=None)
 @given(lines=LINES, targets=TARGETS.filter(has_published_letters), language=LANGUAGES)
-def test_values_stay_within_their_bounds(name: str, lines: list[str], targets: list[str], language: str) -> None:
+def test_values_are_within_their_bounds(name: str, lines: list[str], targets: list[str], language: str) -> None:
     found = value(name, lines, targets, language)
     assert 0.0 <= found <= (math.inf if name in UNBOUNDED else 1.0)
-    # The set of this one image: the same, but for OneIG's score of an image that says nothing.
+    # The value of a run with this image is the same, except for OneIG's score of an image without text.
     assert name == "oneig-text" or aggregate(name, [make_sample(lines, targets, language)]) == pytest.approx(found)
 
 
 @pytest.mark.parametrize("name", TEXT_METRICS)
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(LINES, TARGETS.filter(has_published_letters)), min_size=2, max_size=5))
-def test_the_order_of_samples_changes_nothing(name: str, pairs: list[tuple[list[str], list[str]]]) -> None:
+def test_the_order_of_samples_does_not_matter(name: str, pairs: list[tuple[list[str], list[str]]]) -> None:
     samples = [make_sample(lines, targets) for lines, targets in pairs]
     assert aggregate(name, samples) == pytest.approx(aggregate(name, samples[::-1]), abs=1e-12)

@@ -1,4 +1,4 @@
-"""Character and word error rates: by hand, and against torchmetrics."""
+"""Character and word error rate, compared with values by hand and with torchmetrics."""
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +8,7 @@ from evaluation.metrics.text_rendering.words import fold
 from tests.evaluation.metrics.text_rendering.readings import aggregate, build, check_table, make_sample
 
 
-def test_characters() -> None:
+def test_character_error_rate() -> None:
     check_table(
         "cer",
         [
@@ -25,7 +25,7 @@ def test_characters() -> None:
     )
 
 
-def test_words() -> None:
+def test_word_error_rate() -> None:
     check_table(
         "wer",
         [
@@ -40,7 +40,7 @@ def test_words() -> None:
     )
 
 
-def test_the_normalization_belongs_to_the_identity() -> None:
+def test_the_identity_includes_the_normalization() -> None:
     for name in ("cer", "wer"):
         assert build(name).replay_inputs() == {"normalization": "NFKC, case-folded, white space collapsed"}
 
@@ -50,10 +50,10 @@ TEXTS = st.lists(st.text("abcé ", min_size=1, max_size=12).filter(str.strip), m
 
 @settings(max_examples=40, deadline=None)
 @given(TEXTS, TEXTS)
-def test_over_a_set_they_are_torchmetrics(read: list[str], wanted: list[str]) -> None:
+def test_run_values_equal_torchmetrics(read: list[str], expected: list[str]) -> None:
     from torchmetrics.functional.text import char_error_rate, word_error_rate
 
-    pairs = list(zip(read, wanted, strict=False))
+    pairs = list(zip(read, expected, strict=False))
     samples = [make_sample([line], [target]) for line, target in pairs]
     lines, targets = ([fold(text) for text in texts] for texts in zip(*pairs, strict=True))
     assert aggregate("cer", samples) == pytest.approx(char_error_rate(lines, targets).item(), rel=1e-6)

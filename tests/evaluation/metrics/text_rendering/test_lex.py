@@ -1,4 +1,4 @@
-"""LeX's pairwise normalized edit distance and recall, by hand: (lines read, targets, language, value)."""
+"""LeX-Bench metrics by hand: (lines read, targets, language, value)."""
 
 from itertools import permutations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.evaluation.metrics.text_rendering.readings import aggregate, check_table, make_sample, value
 
 
-def test_pned_pairs_the_pieces_and_adds_one_for_each_left_alone() -> None:
+def test_pned_adds_1_for_each_unpaired_word() -> None:
     check_table(
         "lex-pned",
         [
@@ -26,7 +26,7 @@ def test_pned_pairs_the_pieces_and_adds_one_for_each_left_alone() -> None:
     )
 
 
-def test_recall_takes_the_first_that_is_near_enough() -> None:
+def test_recall_matches_the_first_word_within_the_limit() -> None:
     check_table(
         "lex-recall",
         [
@@ -43,11 +43,11 @@ def test_recall_takes_the_first_that_is_near_enough() -> None:
 
 
 def test_recall_is_greedy_as_published() -> None:
-    """ "sales" takes "sale" (distance 1/5), which "sale" then misses: a best pairing would find both."""
+    """ "sales" is matched with "sale" (distance 1/5), so "sale" has no match; an optimal pairing would match both."""
     assert value("lex-recall", ["sale", "salesxx"], ["sales", "sale"]) == 0.5
 
 
-def test_over_a_set_they_are_means_of_the_images() -> None:
+def test_run_values_are_means_over_images() -> None:
     samples = [make_sample(["a"], ["a"]), make_sample([], ["b c d"])]
     assert aggregate("lex-pned", samples) == 1.5
     assert aggregate("lex-recall", samples) == 0.5
@@ -57,11 +57,11 @@ PIECES = st.lists(st.text("abc", min_size=1, max_size=4), min_size=1, max_size=4
 
 
 @given(PIECES, PIECES)
-def test_pned_is_the_least_over_all_pairings(wanted: list[str], read: list[str]) -> None:
-    few, many = sorted((wanted, read), key=len)
+def test_pned_is_the_minimum_over_all_pairings(expected: list[str], read: list[str]) -> None:
+    few, many = sorted((expected, read), key=len)
 
     def distance(a: str, b: str) -> float:
         return value("oneig-ed", [a], [b]) / max(len(a), len(b))
 
     least = min(sum(map(distance, few, chosen)) for chosen in permutations(many, len(few)))
-    assert value("lex-pned", read, wanted) == pytest.approx(least + len(many) - len(few))
+    assert value("lex-pned", read, expected) == pytest.approx(least + len(many) - len(few))

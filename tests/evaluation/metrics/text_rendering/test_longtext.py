@@ -1,4 +1,4 @@
-"""LongText-Bench's recall, by hand: (lines read, targets, language, value)."""
+"""LongText-Bench recall by hand: (lines read, targets, language, value)."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.evaluation.metrics.text_rendering.readings import aggregate, check_table, make_sample, measure
 
 
-def test_recall_of_words() -> None:
+def test_word_recall() -> None:
     check_table(
         "longtext-recall",
         [
@@ -24,12 +24,12 @@ def test_recall_of_words() -> None:
     )
 
 
-def test_over_a_set_long_texts_count_for_more() -> None:
+def test_long_texts_have_more_weight_in_a_run() -> None:
     samples = [make_sample(["A"], ["A"]), make_sample([], ["B C D"])]
     assert aggregate("longtext-recall", samples) == 0.25
 
 
-def test_the_benchmarks_own_texts_read_perfectly_have_1(shared_data: Path) -> None:
+def test_perfect_readings_of_the_benchmarks_texts_have_value_1(shared_data: Path) -> None:
     for language, n_words in (("en", 4263), ("zh", 7944)):
         lines = (shared_data / "prompts" / f"longtext_{language}.jsonl").read_text(encoding="utf-8").splitlines()
         targets = [json.loads(line)["text"] for line in lines]

@@ -1,4 +1,4 @@
-"""MARIO's precision, recall, F and accuracy, by hand: (lines read, targets, language, value)."""
+"""MARIO-Eval metrics by hand: (lines read, targets, language, value)."""
 
 import pytest
 
@@ -52,7 +52,7 @@ def test_accuracy_compares_the_sorted_words_joined() -> None:
     )
 
 
-def test_f_is_that_of_the_mean_precision_and_the_mean_recall() -> None:
+def test_f_is_computed_from_mean_precision_and_mean_recall() -> None:
     samples = [
         make_sample(["SALE", "x", "y", "z"], ["SALE"]),  # P 1/4, R 1, F 0.4
         make_sample(["SALE"], ["FOR SALE NOW HERE"]),  # P 1, R 1/4, F 0.4
@@ -63,12 +63,12 @@ def test_f_is_that_of_the_mean_precision_and_the_mean_recall() -> None:
     assert aggregate("mario-f", [make_sample([], ["SALE"])]) == 0.0
 
 
-def test_words_in_quotation_marks_are_wanted_where_a_suite_says_so() -> None:
+def test_words_in_quotation_marks_can_be_the_expected_words() -> None:
     prompt = PromptInputs(key="p", text="A shop's sign says 'Grand Opening'", targets=("something else",))
     sample = make_sample(["grand", "opening"], [], prompt=prompt)
-    assert measure("mario-recall", sample, wanted="quoted").values == (1.0,)
+    assert measure("mario-recall", sample, expected="quoted").values == (1.0,)
     assert measure("mario-recall", sample).values == (0.0,)
     bare = make_sample(["x"], [], prompt=PromptInputs(key="p", text="A shop's sign", targets=("x",)))
-    (found,) = build("mario-recall", wanted="quoted").measure_all([bare])
+    (found,) = build("mario-recall", expected="quoted").measure_all([bare])
     assert isinstance(found, UnscoredError)
     assert "quotation marks" in str(found)

@@ -1,4 +1,4 @@
-"""OneIG-Bench's four, by hand: (lines read, targets, language, value)."""
+"""OneIG-Bench metrics by hand: (lines read, targets, language, value)."""
 
 import pytest
 
@@ -53,27 +53,27 @@ def test_word_accuracy_counts_words_and_chinese_characters() -> None:
     )
 
 
-def test_over_a_set_words_are_counted_together() -> None:
+def test_words_are_pooled_over_a_run() -> None:
     samples = [make_sample(["A"], ["A"]), make_sample([], ["B C D"])]
     assert aggregate("oneig-wac", samples) == 0.25  # the mean of the images would be 0.5
     assert aggregate("oneig-cr", samples) == 0.5
     assert aggregate("oneig-ed", samples) == 2.5
 
 
-def test_the_text_score_is_that_of_the_means() -> None:
+def test_the_text_score_is_computed_from_means() -> None:
     """ED (0 + 8)/2 = 4, CR 1/2, WAC 3/4: 1 - 4·0.5·0.25/100."""
     samples = [make_sample(["FOR SALE"], ["FOR SALE"]), make_sample(["SALE"], ["SALE FORMING"])]
     assert measure("oneig-text", samples[1]).values == (1 - 8 * 1 * 0.5 / 100, 8.0, 0.0, 1.0, 2.0, 100.0)
     assert aggregate("oneig-text", samples) == pytest.approx(0.995)
 
 
-def test_chinese_texts_are_lost_at_50_edits_and_others_at_100() -> None:
+def test_edits_are_capped_at_50_for_chinese_and_100_otherwise() -> None:
     assert aggregate("oneig-text", [make_sample([], ["字" * 60], "zh")]) == 0.0
     assert aggregate("oneig-text", [make_sample([], ["x" * 60], "en")]) == pytest.approx(0.4)
     assert aggregate("oneig-text", [make_sample([], ["x" * 160], "en")]) == 0.0
     assert aggregate("oneig-text", [make_sample([], ["字"], "zh")] * 3) == pytest.approx(0.98)
 
 
-def test_a_set_in_two_languages_has_the_mean_of_their_scores() -> None:
+def test_a_run_in_two_languages_has_the_mean_of_their_scores() -> None:
     chinese, english = make_sample([], ["字" * 60], "zh"), make_sample(["OPEN"], ["OPEN"])
     assert aggregate("oneig-text", [chinese, english, english, english]) == pytest.approx(0.75)

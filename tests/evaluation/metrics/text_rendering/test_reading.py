@@ -1,4 +1,4 @@
-"""What all metrics of text say alike: who is scored, and why not."""
+"""Unscored samples, declarations and notes of all text metrics."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_a_prompt_without_targets_is_unscored_with_the_reason(name: str) -> None
 
 
 @pytest.mark.parametrize("name", TEXT_METRICS)
-def test_no_text_found_is_the_worst_value_with_a_reason(name: str) -> None:
+def test_an_image_without_text_has_the_worst_value_and_a_note(name: str) -> None:
     for lines in ([], ["  "]):
         found = measure(name, make_sample(lines, ["FOR", "SAL"]))
         assert found.values[0] == WORST.get(name, 0.0)
@@ -27,7 +27,7 @@ def test_no_text_found_is_the_worst_value_with_a_reason(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TEXT_METRICS)
-def test_no_image_and_no_reader_are_unscored_and_never_a_zero(name: str) -> None:
+def test_missing_images_and_readings_are_unscored(name: str) -> None:
     for changes, reason in [
         ({"outcome": "refused", "reason": "policy"}, "no image: refused (policy)"),
         ({"extracted": {}}, "there are no features by ocr"),
@@ -39,7 +39,7 @@ def test_no_image_and_no_reader_are_unscored_and_never_a_zero(name: str) -> None
 
 
 @pytest.mark.parametrize("name", TEXT_METRICS)
-def test_a_metric_declares_itself_and_asks_for_the_reader(name: str) -> None:
+def test_every_text_metric_has_a_declaration_and_needs_ocr(name: str) -> None:
     metric = build(name)
     assert metric.image_extractors() == ("ocr",)
     assert metric.declaration.title
@@ -48,7 +48,7 @@ def test_a_metric_declares_itself_and_asks_for_the_reader(name: str) -> None:
     assert len(measure(name, make_sample(["SALE"], ["SALE"])).values) == len(metric.columns)
 
 
-def test_titles_are_told_apart() -> None:
+def test_titles_are_unique() -> None:
     assert len({build(name).declaration.title for name in TEXT_METRICS}) == len(TEXT_METRICS)
 
 
@@ -60,25 +60,27 @@ def test_titles_are_told_apart() -> None:
         (["出口"], ["入口"], "zh", 'read "出口", expected "入口"'),
     ],
 )
-def test_the_note_says_what_was_read_for_what(lines: list[str], targets: list[str], language: str, note: str) -> None:
+def test_the_note_has_the_read_and_the_expected_text(
+    lines: list[str], targets: list[str], language: str, note: str
+) -> None:
     assert measure("cer", make_sample(lines, targets, language)).note == note
 
 
-def test_a_note_stays_short() -> None:
+def test_long_texts_are_truncated_in_notes() -> None:
     note = measure("cer", make_sample(["a" * 5000], ["b" * 5000])).note
     assert len(note) < 450
     assert note.endswith('…"')
 
 
 @pytest.mark.parametrize("name", ["oneig-ed", "oneig-cr", "oneig-wac", "oneig-text", "longtext-recall"])
-def test_targets_of_which_cleaning_leaves_nothing_are_unscored(name: str) -> None:
+def test_targets_that_cleaning_empties_are_unscored(name: str) -> None:
     (found,) = build(name).measure_all([make_sample(["50"], ["!!! %"])])
     assert isinstance(found, UnscoredError)
     assert "no letters or digits" in str(found)
 
 
 @pytest.mark.parametrize("name", TEXT_METRICS)
-def test_a_sample_is_measured_the_same_among_others(name: str) -> None:
+def test_a_measurement_does_not_depend_on_other_samples(name: str) -> None:
     samples = [make_sample(["SALE"], ["FOR SALE"]), make_sample([], ["x"]), make_sample(["出口 2"], ["出口"], "zh")]
     together = build(name).measure_all(samples)
     apart = [build(name).measure_all([sample])[0] for sample in samples]

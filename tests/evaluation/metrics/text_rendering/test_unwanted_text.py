@@ -1,4 +1,4 @@
-"""Lettering where none was asked for: which lines count, and which prompts it is about."""
+"""Unwanted text: lines that count, and prompts that are skipped."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def sample(*lines: tuple[str, float], prompt: PromptInputs = BEACH, seed: int = 
 
 
 @pytest.mark.parametrize(
-    ("lines", "parameters", "wanted"),
+    ("lines", "parameters", "expected"),
     [
         ([], {}, Measurement((0.0,))),
         ([("SHOP", 0.8)], {}, Measurement((1.0,), 'read "SHOP"')),
@@ -34,13 +34,13 @@ def sample(*lines: tuple[str, float], prompt: PromptInputs = BEACH, seed: int = 
         ([("SHOP", 0.9), ("ll", 0.9), ("OPEN", 0.5), ("now  in", 0.9)], {}, Measurement((1.0,), 'read "SHOP now in"')),
     ],
 )
-def test_a_line_counts_that_is_certain_and_long_enough(
-    lines: list[tuple[str, float]], parameters: dict[str, Any], wanted: Measurement
+def test_a_line_counts_by_confidence_and_length(
+    lines: list[tuple[str, float]], parameters: dict[str, Any], expected: Measurement
 ) -> None:
-    assert UnwantedText(**parameters).measure(sample(*lines)) == wanted
+    assert UnwantedText(**parameters).measure(sample(*lines)) == expected
 
 
-def test_a_note_stays_short() -> None:
+def test_long_texts_are_truncated_in_notes() -> None:
     note = UnwantedText().measure(sample(("a" * 5000, 0.9))).note
     assert len(note) < 250
     assert note.endswith('…"')
@@ -54,13 +54,13 @@ def test_a_note_stays_short() -> None:
         PromptInputs(key="kagi", text="「営業中」の看板"),
     ],
 )
-def test_a_prompt_that_asks_for_text_is_none_of_its_business(prompt: PromptInputs) -> None:
+def test_prompts_that_ask_for_text_are_skipped(prompt: PromptInputs) -> None:
     assert not UnwantedText().applies_to(prompt)
     with pytest.raises(UnscoredError, match="the prompt asks for text"):
         UnwantedText().measure(sample(("SALE", 0.9), prompt=prompt))
 
 
-def test_an_apostrophe_and_empty_targets_ask_for_no_text() -> None:
+def test_an_apostrophe_or_an_empty_target_does_not_ask_for_text() -> None:
     assert UnwantedText().applies_to(BEACH)
     assert UnwantedText().applies_to(PromptInputs(key="empty", text="a beach", targets=("", "  ")))
 
@@ -74,13 +74,13 @@ def test_an_apostrophe_and_empty_targets_ask_for_no_text() -> None:
         ({"extracted": {"ocr": MissingWeightsError("pip install it")}}, "pip install it"),
     ],
 )
-def test_what_was_not_read_is_unscored_and_never_a_zero(changes: dict[str, Any], reason: str) -> None:
+def test_missing_readings_are_unscored(changes: dict[str, Any], reason: str) -> None:
     (found,) = UnwantedText().measure_all([sample(**changes)])
     assert isinstance(found, UnscoredError)
     assert str(found) == reason
 
 
-def test_the_value_is_the_share_of_images_with_an_exact_interval() -> None:
+def test_the_value_is_a_share_with_an_exact_interval() -> None:
     sign = PromptInputs(key="sign", text="a sign", targets=("SALE",))
     lettered = [sample(("SHOP", 0.9)), sample(("SALE", 0.9), prompt=sign)]
     found = evaluate_metric(UnwantedText(), [*lettered, *(sample(seed=seed) for seed in (1, 2, 3))])
@@ -94,6 +94,6 @@ def test_the_value_is_the_share_of_images_with_an_exact_interval() -> None:
 
 
 @pytest.mark.parametrize("parameters", [{"confidence": 0.4}, {"confidence": 1.1}, {"letters": 0}, {"words": 3}])
-def test_parameters_that_mean_nothing_are_errors(parameters: dict[str, Any]) -> None:
+def test_parameters_out_of_bounds_are_errors(parameters: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         UnwantedText(**parameters)

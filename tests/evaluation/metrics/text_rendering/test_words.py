@@ -1,4 +1,4 @@
-"""Cleaning, words and quotation marks."""
+"""Text normalization, words and quotation marks."""
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ from evaluation.metrics.text_rendering.words import (
 )
 
 
-def test_the_same_letter_composed_and_decomposed_is_one() -> None:
+def test_composed_and_decomposed_letters_are_equal() -> None:
     assert tidy("perche\u0301 \t no\n") == "perché no"
 
 
@@ -30,12 +30,12 @@ def test_the_same_letter_composed_and_decomposed_is_one() -> None:
         ("ΣΊΣΥΦΟΣ", "σίσυφοσ"),
     ],
 )
-def test_folding_takes_away_case_and_typographic_form(text: str, folded: str) -> None:
+def test_folding_removes_case_and_typographic_forms(text: str, folded: str) -> None:
     assert fold(text) == folded
 
 
 @given(st.text(max_size=30))
-def test_folding_again_changes_nothing(text: str) -> None:
+def test_folding_is_idempotent(text: str) -> None:
     assert fold(fold(text)) == fold(text)
 
 
@@ -51,7 +51,7 @@ def test_folding_again_changes_nothing(text: str) -> None:
         ("कॉफ़ी!", "hi", "कॉफ़ी"),  # vowel signs are marks, and stay
     ],
 )
-def test_punctuation_and_symbols_go(text: str, language: str, kept: str) -> None:
+def test_punctuation_and_symbols_are_removed(text: str, language: str, kept: str) -> None:
     assert strip_marks(text, language) == kept
 
 
@@ -68,28 +68,26 @@ def test_punctuation_and_symbols_go(text: str, language: str, kept: str) -> None
         ("", ["exit"], False),
     ],
 )
-def test_the_language_decides_where_words_end_and_else_the_script(
-    language: str, texts: list[str], unspaced: bool
-) -> None:
+def test_language_or_script_decides_whether_words_have_spaces(language: str, texts: list[str], unspaced: bool) -> None:
     assert is_unspaced(language, texts) is unspaced
 
 
-def test_words_are_characters_where_no_spaces_part_them() -> None:
+def test_texts_without_spaces_are_split_into_characters() -> None:
     assert split_words("公园 2公里", True) == ["公", "园", "2", "公", "里"]
     assert split_words(" CENTRAL  PARK ", False) == ["CENTRAL", "PARK"]
 
 
-def test_quotation_marks_of_many_kinds_are_found_and_apostrophes_are_not() -> None:
+def test_quotation_marks_are_found_and_apostrophes_ignored() -> None:
     text = "A sign 'Grand Opening' by Anna's shop, \"50% off\", “now”, «sì», 「出口」, the dogs' bowl"
     assert find_quoted(text) == ("Grand Opening", "50% off", "now", "sì", "出口")
 
 
-def test_a_word_is_shared_as_often_as_it_is_wanted() -> None:
+def test_shared_words_are_counted_as_multisets() -> None:
     assert count_shared(["sale", "sale", "now"], ["sale", "sale", "sale"]) == 2
 
 
 @given(st.text("abc", max_size=7), st.text("abc", max_size=7))
-def test_edit_distance_is_that_of_the_textbook(a: str, b: str) -> None:
+def test_edit_distance_equals_the_textbook_algorithm(a: str, b: str) -> None:
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
         before, row = row, [i]

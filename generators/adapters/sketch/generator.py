@@ -68,7 +68,7 @@ class SketchGenerator:
         _check_size(request)
         image, report = self._edit(request) if request.sources else self._compose(request)
         settings = self.settings
-        report["degradations"] += _list_whole_picture_faults(settings)
+        report["degradations"] += _list_whole_picture_mistakes(settings)
         image = degrade(image, noise=settings.noise, blur=settings.blur, rng=self._make_random("degrading", request))
         if mask := open_mask(request):
             image = Image.composite(image, open_picture(request), mask)
@@ -92,17 +92,17 @@ class SketchGenerator:
         settings, picture, mask = self.settings, open_picture(request), open_mask(request)
         edit, rng = read_edit(request.prompt), self._make_random("drawing", request)
         plan = plan_drawing(edit.additions, settings, self._make_random("plan", request))
-        tone, faults = plan_tone(edit.tone, settings, self._make_random("tone", request))
+        tone, mistakes = plan_tone(edit.tone, settings, self._make_random("tone", request))
         if edit.removes and mask:
             picture = fill_hole(picture, mask)
         elif edit.removes:
-            faults.append({"fault": "nothing_to_remove_without_a_mask"})
+            mistakes.append({"mistake": "nothing_to_remove_without_a_mask"})
         if tone:
             picture = change_tone(picture, tone, STYLES[settings.style])
         picture, layout = add_things(picture, plan, settings.style, find_room(mask), rng)
         report = _describe(edit.additions, plan, layout, enlarge(picture.size))
         report |= {"understood": not edit.is_empty, "tone": edit.tone, "removes": edit.removes}
-        report["degradations"] += faults
+        report["degradations"] += mistakes
         return picture, report
 
     def _make_random(self, purpose: str, request: GenerationRequest) -> Random:
@@ -127,9 +127,9 @@ def _encode(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _list_whole_picture_faults(settings: SketchSettings) -> list[dict[str, Any]]:
+def _list_whole_picture_mistakes(settings: SketchSettings) -> list[dict[str, Any]]:
     amounts = {"noise": settings.noise, "blur": settings.blur}
-    return [{"fault": fault, "amount": amount} for fault, amount in amounts.items() if amount]
+    return [{"mistake": mistake, "amount": amount} for mistake, amount in amounts.items() if amount]
 
 
 def _describe(scene: Scene, plan: Plan, layout: Layout, canvas: tuple[int, int]) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _describe(scene: Scene, plan: Plan, layout: Layout, canvas: tuple[int, int])
         "backdrop": asdict(scene.backdrop),
         "objects": objects,
         "texts": list(scene.texts),
-        "degradations": list(plan.faults),
+        "degradations": list(plan.mistakes),
     }
 
 

@@ -71,10 +71,10 @@ def misspell(text: str, error_rate: float, rng: Random) -> str:
         if letter == " " or rng.random() >= error_rate:
             letters.append(letter)
             continue
-        fault = rng.choice(("drop", "swap", "replace", "replace"))
-        if fault == "swap" and source and source[0] not in {" ", letter}:
+        mistake = rng.choice(("drop", "swap", "replace", "replace"))
+        if mistake == "swap" and source and source[0] not in {" ", letter}:
             letters += [source.pop(0), letter]
-        elif fault != "drop":
+        elif mistake != "drop":
             letters.append(_replace_letter(letter, rng))
     return "".join(letters)
 

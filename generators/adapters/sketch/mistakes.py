@@ -60,14 +60,14 @@ class Plan:
     """What to draw, and every error added to it, as in the report."""
 
     objects: tuple[PlannedObject, ...]
-    faults: tuple[dict[str, Any], ...]
+    mistakes: tuple[dict[str, Any], ...]
 
 
 def plan_drawing(scene: Scene, settings: SketchSettings, rng: Random) -> Plan:
     """Plan the drawing of a scene by a model with these settings."""
-    faults: list[dict[str, Any]] = []
-    objects = tuple(_plan_object(i, thing, settings, rng, faults) for i, thing in enumerate(scene.objects))
-    return Plan(objects, tuple(faults))
+    mistakes: list[dict[str, Any]] = []
+    objects = tuple(_plan_object(i, thing, settings, rng, mistakes) for i, thing in enumerate(scene.objects))
+    return Plan(objects, tuple(mistakes))
 
 
 def plan_tone(tone: str | None, settings: SketchSettings, rng: Random) -> tuple[str | None, list[dict[str, Any]]]:
@@ -75,29 +75,29 @@ def plan_tone(tone: str | None, settings: SketchSettings, rng: Random) -> tuple[
     if tone is None or rng.random() >= settings.color_errors:
         return tone, []
     drawn = rng.choice([name for name in COLOR_NAMES if name != tone])
-    return drawn, [{"fault": "wrong_tone", "right": tone, "drawn": drawn}]
+    return drawn, [{"mistake": "wrong_tone", "right": tone, "drawn": drawn}]
 
 
 def _plan_object(
-    index: int, asked: SceneObject, settings: SketchSettings, rng: Random, faults: list[dict[str, Any]]
+    index: int, asked: SceneObject, settings: SketchSettings, rng: Random, mistakes: list[dict[str, Any]]
 ) -> PlannedObject:
     things = []
     colors = _choose_colors(asked, rng)
     for instance, color in enumerate(colors):
         if rng.random() < settings.missing_objects:
-            faults.append({"fault": "missing_object", "object": index, "instance": instance})
+            mistakes.append({"mistake": "missing_object", "object": index, "instance": instance})
             continue
         drawn = color
         if rng.random() < settings.color_errors:
             drawn = rng.choice([name for name in COLOR_NAMES if name != color])
-            faults.append(
-                {"fault": "wrong_color", "object": index, "instance": instance, "right": color, "drawn": drawn}
+            mistakes.append(
+                {"mistake": "wrong_color", "object": index, "instance": instance, "right": color, "drawn": drawn}
             )
-        things.append(Thing(drawn, _letter(index, instance, asked, settings, rng, faults)))
+        things.append(Thing(drawn, _letter(index, instance, asked, settings, rng, mistakes)))
     moved = replace(asked)
     if (asked.position or asked.relation) and rng.random() < settings.position_errors:
         moved = _misplace(asked)
-        faults.append({"fault": "wrong_position", "object": index, "drawn": describe_place(moved)})
+        mistakes.append({"mistake": "wrong_position", "object": index, "drawn": describe_place(moved)})
     return PlannedObject(asked, tuple(things), moved.position, moved.relation)
 
 
@@ -116,7 +116,7 @@ def _letter(
     asked: SceneObject,
     settings: SketchSettings,
     rng: Random,
-    faults: list[dict[str, Any]],
+    mistakes: list[dict[str, Any]],
 ) -> tuple[Lettering, ...]:
     # "two signs reading IN and OUT": one text each.
     texts = asked.texts[instance : instance + 1] if len(asked.texts) == asked.count else asked.texts
@@ -125,10 +125,10 @@ def _letter(
     for text in texts:
         drawn = drawable = find_drawable(text)
         if drawable != text:
-            faults.append({"fault": "no_glyphs", "object": index, "asked": text, "drawn": drawable})
+            mistakes.append({"mistake": "no_glyphs", "object": index, "asked": text, "drawn": drawable})
         if warp:
             drawn = misspell(drawable, warp, rng)
-            faults.append({"fault": "illegible_text", "object": index, "asked": text, "drawn": drawn, "warp": warp})
+            mistakes.append({"mistake": "illegible_text", "object": index, "asked": text, "drawn": drawn, "warp": warp})
         lettering.append(Lettering(drawn, warp))
     return tuple(lettering)
 

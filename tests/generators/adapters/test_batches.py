@@ -81,5 +81,5 @@ def test_another_exception_is_the_answer_to_its_own_batch_only() -> None:
     ],
 )
 def test_exceptions_of_libraries_have_an_outcome(error: Exception, outcome: Outcome, code: str) -> None:
-    fault = make_drawing_error(error)
-    assert (fault.outcome, fault.code) == (outcome, code)
+    made = make_drawing_error(error)
+    assert (made.outcome, made.code) == (outcome, code)

@@ -169,27 +169,27 @@ def test_an_invalid_image_may_be_billed(httpserver: HTTPServer, data: str) -> No
     assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
 
 
-def fault(code: int, status: str, message: str, *details: dict[str, Any]) -> dict[str, Any]:
+def make_error(code: int, status: str, message: str, *details: dict[str, Any]) -> dict[str, Any]:
     return {"error": {"code": code, "message": message, "status": status, "details": list(details)}}
 
 
 RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}
 BAD_KEY = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
 EXCEEDED = "You exceeded your current quota, please check your plan and billing details."
-FAULTS = [
-    (fault(400, "INVALID_ARGUMENT", f"API key not valid: {KEY}", BAD_KEY), Outcome.INVALID, AUTHENTICATION, None),
-    (fault(403, "PERMISSION_DENIED", "consumer is suspended"), Outcome.INVALID, AUTHENTICATION, None),
-    (fault(403, "PERMISSION_DENIED", "This API requires billing."), Outcome.QUOTA, "PERMISSION_DENIED", None),
-    (fault(400, "INVALID_ARGUMENT", "aspect ratio"), Outcome.INVALID, "INVALID_ARGUMENT", None),
-    (fault(400, "FAILED_PRECONDITION", "Enable billing."), Outcome.QUOTA, "FAILED_PRECONDITION", None),
-    (fault(429, "RESOURCE_EXHAUSTED", EXCEEDED, RETRY), Outcome.RATE_LIMITED, "RESOURCE_EXHAUSTED", 34.5),
-    (fault(429, "RESOURCE_EXHAUSTED", "slow down"), Outcome.RATE_LIMITED, "RESOURCE_EXHAUSTED", None),
-    (fault(429, "RESOURCE_EXHAUSTED", EXCEEDED), Outcome.QUOTA, "RESOURCE_EXHAUSTED", None),
-    (fault(503, "UNAVAILABLE", "The model is overloaded."), Outcome.TRANSIENT, "UNAVAILABLE", None),
+ERRORS = [
+    (make_error(400, "INVALID_ARGUMENT", f"API key not valid: {KEY}", BAD_KEY), Outcome.INVALID, AUTHENTICATION, None),
+    (make_error(403, "PERMISSION_DENIED", "consumer is suspended"), Outcome.INVALID, AUTHENTICATION, None),
+    (make_error(403, "PERMISSION_DENIED", "This API requires billing."), Outcome.QUOTA, "PERMISSION_DENIED", None),
+    (make_error(400, "INVALID_ARGUMENT", "aspect ratio"), Outcome.INVALID, "INVALID_ARGUMENT", None),
+    (make_error(400, "FAILED_PRECONDITION", "Enable billing."), Outcome.QUOTA, "FAILED_PRECONDITION", None),
+    (make_error(429, "RESOURCE_EXHAUSTED", EXCEEDED, RETRY), Outcome.RATE_LIMITED, "RESOURCE_EXHAUSTED", 34.5),
+    (make_error(429, "RESOURCE_EXHAUSTED", "slow down"), Outcome.RATE_LIMITED, "RESOURCE_EXHAUSTED", None),
+    (make_error(429, "RESOURCE_EXHAUSTED", EXCEEDED), Outcome.QUOTA, "RESOURCE_EXHAUSTED", None),
+    (make_error(503, "UNAVAILABLE", "The model is overloaded."), Outcome.TRANSIENT, "UNAVAILABLE", None),
 ]
 
 
-@pytest.mark.parametrize(("body", "outcome", "code", "wait"), FAULTS)
+@pytest.mark.parametrize(("body", "outcome", "code", "wait"), ERRORS)
 def test_an_error_of_the_provider_has_one_meaning(
     httpserver: HTTPServer, body: dict[str, Any], outcome: Outcome, code: str, wait: float | None
 ) -> None:

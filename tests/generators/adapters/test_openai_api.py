@@ -27,22 +27,22 @@ pytestmark = pytest.mark.parametrize("provider", SERVERS, ids=lambda provider: p
 CHATTY = f"Incorrect key {KEY} provided; Bearer {KEY} it was."
 
 
-def fault(code: str = "", message: str = CHATTY, **more: Any) -> str:
+def make_error(code: str = "", message: str = CHATTY, **more: Any) -> str:
     return json.dumps({"error": {"message": message, "type": "some_error", "param": None, "code": code, **more}})
 
 
 # HTTP status, body -> outcome, code, what is billed
 ANSWERS = {
-    "400 bad request": (400, fault("invalid_value"), Outcome.INVALID, "invalid_value", {}),
-    "401": (401, fault("invalid_api_key"), Outcome.INVALID, AUTHENTICATION, {}),
-    "402": (402, fault("payment_required"), Outcome.QUOTA, "payment_required", {}),
-    "403": (403, fault("forbidden"), Outcome.INVALID, AUTHENTICATION, {}),
-    "404": (404, fault("model_not_found"), Outcome.INVALID, "model_not_found", {}),
-    "408": (408, fault(), Outcome.TIMEOUT, "", {}),
-    "429": (429, fault("rate_limit_exceeded"), Outcome.RATE_LIMITED, "rate_limit_exceeded", {}),
-    "429 quota": (429, fault("insufficient_quota"), Outcome.QUOTA, "insufficient_quota", {}),
-    "429 limit": (429, fault("billing_hard_limit_reached"), Outcome.QUOTA, "billing_hard_limit_reached", {}),
-    "400 limit": (400, fault("billing_hard_limit_reached"), Outcome.QUOTA, "billing_hard_limit_reached", {}),
+    "400 bad request": (400, make_error("invalid_value"), Outcome.INVALID, "invalid_value", {}),
+    "401": (401, make_error("invalid_api_key"), Outcome.INVALID, AUTHENTICATION, {}),
+    "402": (402, make_error("payment_required"), Outcome.QUOTA, "payment_required", {}),
+    "403": (403, make_error("forbidden"), Outcome.INVALID, AUTHENTICATION, {}),
+    "404": (404, make_error("model_not_found"), Outcome.INVALID, "model_not_found", {}),
+    "408": (408, make_error(), Outcome.TIMEOUT, "", {}),
+    "429": (429, make_error("rate_limit_exceeded"), Outcome.RATE_LIMITED, "rate_limit_exceeded", {}),
+    "429 quota": (429, make_error("insufficient_quota"), Outcome.QUOTA, "insufficient_quota", {}),
+    "429 limit": (429, make_error("billing_hard_limit_reached"), Outcome.QUOTA, "billing_hard_limit_reached", {}),
+    "400 limit": (400, make_error("billing_hard_limit_reached"), Outcome.QUOTA, "billing_hard_limit_reached", {}),
     "403 no credits": (
         403,
         json.dumps({"code": "forbidden", "error": "Your team does not have any credits left."}),
@@ -50,7 +50,7 @@ ANSWERS = {
         "forbidden",
         {},
     ),
-    "500": (500, fault("server_error"), Outcome.TRANSIENT, "server_error", {}),
+    "500": (500, make_error("server_error"), Outcome.TRANSIENT, "server_error", {}),
     "502": (502, "<html>Bad gateway</html>", Outcome.TRANSIENT, "", None),
     "503": (503, "", Outcome.TRANSIENT, "", {}),
     "504": (504, "<html>Timeout</html>", Outcome.TIMEOUT, "", None),
@@ -61,36 +61,38 @@ ANSWERS = {
 
 # HTTP status, body -> stage, code
 REFUSALS = {
-    "openai": (400, fault("moderation_blocked"), "prompt", "moderation_blocked"),
+    "openai": (400, make_error("moderation_blocked"), "prompt", "moderation_blocked"),
     "openai, of the prompt": (
         400,
-        fault("moderation_blocked", moderation_details={"moderation_stage": "input", "categories": ["sexual"]}),
+        make_error("moderation_blocked", moderation_details={"moderation_stage": "input", "categories": ["sexual"]}),
         "prompt",
         "moderation_blocked",
     ),
     "openai, of the image": (
         400,
-        fault("moderation_blocked", moderation_details={"moderation_stage": "output", "categories": ["violence"]}),
+        make_error("moderation_blocked", moderation_details={"moderation_stage": "output", "categories": ["violence"]}),
         "image",
         "moderation_blocked",
     ),
-    "policy": (400, fault("content_policy_violation"), "prompt", "content_policy_violation"),
+    "policy": (400, make_error("content_policy_violation"), "prompt", "content_policy_violation"),
     "azure, of the prompt": (
         400,
-        fault("contentFilter", "Your task failed as a result of our safety system."),
+        make_error("contentFilter", "Your task failed as a result of our safety system."),
         "prompt",
         "contentFilter",
     ),
     "azure, of the image": (
         400,
-        fault("contentFilter", "Generated image was filtered as a result of our safety system."),
+        make_error("contentFilter", "Generated image was filtered as a result of our safety system."),
         "image",
         "contentFilter",
     ),
-    "azure, filter": (400, fault("content_filter"), "prompt", "content_filter"),
+    "azure, filter": (400, make_error("content_filter"), "prompt", "content_filter"),
     "azure, within": (
         400,
-        fault("invalid_request", inner_error={"code": "ResponsibleAIPolicyViolation", "content_filter_results": {}}),
+        make_error(
+            "invalid_request", inner_error={"code": "ResponsibleAIPolicyViolation", "content_filter_results": {}}
+        ),
         "prompt",
         "ResponsibleAIPolicyViolation",
     ),
@@ -130,7 +132,7 @@ def catch(generator: Generator) -> AdapterError:
     return caught.value
 
 
-def get_fault(generator: Generator) -> AdapterError:
+def get_error(generator: Generator) -> AdapterError:
     (error,) = generator.generate(variants())
     assert isinstance(error, AdapterError)
     expect_no_key(error)
@@ -155,7 +157,7 @@ class TestErrors:
     def test_the_providers_message_is_kept_without_the_key(
         self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator
     ) -> None:
-        httpserver.expect_request(provider.generations).respond_with_data(fault("invalid_value"), status=400)
+        httpserver.expect_request(provider.generations).respond_with_data(make_error("invalid_value"), status=400)
         assert catch(generator).message == "HTTP 400: Incorrect key [key] provided; Bearer [key] it was."
 
     @pytest.mark.parametrize("name", REFUSALS)
@@ -166,7 +168,7 @@ class TestErrors:
         httpserver.expect_request(provider.generations).respond_with_data(
             body, status=status, content_type="application/json", headers={"x-request-id": "req_8"}
         )
-        error = get_fault(generator)
+        error = get_error(generator)
         assert (error.outcome, error.stage, error.code) == (Outcome.REFUSED, stage, code)
         assert (error.billed, error.reported) == ({}, {"request_id": "req_8"})
         assert len(sent(httpserver)) == 1
@@ -189,7 +191,7 @@ class TestBodies:
         self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator, picture: dict[str, Any]
     ) -> None:
         httpserver.expect_request(provider.generations).respond_with_json({"data": [picture]})
-        error = get_fault(generator)
+        error = get_error(generator)
         assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
 
     def test_bytes_that_are_not_an_image_are_passed_on(
@@ -204,7 +206,7 @@ class TestBodies:
         self, httpserver: HTTPServer, provider: OpenAIServer, generator: Generator
     ) -> None:
         httpserver.expect_request(provider.generations).respond_with_json({"data": []})
-        error = get_fault(generator)
+        error = get_error(generator)
         assert (error.outcome, error.billed) == (Outcome.TRANSIENT, None)
 
 

@@ -154,7 +154,7 @@ class TestDrawing:
     def test_missing_glyphs_are_reported(self) -> None:
         scene = report("a card with “CAFÉ 日本”")
         assert scene["objects"][0]["drawn"][0]["texts"] == ["CAFE □□"]
-        assert scene["degradations"][0]["fault"] == "no_glyphs"
+        assert scene["degradations"][0]["mistake"] == "no_glyphs"
 
 
 class TestSettings:
@@ -170,7 +170,7 @@ class TestSettings:
         scene = report(self.PROMPT, color_errors=1)
         assert "red" not in [thing["color"] for thing in scene["objects"][0]["drawn"]]
         assert scene["objects"][1]["drawn"][0]["color"] != "blue"
-        assert [fault["fault"] for fault in scene["degradations"]] == ["wrong_color"] * 4
+        assert [mistake["mistake"] for mistake in scene["degradations"]] == ["wrong_color"] * 4
         red = ImageStat.Stat(open_image(draw("a red circle")).crop((76, 76, 116, 116))).mean
         wrong = ImageStat.Stat(open_image(draw("a red circle", color_errors=1)).crop((76, 76, 116, 116))).mean
         assert sum(abs(a - b) for a, b in zip(red, wrong, strict=True)) > 60
@@ -214,13 +214,13 @@ class TestSettings:
             wrong = [o["drawn"][0]["center"][axis] for o in report(prompt, position_errors=1)["objects"]]
             assert (right[0] < right[1]) != (wrong[0] < wrong[1])
 
-    @pytest.mark.parametrize("fault", ["noise", "blur"])
-    def test_noise_and_blur_grow(self, fault: str) -> None:
+    @pytest.mark.parametrize("mistake", ["noise", "blur"])
+    def test_noise_and_blur_grow(self, mistake: str) -> None:
         prompt = "a tree and a car on a meadow"
-        some, much = (_measure_detail(draw(prompt, **{fault: amount})) for amount in (0.2, 1.0))
+        some, much = (_measure_detail(draw(prompt, **{mistake: amount})) for amount in (0.2, 1.0))
         none = _measure_detail(draw(prompt))
-        assert none < some < much if fault == "noise" else none > some > much
-        assert {"fault": fault, "amount": 1.0} in report(prompt, **{fault: 1})["degradations"]
+        assert none < some < much if mistake == "noise" else none > some > much
+        assert {"mistake": mistake, "amount": 1.0} in report(prompt, **{mistake: 1})["degradations"]
 
     @pytest.mark.parametrize(
         "options",
@@ -283,12 +283,12 @@ class TestRequests:
         prompt=PROMPTS,
         seed=st.integers(0, 2**63),
         style=st.sampled_from(STYLE_NAMES),
-        fault=st.sampled_from([0.0, 0.5, 1.0]),
+        mistake=st.sampled_from([0.0, 0.5, 1.0]),
     )
     def test_any_prompt_gives_a_picture_of_the_right_size(
-        self, prompt: str, seed: int, style: str, fault: float
+        self, prompt: str, seed: int, style: str, mistake: float
     ) -> None:
-        options = {"missing_objects": fault / 2, "position_errors": fault, "legibility": 1 - fault}
+        options = {"missing_objects": mistake / 2, "position_errors": mistake, "legibility": 1 - mistake}
         generated = draw(prompt, seed=seed, width=64, height=72, style=style, **options)
         assert open_image(generated).size == (64, 72)
         json.dumps(generated.reported, allow_nan=False).encode()

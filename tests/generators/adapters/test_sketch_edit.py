@@ -129,7 +129,7 @@ def test_without_a_mask_nothing_is_removed_and_the_report_says_so() -> None:
     image = edit("Remove the house")
     assert changed(image) is None
     assert report(image)["objects"] == []
-    assert report(image)["degradations"] == [{"fault": "nothing_to_remove_without_a_mask"}]
+    assert report(image)["degradations"] == [{"mistake": "nothing_to_remove_without_a_mask"}]
 
 
 def test_a_tone_changes_the_whole_picture() -> None:
@@ -180,7 +180,7 @@ def test_the_same_request_gives_the_same_bytes_and_another_seed_or_source_others
 
 
 @pytest.mark.parametrize(
-    ("options", "prompt", "fault"),
+    ("options", "prompt", "mistake"),
     [
         ({"missing_objects": 1}, "Add a red ball", "missing_object"),
         ({"color_errors": 1}, "Add a red ball", "wrong_color"),
@@ -191,9 +191,9 @@ def test_the_same_request_gives_the_same_bytes_and_another_seed_or_source_others
         ({"blur": 0.3}, "Add a red ball", "blur"),
     ],
 )
-def test_the_settings_add_the_same_errors_as_to_a_drawing(options: dict[str, float], prompt: str, fault: str) -> None:
+def test_the_settings_add_the_same_errors_as_to_a_drawing(options: dict[str, float], prompt: str, mistake: str) -> None:
     image = edit(prompt, **options)
-    assert fault in [entry["fault"] for entry in report(image)["degradations"]]
+    assert mistake in [entry["mistake"] for entry in report(image)["degradations"]]
     assert image.data != edit(prompt).data
 
 

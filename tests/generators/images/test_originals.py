@@ -171,5 +171,5 @@ def test_a_bucket_that_fails_or_refuses_is_unavailable(httpserver, monkeypatch: 
 
 def test_a_bucket_without_its_packages_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(project, "find_spec", lambda name: None)
-    with pytest.raises(ImproperlyConfigured, match=r"install paragone\[s3\]"):
+    with pytest.raises(ImproperlyConfigured, match=r"pip install 'paragone\[s3\]'"):
         project.describe_bucket("our-images")

@@ -1,4 +1,4 @@
-"""Metrics held against the raters of a board: in the database, on the page, and in the terminal."""
+"""Agreement of metrics with a board's raters: the data, the page and the command."""
 
 import uuid
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ def score(
     identity: Mapping[str, Any] | None = None,
     **outcome: Any,
 ) -> None:
-    """Runs, one for each model, that gave these images these values."""
+    """One run per model that gives these images these values."""
     defaults = {"name": label, "title": label.title(), "higher_is_better": True, "identity": identity or {"scale": 1}}
     for model in {generation.model for generation in values}:
         run = Run.objects.create(suite="s", suite_digest=uuid.uuid4().hex, model=model, spec={}, status="done")
@@ -55,7 +55,7 @@ def score(
 
 @pytest.fixture
 def scored(board: Board) -> Board:
-    """Raters prefer x to y on prompts 0 to 2 and are undecided on 3; one changed sides on 0, one vote was set aside.
+    """Raters prefer x to y on prompts 0 to 2 and are undecided on 3; one battle has swapped sides, one is excluded.
 
     The metric prefers x on 0 and 1, y on 2, and has not looked at 3.
     """
@@ -88,7 +88,7 @@ def test_votes_are_joined_with_the_scores_of_the_same_images(scored: Board) -> N
     assert (found.n_decided, found.n_pairs, found.n_undecided) == (4, 3, 0)
 
 
-def test_a_vote_counts_for_the_image_whichever_side_it_was_on(board: Board) -> None:
+def test_a_vote_counts_for_the_image_on_either_side(board: Board) -> None:
     x, y, _ = images_of(board)[0]
     for _ in range(12):  # sides are drawn by lot
         vote(board, x, y)
@@ -96,7 +96,7 @@ def test_a_vote_counts_for_the_image_whichever_side_it_was_on(board: Board) -> N
     assert dict(pair.winners) == {"model_a" if x.pk < y.pk else "model_b": 12}
 
 
-def test_images_are_correlated_by_the_share_of_votes_they_won(board: Board) -> None:
+def test_correlations_use_the_win_rates_of_images(board: Board) -> None:
     rows = images_of(board)
     for x, y, z in rows:
         vote(board, x, y)
@@ -110,22 +110,22 @@ def test_images_are_correlated_by_the_share_of_votes_they_won(board: Board) -> N
     assert found.kendall.value == pytest.approx(0.8165, abs=1e-4)  # 2 / √(3 · 2)
 
 
-def test_scores_made_otherwise_are_not_mixed(scored: Board) -> None:
-    """The same label, other parameters: only the larger group is compared, and the rest is counted."""
+def test_scores_with_other_parameters_are_not_mixed(scored: Board) -> None:
+    """Of scores with different parameters under one label, the largest group is used and the rest counted."""
     x, y, _ = images_of(scored)[3]
     score({x: 5.0, y: 6.0}, identity={"scale": 2})
     (metric,) = read_metrics(read_pair_votes(scored))
     assert (len(metric.scores), metric.n_others) == (6, 2)
 
 
-def test_the_newest_of_several_scores_is_taken(scored: Board) -> None:
+def test_the_newest_of_several_scores_is_used(scored: Board) -> None:
     x, *_ = images_of(scored)[0]
     score({x: -4.0})
     (metric,) = read_metrics(read_pair_votes(scored))
     assert metric.scores[x.pk] == -4.0
 
 
-def test_what_cannot_be_compared_says_why(scored: Board) -> None:
+def test_metrics_that_cannot_be_compared_say_why(scored: Board) -> None:
     x, y, _ = images_of(scored)[0]
     score({x: 1.0, y: 0.0}, label="wins", name="win-rate")
     score({x: None, y: None}, label="clip")
@@ -137,7 +137,7 @@ def test_what_cannot_be_compared_says_why(scored: Board) -> None:
     }
 
 
-def test_the_page_is_for_staff_alone(client: Client, scored: Board) -> None:
+def test_the_page_is_for_staff_only(client: Client, scored: Board) -> None:
     address = reverse("agreement", args=[scored.slug])
     assert client.get(address).status_code == 302
     client.force_login(User.objects.create_user("rater"))
@@ -158,7 +158,7 @@ def test_the_page_shows_agreement_and_the_images_of_the_largest_disagreement(sta
         assert reverse("original", args=[generation.pk]) in html
 
 
-def test_the_page_of_another_metric_is_asked_for_by_label(staff: Client, scored: Board) -> None:
+def test_another_metric_is_selected_by_label(staff: Client, scored: Board) -> None:
     x, y, _ = images_of(scored)[0]
     score({x: 1.0, y: 2.0}, label="latency", higher_is_better=False)
     address = reverse("agreement", args=[scored.slug])
@@ -173,7 +173,7 @@ def test_the_page_says_when_there_is_nothing_to_compare(staff: Client, board: Bo
     assert b"No run has scored images that raters voted on" in staff.get(address).content
 
 
-def test_prompts_and_names_are_written_as_text(staff: Client, scored: Board) -> None:
+def test_prompts_and_names_are_escaped(staff: Client, scored: Board) -> None:
     hostile = "<script>alert(1)</script>"
     scored.prompt_sets.get().prompts.update(text=hostile)
     scored.image_models.update(name=hostile)
@@ -222,7 +222,7 @@ def test_the_command_prints_one_metric_in_detail(scored: Board) -> None:
     assert printed.splitlines()[-1].replace(" ", "") == expected
 
 
-def test_the_command_is_honest_about_nothing(board: Board) -> None:
+def test_the_command_says_when_there_is_nothing_to_compare(board: Board) -> None:
     assert "There are no votes on images of this board" in print_agreement(board)
     builders.make_vote(board)
     assert "No run has scored images" in print_agreement(board)

@@ -1,4 +1,4 @@
-"""The rules that the database itself holds, whatever code writes to it."""
+"""Constraints and triggers of the database."""
 
 import uuid
 
@@ -43,7 +43,7 @@ def test_one_vote_per_battle_and_rater(battle: Battle) -> None:
     refuse(Vote.objects.create, **fields)
 
 
-def test_a_winner_is_one_of_four(battle: Battle) -> None:
+def test_a_winner_is_one_of_four_values(battle: Battle) -> None:
     refuse(Vote.objects.create, **vote_fields(battle, winner="draw"))
 
 
@@ -89,7 +89,7 @@ def test_one_generation_per_model_prompt_and_seed(battle: Battle) -> None:
     )  # fmt: skip
 
 
-def test_a_drawn_generation_has_an_original_and_only_it(battle: Battle) -> None:
+def test_only_a_drawn_generation_has_an_original(battle: Battle) -> None:
     drawn = Generation.objects.filter(pk=battle.generation_a_id)
     refuse(drawn.update, original="")
     refuse(drawn.update, status="pending")
@@ -102,20 +102,20 @@ def test_a_failure_has_a_reason(battle: Battle) -> None:
 
 
 @pytest.mark.parametrize("origin", ["imported", "simulated"])
-def test_votes_of_other_origins_never_get_on_a_board_of_people(battle: Battle, origin: str) -> None:
+def test_a_human_board_refuses_votes_of_other_origins(battle: Battle, origin: str) -> None:
     refuse(Vote.objects.create, **vote_fields(battle, origin=origin))
 
 
-def test_the_origin_of_a_board_is_for_ever(board: Board) -> None:
+def test_the_origin_of_a_board_never_changes(board: Board) -> None:
     refuse(Board.objects.filter(pk=board.pk).update, origin="imported")
 
 
-def test_a_person_votes_on_a_battle(battle: Battle) -> None:
+def test_a_human_vote_needs_a_battle_and_a_rater(battle: Battle) -> None:
     refuse(Vote.objects.create, **vote_fields(battle, battle=None))
     refuse(Vote.objects.create, **vote_fields(battle, rater=None))
 
 
-def test_a_vote_is_about_what_its_battle_showed(battle: Battle) -> None:
+def test_a_vote_has_the_models_and_prompt_of_its_battle(battle: Battle) -> None:
     refuse(Vote.objects.create, **vote_fields(battle, model_a=battle.model_b, model_b=battle.model_a))
     refuse(Vote.objects.create, **vote_fields(battle, board=builders.make_board()))
 
@@ -132,19 +132,19 @@ def test_a_snapshot_never_changes(board: Board) -> None:
     refuse(Rating.objects.update, value=7.0)
 
 
-def test_what_a_vote_is_about_cannot_be_deleted(board: Board) -> None:
+def test_rows_that_a_vote_refers_to_cannot_be_deleted(board: Board) -> None:
     vote = builders.make_vote(board)
     for row in (vote.battle, vote.model_a, vote.rater, vote.prompt, vote.board):
         with pytest.raises(DatabaseError), transaction.atomic():
             row.delete()
 
 
-def test_a_simulated_board_says_how(db: None) -> None:
+def test_a_simulated_board_needs_a_strength_model(db: None) -> None:
     refuse(Board.objects.create, slug="s", title="S", origin="simulated")
     refuse(Board.objects.create, slug="h", title="H", simulation={"strengths": {}})
 
 
-def test_rating_or_reason(board: Board) -> None:
+def test_a_rating_has_a_value_or_a_reason(board: Board) -> None:
     leaderboard = rate_board(board)
     fields = {"preliminary": True, "n_votes": 0, "wins": 0, "losses": 0, "ties": 0, "both_bad": 0}
     model = builders.make_model()

@@ -1,4 +1,4 @@
-"""Simulated votes follow stated strengths, say everywhere what they are, and mix with nothing."""
+"""Simulated votes: they follow the strength model and never mix with votes of other origins."""
 
 import io
 from typing import Any
@@ -44,10 +44,10 @@ def share(drawn: DrawnVotes, winner: str) -> float:
     return float((drawn.winner == WINNERS.index(winner)).mean())
 
 
-# What is drawn
+# Drawing
 
 
-def test_ratings_come_out_as_the_strengths_went_in(db: None) -> None:
+def test_ratings_recover_the_strengths(db: None) -> None:
     board = make_simulated_board(PLAIN)
     simulate_votes(board, n_votes=20_000, seed=3)
     leaderboard = rate_board(board)
@@ -59,7 +59,7 @@ def test_ratings_come_out_as_the_strengths_went_in(db: None) -> None:
         assert ratings[slug].value == pytest.approx(strength, abs=10)
 
 
-def test_chances_are_those_that_are_stated() -> None:
+def test_winners_have_the_declared_probabilities() -> None:
     equals = {"strengths": {"a": 1000.0, "b": 1000.0}, "taste": 0.0, "side": 0.0}
     drawn = draw_votes(
         StrengthModel.model_validate(equals | {"tie": 0.2, "both_bad": 0.1}),
@@ -76,7 +76,7 @@ def test_chances_are_those_that_are_stated() -> None:
     assert share(left, "tie") == share(left, "both_bad") == 0
 
 
-def test_both_bad_becomes_rarer_by_ten_every_400_points() -> None:
+def test_both_bad_is_ten_times_rarer_per_400_points() -> None:
     strong = PLAIN | {"strengths": {"a": 0.0, "b": 400.0, "c": 400.0}, "both_bad": 0.5}
     drawn = draw_votes(StrengthModel.model_validate(strong), n_votes=200_000, n_raters=1, n_prompts=0, seed=1)
     of_the_strong = (drawn.model_a > 0) & (drawn.model_b > 0)
@@ -85,11 +85,11 @@ def test_both_bad_becomes_rarer_by_ten_every_400_points() -> None:
     assert both_bad[~of_the_strong].mean() == pytest.approx(0.5 * 10**-0.5, abs=0.01)
 
 
-def test_raters_of_taste_differ_and_keep_it() -> None:
+def test_raters_have_different_and_stable_tastes() -> None:
     model = StrengthModel.model_validate(PLAIN | {"taste": 800.0})
 
     def preferences(n_votes: int, n_raters: int, n_earlier: int) -> list[float]:
-        """How often A wins where A is the alphabetically first model and B the second, by rater."""
+        """By rater, how often the alphabetically first model wins against the second."""
         drawn = draw_votes(model, n_votes=n_votes, n_raters=n_raters, n_prompts=0, seed=5, n_earlier=n_earlier)
         asked = (drawn.model_a == 0) & (drawn.model_b == 1)
         return [float((drawn.winner[asked & (drawn.rater == r)] == 0).mean()) for r in range(3)]
@@ -134,21 +134,21 @@ def test_any_strength_model_gives_votes_on_two_models(stated: dict[str, Any], se
         {"temperature": 1.0},
     ],
 )
-def test_strength_model_that_says_nothing_sensible_is_none(change: dict[str, Any]) -> None:
+def test_an_invalid_strength_model_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         StrengthModel.model_validate(LIVELY | change)
 
 
 @pytest.mark.parametrize("left_out", list(LIVELY))
-def test_strength_model_states_everything(left_out: str) -> None:
+def test_a_strength_model_needs_every_field(left_out: str) -> None:
     with pytest.raises(ValidationError):
         StrengthModel.model_validate({name: value for name, value in LIVELY.items() if name != left_out})
 
 
-# What is stored
+# Storage
 
 
-def test_every_vote_and_rater_says_what_it_is(simulated: Board) -> None:
+def test_simulated_votes_and_raters_have_the_simulated_origin(simulated: Board) -> None:
     simulate_votes(simulated, n_votes=300, n_raters=12)
     votes = simulated.votes.all()
     assert votes.count() == votes.filter(origin=Origin.SIMULATED, battle=None).count() == 300
@@ -172,7 +172,7 @@ def test_same_seed_gives_the_same_votes(simulated: Board) -> None:
     assert drawn[0] != drawn[2]
 
 
-def test_second_call_goes_on_with_the_same_raters(simulated: Board) -> None:
+def test_a_second_call_continues_with_the_same_raters(simulated: Board) -> None:
     simulate_votes(simulated, n_votes=200, n_raters=5, seed=1)
     simulate_votes(simulated, n_votes=200, n_raters=6, seed=1)
     votes = facts(simulated)
@@ -181,10 +181,10 @@ def test_second_call_goes_on_with_the_same_raters(simulated: Board) -> None:
     assert Rater.objects.filter(board=simulated).count() == 6
 
 
-# What is refused
+# Refusals
 
 
-def test_database_refuses_simulated_votes_among_peoples(simulated: Board) -> None:
+def test_the_database_refuses_simulated_votes_on_a_human_board(simulated: Board) -> None:
     board = builders.make_board()
     rater = Rater.objects.create(origin=Origin.SIMULATED, board=simulated, name="simulated rater 001")
     best, good = ImageModel.objects.filter(slug__in=["best", "good"])
@@ -197,7 +197,7 @@ def test_database_refuses_simulated_votes_among_peoples(simulated: Board) -> Non
 
 
 @pytest.mark.parametrize("origin", [Origin.HUMAN, Origin.IMPORTED])
-def test_database_refuses_another_origin_of_a_board(simulated: Board, origin: Origin) -> None:
+def test_the_database_refuses_a_change_of_origin(simulated: Board, origin: Origin) -> None:
     with pytest.raises(IntegrityError, match="the origin of a board never changes"), transaction.atomic():
         Board.objects.filter(pk=simulated.pk).update(origin=origin, simulation=None)
 
@@ -219,7 +219,7 @@ def test_board_of_another_origin_is_refused(simulated: Board, origin: Origin) ->
         ({"best": "strong", "good": 0.0}, "strengths.best"),
     ],
 )
-def test_strengths_are_those_of_the_models(strengths: dict[str, Any], message: str) -> None:
+def test_the_strength_model_must_match_the_models_of_the_board(strengths: dict[str, Any], message: str) -> None:
     with pytest.raises(SimulationError, match=message):
         simulate_votes(make_simulated_board(PLAIN | {"strengths": strengths}), n_votes=10)
 
@@ -233,7 +233,7 @@ def simulate(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_command_prints_what_the_votes_follow(simulated: Board) -> None:
+def test_the_command_prints_the_strength_model(simulated: Board) -> None:
     out = simulate("--board", simulated.slug, "--votes", "120", "--raters", "4", "--seed", "9")
     assert simulated.votes.count() == 120
     assert "120 simulated votes by 4 raters, seed 9" in out
@@ -242,7 +242,7 @@ def test_command_prints_what_the_votes_follow(simulated: Board) -> None:
     assert f"paragone rate_board --board {simulated.slug}" in out
 
 
-def test_command_names_the_simulated_boards(simulated: Board) -> None:
+def test_the_command_lists_the_simulated_boards(simulated: Board) -> None:
     with pytest.raises(CommandError, match=f"no board 'ghost'. Simulated boards: {simulated.slug}"):
         simulate("--board", "ghost", "--votes", "10")
     human = builders.make_board()
@@ -251,6 +251,6 @@ def test_command_names_the_simulated_boards(simulated: Board) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("--votes", "0"), ("--votes", "many"), ("--votes", "1", "--seed", "-1")])
-def test_command_refuses_numbers_that_are_none(arguments: tuple[str, ...]) -> None:
+def test_the_command_refuses_invalid_numbers(arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError, match="is not a whole number of at least"):
         simulate("--board", "any", *arguments)

@@ -1,4 +1,4 @@
-"""Nothing that reaches a rater before the vote tells which models drew the images."""
+"""Blindness: nothing that reaches a rater before the vote reveals which models drew the images."""
 
 import io
 import re
@@ -20,7 +20,7 @@ from generators.models import Generation, ImageModel
 from tests import builders
 
 ORIGINAL_SIZE = (1021, 509)
-# Stands in the metadata of what edits start from.
+# In the metadata of the source images of edits.
 PHOTOGRAPHER = "Nadar of Paris"
 
 
@@ -29,7 +29,7 @@ def secrets_of(model: ImageModel) -> list[str]:
 
 
 def plant_png(text: str) -> bytes:
-    """A PNG that names its provider in text chunks, EXIF, XMP, and a C2PA-like chunk."""
+    """A PNG with the text in its text chunks, EXIF, XMP, and a C2PA-like chunk."""
     info = PngImagePlugin.PngInfo()
     info.add_text("Software", text)
     info.add_itxt("XML:com.adobe.xmp", f"<x:xmpmeta>{text}</x:xmpmeta>")
@@ -44,7 +44,7 @@ def plant_png(text: str) -> bytes:
 
 
 def plant_jpeg(text: str) -> bytes:
-    """A JPEG that names its provider in EXIF, a comment, and a C2PA-like APP11 segment."""
+    """A JPEG with the text in its EXIF, a comment, and a C2PA-like APP11 segment."""
     exif = Image.Exif()
     exif[0x010F] = exif[0x0131] = text
     out = io.BytesIO()
@@ -74,7 +74,7 @@ def leaky_board(db: None) -> Board:
 
 @pytest.fixture
 def battle(leaky_board: Board, client: Client) -> Battle:
-    """Opened by ``client``, its images not drawn yet."""
+    """A battle that ``client`` opened, its images not drawn yet."""
     client.get(reverse("open_battle", args=[leaky_board.slug]))
     return Battle.objects.get()
 
@@ -88,10 +88,10 @@ def draw_leaky(battle: Battle) -> None:
 
 
 def battle_responses(client: Client, battle: Battle) -> Iterator[tuple[str, object]]:
-    """Everything that a browser can be told about a battle without voting on it."""
+    """Every response about a battle that a browser can get without voting on it."""
     htmx = {"HX-Request": "true"}
     page = battle.get_absolute_url()
-    vote, aside = reverse("vote", args=[battle.token]), reverse("report_problem", args=[battle.token])
+    vote, report = reverse("vote", args=[battle.token]), reverse("report_problem", args=[battle.token])
     opened = reverse("open_battle", args=[battle.board.slug])
     own = reverse("rater_prompt", args=[battle.board.slug])
     yield "open", client.get(opened)
@@ -103,7 +103,7 @@ def battle_responses(client: Client, battle: Battle) -> Iterator[tuple[str, obje
     yield "unknown answer", client.post(vote, {"winner": "me"})
     yield "no answer, fragment", client.post(vote, headers=htmx)
     yield "vote by GET", client.get(vote)
-    yield "unknown reason", client.post(aside, {"reason": "dull"})
+    yield "unknown reason", client.post(report, {"reason": "dull"})
     yield "no cookie", Client().post(vote, {"winner": "tie"})
     yield "no csrf token", Client(enforce_csrf_checks=True).post(vote, {"winner": "tie"})
     yield "no csrf token, fragment", Client(enforce_csrf_checks=True).post(vote, {"winner": "tie"}, headers=htmx)
@@ -147,19 +147,19 @@ def expect_blind(client: Client, battle: Battle) -> None:
     for what, response in battle_responses(client, battle):
         seen = everything_in(response)
         for secret in secrets:
-            assert secret.lower().encode() not in seen.lower(), f"{what}: tells {secret!r}"
+            assert secret.lower().encode() not in seen.lower(), f"{what}: reveals {secret!r}"
         if "image" not in what:
-            # As a number of its own: three digits may stand in any random token.
+            # As a separate number: random tokens may contain the same digits.
             sizes = rb"(?<![\w-])(%d|%d)(?![\w-])" % ORIGINAL_SIZE
-            assert not re.search(sizes, seen), f"{what}: tells the original's size"
+            assert not re.search(sizes, seen), f"{what}: reveals the original's size"
 
 
-def test_a_battle_being_drawn_tells_nothing(client: Client, battle: Battle) -> None:
+def test_a_battle_being_drawn_reveals_nothing(client: Client, battle: Battle) -> None:
     assert b'data-stage="drawing"' in client.get(battle.get_absolute_url()).content
     expect_blind(client, battle)
 
 
-def test_a_battle_with_one_image_late_does_not_say_which(client: Client, battle: Battle) -> None:
+def test_a_battle_does_not_reveal_which_image_is_late(client: Client, battle: Battle) -> None:
     before = client.get(battle.get_absolute_url(), headers={"HX-Request": "true"}).content
     finish(battle.generation_a, plant_png(battle.model_a.name), "image/png")
     assert client.get(battle.get_absolute_url(), headers={"HX-Request": "true"}).content == before
@@ -178,7 +178,7 @@ def typed(leaky_board: Board, client: Client) -> Battle:
     return Battle.objects.get()
 
 
-def test_a_typed_prompt_tells_nothing_at_any_stage(client: Client, typed: Battle) -> None:
+def test_a_typed_prompt_reveals_nothing_at_any_stage(client: Client, typed: Battle) -> None:
     expect_blind(client, typed)
     finish(typed.generation_a, plant_png(" ".join(secrets_of(typed.model_a))), "image/png")
     assert b"1 of 2" in client.get(typed.get_absolute_url()).content
@@ -188,8 +188,8 @@ def test_a_typed_prompt_tells_nothing_at_any_stage(client: Client, typed: Battle
     expect_blind(client, typed)
 
 
-def test_the_number_of_drawn_images_does_not_say_which_is_late(client: Client, typed: Battle) -> None:
-    """Whichever came first, the page is the same to the byte, but for the seconds."""
+def test_the_number_of_drawn_images_does_not_reveal_which_is_late(client: Client, typed: Battle) -> None:
+    """Whichever is drawn first, the pages have the same bytes, except for the seconds."""
     pages = []
     for first in (typed.generation_a, typed.generation_b):
         Generation.objects.update(status="pending", original="", media_type="", finished_at=None)
@@ -202,7 +202,7 @@ def test_the_number_of_drawn_images_does_not_say_which_is_late(client: Client, t
     assert pages[0] == pages[1]
 
 
-def test_a_failed_typed_prompt_tells_nothing(client: Client, typed: Battle) -> None:
+def test_a_failed_typed_prompt_reveals_nothing(client: Client, typed: Battle) -> None:
     Generation.objects.filter(pk=typed.generation_b_id).update(
         status=Generation.Status.REFUSED, reason="refused", stage="prompt", message=f"{typed.model_b.name} said no"
     )
@@ -212,7 +212,7 @@ def test_a_failed_typed_prompt_tells_nothing(client: Client, typed: Battle) -> N
         assert secret.encode() not in page.content
 
 
-def test_an_edit_tells_nothing_at_any_stage_and_its_sources_lose_their_metadata(
+def test_an_edit_reveals_nothing_and_its_sources_lose_their_metadata(
     client: Client, leaky_board: Board, battle: Battle
 ) -> None:
     leaky_board.task = Board.Task.IMAGE_EDIT
@@ -232,13 +232,13 @@ def test_an_edit_tells_nothing_at_any_stage_and_its_sources_lose_their_metadata(
     assert not image.getexif()
 
 
-def test_a_ready_battle_tells_nothing(client: Client, battle: Battle) -> None:
+def test_a_ready_battle_reveals_nothing(client: Client, battle: Battle) -> None:
     draw_leaky(battle)
     assert b'data-stage="ready"' in client.get(battle.get_absolute_url()).content
     expect_blind(client, battle)
 
 
-def test_a_failed_battle_tells_nothing(client: Client, battle: Battle) -> None:
+def test_a_failed_battle_reveals_nothing(client: Client, battle: Battle) -> None:
     Generation.objects.filter(pk=battle.generation_b_id).update(
         status=Generation.Status.FAILED, reason="invalid", message=f"{battle.model_b.name} said no"
     )
@@ -248,7 +248,7 @@ def test_a_failed_battle_tells_nothing(client: Client, battle: Battle) -> None:
         assert secret.encode() not in page.content
 
 
-def test_a_battle_that_is_excluded_tells_nothing(client: Client, battle: Battle) -> None:
+def test_an_excluded_battle_reveals_nothing(client: Client, battle: Battle) -> None:
     draw_leaky(battle)
     client.post(reverse("report_problem", args=[battle.token]), {"reason": "revealing"})
     page = client.get(battle.get_absolute_url())
@@ -257,15 +257,15 @@ def test_a_battle_that_is_excluded_tells_nothing(client: Client, battle: Battle)
         assert secret.encode() not in page.content
 
 
-def test_the_guard_of_this_file_can_fail(client: Client, battle: Battle) -> None:
-    """The walk finds a leak when there is one: a prompt that names a model."""
+def test_expect_blind_finds_a_leak(client: Client, battle: Battle) -> None:
+    """With a prompt that names a model."""
     battle.prompt.text = f"in the manner of {battle.model_a.name}"
     battle.prompt.save()
-    with pytest.raises(AssertionError, match="tells"):
+    with pytest.raises(AssertionError, match="reveals"):
         expect_blind(client, battle)
 
 
-def test_another_raters_vote_reveals_the_battle_to_them_alone(client: Client, battle: Battle) -> None:
+def test_another_raters_vote_reveals_the_battle_only_to_that_rater(client: Client, battle: Battle) -> None:
     draw_leaky(battle)
     other = Client()
     other.get(battle.get_absolute_url())
@@ -274,7 +274,7 @@ def test_another_raters_vote_reveals_the_battle_to_them_alone(client: Client, ba
     expect_blind(client, battle)
 
 
-def test_only_the_vote_shows_the_names(client: Client, battle: Battle) -> None:
+def test_the_vote_reveals_the_names(client: Client, battle: Battle) -> None:
     draw_leaky(battle)
     revealed = client.post(reverse("vote", args=[battle.token]), {"winner": "tie"}, follow=True)
     for model in (battle.model_a, battle.model_b):
@@ -294,7 +294,7 @@ def test_both_images_have_the_same_headers_size_and_format(client: Client, battl
         assert not image.getexif()
 
 
-def test_the_same_image_has_another_address_in_every_battle(client: Client, battle: Battle) -> None:
+def test_battles_with_the_same_images_have_different_tokens(client: Client, battle: Battle) -> None:
     draw_leaky(battle)
     second = Battle.objects.create(
         board=battle.board,
@@ -317,7 +317,7 @@ def jpeg(image: Image.Image, **options: object) -> bytes:
 
 def test_an_image_is_turned_upright_before_its_exif_is_dropped() -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # shown turned a quarter to the right
+    exif[0x0112] = 6  # shown rotated by 90 degrees clockwise
     image = Image.new("RGB", (80, 40), "white")
     image.paste("red", (0, 0, 40, 40))
     shown = Image.open(io.BytesIO(blinding.blind(jpeg(image, exif=exif), 80, 80)))
@@ -338,7 +338,7 @@ def test_every_mode_becomes_rgb_on_the_canvas(mode: str) -> None:
         assert shown.getpixel((32, 32))[0] == pytest.approx(156, abs=4)
 
 
-def test_transparency_lies_on_the_mat_for_every_model() -> None:
+def test_transparent_pixels_show_the_mat() -> None:
     out = io.BytesIO()
     Image.new("RGBA", (64, 64), (255, 0, 0, 0)).save(out, "PNG")
     shown = Image.open(io.BytesIO(blinding.blind(out.getvalue(), 64, 64)))
@@ -355,7 +355,7 @@ def test_a_color_profile_is_applied_and_dropped(profile: bytes) -> None:
 
 
 def test_another_color_space_is_converted_to_srgb() -> None:
-    """In a profile with red and green exchanged, pure red is what sRGB calls green."""
+    """In a profile with red and green swapped, pure red is the green of sRGB."""
     profile = ImageCms.ImageCmsProfile(blinding.SRGB).tobytes()
     exchanged = profile.replace(b"rXYZ", b"----").replace(b"gXYZ", b"rXYZ").replace(b"----", b"gXYZ")
     red = jpeg(Image.new("RGB", (64, 64), (255, 0, 0)), icc_profile=exchanged)

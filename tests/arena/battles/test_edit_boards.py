@@ -1,4 +1,4 @@
-"""Boards on which models edit a given image: declared, drawn, shown, voted on and rated by themselves."""
+"""Edit boards: declaration, drawing, pages, votes and ratings."""
 
 import io
 import tomllib
@@ -57,7 +57,7 @@ def open_page(board: Board, client: Client) -> str:
     return client.get(reverse("open_battle", args=[board.slug])).content.decode()
 
 
-def test_the_demo_has_an_edit_board_whose_edits_are_all_understood() -> None:
+def test_the_sketch_adapter_understands_every_edit_of_the_demo() -> None:
     board = next(board for board in seed(FIXTURES / "demo.toml") if board.task == Board.Task.IMAGE_EDIT)
     assert board.takes_votes
     assert board.image_models.count() == 4
@@ -123,7 +123,7 @@ def test_prompts_belong_to_the_boards_task(two_images: Path) -> None:
     assert not Board.objects.exists()
 
 
-def test_what_is_drawn_is_made_from_the_source(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_is_drawn_from_its_source(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ScriptedGenerator, "capable", Capabilities(max_sources=2))
 
     def draw(request: GenerationRequest) -> GeneratedImage:
@@ -151,7 +151,7 @@ def test_a_battle_shows_the_source_and_both_results(edits: Board, client: Client
     assert f'<img src="{addresses_of(following)[0]}" alt="">' in revealed, "the next source is not fetched ahead"
 
 
-def test_the_source_is_served_as_the_results_are(edits: Board, client: Client) -> None:
+def test_the_source_is_served_like_the_results(edits: Board, client: Client) -> None:
     open_page(edits, client)
     responses = [client.get(address) for address in addresses_of(Battle.objects.get())]
     headers = [{k: v for k, v in r.headers.items() if k != "Content-Length"} for r in responses]
@@ -160,7 +160,7 @@ def test_the_source_is_served_as_the_results_are(edits: Board, client: Client) -
     assert {(image.format, image.size) for image in images} == {("JPEG", (96, 96))}
 
 
-def test_every_source_has_an_address_and_no_other_has_one(client: Client) -> None:
+def test_only_existing_sources_have_a_url(client: Client) -> None:
     board = builders.make_edit_board(n_sources=3)
     page = open_page(board, client)
     battle = Battle.objects.get()
@@ -173,19 +173,19 @@ def test_every_source_has_an_address_and_no_other_has_one(client: Client) -> Non
         assert client.get(reverse("battle_source", args=[battle.token, number])).status_code == 404
 
 
-def test_a_battle_without_a_source_has_no_address_for_one(board: Board, client: Client) -> None:
+def test_a_battle_without_sources_has_no_source_url(board: Board, client: Client) -> None:
     assert "source" not in open_page(board, client)
     assert client.get(reverse("battle_source", args=[Battle.objects.get().token])).status_code == 404
 
 
-def test_a_source_that_is_gone_sets_the_battle_aside(edits: Board, client: Client) -> None:
+def test_a_missing_source_excludes_the_battle(edits: Board, client: Client) -> None:
     for prompt in Prompt.objects.filter(prompt_set__boards=edits):
         originals.path(prompt.sources[0]).unlink()
     assert 'data-stage="excluded"' in open_page(edits, client)
     assert Battle.objects.get().exclusion == "broken"
 
 
-def test_votes_on_edits_count_on_their_board_alone(edits: Board) -> None:
+def test_votes_on_edits_count_only_on_their_board(edits: Board) -> None:
     drawings = builders.make_board(n_prompts=3)
     drawings.image_models.set(edits.image_models.all())
     builders.draw(drawings)
@@ -198,7 +198,7 @@ def test_votes_on_edits_count_on_their_board_alone(edits: Board) -> None:
     assert sum(counted.ratings.values_list("n_votes", flat=True)) == 24
 
 
-def test_models_without_an_adapter_take_part_with_imported_edits(client: Client) -> None:
+def test_models_without_an_adapter_use_imported_edits(client: Client) -> None:
     board = builders.make_edit_board(n_prompts=1)
     prompt = board.prompt_sets.get().prompts.get()
     board.image_models.update(adapter="")
@@ -212,7 +212,7 @@ def test_models_without_an_adapter_take_part_with_imported_edits(client: Client)
     assert 'data-stage="ready"' in open_page(board, client)
 
 
-def test_a_private_model_is_in_no_battle_and_in_no_pool(edits: Board) -> None:
+def test_a_private_model_is_in_no_battle_and_no_pool(edits: Board) -> None:
     private, preview, _ = edits.image_models.all()
     ImageModel.objects.filter(pk=private.pk).update(lifecycle="private")
     ImageModel.objects.filter(pk=preview.pk).update(lifecycle="preview")
@@ -223,7 +223,7 @@ def test_a_private_model_is_in_no_battle_and_in_no_pool(edits: Board) -> None:
     assert set(edits.active_models) == set(edits.image_models.exclude(pk=private.pk))
 
 
-def test_a_retired_model_keeps_its_rating_and_its_images_and_meets_nobody(edits: Board, client: Client) -> None:
+def test_a_retired_model_keeps_its_rating_but_gets_no_battles(edits: Board, client: Client) -> None:
     key = uuid.uuid4()
     votes = [builders.make_vote(edits, winner, key) for winner in ("model_a", "model_b", "tie") for _ in range(4)]
     retired = votes[0].model_a
@@ -246,6 +246,6 @@ def is_served(client: Client, address: str) -> bool:
 
 
 def addresses_of(battle: Battle) -> list[str]:
-    """Of the source and the two sides."""
+    """Responses with the source and the two sides."""
     sides = [reverse("battle_image", args=[battle.token, side]) for side in "ab"]
     return [reverse("battle_source", args=[battle.token]), *sides]

@@ -1,4 +1,4 @@
-"""Which two models meet next: pure numbers."""
+"""Matchmaking: probabilities of the pairs, and their draw."""
 
 import random
 import runpy
@@ -28,7 +28,7 @@ def outcome_counts(a: int, b: int) -> dict[str, int]:
 
 
 def round_robin(strengths: dict[int, float], n: int) -> dict[tuple[int, int], dict[str, int]]:
-    """Votes between all models as their strengths (in points) make one expect."""
+    """Expected votes between all models for their strengths in points."""
     played = {}
     for a in strengths:
         for b in strengths:
@@ -44,10 +44,10 @@ def share_of(matchups: Matchups, model: int) -> float:
 
 @settings(deadline=None)
 @given(models, matchup_counts, st.integers(0, 500), st.integers(), st.booleans())
-def test_every_pair_may_meet_and_no_other(
-    given_models: list[int], votes: dict, floor: int, seed: int, aimed: bool
+def test_every_pair_of_the_models_can_meet_and_no_other(
+    given_models: list[int], votes: dict, floor: int, seed: int, with_target: bool
 ) -> None:
-    target_model = given_models[0] if aimed else None
+    target_model = given_models[0] if with_target else None
     matchups = weigh_matchups(given_models, votes, target_model=target_model, floor=floor)
     n_pairs = len(given_models) * (len(given_models) - 1) // 2
     chances = matchups.probabilities
@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_same_matchups() -> None:
     assert len(set(runs[0])) > 1
 
 
-def test_pairs_are_drawn_as_often_as_stated() -> None:
+def test_pairs_are_drawn_with_their_probabilities() -> None:
     matchups = weigh_matchups([1, 2, 3, 4], round_robin({1: 0.0, 2: 100.0, 3: 300.0, 4: 900.0}, 50), floor=0)
     rng = random.Random(2)
     drawn = Counter(choose(matchups, rng) for _ in range(20_000))
@@ -74,24 +74,24 @@ def test_pairs_are_drawn_as_often_as_stated() -> None:
         assert drawn[pair] / 20_000 == pytest.approx(chance, abs=4 * (chance / 20_000) ** 0.5)
 
 
-def test_an_empty_board_is_asked_evenly() -> None:
+def test_without_votes_all_pairs_are_equally_likely() -> None:
     chances = weigh_matchups(range(5), {}).probabilities
     assert list(chances.values()) == pytest.approx([0.1] * 10)
 
 
-def test_a_new_model_meets_at_once_and_those_below_the_floor_keep_their_share() -> None:
+def test_new_models_get_battles_at_once_and_models_below_the_floor_their_share() -> None:
     votes = round_robin({1: -100.0, 2: 0.0, 3: 50.0, 4: 200.0}, 400)
     assert share_of(weigh_matchups([1, 2, 3, 4, 5], votes), 5) > 0.8
-    # Aimed at another model, the new one is still brought to the floor.
+    # With another target model, the new model still gets battles until the floor.
     new = weigh_matchups([1, 2, 3, 4, 5], votes, target_model=1)
     assert share_of(new, 5) > FLOOR_SHARE
-    # Without a floor it does not draw the battles away from the target_model.
+    # Without a floor it takes no battles from the target model.
     without_floor = weigh_matchups([1, 2, 3, 4, 5], votes, target_model=1, floor=0)
     assert share_of(without_floor, 1) > 0.8
     assert max(without_floor.probabilities[i, 5] for i in (2, 3, 4)) < 0.05
 
 
-def test_the_share_below_the_floor_goes_by_the_votes_that_lack() -> None:
+def test_battles_below_the_floor_go_by_missing_votes() -> None:
     votes = round_robin({1: 0.0, 2: 0.0, 3: 0.0, 4: 0.0, 5: 0.0}, 400) | {
         (1, 6): outcome_counts(50, 50),
         (2, 7): outcome_counts(140, 140),
@@ -100,7 +100,7 @@ def test_the_share_below_the_floor_goes_by_the_votes_that_lack() -> None:
     assert chances[4, 6] > 3 * chances[4, 7] > 3 * chances[4, 5]
 
 
-def test_the_target_meets_models_of_its_strength() -> None:
+def test_the_target_model_meets_models_of_its_strength() -> None:
     strengths = {i: 150.0 * i for i in range(10)}
     matchups = weigh_matchups(list(strengths), round_robin(strengths, 100), target_model=2)
     assert share_of(matchups, 2) > 0.7
@@ -110,14 +110,14 @@ def test_the_target_meets_models_of_its_strength() -> None:
     assert matchups.target_model == 2
 
 
-def test_for_the_overall_width_the_least_known_meet_most() -> None:
+def test_without_a_target_the_least_known_models_meet_most() -> None:
     votes = round_robin(dict.fromkeys(range(6), 0.0), 200)
     votes[0, 1] = outcome_counts(2000, 2000)
     matchups = weigh_matchups(range(6), votes)
     assert share_of(matchups, 0) < share_of(matchups, 2)
 
 
-def test_weights_multiply_and_zero_takes_a_model_out() -> None:
+def test_weights_multiply_and_zero_excludes_a_model() -> None:
     votes = round_robin(dict.fromkeys(range(4), 0.0), 300)
     plain = weigh_matchups(range(4), votes).probabilities
     weighted = weigh_matchups(range(4), votes, weights={0: 3.0, 3: 0.0}).probabilities
@@ -128,7 +128,7 @@ def test_weights_multiply_and_zero_takes_a_model_out() -> None:
     assert sum(weighted.values()) == pytest.approx(1.0)
 
 
-def test_the_end_of_the_table_is_drawn_safely() -> None:
+def test_extreme_random_numbers_draw_an_existing_pair() -> None:
     class Extreme(random.Random):
         def __init__(self, value: float) -> None:
             self.value = value
@@ -141,15 +141,15 @@ def test_the_end_of_the_table_is_drawn_safely() -> None:
         assert choose(matchups, Extreme(value)) == (1, 2)
 
 
-def test_models_that_meet_no_more_still_tell_about_the_others() -> None:
-    """Model 9 is gone; its votes show that 1 and 2 are equals and 3 is far below."""
+def test_votes_on_retired_models_inform_the_others() -> None:
+    """Model 9 is retired. Its votes show that 1 and 2 are equally strong and 3 is much weaker."""
     votes = {(1, 9): outcome_counts(100, 100), (2, 9): outcome_counts(100, 100), (3, 9): outcome_counts(4, 196)}
     chances = weigh_matchups([1, 2, 3], votes, target_model=1, floor=0).probabilities
     assert set(chances) == {(1, 2), (1, 3), (2, 3)}
     assert chances[1, 2] > chances[1, 3]
 
 
-def test_without_a_finite_rating_a_model_is_placed_all_the_same() -> None:
+def test_models_without_a_finite_rating_have_probabilities() -> None:
     votes = {(1, 2): outcome_counts(30, 0), (3, 4): outcome_counts(5, 5)}
     for target_model in (None, 1, 5):
         assert sum(
@@ -177,7 +177,7 @@ def test_bad_input_is_refused(given_models: list, votes: dict, more: dict[str, A
         weigh_matchups(given_models, votes, **more)
 
 
-def test_the_site_loads_numpy_with_the_first_table_and_scipy_never() -> None:
+def test_matchmaking_imports_numpy_late_and_scipy_never() -> None:
     code = (
         "import sys; import arena.battles.matchmaking as m; assert 'numpy' not in sys.modules;"
         "m.weigh_matchups([1, 2, 3], {(1, 2): {'model_a': 3}}); assert not {'scipy', 'pandas'} & set(sys.modules)"

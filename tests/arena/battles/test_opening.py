@@ -1,4 +1,4 @@
-"""Opening battles: the warm pool, resuming, and what cannot be compared."""
+"""Opening of battles: the drawn pool, resuming, missing images, and boards with nothing to compare."""
 
 import uuid
 
@@ -17,7 +17,7 @@ from generators.workers import drawing
 from tests import builders
 
 
-def test_a_warm_pool_serves_a_battle_with_no_wait(board: Board) -> None:
+def test_a_drawn_pool_serves_a_battle_at_once(board: Board) -> None:
     n_generations = Generation.objects.count()
     battle = builders.make_battle(board)
     assert battle.stage is Stage.READY
@@ -26,19 +26,19 @@ def test_a_warm_pool_serves_a_battle_with_no_wait(board: Board) -> None:
     assert {battle.generation_a.model, battle.generation_b.model} == {battle.model_a, battle.model_b}
 
 
-def test_sides_are_drawn_by_lot(board: Board) -> None:
+def test_sides_are_random(board: Board) -> None:
     opened = [builders.make_battle(board) for _ in range(60)]
     first = [battle for battle in opened if battle.model_a_id < battle.model_b_id]
     assert 10 < len(first) < 50  # 60 fair coins: outside once in ten million runs
 
 
-def test_looking_writes_no_rater(board: Board, client: Client) -> None:
+def test_viewing_a_battle_creates_no_rater(board: Board, client: Client) -> None:
     client.get(reverse("open_battle", args=[board.slug]))
     client.get(Battle.objects.get().get_absolute_url())
     assert not Rater.objects.exists()
 
 
-def test_reloading_is_no_way_of_looking_for_another_pair(board: Board, client: Client) -> None:
+def test_reloading_shows_the_same_battle(board: Board, client: Client) -> None:
     for _ in range(5):
         client.get(reverse("open_battle", args=[board.slug]))
     assert Battle.objects.count() == 1
@@ -50,14 +50,14 @@ def test_each_browser_gets_a_battle_of_its_own(board: Board) -> None:
     assert Battle.objects.count() == 3
 
 
-def test_a_rater_sees_every_prompt_before_any_comes_again(board: Board) -> None:
+def test_a_rater_sees_every_prompt_before_any_repeats(board: Board) -> None:
     key = uuid.uuid4()
     prompts = [builders.make_vote(board, key=key).prompt_id for _ in range(4)]
     assert len(set(prompts)) == 4
     assert builders.make_vote(board, key=key).prompt_id in prompts
 
 
-def test_missing_images_are_asked_for_and_shown_when_both_are_there(client: Client, db: None) -> None:
+def test_missing_images_are_requested_and_shown_when_both_exist(client: Client, db: None) -> None:
     board = builders.make_board(n_models=2)
     response = client.get(reverse("open_battle", args=[board.slug]))
     assert b'data-stage="drawing"' in response.content
@@ -72,7 +72,7 @@ def test_missing_images_are_asked_for_and_shown_when_both_are_there(client: Clie
     assert b"<html" not in page.content
 
 
-def test_the_waiting_page_goes_on_with_scripts_off(client: Client, db: None) -> None:
+def test_the_drawing_page_reloads_without_javascript(client: Client, db: None) -> None:
     board = builders.make_board(n_models=2)
     assert b'<noscript><meta http-equiv="refresh"' in client.get(reverse("open_battle", args=[board.slug])).content
 
@@ -86,7 +86,7 @@ def test_the_page_says_when_no_worker_is_available(client: Client, db: None) -> 
     assert b"No worker is available" in client.get(battle.get_absolute_url()).content
 
 
-def test_images_that_failed_are_not_tried_again_by_battles(db: None) -> None:
+def test_battles_do_not_retry_failed_images(db: None) -> None:
     board = builders.make_board(n_models=2, n_prompts=2)
     first = builders.make_battle(board)
     Generation.objects.filter(pk=first.generation_a_id).update(status="failed", reason="invalid")
@@ -94,7 +94,7 @@ def test_images_that_failed_are_not_tried_again_by_battles(db: None) -> None:
         assert builders.make_battle(board).prompt != first.prompt
 
 
-def test_a_failed_battle_is_left_for_another(db: None, client: Client) -> None:
+def test_a_failed_battle_is_replaced_by_another(db: None, client: Client) -> None:
     board = builders.make_board(n_models=2, n_prompts=2)
     client.get(reverse("open_battle", args=[board.slug]))
     failed = Battle.objects.get()
@@ -104,7 +104,7 @@ def test_a_failed_battle_is_left_for_another(db: None, client: Client) -> None:
     assert Battle.objects.latest("id") != failed
 
 
-def test_an_original_that_is_gone_sets_the_battle_aside(board: Board, client: Client) -> None:
+def test_a_missing_original_excludes_the_battle(board: Board, client: Client) -> None:
     client.get(reverse("open_battle", args=[board.slug]))
     battle = Battle.objects.get()
     originals.path(battle.generation_a.original).unlink()
@@ -116,19 +116,19 @@ def test_an_original_that_is_gone_sets_the_battle_aside(board: Board, client: Cl
 
 
 @pytest.mark.parametrize("n_models", [0, 1])
-def test_too_few_models_is_a_sentence(client: Client, db: None, n_models: int) -> None:
+def test_too_few_models_are_explained(client: Client, db: None, n_models: int) -> None:
     board = builders.make_board(n_models=n_models)
     response = client.get(reverse("open_battle", args=[board.slug]))
     assert response.status_code == 404
     assert b"fewer than two active models" in response.content
 
 
-def test_a_board_without_prompts_is_a_sentence(client: Client, db: None) -> None:
+def test_a_board_without_prompts_is_explained(client: Client, db: None) -> None:
     board = builders.make_board(n_prompts=0)
     assert b"images for the same prompt" in client.get(reverse("open_battle", args=[board.slug])).content
 
 
-def test_retired_models_fight_no_more(board: Board) -> None:
+def test_retired_models_get_no_battles(board: Board) -> None:
     retired = board.image_models.first()
     ImageModel.objects.filter(pk=retired.pk).update(lifecycle="retired")
     for _ in range(10):
@@ -136,20 +136,20 @@ def test_retired_models_fight_no_more(board: Board) -> None:
         assert retired not in {battle.model_a, battle.model_b}
 
 
-def test_votes_made_elsewhere_are_not_voted_on_here(client: Client, db: None) -> None:
+def test_boards_of_imported_votes_take_no_votes(client: Client, db: None) -> None:
     board = builders.make_board(drawn=True, origin=Origin.IMPORTED)
     with pytest.raises(NoMatchupError):
         builders.make_battle(board)
     assert client.get(reverse("open_battle", args=[board.slug])).status_code == 404
 
 
-def test_a_model_without_adapter_competes_with_the_images_it_has(db: None) -> None:
+def test_a_model_without_an_adapter_uses_its_imported_images(db: None) -> None:
     board = builders.make_board(n_models=2, n_prompts=3, drawn=True)
     board.image_models.update(adapter="")
     assert builders.make_battle(board).stage is Stage.READY
 
 
-def test_the_prepared_battle_is_the_next_one(board: Board, client: Client) -> None:
+def test_the_preloaded_battle_is_the_next_one(board: Board, client: Client) -> None:
     client.get(reverse("open_battle", args=[board.slug]))
     first = Battle.objects.get()
     revealed = client.post(reverse("vote", args=[first.token]), {"winner": "tie"}, headers={"HX-Request": "true"})
@@ -162,7 +162,7 @@ def test_the_prepared_battle_is_the_next_one(board: Board, client: Client) -> No
     assert Battle.objects.latest("id") == second
 
 
-def test_something_wrong_sets_the_battle_aside(board: Board, client: Client) -> None:
+def test_a_reported_problem_excludes_the_battle(board: Board, client: Client) -> None:
     client.get(reverse("open_battle", args=[board.slug]))
     battle = Battle.objects.get()
     reported = client.post(reverse("report_problem", args=[battle.token]), {"reason": "unsafe"}, follow=True)
@@ -172,7 +172,7 @@ def test_something_wrong_sets_the_battle_aside(board: Board, client: Client) -> 
     assert client.post(reverse("vote", args=[battle.token]), {"winner": "tie"}).status_code == 409
 
 
-def test_after_the_vote_it_is_too_late_to_exclude_a_battle(board: Board, client: Client) -> None:
+def test_a_problem_cannot_be_reported_after_the_vote(board: Board, client: Client) -> None:
     client.get(reverse("open_battle", args=[board.slug]))
     battle = Battle.objects.get()
     client.post(reverse("vote", args=[battle.token]), {"winner": "tie"})
@@ -185,6 +185,33 @@ def test_an_unknown_reason_is_refused(board: Board) -> None:
     battle = builders.make_battle(board)
     with pytest.raises(ValueError, match="dull"):
         opening.exclude_battle(battle, "dull", None)
+
+
+def test_the_target_model_is_in_most_battles(board: Board) -> None:
+    board.preliminary_below = 0
+    board.target_model = board.image_models.order_by("pk")[1]
+    board.save()
+    battles = [builders.make_battle(board) for _ in range(60)]
+    met = sum(board.target_model in (battle.model_a, battle.model_b) for battle in battles)
+    assert met >= 48  # nine in ten, and the uniform share
+
+
+def test_a_retired_target_model_gets_no_battles(board: Board) -> None:
+    board.target_model = board.image_models.order_by("pk")[1]
+    board.save()
+    board.target_model.lifecycle = "retired"
+    board.target_model.save()
+    battle = builders.make_battle(board)
+    assert board.target_model not in (battle.model_a, battle.model_b)
+
+
+def test_a_target_model_without_images_does_not_stop_the_battles(board: Board) -> None:
+    board.target_model = builders.make_model(adapter="")
+    board.save()
+    board.image_models.add(board.target_model)
+    for _ in range(20):
+        battle = builders.make_battle(board)
+        assert board.target_model not in (battle.model_a, battle.model_b)
 
 
 def test_opening_and_voting_take_few_queries(board: Board, client: Client) -> None:

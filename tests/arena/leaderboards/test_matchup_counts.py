@@ -1,4 +1,4 @@
-"""Counts as a snapshot keeps them, and what pages read from them."""
+"""Matchup counts: packing for storage, and look-up for a battle."""
 
 import numpy as np
 import pytest
@@ -29,11 +29,11 @@ def voted(board: Board) -> Board:
     return board
 
 
-def test_a_tally_is_seen_from_the_sides_of_the_battle(voted: Board) -> None:
+def test_counts_are_by_the_sides_of_the_battle(voted: Board) -> None:
     a, b, c = voted.image_models.order_by("pk")
     leaderboard = rate_board(voted)
-    told = {"model_a": 4, "model_b": 1, "tie": 2, "both_bad": 1}
-    assert read_battle_counts(leaderboard.pk, Battle(model_a=a, model_b=b)) == told
-    assert read_battle_counts(leaderboard.pk, Battle(model_a=b, model_b=a)) == told | {"model_a": 1, "model_b": 4}
+    expected = {"model_a": 4, "model_b": 1, "tie": 2, "both_bad": 1}
+    assert read_battle_counts(leaderboard.pk, Battle(model_a=a, model_b=b)) == expected
+    assert read_battle_counts(leaderboard.pk, Battle(model_a=b, model_b=a)) == expected | {"model_a": 1, "model_b": 4}
     assert read_battle_counts(leaderboard.pk, Battle(model_a=b, model_b=c))["model_b"] == 2
     assert read_battle_counts(leaderboard.pk, Battle(model_a=a, model_b=c)) == {}

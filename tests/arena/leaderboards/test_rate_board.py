@@ -1,4 +1,4 @@
-"""The command that computes a leaderboard: what it prints, what it writes, what it refuses."""
+"""The command rate_board: its output, its files and its errors."""
 
 import io
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.arena.leaderboards.test_snapshots import vote_on
 
 @pytest.fixture
 def voted(board: Board) -> Board:
-    """a and b have met five times, c not once."""
+    """Five votes on a and b, none on c."""
     a, b, _ = board.image_models.all()
     vote_on(board, a, b, "model_a", 3)
     vote_on(board, a, b, "model_b", 1)
@@ -76,7 +76,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(
     assert not Leaderboard.objects.exists()
 
 
-def test_it_counts_anew(voted: Board) -> None:
+def test_rebuild_recounts_all_votes(voted: Board) -> None:
     rate(voted)
     MatchupCount.objects.update(ties=7)
     assert "new snapshot" in rate(voted)
@@ -84,6 +84,6 @@ def test_it_counts_anew(voted: Board) -> None:
     assert "5 votes" in rate(voted)
 
 
-def test_an_unknown_board_lists_the_known(board: Board) -> None:
+def test_an_unknown_board_lists_the_known_ones(board: Board) -> None:
     with pytest.raises(CommandError, match=board.slug):
         call_command("rate_board", board="nowhere")

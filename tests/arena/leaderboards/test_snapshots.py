@@ -1,4 +1,4 @@
-"""From votes to a stored table, and the pages that show it."""
+"""Snapshots computed from votes, and the pages that show them."""
 
 import hashlib
 import io
@@ -23,7 +23,7 @@ from tests import builders
 
 
 def vote_on(board: Board, first, second, winner: str, times: int = 1) -> None:
-    """Votes of so many raters on battles of these two models, ``first`` as A."""
+    """Votes of this many raters on battles of two models, with ``first`` as A."""
     while times:
         battle = builders.make_battle(board)
         models = (battle.model_a, battle.model_b)
@@ -81,7 +81,7 @@ def test_a_snapshot_holds_what_is_needed_to_compute_it_again(voted: Board) -> No
     assert rate_board(voted).digest == leaderboard.digest
 
 
-def test_nothing_new_makes_no_snapshot(voted: Board) -> None:
+def test_without_new_votes_there_is_no_new_snapshot(voted: Board) -> None:
     assert rate_board(voted)
     assert rate_board(voted) is None
     builders.make_vote(voted)
@@ -89,7 +89,7 @@ def test_nothing_new_makes_no_snapshot(voted: Board) -> None:
     assert Leaderboard.objects.count() == 2
 
 
-def test_a_snapshot_is_new_when_votes_come_and_go_in_equal_number(voted: Board) -> None:
+def test_equally_many_new_and_deleted_votes_make_a_new_snapshot(voted: Board) -> None:
     before = rate_board(voted)
     battle = Vote.objects.latest("id").battle
     Battle.objects.filter(pk=battle.pk).update(exclusion="unsafe")
@@ -98,7 +98,7 @@ def test_a_snapshot_is_new_when_votes_come_and_go_in_equal_number(voted: Board) 
     assert (after.n_votes, after.n_excluded) == (before.n_votes, 1)
 
 
-def test_a_quiet_board_takes_a_fixed_number_of_queries(voted: Board) -> None:
+def test_a_board_without_new_votes_takes_few_queries(voted: Board) -> None:
     rate_board(voted)
     with CaptureQueriesContext(connection) as queries:
         assert rate_board(voted) is None
@@ -111,7 +111,7 @@ def test_the_beat_task_rates_every_board(voted: Board) -> None:
     assert set(Leaderboard.objects.values_list("board", flat=True)) == {voted.pk, other.pk}
 
 
-def test_battles_that_were_excluded_are_not_counted(voted: Board) -> None:
+def test_excluded_battles_do_not_count(voted: Board) -> None:
     before = rate_board(voted)
     battle = Vote.objects.latest("id").battle
     battle.exclusion = "unsafe"
@@ -120,7 +120,7 @@ def test_battles_that_were_excluded_are_not_counted(voted: Board) -> None:
     assert (after.n_votes, after.n_excluded) == (before.n_votes - 1, 1)
 
 
-def test_an_unbeaten_model_is_said_not_papered_over(board: Board, client: Client) -> None:
+def test_an_unbeaten_model_has_no_rating_and_the_page_says_so(board: Board, client: Client) -> None:
     a, b, c = board.image_models.all()
     vote_on(board, a, b, "model_a", 3)
     vote_on(board, b, c, "model_a", 2)
@@ -133,7 +133,7 @@ def test_an_unbeaten_model_is_said_not_papered_over(board: Board, client: Client
     assert b"has not lost to a rated model yet" in page.content
 
 
-def test_two_groups_that_never_met_are_said(db: None, client: Client) -> None:
+def test_models_that_are_not_connected_have_no_rating_and_the_page_says_so(db: None, client: Client) -> None:
     board = builders.make_board(n_models=4, drawn=True)
     a, b, c, d = board.image_models.all()
     vote_on(board, a, b, "tie", 2)
@@ -143,7 +143,7 @@ def test_two_groups_that_never_met_are_said(db: None, client: Client) -> None:
     assert b"not connected to the rated models" in client.get(board.get_absolute_url()).content
 
 
-def test_preliminary_ends_with_enough_votes(voted: Board) -> None:
+def test_ratings_with_enough_votes_are_not_preliminary(voted: Board) -> None:
     voted.preliminary_below = 12
     voted.save()
     flags = {row.n_votes: row.preliminary for row in rate_board(voted).ratings.all()}
@@ -184,7 +184,7 @@ def test_the_table_can_be_downloaded(board: Board, client: Client, kind: str, re
     assert client.get(reverse("download", args=[board.slug, "exe"])).status_code == 404
 
 
-def test_pages_before_any_vote_say_so(client: Client, board: Board) -> None:
+def test_pages_say_that_there_are_no_votes_yet(client: Client, board: Board) -> None:
     assert b"There is no leaderboard yet" in client.get(board.get_absolute_url()).content
     assert client.get(reverse("interval_chart", args=[board.slug])).status_code == 404
     rate_board(board)
@@ -193,10 +193,10 @@ def test_pages_before_any_vote_say_so(client: Client, board: Board) -> None:
     assert b"no votes yet" in page.content
 
 
-def test_home_names_the_model_with_the_highest_rating_of_each_board(client: Client, voted: Board) -> None:
+def test_home_names_the_leader_of_each_board(client: Client, voted: Board) -> None:
     builders.make_board(n_models=2, n_prompts=1)
     rate_board(voted)
-    # Another snapshot, so that no rating has the number of a board.
+    # Another snapshot, so that ids of ratings and boards differ.
     vote_on(voted, *voted.image_models.all()[:2], "model_a")
     leader = rate_board(voted).ratings.order_by("-value")[0].model
     page = client.get("/").content.decode()

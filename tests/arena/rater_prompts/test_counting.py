@@ -1,4 +1,4 @@
-"""Votes on prompts that raters typed: counted or kept apart as the board says now, without counting anew."""
+"""Votes on prompts that raters typed: they count or not by the board's current setting, without a rebuild."""
 
 import random
 import uuid
@@ -19,13 +19,13 @@ from evaluation.ratings.outcomes import WINNERS
 from generators.models import Prompt
 from tests import builders
 
-APART, COUNTED, OFF = Board.RaterPrompts.NOT_COUNTED, Board.RaterPrompts.COUNTED, Board.RaterPrompts.OFF
-Told = Counter[tuple[int, int, str]]
+NOT_COUNTED, COUNTED, OFF = Board.RaterPrompts.NOT_COUNTED, Board.RaterPrompts.COUNTED, Board.RaterPrompts.OFF
+Votes = Counter[tuple[int, int, str]]
 
 
 @pytest.fixture
 def board(db: None) -> Board:
-    return builders.make_board(n_models=3, n_prompts=3, drawn=True, rater_prompts=APART)
+    return builders.make_board(n_models=3, n_prompts=3, drawn=True, rater_prompts=NOT_COUNTED)
 
 
 def vote_on_own_prompt(board: Board, winner: str, key: uuid.UUID | None = None) -> Vote:
@@ -38,9 +38,9 @@ def set_mode(board: Board, mode: str) -> None:
     board.save()
 
 
-def count_by_hand(board: Board) -> tuple[Told, int, int, int]:
-    """(votes by models and winner, raters, set aside, kept apart), by a loop over the votes."""
-    told: Told = Counter()
+def count_by_hand(board: Board) -> tuple[Votes, int, int, int]:
+    """(votes by models and winner, raters, excluded, on custom prompts), by a loop over the votes."""
+    votes: Votes = Counter()
     raters, n_excluded, n_custom_prompt = set(), 0, 0
     for vote in Vote.objects.filter(board=board).select_related("battle"):
         if vote.battle.exclusion:
@@ -48,12 +48,12 @@ def count_by_hand(board: Board) -> tuple[Told, int, int, int]:
         elif vote.battle.custom_prompt and board.rater_prompts != "counted":
             n_custom_prompt += 1
         else:
-            told[vote.model_a_id, vote.model_b_id, vote.winner] += 1
+            votes[vote.model_a_id, vote.model_b_id, vote.winner] += 1
             raters.add(vote.rater_id)
-    return told, len(raters), n_excluded, n_custom_prompt
+    return votes, len(raters), n_excluded, n_custom_prompt
 
 
-def told_by(read: BoardCounts) -> Told:
+def votes_of(read: BoardCounts) -> Votes:
     models, table = read.counts.models, read.counts.table
     cells = zip(*table.nonzero(), strict=True)
     return Counter({(models[a], models[b], WINNERS[w]): int(table[a, b, w]) for a, b, w in cells})
@@ -61,13 +61,13 @@ def told_by(read: BoardCounts) -> Told:
 
 def assert_exact(board: Board) -> None:
     read = read_counts(board)
-    assert (told_by(read), read.n_raters, read.n_excluded, read.n_custom_prompt) == count_by_hand(board)
+    assert (votes_of(read), read.n_raters, read.n_excluded, read.n_custom_prompt) == count_by_hand(board)
     assert keep_countable(Vote.objects.filter(board=board)).count() == read.counts.n_votes
     clusters = read_clusters(board, read.counts.models, read.last_vote_id)
     assert clusters.weight.sum() == read.counts.n_votes
 
 
-def test_votes_on_typed_prompts_are_kept_apart_unless_the_board_counts_them(board: Board) -> None:
+def test_votes_on_typed_prompts_count_only_if_the_board_says_so(board: Board) -> None:
     builders.make_vote(board, "model_a")
     for winner in ("model_b", "tie"):
         vote_on_own_prompt(board, winner)
@@ -79,7 +79,7 @@ def test_votes_on_typed_prompts_are_kept_apart_unless_the_board_counts_them(boar
     assert (counted.counts.n_votes, counted.n_custom_prompt, counted.n_raters) == (3, 0, 3)
     assert_exact(board)
     set_mode(board, OFF)
-    assert told_by(read_counts(board)) == told_by(kept)
+    assert votes_of(read_counts(board)) == votes_of(kept)
 
 
 def test_the_next_rating_follows_the_mode_without_a_rebuild(board: Board) -> None:
@@ -88,7 +88,7 @@ def test_the_next_rating_follows_the_mode_without_a_rebuild(board: Board) -> Non
     for _ in range(2):
         vote_on_own_prompt(board, "model_b")
     seen = []
-    for mode in (APART, COUNTED, APART):
+    for mode in (NOT_COUNTED, COUNTED, NOT_COUNTED):
         set_mode(board, mode)
         made = rate_board(board)
         seen.append((made.n_votes, made.n_custom_prompt, made.n_raters))
@@ -97,7 +97,7 @@ def test_the_next_rating_follows_the_mode_without_a_rebuild(board: Board) -> Non
     assert seen == [(3, 2, 3), (5, 0, 5), (3, 2, 3)]
 
 
-def test_a_vote_that_is_kept_apart_changes_no_rating(board: Board) -> None:
+def test_a_vote_that_does_not_count_changes_no_rating(board: Board) -> None:
     for seed in range(6):
         builders.make_vote(board, random.Random(seed).choice(WINNERS))
     before = rate_board(board)
@@ -108,42 +108,40 @@ def test_a_vote_that_is_kept_apart_changes_no_rating(board: Board) -> None:
     assert rows[0] == rows[1]
 
 
-def test_a_typed_battle_that_was_excluded_is_excluded_in_every_mode(board: Board) -> None:
+def test_an_excluded_battle_is_excluded_in_every_mode(board: Board) -> None:
     vote = vote_on_own_prompt(board, "model_a")
     Battle.objects.filter(pk=vote.battle_id).update(exclusion="unsafe")
-    for mode in (APART, COUNTED):
+    for mode in (NOT_COUNTED, COUNTED):
         set_mode(board, mode)
         read = read_counts(board)
         assert (read.counts.n_votes, read.n_excluded, read.n_custom_prompt, read.n_raters) == (0, 1, 0, 0)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_whatever_happens_the_counts_are_those_made_by_hand(board: Board, seed: int) -> None:
+def test_counts_equal_a_loop_over_the_votes_after_random_events(board: Board, seed: int) -> None:
     rng = random.Random(seed)
     keys = [uuid.uuid4() for _ in range(4)]
     for _ in range(30):
         voted = list(Battle.objects.filter(votes__isnull=False).order_by("id"))
-        event = rng.choice(
-            ["pool vote", "own vote", "own vote", "mode", "set aside", "take back", "advance", "rebuild"]
-        )
+        event = rng.choice(["pool vote", "own vote", "own vote", "mode", "exclude", "include", "advance", "rebuild"])
         if event == "pool vote" or not voted:
             builders.make_vote(board, rng.choice(WINNERS), rng.choice(keys))
         elif event == "own vote":
             if not board.takes_prompts:
-                set_mode(board, APART)
+                set_mode(board, NOT_COUNTED)
             vote_on_own_prompt(board, rng.choice(WINNERS), rng.choice(keys))
         elif event == "mode":
-            set_mode(board, rng.choice([APART, COUNTED, OFF]))
-        elif event == "set aside":
+            set_mode(board, rng.choice([NOT_COUNTED, COUNTED, OFF]))
+        elif event == "exclude":
             Battle.objects.filter(pk=rng.choice(voted).pk).update(exclusion="broken")
-        elif event == "take back":
+        elif event == "include":
             Battle.objects.update(exclusion="")
         else:
             {"advance": advance_counts, "rebuild": rebuild_counts}[event](board)
         assert_exact(board)
 
 
-def test_the_page_says_how_many_votes_are_kept_apart(board: Board, client: Client) -> None:
+def test_the_page_says_how_many_votes_do_not_count(board: Board, client: Client) -> None:
     builders.make_vote(board)
     vote_on_own_prompt(board, "tie")
     rate_board(board)
@@ -157,7 +155,7 @@ def test_the_page_says_how_many_votes_are_kept_apart(board: Board, client: Clien
     assert "count like any other" in page
 
 
-def test_typed_prompts_are_never_in_the_pool(board: Board) -> None:
+def test_typed_prompts_are_not_in_the_pool(board: Board) -> None:
     key = uuid.uuid4()
     vote_on_own_prompt(board, "tie", key)
     pool = set(Prompt.objects.filter(prompt_set__boards=board).values_list("pk", flat=True))
@@ -166,8 +164,8 @@ def test_typed_prompts_are_never_in_the_pool(board: Board) -> None:
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_what_is_left_out_is_found_by_its_index(board: Board) -> None:
-    """Among very many other votes: neither the battles nor the votes are read from end to end."""
+def test_excluded_votes_are_found_by_index(board: Board) -> None:
+    """Among many other votes, without a sequential scan of battles or votes."""
     prepared = builders.make_vote(board).battle
     vote_on_own_prompt(board, "tie")
     sides = {name: getattr(prepared, name) for name in ("board", "prompt", "model_a", "model_b")}

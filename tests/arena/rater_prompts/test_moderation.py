@@ -1,4 +1,4 @@
-"""The shipped word list finds what it names however it is spelled, and lets ordinary prompts pass."""
+"""The shipped word list: finds its words in any spelling, and passes ordinary prompts."""
 
 import time
 
@@ -71,7 +71,7 @@ Ein Mädchen mit einem Perlenohrring
 A sign that reads "OPEN 24/7 @ $5.99"
 """.strip().split("\n")
 
-# Each hides a word that the list has.
+# Each contains a listed word in disguise.
 HIDDEN = {
     "plain": "a porn film",
     "capitals": "PORN",
@@ -116,7 +116,7 @@ def test_an_ordinary_prompt_passes(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", HIDDEN.values(), ids=HIDDEN.keys())
-def test_a_listed_word_is_found_however_it_is_spelled(text: str) -> None:
+def test_a_listed_word_is_found_in_any_spelling(text: str) -> None:
     assert check_words(f"an oil painting of {text}")
 
 
@@ -132,11 +132,11 @@ def test_a_listed_word_is_found_however_it_is_spelled(text: str) -> None:
         ("heil\nhitler", "hatred"),
     ],
 )
-def test_the_reason_says_what_is_not_drawn(text: str, reason: str) -> None:
+def test_the_reason_names_the_refused_content(text: str, reason: str) -> None:
     assert reason in check_words(text)
 
 
-def test_a_rule_of_two_lists_needs_a_word_of_each() -> None:
+def test_a_rule_with_two_lists_needs_a_word_of_each() -> None:
     assert check_words("a child") is None
     assert check_words("a naked swimmer") is None
     assert check_words("a naked swimmer beside a child")
@@ -153,7 +153,7 @@ def refuse_cats(text: str) -> str | None:
     return "No cats today." if "cat" in text else None
 
 
-def test_checks_can_be_replaced_and_are_asked_in_order(settings) -> None:
+def test_checks_can_be_replaced_and_run_in_order(settings) -> None:
     settings.MODERATION = [
         "tests.arena.rater_prompts.test_moderation.refuse_cats",
         "arena.rater_prompts.moderation.check_words",

@@ -1,4 +1,4 @@
-"""A rater types a prompt: who may, what is drawn, what is refused, and what the page says at each step."""
+"""Prompts that raters type: access, drawing, refusals, limits, and the pages of each step."""
 
 import re
 import uuid
@@ -34,7 +34,7 @@ def board(db: None) -> Board:
 
 
 def visit(client: Client, board: Board) -> str:
-    """Read the form, as a browser does before it sends one; its address."""
+    """Load the form, as a browser does before it sends it. Returns its URL."""
     address = reverse("rater_prompt", args=[board.slug])
     assert client.get(address).status_code == 200
     return address
@@ -48,10 +48,10 @@ def make_older(minutes: int) -> None:
     Battle.objects.update(opened_at=timezone.now() - timedelta(minutes=minutes))
 
 
-# What is drawn
+# Drawing
 
 
-def test_two_models_draw_the_typed_prompt_now(board: Board) -> None:
+def test_two_models_draw_the_typed_prompt(board: Board) -> None:
     n_pool = Generation.objects.count()
     battle = builders.make_rater_battle(board, TEXT, drawn=False)
     assert battle.custom_prompt
@@ -68,7 +68,7 @@ def test_two_models_draw_the_typed_prompt_now(board: Board) -> None:
     assert battle.generation_a.seed == battle.generation_b.seed
 
 
-def test_the_same_words_are_one_prompt_and_other_images(board: Board) -> None:
+def test_the_same_text_is_one_prompt_with_new_images(board: Board) -> None:
     first, second = (builders.make_rater_battle(board, text, drawn=False) for text in (TEXT, f"  {TEXT}\r\n"))
     assert first.prompt == second.prompt
     assert first.generation_a.seed != second.generation_a.seed
@@ -77,13 +77,13 @@ def test_the_same_words_are_one_prompt_and_other_images(board: Board) -> None:
     assert prompt_set not in board.prompt_sets.all()
 
 
-def test_a_board_with_the_longest_slug_has_a_set_too(board: Board) -> None:
+def test_a_board_with_the_longest_slug_can_store_prompts(board: Board) -> None:
     board.slug = "b" * 100
     board.save()
     assert len(builders.make_rater_battle(board, drawn=False).prompt.prompt_set.slug) == 100
 
 
-def test_only_models_that_can_draw_now_are_asked(board: Board) -> None:
+def test_only_models_that_can_draw_now_are_chosen(board: Board) -> None:
     able = list(board.image_models.all())
     Provider.objects.create(slug="openai", resume_at=timezone.now() + timedelta(minutes=5))
     Provider.objects.create(slug="gemini", resume_at=timezone.now() - timedelta(minutes=5))
@@ -100,7 +100,7 @@ def models_of(battle: Battle) -> list[object]:
     return [battle.model_a, battle.model_b]
 
 
-def test_one_model_that_can_draw_is_too_few(board: Board, client: Client) -> None:
+def test_a_single_available_model_is_too_few(board: Board, client: Client) -> None:
     board.image_models.exclude(pk=board.image_models.first().pk).update(adapter="")
     with pytest.raises(NoMatchupError, match="can draw now"):
         builders.make_rater_battle(board)
@@ -110,7 +110,7 @@ def test_one_model_that_can_draw_is_too_few(board: Board, client: Client) -> Non
     assert not Prompt.objects.filter(text=TEXT).exists()
 
 
-def test_an_open_typed_battle_is_resumed_and_the_pool_goes_on_after_it(board: Board) -> None:
+def test_an_open_typed_battle_is_resumed_before_a_pool_battle(board: Board) -> None:
     key = uuid.uuid4()
     typed = builders.make_rater_battle(board, key=key)
     assert open_battle(board, key) == typed
@@ -120,7 +120,7 @@ def test_an_open_typed_battle_is_resumed_and_the_pool_goes_on_after_it(board: Bo
     assert following.prompt.prompt_set in board.prompt_sets.all()
 
 
-# Who may
+# Access
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_an_unknown_board_and_other_methods(board: Board, client: Client) -> Non
     assert client.put(reverse("rater_prompt", args=[board.slug])).status_code == 405
 
 
-def test_a_closed_arena_asks_for_a_sign_in_first(board: Board, client: Client, settings) -> None:
+def test_a_private_arena_requires_sign_in(board: Board, client: Client, settings) -> None:
     settings.PUBLIC = False
     response = client.post(reverse("rater_prompt", args=[board.slug]), {"prompt": TEXT})
     assert response.status_code == 302
@@ -182,9 +182,7 @@ def test_the_declaration_says_whether_prompts_are_taken(db: None) -> None:
         ("\u200b", "none that can be seen"),
     ],
 )
-def test_a_text_that_nothing_can_be_drawn_from_is_kept_and_explained(
-    board: Board, client: Client, text: str, said: str
-) -> None:
+def test_an_invalid_text_is_kept_and_explained(board: Board, client: Client, text: str, said: str) -> None:
     response = type_prompt(client, board, text)
     assert response.status_code == 400
     assert said in response.content.decode()
@@ -196,7 +194,7 @@ def test_the_longest_text_in_any_script_is_drawn(board: Board) -> None:
         assert builders.make_rater_battle(board, text, drawn=False).prompt.text == text
 
 
-def test_moderation_refuses_and_the_text_is_kept(board: Board, client: Client) -> None:
+def test_a_refused_text_is_kept_in_the_form(board: Board, client: Client) -> None:
     response = type_prompt(client, board, 'a "p0rn" film & more')
     assert response.status_code == 403
     page = response.content.decode()
@@ -207,9 +205,7 @@ def test_moderation_refuses_and_the_text_is_kept(board: Board, client: Client) -
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_the_prompt_is_written_as_text_and_in_its_own_direction(
-    board: Board, client: Client, headers: dict[str, str]
-) -> None:
+def test_the_prompt_is_escaped_and_keeps_its_direction(board: Board, client: Client, headers: dict[str, str]) -> None:
     type_prompt(client, board, "<script>alert(1)</script> قطة")
     page = client.get(Battle.objects.get().get_absolute_url(), headers=headers).content.decode()
     assert "&lt;script&gt;alert(1)&lt;/script&gt; قطة" in page
@@ -220,7 +216,7 @@ def test_the_prompt_is_written_as_text_and_in_its_own_direction(
 # Limits
 
 
-def test_a_rater_has_so_many_prompts_an_hour(board: Board, client: Client) -> None:
+def test_a_rater_has_a_limit_of_prompts_per_hour(board: Board, client: Client) -> None:
     board.rater_prompts_per_hour = 2
     board.save()
     for _ in range(2):
@@ -236,14 +232,14 @@ def test_a_rater_has_so_many_prompts_an_hour(board: Board, client: Client) -> No
     assert type_prompt(client, board).status_code == 303
 
 
-def test_the_limit_is_of_one_board(board: Board, client: Client) -> None:
+def test_the_limit_is_per_board(board: Board, client: Client) -> None:
     other = builders.make_board(n_models=2, n_prompts=0, rater_prompts="not_counted", rater_prompts_per_hour=1)
     board.rater_prompts_per_hour = 1
     board.save()
     assert [type_prompt(client, each).status_code for each in (board, other, board)] == [303, 303, 429]
 
 
-def test_new_cookies_are_no_way_round_the_limits_of_the_board(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_cookies_do_not_evade_the_limits_of_the_board(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "MAX_WAITING", 3)
     battles = [builders.make_rater_battle(board, drawn=False) for _ in range(3)]
     with pytest.raises(PromptLimitError, match="are waiting to be drawn") as waiting:
@@ -254,13 +250,13 @@ def test_new_cookies_are_no_way_round_the_limits_of_the_board(board: Board, monk
     builders.make_rater_battle(board)
     monkeypatch.setattr(opening, "RATERS_AT_ONCE", 1)
     board.rater_prompts_per_hour = 4
-    with pytest.raises(PromptLimitError, match="as it can in an hour"):
+    with pytest.raises(PromptLimitError, match="reached its hourly limit"):
         builders.make_rater_battle(board)
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_requests_at_the_same_moment_do_not_pass_the_limit_together() -> None:
+def test_concurrent_requests_do_not_pass_the_limit_together() -> None:
     board = builders.make_board(n_models=2, n_prompts=0, rater_prompts="not_counted", rater_prompts_per_hour=3)
     key = uuid.uuid4()
     answers = run_at_once([partial(open_rater_battle, board, key, f"{TEXT} {n}") for n in range(8)])
@@ -279,7 +275,7 @@ def test_opening_takes_few_queries(board: Board) -> None:
 # The pages
 
 
-def test_a_plain_form_leads_to_the_drawing_and_on_to_the_vote(board: Board, client: Client) -> None:
+def test_a_plain_form_leads_to_the_drawing_and_the_vote(board: Board, client: Client) -> None:
     response = type_prompt(client, board)
     battle = Battle.objects.get()
     assert (response.status_code, response["Location"]) == (303, battle.get_absolute_url())
@@ -298,7 +294,7 @@ def test_a_plain_form_leads_to_the_drawing_and_on_to_the_vote(board: Board, clie
     assert (vote.battle, vote.prompt.text, vote.category, vote.language) == (battle, TEXT, "", "")
 
 
-def test_htmx_follows_to_the_fragment(board: Board, client: Client) -> None:
+def test_htmx_gets_the_fragment_of_the_battle(board: Board, client: Client) -> None:
     response = type_prompt(client, board, headers=HTMX, follow=True)
     page = response.content.decode()
     assert response.redirect_chain == [(Battle.objects.get().get_absolute_url(), 303)]
@@ -307,7 +303,7 @@ def test_htmx_follows_to_the_fragment(board: Board, client: Client) -> None:
     assert 'hx-trigger="every 1s"' in page
 
 
-def test_an_error_is_a_fragment_for_htmx_and_a_page_without(board: Board, client: Client) -> None:
+def test_an_error_is_a_fragment_for_htmx_and_a_page_otherwise(board: Board, client: Client) -> None:
     for headers, whole in (({}, True), (HTMX, False)):
         response = type_prompt(client, board, " ", headers=headers)
         page = response.content.decode()
@@ -329,7 +325,7 @@ def test_without_a_cookie_or_a_csrf_token_nothing_is_drawn(board: Board) -> None
     assert not Battle.objects.exists()
 
 
-def test_the_drawing_says_how_far_both_together_have_come(board: Board, client: Client) -> None:
+def test_the_page_shows_the_progress_of_both_drawings_together(board: Board, client: Client) -> None:
     type_prompt(client, board)
     battle = Battle.objects.get()
     Battle.objects.update(opened_at=timezone.now() - timedelta(seconds=7))
@@ -348,7 +344,9 @@ def test_the_drawing_says_how_far_both_together_have_come(board: Board, client: 
     assert said().startswith("No worker is available")
 
 
-def test_a_failed_drawing_counts_for_nobody_and_offers_the_prompt_again(board: Board, client: Client) -> None:
+def test_a_failed_drawing_counts_against_neither_model_and_offers_the_prompt_again(
+    board: Board, client: Client
+) -> None:
     type_prompt(client, board)
     battle = Battle.objects.get()
     Generation.objects.filter(pk=battle.generation_a_id).update(status="refused", reason="refused", stage="prompt")
@@ -362,7 +360,7 @@ def test_a_failed_drawing_counts_for_nobody_and_offers_the_prompt_again(board: B
 @pytest.mark.parametrize(
     ("mode", "said"), [("not_counted", "does not count on the leaderboard"), ("counted", "counts like any other")]
 )
-def test_the_form_says_what_becomes_of_the_vote(board: Board, client: Client, mode: str, said: str) -> None:
+def test_the_form_says_whether_the_vote_counts(board: Board, client: Client, mode: str, said: str) -> None:
     board.rater_prompts = mode
     board.save()
     page = client.get(visit(client, board)).content.decode()

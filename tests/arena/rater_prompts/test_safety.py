@@ -1,4 +1,4 @@
-"""The images drawn for raters' prompts are looked at by a real classifier, here a tiny one with random weights."""
+"""Safety check of images drawn for raters' prompts, by a real classifier: a tiny one with random weights."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ pytest.importorskip("transformers")
 
 
 def make_classifier(folder: Path, *, says: str, labels: tuple[str, str] = ("safe", "unsafe")) -> str:
-    """A vision transformer, smaller than any, that is sure of one label whatever it sees."""
+    """A tiny vision transformer that predicts one label for every image."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import torch
@@ -55,11 +55,11 @@ def page_of(client: Client, battle: Battle) -> str:
 
 def image_statuses(client: Client, battle: Battle) -> list[int]:
     responses = [client.get(reverse("battle_image", args=[battle.token, side])) for side in "ab"]
-    # Read to the end, as a browser does: that closes the files.
+    # Reading to the end, as a browser does, closes the files.
     return [response.status_code for response in responses if b"".join(response)]
 
 
-def test_images_appear_once_the_classifier_let_both_pass(board: Board, client: Client, settings, tmp_path) -> None:
+def test_images_appear_once_the_classifier_passes_both(board: Board, client: Client, settings, tmp_path) -> None:
     settings.SAFETY_MODEL = make_classifier(tmp_path / "safe", says="safe")
     battle = builders.make_rater_battle(board)
     assert 'data-stage="drawing"' in page_of(client, battle)
@@ -74,7 +74,7 @@ def test_images_appear_once_the_classifier_let_both_pass(board: Board, client: C
 
 
 @pytest.mark.parametrize("labels", [("safe", "unsafe"), ("normal", "nsfw"), ("porn", "NEUTRAL")])
-def test_an_unsafe_image_sets_the_battle_aside_for_ever(
+def test_an_unsafe_image_excludes_the_battle_permanently(
     board: Board, client: Client, settings, tmp_path, labels: tuple[str, str]
 ) -> None:
     unsafe = next(label for label in labels if label.lower() not in safety.SAFE_LABELS)
@@ -93,9 +93,7 @@ def test_an_unsafe_image_sets_the_battle_aside_for_ever(
     assert check_waiting_images() == 0
 
 
-def test_battles_of_prepared_prompts_and_half_drawn_ones_wait_for_nothing(
-    board: Board, client: Client, settings, tmp_path
-) -> None:
+def test_pool_battles_and_half_drawn_battles_are_not_checked(board: Board, client: Client, settings, tmp_path) -> None:
     settings.SAFETY_MODEL = make_classifier(tmp_path / "unsafe", says="unsafe")
     prepared = builders.make_battle(board)
     builders.make_rater_battle(board, drawn=False)
@@ -114,7 +112,7 @@ def test_a_broken_image_is_excluded_as_broken(board: Board, settings, tmp_path) 
 
 
 @pytest.mark.parametrize("labels", [("cat", "dog"), ("safe", "sfw")])
-def test_a_classifier_that_tells_nothing_lets_nothing_pass(
+def test_a_classifier_without_usable_labels_passes_nothing(
     board: Board, client: Client, settings, tmp_path, labels: tuple[str, str]
 ) -> None:
     settings.SAFETY_MODEL = make_classifier(tmp_path / "odd", says=labels[0], labels=labels)
@@ -124,21 +122,19 @@ def test_a_classifier_that_tells_nothing_lets_nothing_pass(
     assert 'data-stage="drawing"' in page_of(client, battle)
 
 
-def test_a_folder_that_is_not_there_is_not_looked_for_elsewhere(board: Board, settings, tmp_path) -> None:
+def test_a_missing_folder_is_not_looked_up_on_the_network(board: Board, settings, tmp_path) -> None:
     settings.SAFETY_MODEL = "someone/a-classifier"
     builders.make_rater_battle(board)
     with pytest.raises(ClassifierError, match=r"config\.json"):
         check_waiting_images()
 
 
-def test_without_a_classifier_nothing_waits(board: Board, client: Client) -> None:
+def test_without_a_classifier_images_are_shown_at_once(board: Board, client: Client) -> None:
     assert 'data-stage="ready"' in page_of(client, builders.make_rater_battle(board))
 
 
 @pytest.mark.parametrize(("folder", "ticks"), [("", False), ("/models/safety", True)])
-def test_the_beat_looks_only_where_there_is_a_classifier_and_the_site_never_imports_torch(
-    folder: str, ticks: bool
-) -> None:
+def test_the_beat_task_runs_only_with_a_classifier_and_the_site_never_imports_torch(folder: str, ticks: bool) -> None:
     code = (
         "import sys, django; django.setup(); from django.conf import settings; import arena.urls, arena.tasks;"
         "print('check_images' in settings.CELERY_BEAT_SCHEDULE, 'torch' in sys.modules, 'transformers' in sys.modules)"

@@ -1,4 +1,4 @@
-"""Health, access, headers and logs of every page."""
+"""Health checks, and the access, headers and logs of every page."""
 
 import json
 import logging
@@ -14,17 +14,17 @@ from arena.views import health
 from tests import builders
 
 
-def test_a_process_that_runs_is_healthy(client: Client) -> None:
+def test_a_running_process_is_healthy(client: Client) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
 
 
-def test_ready_names_each_part(client: Client, db: None) -> None:
+def test_readyz_lists_each_part(client: Client, db: None) -> None:
     response = client.get("/readyz")
     assert response.status_code == 200
     assert response.json() == {"status": "ready", "database": "ok", "broker": "ok", "media": "ok"}
 
 
-def test_not_ready_says_which_part_is_away(client: Client, db: None, settings, tmp_path, monkeypatch) -> None:
+def test_readyz_names_the_part_that_fails(client: Client, db: None, settings, tmp_path, monkeypatch) -> None:
     (tmp_path / "file").touch()
     settings.MEDIA_ROOT = tmp_path / "file" / "media"
     monkeypatch.setattr(health, "broker_fault", lambda: "OperationalError")
@@ -35,11 +35,11 @@ def test_not_ready_says_which_part_is_away(client: Client, db: None, settings, t
     assert response.json()["database"] == "ok"
 
 
-def test_a_broker_that_answers_has_no_fault() -> None:
+def test_a_reachable_broker_has_no_error() -> None:
     assert checks.broker_fault() == ""
 
 
-def test_every_page_is_closed_unless_it_says_otherwise(settings, client: Client, board: Board) -> None:
+def test_every_page_requires_sign_in_unless_it_opts_out(settings, client: Client, board: Board) -> None:
     settings.PUBLIC = False
     token = builders.make_battle(board).token
     open_to_all = {"login", "healthz", "readyz", "robots"}
@@ -64,7 +64,7 @@ def test_every_page_is_closed_unless_it_says_otherwise(settings, client: Client,
             assert response["Location"].startswith("/sign-in/"), pattern.name
 
 
-def test_whoever_signs_in_may_vote(settings, client: Client, board: Board) -> None:
+def test_signed_in_users_can_vote(settings, client: Client, board: Board) -> None:
     settings.PUBLIC = False
     User.objects.create_user("ada", password="a long enough password")
     form = {"username": "ada", "password": "wrong"}
@@ -92,7 +92,7 @@ def test_every_page_has_a_content_security_policy(client: Client, board: Board) 
         assert b"https://" not in response.content
 
 
-def test_pages_that_do_not_exist_say_what_to_do(client: Client, db: None) -> None:
+def test_a_missing_page_says_what_to_do(client: Client, db: None) -> None:
     response = client.get(f"/battles/{uuid.uuid4()}/")
     assert response.status_code == 404
     assert b"Start from the list of boards" in response.content
@@ -100,7 +100,7 @@ def test_pages_that_do_not_exist_say_what_to_do(client: Client, db: None) -> Non
     assert b"<html" not in fragment.content
 
 
-def test_an_error_inside_says_nothing_of_it(monkeypatch, board: Board) -> None:
+def test_a_server_error_page_reveals_no_details(monkeypatch, board: Board) -> None:
     def fail(*args: object) -> None:
         raise RuntimeError("the password is hunter2")
 
@@ -111,7 +111,7 @@ def test_an_error_inside_says_nothing_of_it(monkeypatch, board: Board) -> None:
     assert b"hunter2" not in response.content
 
 
-def test_logs_carry_one_request_id_and_no_address_of_the_rater(client: Client, db: None, caplog) -> None:
+def test_logs_have_a_request_id_and_no_ip_address(client: Client, db: None, caplog) -> None:
     caplog.set_level(logging.INFO, logger="django_structlog")
     client.get("/", headers={"X-Request-ID": "forged"}, REMOTE_ADDR="203.0.113.9")
     events = [record.msg for record in caplog.records if isinstance(record.msg, dict)]

@@ -1,4 +1,4 @@
-"""The operator's pages: how providers are doing, what they cost, one image with all that is known of it."""
+"""Pages for operators: providers, spending, and single generations."""
 
 from datetime import timedelta
 from typing import Any
@@ -32,7 +32,7 @@ def operator(client: Client, db: None) -> Client:
 
 @pytest.fixture
 def spent(script: Script, scripted_provider: None) -> Generation:
-    """A paid image; beside it a refused one and one without a whole answer."""
+    """A paid image, a refused one, and one without a complete response."""
     model = builders.make_model(adapter="scripted", name="Paid Model", budget="5")
     Price.objects.create(model=model, valid_from="2026-01-01", units={"image": "0.25"}, estimate="0.5")
     Provider.objects.create(slug="scripted", requests_per_minute=600, burst=100)
@@ -52,7 +52,7 @@ def spent(script: Script, scripted_provider: None) -> Generation:
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["providers", "call_again", "generation", "original"])
 @pytest.mark.parametrize("signed_in", [False, True], ids=["a visitor", "a rater with an account"])
-def test_these_pages_are_for_staff_alone(client: Client, board: Board, name: str, signed_in: bool) -> None:
+def test_the_pages_are_for_staff_only(client: Client, board: Board, name: str, signed_in: bool) -> None:
     Provider.objects.create(slug="openai")
     pk = Generation.objects.values_list("pk", flat=True)[0]
     args = {"providers": [], "call_again": ["openai"]}.get(name, [pk])
@@ -64,7 +64,7 @@ def test_these_pages_are_for_staff_alone(client: Client, board: Board, name: str
     assert b"Secret" not in response.content
 
 
-def test_the_page_says_what_was_spent_and_what_is_uncertain(operator: Client, spent: Generation) -> None:
+def test_the_page_shows_spending_and_uncertain_amounts(operator: Client, spent: Generation) -> None:
     page = operator.get(reverse("providers")).content.decode()
     assert "$0.75" in page, "0.25 for the image, the estimate for the call without an end"
     assert "1 uncertain" in page
@@ -75,7 +75,7 @@ def test_the_page_says_what_was_spent_and_what_is_uncertain(operator: Client, sp
     assert SECRET not in page
 
 
-def test_a_broken_provider_is_shown_and_can_be_called_again(operator: Client, spent: Generation) -> None:
+def test_an_open_circuit_breaker_is_shown_and_can_be_closed(operator: Client, spent: Generation) -> None:
     later = timezone.now() + timedelta(minutes=3)
     Provider.objects.filter(slug="scripted").update(
         failures=7, resume_at=later, last_error="transient: 500", failed_at=later
@@ -103,7 +103,7 @@ def test_a_provider_whose_key_the_workers_lack_says_so_and_one_that_was_never_ca
     assert page.count("Not called yet.") == 1
 
 
-def test_the_page_asks_the_database_as_often_for_many_models(operator: Client, spent: Generation) -> None:
+def test_the_page_takes_a_fixed_number_of_queries_for_any_number_of_models(operator: Client, spent: Generation) -> None:
     def count() -> int:
         with CaptureQueriesContext(
             connection,
@@ -120,7 +120,7 @@ def test_the_page_asks_the_database_as_often_for_many_models(operator: Client, s
     assert count() == before
 
 
-def test_a_generation_shows_all_that_is_known_of_it(operator: Client, spent: Generation) -> None:
+def test_a_generation_page_shows_provenance_and_cost(operator: Client, spent: Generation) -> None:
     page = operator.get(reverse("generation", args=[spent.pk])).content.decode()
     assert "Paid Model" in page
     assert "req-1" in page
@@ -129,7 +129,7 @@ def test_a_generation_shows_all_that_is_known_of_it(operator: Client, spent: Gen
     assert "moderation_blocked" in operator.get(reverse("generation", args=[refused.pk])).content.decode()
 
 
-def test_the_original_comes_untouched_and_as_nothing_but_an_image(operator: Client, spent: Generation) -> None:
+def test_the_original_is_served_unchanged_and_only_as_an_image(operator: Client, spent: Generation) -> None:
     spent.refresh_from_db()
     response = operator.get(reverse("original", args=[spent.pk]))
     assert response.content == originals.read(spent.original) == paint(7)
@@ -139,7 +139,7 @@ def test_the_original_comes_untouched_and_as_nothing_but_an_image(operator: Clie
     assert operator.get(reverse("original", args=[Generation.objects.get(status="refused").pk])).status_code == 404
 
 
-def test_an_original_that_is_gone_or_damaged_is_not_found(operator: Client, spent: Generation) -> None:
+def test_a_missing_or_damaged_original_is_not_found(operator: Client, spent: Generation) -> None:
     spent.refresh_from_db()
     file = originals.path(spent.original)
     file.write_bytes(b"something else")

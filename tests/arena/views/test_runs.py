@@ -1,4 +1,4 @@
-"""The pages of runs: for staff alone, honest while a run is open, whole when it has ended."""
+"""Pages of runs: access, progress, results and downloads."""
 
 from pathlib import Path
 
@@ -38,18 +38,18 @@ def finish(run: Run) -> None:
 
 
 @pytest.mark.parametrize("page", ["", "{key}/", "{key}/report.html", "{key}/report.json"])
-def test_raters_and_strangers_see_no_run(client: Client, run: Run, page: str) -> None:
+def test_runs_are_for_staff_only(client: Client, run: Run, page: str) -> None:
     address = f"/runs/{page.format(key=run.key)}"
     assert client.get(address).status_code == 302
     client.force_login(User.objects.create_user("rater"))
     assert client.get(address).status_code == 403
 
 
-def test_without_a_run_the_list_says_how_to_begin(staff: Client) -> None:
+def test_an_empty_list_of_runs_says_how_to_start_one(staff: Client) -> None:
     assert b"paragone run_suite smoke" in staff.get("/runs/").content
 
 
-def test_an_open_run_shows_how_far_it_is_and_asks_again(staff: Client, run: Run) -> None:
+def test_an_open_run_shows_its_progress_and_reloads(staff: Client, run: Run) -> None:
     produce(run.samples.values_list("generation", flat=True)[0])
     page = staff.get(f"/runs/{run.key}/").content.decode()
     assert "drawing: 1 of 8" in page
@@ -59,7 +59,7 @@ def test_an_open_run_shows_how_far_it_is_and_asks_again(staff: Client, run: Run)
     assert "drawing: 1 of 8" in fragment
 
 
-def test_a_finished_run_shows_its_numbers_and_asks_no_more(staff: Client, run: Run) -> None:
+def test_a_finished_run_shows_its_results_and_does_not_reload(staff: Client, run: Run) -> None:
     finish(run)
     page = staff.get(f"/runs/{run.key}/").content.decode()
     assert "Fresco &lt;2&gt;" in page
@@ -79,7 +79,7 @@ def test_an_unscored_metric_says_why(staff: Client, run: Run) -> None:
     assert 'class="verdict inconclusive"' in page
 
 
-def test_the_whole_report_loads_nothing_and_runs_nothing(staff: Client, run: Run) -> None:
+def test_the_report_loads_nothing_and_runs_no_script(staff: Client, run: Run) -> None:
     finish(run)
     response = staff.get(f"/runs/{run.key}/report.html")
     policy = response["Content-Security-Policy"]
@@ -99,13 +99,11 @@ def test_reports_are_downloaded(staff: Client, run: Run, kind: str, media_type: 
     assert b"Mean shade" in response.content or kind == "xml"
 
 
-def test_a_report_of_no_kind_is_not_found(staff: Client, run: Run) -> None:
+def test_a_report_of_an_unknown_kind_is_not_found(staff: Client, run: Run) -> None:
     assert staff.get(f"/runs/{run.key}/report.pdf").status_code == 404
 
 
-def test_the_list_needs_the_same_queries_however_many_runs_there_are(
-    staff: Client, run: Run, django_assert_num_queries: object
-) -> None:
+def test_the_list_takes_a_fixed_number_of_queries(staff: Client, run: Run, django_assert_num_queries: object) -> None:
     staff.get("/runs/")
     with django_assert_num_queries(4):  # type: ignore[operator]
         staff.get("/runs/")

@@ -1,4 +1,4 @@
-"""Casting votes: once per rater, never lost, never guessed."""
+"""Casting of votes: once per rater, with a known winner, on an open battle."""
 
 import uuid
 
@@ -18,7 +18,7 @@ def battle(board: Board, client: Client) -> Battle:
     return Battle.objects.get()
 
 
-def test_the_four_answers_are_those_of_the_engine() -> None:
+def test_the_winners_are_those_of_the_ratings() -> None:
     assert tuple(Vote.Winner.values) == WINNERS
 
 
@@ -33,14 +33,14 @@ def test_a_plain_form_votes(battle: Battle, client: Client, winner: str) -> None
     assert (vote.category, vote.language) == ("counting", "en")
 
 
-def test_htmx_gets_the_names_and_the_address(battle: Battle, client: Client) -> None:
+def test_htmx_gets_the_names_and_the_url(battle: Battle, client: Client) -> None:
     response = client.post(reverse("vote", args=[battle.token]), {"winner": "tie"}, headers={"HX-Request": "true"})
     assert response["HX-Push-Url"] == battle.get_absolute_url()
     assert b"<html" not in response.content
     assert battle.model_a.name.encode() in response.content
 
 
-def test_the_first_vote_writes_the_rater(battle: Battle, client: Client) -> None:
+def test_the_first_vote_creates_the_rater(battle: Battle, client: Client) -> None:
     client.post(reverse("vote", args=[battle.token]), {"winner": "tie"})
     client.get(reverse("open_battle", args=[battle.board.slug]))
     client.post(reverse("vote", args=[Battle.objects.latest("id").token]), {"winner": "tie"})
@@ -48,48 +48,48 @@ def test_the_first_vote_writes_the_rater(battle: Battle, client: Client) -> None
     assert Vote.objects.count() == 2
 
 
-def test_the_first_answer_stands(battle: Battle, client: Client) -> None:
+def test_the_first_vote_stands(battle: Battle, client: Client) -> None:
     client.post(reverse("vote", args=[battle.token]), {"winner": "model_a"})
     again = client.post(reverse("vote", args=[battle.token]), {"winner": "model_b"}, headers={"HX-Request": "true"})
     assert b"Your first vote stands" in again.content
     assert Vote.objects.get().winner == "model_a"
 
 
-def test_two_raters_may_judge_one_battle(battle: Battle) -> None:
+def test_two_raters_can_vote_on_one_battle(battle: Battle) -> None:
     for _ in range(2):
         cast_vote(battle, uuid.uuid4(), "tie")
     assert battle.votes.count() == 2
 
 
 @pytest.mark.parametrize("winner", ["", "a", "MODEL_A", "model_a ", "1", "tie\x00", "🙂"])
-def test_an_unknown_answer_is_an_error_never_a_tie(battle: Battle, client: Client, winner: str) -> None:
+def test_an_unknown_winner_is_an_error_and_not_a_tie(battle: Battle, client: Client, winner: str) -> None:
     response = client.post(reverse("vote", args=[battle.token]), {"winner": winner})
     assert response.status_code == 400
     assert b"model_a, model_b, tie, both_bad" in response.content
     assert not Vote.objects.exists()
 
 
-def test_a_vote_before_both_images_is_not_counted(db: None) -> None:
+def test_a_vote_before_both_images_exist_is_refused(db: None) -> None:
     battle = builders.make_battle(builders.make_board())
     with pytest.raises(BattleNotOpenError, match="still being drawn"):
         cast_vote(battle, uuid.uuid4(), "tie")
     assert not Rater.objects.exists()
 
 
-def test_without_a_cookie_the_answer_is_not_counted_and_it_is_said(battle: Battle) -> None:
+def test_without_a_cookie_the_vote_is_not_counted_and_the_page_says_so(battle: Battle) -> None:
     response = Client().post(reverse("vote", args=[battle.token]), {"winner": "tie"})
     assert response.status_code == 403
     assert b"Allow cookies" in response.content
     assert not Vote.objects.exists()
 
 
-def test_a_forged_cookie_is_nobody(battle: Battle) -> None:
+def test_a_forged_cookie_is_ignored(battle: Battle) -> None:
     stranger = Client()
     stranger.cookies["paragone_rater"] = f"{uuid.uuid4()}:forged"
     assert stranger.post(reverse("vote", args=[battle.token]), {"winner": "tie"}).status_code == 403
 
 
-def test_a_form_without_its_token_is_refused(battle: Battle) -> None:
+def test_a_form_without_a_csrf_token_is_refused(battle: Battle) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.get(battle.get_absolute_url())
     response = strict.post(reverse("vote", args=[battle.token]), {"winner": "tie"})
@@ -97,7 +97,7 @@ def test_a_form_without_its_token_is_refused(battle: Battle) -> None:
     assert b"Nothing was saved" in response.content
 
 
-def test_how_others_voted_is_shown_once_there_are_enough(battle: Battle, client: Client) -> None:
+def test_votes_of_others_are_shown_once_there_are_enough(battle: Battle, client: Client) -> None:
     from arena.leaderboards.snapshots import rate_board
 
     for _ in range(12):

@@ -1,19 +1,15 @@
-"""Intervals that respect who voted and on what, as far as the votes allow it."""
+"""Clustered intervals: by rater and prompt, if the votes have enough clusters."""
 
 import random
-import uuid
 
 import numpy as np
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from arena.battles.opening import open_battle
-from arena.boards import UnknownDeclarationError, declare_board
 from arena.leaderboards.matchup_counts import unpack_counts
 from arena.leaderboards.snapshots import rate_board
 from arena.models import Board, Origin, Rater, Vote
-from arena.templatetags.arena_numbers import percent
 from arena.votes.clusters import read_clusters
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.counts import count_votes
@@ -24,7 +20,7 @@ Interval = Board.Interval
 
 
 def fill(board: Board, *, raters: int, votes_each: int, prompts: bool = False, seed: int = 1) -> None:
-    """Raters who each have a favourite and vote for it every time, and as many votes without a rater."""
+    """Votes of raters who always prefer their favourite model, and as many votes without a rater."""
     rng = random.Random(seed)
     models = list(board.image_models.order_by("pk"))
     given = [*(Rater.objects.create(origin=board.origin, board=board, name=f"r{i}") for i in range(raters)), None]
@@ -46,7 +42,7 @@ def imported(db: None) -> Board:
     return builders.make_board(n_models=3, n_prompts=12, origin=Origin.IMPORTED)
 
 
-def test_raters_who_vote_often_widen_the_intervals(imported: Board, client: Client) -> None:
+def test_raters_with_many_votes_widen_the_intervals(imported: Board, client: Client) -> None:
     fill(imported, raters=15, votes_each=12)
     clustered = rate_board(imported)
     assert clustered.parameters["interval"] == "rater"
@@ -67,7 +63,7 @@ def test_raters_who_vote_often_widen_the_intervals(imported: Board, client: Clie
     assert b"treating votes as independent" in client.get(imported.get_absolute_url()).content
 
 
-def test_few_raters_are_too_few_to_tell(imported: Board) -> None:
+def test_too_few_raters_give_no_clustered_interval(imported: Board) -> None:
     fill(imported, raters=9, votes_each=12)
     first = rate_board(imported)
     assert (first.parameters["interval"], first.parameters["interval_wanted"]) == ("sandwich", "rater")
@@ -76,7 +72,7 @@ def test_few_raters_are_too_few_to_tell(imported: Board) -> None:
     assert rate_board(imported).parameters["interval"] == "sandwich"
 
 
-def test_equal_votes_are_one_row_and_a_vote_without_rater_is_a_cluster_of_its_own(imported: Board) -> None:
+def test_equal_votes_are_one_row_and_a_vote_without_a_rater_is_its_own_cluster(imported: Board) -> None:
     fill(imported, raters=15, votes_each=12)
     models = list(imported.image_models.order_by("pk").values_list("pk", flat=True))
     votes = read_clusters(imported, models, Vote.objects.latest("id").pk)
@@ -92,8 +88,8 @@ def test_equal_votes_are_one_row_and_a_vote_without_rater_is_a_cluster_of_its_ow
     )
 
 
-def test_raters_of_models_without_a_rating_do_not_count_as_enough(imported: Board) -> None:
-    """Twenty raters compare a model that never loses; the votes that rate the others are of one."""
+def test_raters_of_unrated_models_do_not_count_as_clusters(imported: Board) -> None:
+    """Twenty raters vote on a model that never loses; one rater cast the votes that rate the others."""
     a, b, unbeaten = imported.image_models.order_by("pk")
     raters = [Rater.objects.create(origin=imported.origin, board=imported, name=f"r{i}") for i in range(20)]
     fields = {"board": imported, "origin": imported.origin, "cast_at": timezone.now()}
@@ -106,7 +102,7 @@ def test_raters_of_models_without_a_rating_do_not_count_as_enough(imported: Boar
     assert rate_board(imported) is None
 
 
-def test_both_ways_at_once(imported: Board) -> None:
+def test_clusters_by_rater_and_prompt(imported: Board) -> None:
     imported.interval = Interval.BOTH
     imported.save()
     fill(imported, raters=15, votes_each=12, prompts=True)
@@ -116,7 +112,7 @@ def test_both_ways_at_once(imported: Board) -> None:
     assert rate_board(imported).parameters["interval"] == "prompt"
 
 
-def test_a_vote_that_was_excluded_is_in_no_cluster(board: Board) -> None:
+def test_an_excluded_vote_is_in_no_cluster(board: Board) -> None:
     for _ in range(60):
         builders.make_vote(board, random.Random(_).choice(["model_a", "model_b", "tie"]))
     models = list(board.image_models.order_by("pk").values_list("pk", flat=True))
@@ -129,7 +125,7 @@ def test_a_vote_that_was_excluded_is_in_no_cluster(board: Board) -> None:
     assert (made.n_votes, made.n_excluded, made.parameters["interval"]) == (59, 1, "rater")
 
 
-def test_the_chance_to_be_first_and_the_usable_rate_are_in_the_table(imported: Board, client: Client) -> None:
+def test_the_probability_of_being_first_and_the_usable_rate_are_in_the_table(imported: Board, client: Client) -> None:
     fill(imported, raters=15, votes_each=12)
     rows = rate_board(imported).ratings.all()
     assert sum(row.p_first for row in rows) == pytest.approx(1.0)
@@ -137,50 +133,3 @@ def test_the_chance_to_be_first_and_the_usable_rate_are_in_the_table(imported: B
         assert 0 < row.usable_low < row.usable < row.usable_high < 1
     page = client.get(imported.get_absolute_url()).content.decode()
     assert f"{rows[0].usable:.0%}".replace("%", " %") in page
-
-
-def test_a_model_in_focus_is_in_most_battles(board: Board) -> None:
-    board.preliminary_below = 0
-    board.target_model = board.image_models.order_by("pk")[1]
-    board.save()
-    battles = [open_battle(board, uuid.uuid4()) for _ in range(60)]
-    met = sum(board.target_model in (battle.model_a, battle.model_b) for battle in battles)
-    assert met >= 48  # nine in ten, and the uniform share
-
-
-def test_a_retired_model_is_no_focus(board: Board) -> None:
-    board.target_model = board.image_models.order_by("pk")[1]
-    board.save()
-    board.target_model.lifecycle = "retired"
-    board.target_model.save()
-    battle = open_battle(board, uuid.uuid4())
-    assert board.target_model not in (battle.model_a, battle.model_b)
-
-
-def test_a_model_with_nothing_to_show_does_not_stop_the_battles(board: Board) -> None:
-    board.target_model = builders.make_model(adapter="")
-    board.save()
-    board.image_models.add(board.target_model)
-    for _ in range(20):
-        battle = open_battle(board, uuid.uuid4())
-        assert board.target_model not in (battle.model_a, battle.model_b)
-
-
-def test_interval_and_focus_are_declared(db: None) -> None:
-    models = [builders.make_model() for _ in range(2)]
-    declared = {"slug": "b", "title": "B", "models": [m.slug for m in models]}
-    board = declare_board(declared | {"interval": "rater+prompt", "target_model": models[1].slug})
-    assert (board.interval, board.target_model) == ("rater+prompt", models[1])
-    assert declare_board(declared).target_model is None
-    with pytest.raises(UnknownDeclarationError, match="model"):
-        declare_board(declared | {"target_model": "nobody"})
-    with pytest.raises(ValueError, match="interval"):
-        declare_board(declared | {"interval": "bootstrap"})
-
-
-@pytest.mark.parametrize(
-    ("share", "written"),
-    [(None, "–"), (0.0, "< 1 %"), (0.004, "< 1 %"), (0.374, "37 %"), (0.9951, "> 99 %"), (1.0, "> 99 %")],
-)
-def test_an_estimated_share_is_never_written_as_certain(share: float | None, written: str) -> None:
-    assert percent(share) == written

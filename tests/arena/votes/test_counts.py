@@ -1,4 +1,4 @@
-"""The counts beside the votes: exact after anything that may happen to votes, and in anybody's way at no time."""
+"""Vote counts: exact after any event, and never blocking voters."""
 
 import random
 import threading
@@ -71,7 +71,7 @@ def assert_exact(board: Board) -> None:
 
 
 def assert_all_counted(board: Board) -> None:
-    """Nothing is left after the cursor: the table itself holds the votes."""
+    """The stored counts hold every vote."""
     assert VoteCursor.objects.get(board=board).last_vote_id == Vote.objects.latest("id").pk
     held = sum(
         sum(row) for row in MatchupCount.objects.filter(board=board).values_list("wins_a", "wins_b", "ties", "both_bad")
@@ -81,10 +81,10 @@ def assert_all_counted(board: Board) -> None:
 
 
 def happen(board: Board, keys: list[uuid.UUID], rng: random.Random) -> None:
-    """One of the things that happen to votes."""
+    """A random event that affects votes."""
     voted = list(Battle.objects.filter(board=board, votes__isnull=False).distinct().order_by("id"))
     event = rng.choice(
-        ["vote", "vote", "vote", "second vote", "set aside", "take back", "delete", "rebuild", "advance", "rate"]
+        ["vote", "vote", "vote", "second vote", "exclude", "include", "delete", "rebuild", "advance", "rate"]
     )
     if event == "vote" or not voted:
         builders.make_vote(board, rng.choice(WINNERS), rng.choice(keys))
@@ -94,9 +94,9 @@ def happen(board: Board, keys: list[uuid.UUID], rng: random.Random) -> None:
         fields = {name: getattr(battle, name) for name in ("model_a", "model_b", "prompt", "board")}
         rater = Rater.objects.create()
         Vote.objects.create(battle=battle, rater=rater, winner="tie", origin="human", cast_at=timezone.now(), **fields)
-    elif event == "set aside":
+    elif event == "exclude":
         Battle.objects.filter(pk=battle.pk).update(exclusion="unsafe")
-    elif event == "take back":
+    elif event == "include":
         Battle.objects.filter(exclusion="unsafe").update(exclusion="")
     elif event == "delete":
         battle.votes.all().delete()
@@ -105,7 +105,7 @@ def happen(board: Board, keys: list[uuid.UUID], rng: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_whatever_happens_the_counts_are_those_of_the_votes(board: Board, imported: Board, seed: int) -> None:
+def test_counts_are_exact_after_random_events(board: Board, imported: Board, seed: int) -> None:
     rng = random.Random(seed)
     keys = [uuid.uuid4() for _ in range(4)]
     raters = [Rater.objects.create(origin=Origin.IMPORTED, board=imported, name=name) for name in "abc"]
@@ -120,7 +120,7 @@ def test_whatever_happens_the_counts_are_those_of_the_votes(board: Board, import
         assert_all_counted(each)
 
 
-def test_nothing_new_is_not_counted(imported: Board) -> None:
+def test_without_new_votes_nothing_is_counted(imported: Board) -> None:
     add_votes(imported, 5, random.Random(0), [])
     advance_counts(imported)
     with CaptureQueriesContext(connection) as queries:
@@ -128,7 +128,7 @@ def test_nothing_new_is_not_counted(imported: Board) -> None:
     assert len(queries) <= 5  # a savepoint, the cursor, the newest vote
 
 
-def test_counts_that_went_astray_are_found_or_rebuilt(imported: Board) -> None:
+def test_wrong_counts_are_corrected_by_a_rebuild(imported: Board) -> None:
     add_votes(imported, 50, random.Random(0), [])
     advance_counts(imported)
     MatchupCount.objects.update(ties=1000)
@@ -151,7 +151,7 @@ def test_a_board_without_votes_has_counts_of_its_models(imported: Board) -> None
     assert (read.counts.n_votes, read.n_raters, read.n_excluded, read.last_vote_id) == (0, 0, 0, 0)
 
 
-# Several at once
+# Concurrency
 
 
 @pytest.fixture
@@ -171,11 +171,11 @@ def insert(other: BaseDatabaseWrapper, board: Board) -> None:
 @on_postgresql
 @transactional
 @pytest.mark.parametrize("waits", [True, False])
-def test_a_vote_that_appears_after_a_later_one_is_counted(
+def test_a_vote_that_appears_out_of_order_is_counted(
     imported: Board, other: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch, waits: bool
 ) -> None:
     monkeypatch.setattr(counts, "PATIENCE", 0.02)
-    if not waits:  # what would become of it
+    if not waits:  # shows that the wait is needed
         monkeypatch.setattr(counts, "_let_writers_finish", lambda: True)
     other.set_autocommit(False)
     insert(other, imported)
@@ -193,10 +193,10 @@ def test_a_vote_that_appears_after_a_later_one_is_counted(
 
 @on_postgresql
 @transactional
-def test_an_advance_lets_a_vote_in_flight_finish(
+def test_an_advance_waits_for_a_vote_in_progress(
     imported: Board, other: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counts, "PATIENCE", 30)
+    monkeypatch.setattr(counts, "PATIENCE", 120)
     other.set_autocommit(False)
     insert(other, imported)
     insert(connection, imported)
@@ -210,7 +210,7 @@ def test_an_advance_lets_a_vote_in_flight_finish(
 
 @on_postgresql
 @transactional
-def test_nobody_waits_for_an_advance(imported: Board, other: BaseDatabaseWrapper) -> None:
+def test_voting_does_not_wait_for_an_advance(imported: Board, other: BaseDatabaseWrapper) -> None:
     insert(connection, imported)
     with other.cursor() as sql:
         sql.execute("SET lock_timeout = 100")
@@ -222,7 +222,7 @@ def test_nobody_waits_for_an_advance(imported: Board, other: BaseDatabaseWrapper
 
 @on_postgresql
 @transactional
-def test_votes_at_once_with_advances_are_all_counted(imported: Board) -> None:
+def test_votes_concurrent_with_advances_are_all_counted(imported: Board) -> None:
     ended = threading.Event()
 
     def vote(seed: int) -> None:

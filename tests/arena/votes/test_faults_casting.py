@@ -1,6 +1,6 @@
-"""What can go wrong around a vote: a site or a broker that goes away, two tabs, impatient clicks.
+"""Faults around a vote: a site or broker that stops, two tabs, repeated clicks.
 
-However it goes, an answer is counted once and a page says within seconds how things stand.
+In each case, a vote counts once and the page shows the state of the battle.
 """
 
 import os
@@ -39,7 +39,7 @@ def open_battle(browser: Browser, board: Board) -> Page:
 
 
 def vote_fifty_times_at_once(browser: Browser, page: Page) -> list[int]:
-    """The answer's status of each: fifty clicks of one person, from as many connections with the same cookies."""
+    """HTTP statuses of fifty concurrent clicks of one rater, each on its own connection with the same cookies."""
     tabs = [browser.copy() for _ in range(50)]
     answers = run_at_once([partial(tab.vote, page, "tie") for tab in tabs])
     if broken := [answer for answer in answers if isinstance(answer, BaseException)]:
@@ -47,22 +47,22 @@ def vote_fifty_times_at_once(browser: Browser, page: Page) -> list[int]:
     return [answer.status for answer in answers]
 
 
-# Many clicks
+# Repeated clicks
 
 
 @on_postgresql
 @transactional
-def test_fifty_clicks_at_once_are_one_vote_of_one_rater(board: Board, site: Site) -> None:
+def test_fifty_concurrent_clicks_are_one_vote_of_one_rater(board: Board, site: Site) -> None:
     browser = site.browser()
-    for n_votes in (1, 2):  # the first writes the rater down, the second finds it
+    for n_votes in (1, 2):  # the first vote creates the rater, the second finds it
         page = open_battle(browser, board)
         assert set(vote_fifty_times_at_once(browser, page)) == {303}
         assert (Rater.objects.count(), Vote.objects.count()) == (1, n_votes)
     assert Vote.objects.values("battle").distinct().count() == 2
 
 
-def test_every_vote_at_once_is_counted_once_with_the_embedded_database_and_broker(tmp_path: Path) -> None:
-    """What `make demo` runs on: SQLite, messages in files, nothing installed beside it."""
+def test_concurrent_votes_count_once_with_sqlite_and_the_embedded_broker(tmp_path: Path) -> None:
+    """The set-up of the demo: SQLite and messages in files, without other services."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PARAGONE_", "CELERY_"))}
     environment = kept | {"PARAGONE_VAR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "arena.settings"}
     prepare = (
@@ -94,7 +94,7 @@ def test_every_vote_at_once_is_counted_once_with_the_embedded_database_and_broke
 
 @on_postgresql
 @transactional
-def test_two_tabs_that_disagree_the_first_answer_stands(board: Board, site: Site) -> None:
+def test_the_first_of_two_different_votes_in_two_tabs_stands(board: Board, site: Site) -> None:
     browser = site.browser()
     first = open_battle(browser, board)
     other_tab = browser.copy()
@@ -117,25 +117,25 @@ def test_two_tabs_that_disagree_the_first_answer_stands(board: Board, site: Site
     answers = run_at_once([partial(browser.copy().vote, page, winner, htmx=True) for winner in Vote.Winner.values])
     vote = Vote.objects.get(battle__token=page.vote_path.split("/")[2])
     assert [(answer.status, answer.stage) for answer in answers] == [(200, "revealed")] * 4
-    # Every tab shows the answer that was counted, whichever button was pressed there.
+    # Every tab shows the vote that counted, whichever button was pressed in it.
     assert all(f"Your vote: <strong>{vote.get_winner_display()}" in answer.text for answer in answers)
 
 
 @on_postgresql
 @transactional
-def test_the_database_itself_refuses_a_second_vote(board: Board) -> None:
+def test_the_database_refuses_a_second_vote(board: Board) -> None:
     vote = builders.make_vote(board)
     vote.pk = None
     with pytest.raises(IntegrityError, match="one_vote_per_battle_and_rater"), transaction.atomic():
         vote.save(force_insert=True)
 
 
-# A site that goes away
+# A site that stops
 
 
 @on_postgresql
 @transactional
-def test_a_vote_meets_crashes_of_the_site_before_and_after_and_is_counted_once(board: Board, site: Site) -> None:
+def test_a_vote_counts_once_if_the_site_crashes_before_and_after_it(board: Board, site: Site) -> None:
     browser = site.browser()
     page = open_battle(browser, board)
 
@@ -147,7 +147,7 @@ def test_a_vote_meets_crashes_of_the_site_before_and_after_and_is_counted_once(b
     site.start_again()
     assert browser.vote(page, "model_b").status == 303
 
-    # The browser that did not hear the answer before the next crash sends its vote again.
+    # A browser that got no response before the crash sends its vote again.
     site.crash()
     site.start_again()
     again = browser.vote(page, "model_b")
@@ -155,12 +155,12 @@ def test_a_vote_meets_crashes_of_the_site_before_and_after_and_is_counted_once(b
     assert (Vote.objects.get().winner, Rater.objects.count()) == ("model_b", 1)
 
 
-# A broker that goes away
+# A broker that stops
 
 
 @pytest.fixture
-def cold_board(transactional_db: None, latch: Latch) -> Board:
-    """Two models and three prompts; nothing is drawn yet."""
+def undrawn_board(transactional_db: None, latch: Latch) -> Board:
+    """Two models and three prompts without any images."""
     latch.open()
     board = builders.make_board(n_models=0, n_prompts=3)
     board.image_models.set([builders.make_model(adapter="slow", settings={"folder": str(latch.folder)}) for _ in "ab"])
@@ -171,8 +171,8 @@ def cold_board(transactional_db: None, latch: Latch) -> Board:
 @pytest.mark.redis
 @transactional
 @pytest.mark.usefixtures("sends_to_redis")
-def test_a_battle_opens_without_a_broker_and_is_drawn_when_it_is_back(
-    cold_board: Board, children: Children, redis: RedisServer, settings: Any
+def test_a_battle_opens_without_a_broker_and_is_drawn_once_it_returns(
+    undrawn_board: Board, children: Children, redis: RedisServer, settings: Any
 ) -> None:
     worker = children.start_worker(redis.url)
     site = children.start_site(child_environment(PARAGONE_BROKER_URL=redis.url))
@@ -180,18 +180,18 @@ def test_a_battle_opens_without_a_broker_and_is_drawn_when_it_is_back(
     browser = site.browser()
     redis.stop()
 
-    assert_opens_within(60, browser, cold_board)
+    assert_opens_within(60, browser, undrawn_board)
     redis.start()
     assert sweep(timezone.now() + timedelta(seconds=settings.REDISPATCH_SECONDS)) == 2
     wait_until(lambda: Generation.objects.ready().count() == 2, "both images are drawn")
     assert set(Generation.objects.values_list("attempts", flat=True)) == {1}
-    assert open_battle(browser, cold_board).stage == "ready"
+    assert open_battle(browser, undrawn_board).stage == "ready"
     assert Battle.objects.count() == 1
 
-    # The site, too, finds the broker again: images of a seed that the board does not show leave it with none drawn,
-    # and the next ones need no sweeper.
-    Generation.objects.update(seed=cold_board.seeds)
-    assert open_battle(site.browser(), cold_board).stage == "drawing"
+    # The site reconnects to the broker too. After the images moved to a seed that the board does not use, the next
+    # battle needs new ones, and they are drawn without the sweeper.
+    Generation.objects.update(seed=undrawn_board.seeds)
+    assert open_battle(site.browser(), undrawn_board).stage == "drawing"
     wait_until(lambda: Generation.objects.ready().count() == 4, "the next two images are drawn")
     assert worker.process.poll() is None
 
@@ -199,11 +199,11 @@ def test_a_battle_opens_without_a_broker_and_is_drawn_when_it_is_back(
 @on_postgresql
 @pytest.mark.redis
 @transactional
-def test_a_battle_opens_while_the_broker_hangs(cold_board: Board, children: Children, redis: RedisServer) -> None:
-    """It takes connections and never answers: a machine that swaps, a half-closed network."""
+def test_a_battle_opens_while_the_broker_hangs(undrawn_board: Board, children: Children, redis: RedisServer) -> None:
+    """The broker accepts connections and never answers, like a swapping machine."""
     site = children.start_site(child_environment(PARAGONE_BROKER_URL=redis.url))
     redis.pause()
-    assert_opens_within(60, site.browser(), cold_board)
+    assert_opens_within(60, site.browser(), undrawn_board)
 
 
 def assert_opens_within(seconds: float, browser: Browser, board: Board) -> None:

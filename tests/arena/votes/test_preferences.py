@@ -1,4 +1,4 @@
-"""What raters said of single images, as the metrics of preference get it."""
+"""Votes on single images for the human-preference metrics."""
 
 import pytest
 from django.db import connection
@@ -23,7 +23,7 @@ def images(board: Board) -> list[Generation]:
     return images_of(board)[0]
 
 
-def test_each_side_has_its_own_outcome_in_the_order_of_the_votes(board: Board, images: list[Generation]) -> None:
+def test_outcomes_are_by_side_and_in_the_order_of_the_votes(board: Board, images: list[Generation]) -> None:
     x, y, _ = images
     vote(board, x, y)
     vote(board, x, y, "tie")
@@ -36,14 +36,14 @@ def test_each_side_has_its_own_outcome_in_the_order_of_the_votes(board: Board, i
     assert {fact.opponent for fact in found[x.pk]} == {y.model.slug}
 
 
-def test_only_the_asked_generations_are_told(board: Board, images: list[Generation]) -> None:
+def test_only_the_given_generations_are_counted(board: Board, images: list[Generation]) -> None:
     x, y, z = images
     vote(board, x, y)
     assert list(count_preferences([x.pk, z.pk])) == [x.pk]
     assert count_preferences([]) == {}
 
 
-def test_votes_that_do_not_count_are_left_out(board: Board, images: list[Generation]) -> None:
+def test_excluded_votes_are_left_out(board: Board, images: list[Generation]) -> None:
     x, y, z = images
     vote(board, x, y)
     Battle.objects.filter(pk=vote(board, x, z).pk).update(exclusion="broken")
@@ -51,7 +51,7 @@ def test_votes_that_do_not_count_are_left_out(board: Board, images: list[Generat
     assert [fact.opponent for fact in count_preferences([x.pk])[x.pk]] == [y.model.slug]
 
 
-def test_opponents_have_their_newest_rating_on_that_board(board: Board, images: list[Generation]) -> None:
+def test_opponents_have_their_newest_rating_on_the_same_board(board: Board, images: list[Generation]) -> None:
     x, y, z = images
     vote(board, x, y)
     vote(board, y, x)
@@ -69,7 +69,7 @@ def test_opponents_have_their_newest_rating_on_that_board(board: Board, images: 
     assert [fact.opponent_rating for fact in found] == [rating, rating, None, rating, None]
 
 
-def test_it_takes_two_queries_however_many_votes(board: Board, images: list[Generation]) -> None:
+def test_it_takes_two_queries_for_any_number_of_votes(board: Board, images: list[Generation]) -> None:
     x, y, z = images
     for a, b in ((x, y), (y, z), (z, x)) * 3:
         vote(board, a, b)

@@ -1,4 +1,4 @@
-"""Raters' votes as the metrics of a run see them."""
+"""Votes in the sample inputs of a run."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests import builders
 
 
 @pytest.mark.django_db
-def test_votes_on_the_images_of_a_run_are_frozen_with_its_facts(board: Board, tmp_path: Path) -> None:
+def test_votes_on_the_images_of_a_run_are_in_its_sample_inputs(board: Board, tmp_path: Path) -> None:
     vote = builders.make_vote(board, "model_a")
     rate_board(board)
     battle = vote.battle

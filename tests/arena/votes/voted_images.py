@@ -1,4 +1,4 @@
-"""Boards whose images nobody has drawn but the database says so, and votes for one of two of them."""
+"""Boards whose images exist in the database only, and votes on two of them."""
 
 import uuid
 

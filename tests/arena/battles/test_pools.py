@@ -1,0 +1,62 @@
+"""Image pool of a board: its images, the wait for them, and the command draw_pool."""
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from arena.battles.pools import fill_pool, watch_pool
+from generators.models import Generation, ImageModel, Price
+from generators.workers import drawing
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_pool_has_every_model_prompt_and_seed_once() -> None:
+    board = builders.make_board(n_models=2, n_prompts=3, seeds=2)
+    assert len(fill_pool(board)) == 12
+    assert fill_pool(board) == fill_pool(board)
+    assert Generation.objects.count() == 12
+
+
+def test_retired_models_and_models_without_an_adapter_are_not_in_the_pool() -> None:
+    board = builders.make_board(n_models=3, n_prompts=1)
+    retired, elsewhere, drawing = board.image_models.all()
+    ImageModel.objects.filter(pk=retired.pk).update(lifecycle="retired")
+    ImageModel.objects.filter(pk=elsewhere.pk).update(adapter="")
+    assert [generation.model for generation in fill_pool(board)] == [drawing]
+
+
+def test_watching_a_pool_ends_when_every_image_is_drawn_or_failed() -> None:
+    board = builders.make_board(n_models=2, n_prompts=1)
+    pool = fill_pool(board)
+    ImageModel.objects.filter(pk=pool[1].model_id).update(settings={"sharpness": 1})
+
+    def draw(n_done: int) -> None:
+        drawing.produce(pool[n_done].pk)
+
+    assert watch_pool(pool, on_tick=draw) == {"ok": 1, "failed": 1}
+
+
+def test_draw_pool_waits_and_reports(capsys: pytest.CaptureFixture[str]) -> None:
+    board = builders.make_board(drawn=True)
+    call_command("draw_pool", board=board.slug, wait=True)
+    out = capsys.readouterr().out
+    assert f"12 images in the pool of {board.slug}" in out
+    assert "12 ok" in out
+    with pytest.raises(CommandError, match=board.slug):
+        call_command("draw_pool", board="nowhere")
+
+
+def test_a_dry_run_lists_missing_images_and_costs_and_draws_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    board = builders.make_board(n_models=3, n_prompts=5)
+    free, paid, priceless = board.image_models.all()
+    ImageModel.objects.filter(pk=paid.pk).update(adapter="openai", settings={"model": "gpt-image-1.5"}, budget="0.50")
+    ImageModel.objects.filter(pk=priceless.pk).update(adapter="flux")
+    Price.objects.create(model=paid, valid_from="2026-01-01", units={"image": "0.04"}, estimate="0.05")
+    call_command("draw_pool", board=board.slug, dry_run=True)
+    out = capsys.readouterr().out
+    assert f"{free.slug}: 5 images\n" in out
+    assert f"{paid.slug}: 5 images, $0.25 at most, $0.50 left in its budget" in out
+    assert f"{priceless.slug}: 5 images; without a price for today" in out
+    assert "15 images are missing" in out
+    assert not Generation.objects.exists()

@@ -27,7 +27,7 @@ def parse_hex(code: str) -> Rgb:
 
 
 def mix(one: Rgb, other: Rgb, amount: float) -> Rgb:
-    """``one`` moved towards ``other`` by ``amount`` (0..1)."""
+    """Blend ``one`` with ``other``, by ``amount`` (0 to 1) of ``other``."""
     red, green, blue = (round(a + (b - a) * amount) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
@@ -41,10 +41,10 @@ def measure_lightness(color: Rgb) -> float:
 class Style:
     """How a picture is drawn. Fractions of sizes are of the picture's shorter side.
 
-    ``outline`` is its width, ``outline_ink`` its colour (None: from the fill), ``outline_mix`` how far
-    from the outline ink towards the object's own colour. ``fill_mix`` moves fills towards ``fill_ground``.
+    ``outline`` is its width, ``outline_ink`` its colour (None: from the fill), ``outline_mix`` the share of
+    the object's own colour in the outline. ``fill_mix`` moves fills towards ``fill_ground``.
     ``ground_mix`` moves the natural colours of the ground towards ``ground_ink``. ``screen`` names the
-    pattern of shading, ``bands`` the steps of a gradient, ``wobble`` the shake of the hand.
+    pattern of shading, ``bands`` the steps of a gradient, ``wobble`` the distortion of lines.
     """
 
     inks: Mapping[str, Rgb]

@@ -11,8 +11,8 @@ from generators.adapters.base import GeneratedImage
 from generators.generations import request_generations
 from generators.models import Generation
 from tests import builders
+from tests.concurrency import wait_until
 from tests.latch import Latch
-from tests.processes import wait_until
 
 
 def request_slow_generations(latch: Latch, n: int = 1) -> list[Generation]:

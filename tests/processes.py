@@ -1,70 +1,24 @@
-"""Processes of a test: real brokers, workers and sites, a plain browser, and waiting for them."""
+"""Processes of a test: real brokers, workers and sites."""
 
-import http.client
 import os
-import re
 import secrets
 import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
 import psycopg
 from django.conf import settings
 from django.db import connection
 
 from arena.demo.processes import QUEUES
+from tests.concurrency import wait_until
+from tests.plain_browser import Browser
 from tests.settings import POSTGRES
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-# Seconds. Generous: a wait ends with its event, and only a test that fails waits this long.
-PATIENCE = 120.0
-
-
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    """Poll ``condition`` and return its first true value. Fails the test after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
-    return value
-
-
-def run_at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Call each function in its own thread, all at the same moment. Returns what each returned or raised."""
-    answers: list[Any] = [None] * len(calls)
-    barrier = threading.Barrier(len(calls), timeout=PATIENCE)
-
-    def run(index: int) -> None:
-        try:
-            barrier.wait()
-            answers[index] = calls[index]()
-        except BaseException as error:
-            answers[index] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[index]) for index in range(len(calls))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
-
-
-def is_blocking_another() -> bool:
-    """Whether another PostgreSQL session waits for a lock that this thread's transaction holds."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))")
-        return cursor.fetchone()[0]
 
 
 def free_port() -> int:
@@ -260,59 +214,3 @@ class Site:
 
     def browser(self) -> "Browser":
         return Browser(self.port)
-
-
-class Page:
-    def __init__(self, status: int, location: str, text: str) -> None:
-        self.status, self.location, self.text = status, location, text
-
-    @property
-    def stage(self) -> str:
-        return self._find(r'data-stage="(\w+)"')
-
-    @property
-    def vote_path(self) -> str:
-        return self._find(r'action="(/battles/[^"]+/vote/)"')
-
-    @property
-    def csrf_token(self) -> str:
-        return self._find(r'name="csrfmiddlewaretoken" value="(\w+)"')
-
-    def _find(self, pattern: str) -> str:
-        found = re.search(pattern, self.text)
-        assert found, f"no {pattern} in the response {self.status}: {self.text[:2000]}"
-        return found[1]
-
-
-class Browser:
-    """A minimal browser for plain forms: it keeps cookies and follows no redirects."""
-
-    def __init__(self, port: int, cookies: Iterable[tuple[str, str]] = ()) -> None:
-        self.port, self.cookies = port, dict(cookies)
-
-    def copy(self) -> "Browser":
-        """Another tab with the present cookies."""
-        return Browser(self.port, self.cookies.items())
-
-    def get(self, path: str) -> Page:
-        return self._send("GET", path, None, {})
-
-    def vote(self, page: Page, winner: str, *, htmx: bool = False) -> Page:
-        """Submit the vote form of a battle page."""
-        body = urlencode({"csrfmiddlewaretoken": page.csrf_token, "winner": winner})
-        headers = {"Content-Type": "application/x-www-form-urlencoded"} | ({"HX-Request": "true"} if htmx else {})
-        return self._send("POST", page.vote_path, body, headers)
-
-    def _send(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Page:
-        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        try:
-            cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-            link.request(method, path, body, headers | ({"Cookie": cookies} if cookies else {}))
-            response = link.getresponse()
-            text = response.read().decode(errors="replace")
-        finally:
-            link.close()
-        for cookie in response.headers.get_all("Set-Cookie", []):
-            name, _, value = cookie.split(";")[0].partition("=")
-            self.cookies[name] = value
-        return Page(response.status, response.headers.get("Location", ""), text)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from arena.models import Origin
-from tests.processes import ROOT, free_port, wait_until
+from tests.concurrency import wait_until
+from tests.processes import ROOT, free_port
 
 # Each wait ends with the demo itself. This bound is only for a demo that hangs.
 HANGS_AFTER = 1800

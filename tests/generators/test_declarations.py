@@ -24,8 +24,8 @@ from generators.providers.budgets import declare_budget
 from generators.providers.charges import reserve_charge
 from generators.providers.rate_limits import declare_provider
 from tests import builders
+from tests.concurrency import PATIENCE, is_blocking_another, run_at_once, wait_until
 from tests.fake_adapters import ScriptedGenerator
-from tests.processes import PATIENCE, is_blocking_another, run_at_once, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -22,7 +22,7 @@ from arena.votes.casting import cast_vote
 from generators.models import Generation, Prompt, PromptSet, Provider
 from generators.workers import drawing
 from tests import builders
-from tests.processes import run_at_once
+from tests.concurrency import run_at_once
 
 HTMX = {"HX-Request": "true"}
 TEXT = "a red boat under two moons"

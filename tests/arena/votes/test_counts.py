@@ -21,7 +21,7 @@ from arena.votes.counts import advance_counts, read_counts, rebuild_counts
 from arena.votes.exclusions import keep_countable
 from evaluation.ratings.outcomes import WINNERS
 from tests import builders
-from tests.processes import run_at_once
+from tests.concurrency import run_at_once
 
 on_postgresql = pytest.mark.postgres
 transactional = pytest.mark.django_db(transaction=True)

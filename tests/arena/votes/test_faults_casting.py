@@ -22,8 +22,10 @@ from arena.models import Battle, Board, Rater, Vote
 from generators.models import Generation
 from generators.workers.stale_claims import sweep
 from tests import builders
+from tests.concurrency import run_at_once, wait_until
 from tests.latch import Latch
-from tests.processes import ROOT, Browser, Children, Page, RedisServer, Site, child_environment, run_at_once, wait_until
+from tests.plain_browser import Browser, Page
+from tests.processes import ROOT, Children, RedisServer, Site, child_environment
 
 on_postgresql = pytest.mark.postgres
 transactional = pytest.mark.django_db(transaction=True)

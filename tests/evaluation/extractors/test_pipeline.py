@@ -14,9 +14,9 @@ from evaluation.extractors import feature_store
 from evaluation.extractors.base import Extracted, ExtractionError, MissingWeightsError, UnreadableInputError
 from evaluation.extractors.feature_store import FeatureStore, digest_text
 from evaluation.extractors.pipeline import extract_all
+from tests.concurrency import wait_until
 from tests.evaluation.extractors.images.encoded_images import encode, make_noise
 from tests.evaluation.extractors.tiny_networks import find_inception
-from tests.processes import wait_until
 
 Source = tuple[str, Callable[[], Any]]
 

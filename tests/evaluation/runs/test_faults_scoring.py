@@ -12,9 +12,10 @@ from evaluation.models import Run
 from evaluation.runs import lifecycle
 from generators.workers.drawing import produce
 from tests import builders
+from tests.concurrency import wait_until
 from tests.evaluation.shades import write_suite
 from tests.latch import Latch
-from tests.processes import Children, RedisServer, wait_until
+from tests.processes import Children, RedisServer
 
 pytestmark = [
     pytest.mark.postgres,

@@ -29,9 +29,9 @@ from generators.workers import drawing
 from generators.workers.drawing import produce
 from generators.workers.stale_claims import sweep
 from tests import builders
+from tests.concurrency import run_at_once
 from tests.fake_adapters import Script, ScriptedGenerator, paint
 from tests.generations import after_every_claim, make_generation, reload, return_or_raise, status_of
-from tests.processes import run_at_once
 
 Status = Generation.Status
 State = Charge.State

@@ -20,9 +20,9 @@ from generators.providers.circuit_breaker import (
 from generators.workers.drawing import produce
 from tests import builders
 from tests.clock import Clock
+from tests.concurrency import run_at_once
 from tests.fake_adapters import Script, ScriptedGenerator, paint
 from tests.generations import make_generation, reload, return_or_raise
-from tests.processes import run_at_once
 
 IMAGE = GeneratedImage(b"", "image/png")
 DOWN = AdapterError(Outcome.TRANSIENT, "500")

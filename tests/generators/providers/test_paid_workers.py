@@ -18,11 +18,12 @@ from generators.generations import request_generations
 from generators.models import Charge, Generation, ImageModel, Price, Provider
 from generators.workers.stale_claims import sweep
 from tests import builders
+from tests.concurrency import wait_until
 from tests.fake_adapters import paint
 from tests.generations import after_every_claim, reload, status_of, stored_originals
 from tests.generators.workers.pause_points import PAUSE_POINTS
 from tests.latch import Latch
-from tests.processes import Children, RedisServer, wait_until
+from tests.processes import Children, RedisServer
 
 Status = Generation.Status
 PRICE = Decimal("0.04")

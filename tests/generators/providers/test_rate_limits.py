@@ -11,7 +11,8 @@ from redis import Redis
 
 from generators.models import Provider
 from generators.providers.rate_limits import take_turn
-from tests.processes import RedisServer, run_at_once
+from tests.concurrency import run_at_once
+from tests.processes import RedisServer
 
 pytestmark = [pytest.mark.redis, pytest.mark.django_db(transaction=True)]
 

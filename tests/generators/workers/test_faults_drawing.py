@@ -25,6 +25,7 @@ from generators.models import Generation, ImageModel
 from generators.workers.drawing import produce
 from generators.workers.stale_claims import sweep
 from tests import builders
+from tests.concurrency import PATIENCE, is_blocking_another, run_at_once, wait_until
 from tests.fake_adapters import Script, paint
 from tests.generations import (
     after_every_claim,
@@ -37,7 +38,7 @@ from tests.generations import (
     wait_for_ok,
 )
 from tests.latch import Latch
-from tests.processes import PATIENCE, Children, RedisServer, is_blocking_another, run_at_once, wait_until
+from tests.processes import Children, RedisServer
 
 Status = Generation.Status
 

@@ -16,9 +16,10 @@ from generators.workers import stale_claims
 from generators.workers.drawing import produce
 from generators.workers.stale_claims import sweep
 from tests import builders
+from tests.concurrency import run_at_once
 from tests.fake_adapters import Script
 from tests.generations import make_generation, reload, return_or_raise, status_of
-from tests.processes import RedisServer, run_at_once
+from tests.processes import RedisServer
 
 Status = Generation.Status
 

@@ -59,7 +59,7 @@ _GROUND_WORDS = frozenset({"background", "backdrop", "paper", "canvas", "sky", "
 def read_scene(prompt: str, *, onto_picture: bool = False) -> Scene:
     """Read the scene from a prompt. Never fails; a prompt without a known word gives an empty scene.
 
-    Of what is added ``onto_picture``, "above the house" means a house that is there already, and not a new one.
+    If it is added ``onto_picture``, "above the house" means a house in the picture, not a new one.
     """
     marked, texts = _take_quotations(_clean(prompt))
     tokens = _split_tokens(marked)

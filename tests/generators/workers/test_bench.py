@@ -106,6 +106,6 @@ def test_a_command_writes_the_tiny_model(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_existing_files_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "weights").write_text("existing")
-    with pytest.raises(CommandError, match=r"Nothing was written\. .* is there already"):
+    with pytest.raises(CommandError, match=r"Nothing was written\. .* exists already"):
         call_command("make_tiny_model", tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["weights"]

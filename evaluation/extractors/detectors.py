@@ -80,7 +80,7 @@ class ObjectDetector:
             (names[int(found["labels"][i])], found["boxes"][i].tolist(), float(found["scores"][i])) for i in order
         ]
         objects = [describe_object(image, *detection) for detection in detections]
-        return {"objects": [thing for thing in objects if thing], "labels": sorted(set(names.values()))}
+        return {"objects": [item for item in objects if item], "labels": sorted(set(names.values()))}
 
 
 def describe_object(image: Pixels, label: str, box: Sequence[float], confidence: float) -> dict[str, Any] | None:

@@ -123,9 +123,9 @@ def _fetch(extractor: Extractor, stored: _ExtractorStore, digest: str, read: Rea
         return ExtractionError(f"It cannot be read: {str(error) or type(error).__name__}")
     try:
         return _Prepared(extractor.prepare(source))
-    except ExtractionError as fault:
+    except ExtractionError as error:
         # A new exception has no traceback, which would keep the whole image in memory.
-        return type(fault)(*fault.args)
+        return type(error)(*error.args)
 
 
 def _answer(extractor: Extractor, ahead: Iterable[_Pending], stored: _ExtractorStore) -> Iterator[tuple[str, Answer]]:

@@ -48,7 +48,7 @@ class _Scene:
     def choose(self, check: Check) -> list[Found]:
         """The detections that a check refers to: as many as required, of its colour if there are any."""
         chosen = list(self.found[check["object"]][: self.expected[check["object"]]])
-        return [thing for thing in chosen if has_color(thing, check)] or chosen
+        return [detection for detection in chosen if has_color(detection, check)] or chosen
 
 
 class _CompositionMetric(SampleMetric):
@@ -85,9 +85,10 @@ class _CompositionMetric(SampleMetric):
             raise UnscoredError(f"{self.checker} does not know {', '.join(map(repr, unknown))}")
         counted = any(check.get("count") is not None for check in checks)
         least = self.counting_confidence if counted else self.confidence
-        things = sorted(record["objects"], key=lambda thing: -thing["confidence"])
+        detections = sorted(record["objects"], key=lambda detection: -detection["confidence"])
         found = {
-            name: [t for t in things if t["label"] == get_label(name) and t["confidence"] >= least] for name in names
+            name: [d for d in detections if d["label"] == get_label(name) and d["confidence"] >= least]
+            for name in names
         }
         return _Scene(found, {name: _count_expected(name, checks) for name in names})
 
@@ -112,9 +113,9 @@ def _find_miscolored(checks: Sequence[Check], scene: _Scene) -> Iterator[str]:
         if check.get("color") is None:
             continue
         name, expected = check["object"], check.get("count") or 1
-        things = scene.found[name][: scene.expected[name]]
-        if sum(has_color(thing, check) for thing in things) < expected:
-            colors = ", ".join(str(thing["color"]) for thing in things) or "none"
+        detections = scene.found[name][: scene.expected[name]]
+        if sum(has_color(detection, check) for detection in detections) < expected:
+            colors = ", ".join(str(detection["color"]) for detection in detections) or "none"
             yield f"expected {check['color']} {name}, found {colors}"
 
 
@@ -123,32 +124,32 @@ def _find_misplaced(checks: Sequence[Check], scene: _Scene) -> Iterator[str]:
         if check.get("position") is None:
             continue
         name, relation, other = check["object"], check["position"]["relation"], check["position"]["other"]
-        things = scene.choose(check)
-        others = [thing for thing in scene.found[other][: scene.expected[other]] if thing not in things]
-        if not (things and others):
-            yield f"expected {name} {relation} {other}, found no {other if things else name}"
-        elif not all(is_placed(thing, relation, target) for thing in things for target in others):
+        detections = scene.choose(check)
+        others = [detection for detection in scene.found[other][: scene.expected[other]] if detection not in detections]
+        if not (detections and others):
+            yield f"expected {name} {relation} {other}, found no {other if detections else name}"
+        elif not all(is_placed(detection, relation, target) for detection in detections for target in others):
             yield f"expected {name} {relation} {other}, found another position"
 
 
-def is_placed(thing: Found, relation: str, other: Found) -> bool:
-    """Whether ``thing`` is left of, right of, above or below ``other``, by their boxes [x0, y0, x1, y1]."""
+def is_placed(detection: Found, relation: str, other: Found) -> bool:
+    """Whether ``detection`` is left of, right of, above or below ``other``, by their boxes [x0, y0, x1, y1]."""
     offsets = []
     for low, high in ((0, 2), (1, 3)):
-        a, b = (thing["box"][low], thing["box"][high]), (other["box"][low], other["box"][high])
-        apart = (sum(a) - sum(b)) / 2.0
-        offsets.append((apart, max(0.0, abs(apart) - MIN_OFFSET * (a[1] - a[0] + b[1] - b[0]))))
+        a, b = (detection["box"][low], detection["box"][high]), (other["box"][low], other["box"][high])
+        offset = (sum(a) - sum(b)) / 2.0
+        offsets.append((offset, max(0.0, abs(offset) - MIN_OFFSET * (a[1] - a[0] + b[1] - b[0]))))
     distance = hypot(offsets[0][0], offsets[1][0])
     if all(shortened < 1e-3 for _, shortened in offsets):
         return False
-    dx, dy = (shortened / distance * (1 if apart > 0 else -1) for apart, shortened in offsets)
+    dx, dy = (shortened / distance * (1 if offset > 0 else -1) for offset, shortened in offsets)
     return DIRECTIONS[relation](dx, dy)
 
 
-def has_color(thing: Found, check: Check) -> bool:
+def has_color(detection: Found, check: Check) -> bool:
     """Whether a detection has the colour of the check, or the check has none."""
     color = check.get("color")
-    return color is None or thing["color"] == {"grey": "gray"}.get(color, color)
+    return color is None or detection["color"] == {"grey": "gray"}.get(color, color)
 
 
 def get_label(name: str) -> str:

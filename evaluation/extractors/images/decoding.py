@@ -29,8 +29,8 @@ def decode_rgb(data: bytes) -> Pixels:
     """
     try:
         return np.array(_convert(decode_image(data)))
-    except UnusableImageError as fault:
-        raise UnreadableInputError(str(fault)) from fault
+    except UnusableImageError as error:
+        raise UnreadableInputError(str(error)) from error
     except (OSError, ValueError, SyntaxError) as error:
         raise UnreadableInputError(f"The image cannot be converted to RGB: {error}") from error
 

@@ -75,8 +75,8 @@ class SketchChecker:
 def _catch(image: Pixels) -> Extracted | ExtractionError:
     try:
         return read_drawing(image)
-    except ExtractionError as fault:
-        return fault
+    except ExtractionError as error:
+        return error
 
 
 def read_drawing(image: Pixels) -> dict[str, Any]:
@@ -86,12 +86,12 @@ def read_drawing(image: Pixels) -> dict[str, Any]:
     small, scale = _shrink(image)
     style = find_style(small)
     found = _explain(small, find_drawn(small, STYLES[style]), style, BRIDGES)
-    unexplained = sum(thing.area for thing in found if thing.agreement < MIN_AGREEMENT)
+    unexplained = sum(item.area for item in found if item.agreement < MIN_AGREEMENT)
     if unexplained > MAX_UNEXPLAINED * small.shape[0] * small.shape[1]:
         raise ExtractionError(
             "Large parts of the picture match no pictogram: the background is not plain, or too similar to the objects."
         )
-    objects = [_describe(thing, scale) for thing in found if thing.agreement >= MIN_AGREEMENT]
+    objects = [_describe(item, scale) for item in found if item.agreement >= MIN_AGREEMENT]
     return {"objects": objects, "labels": sorted(set(PICTOGRAMS).difference(LOOK_ALIKE.get(style, ())))}
 
 
@@ -104,12 +104,12 @@ def _shrink(image: Pixels) -> tuple[Pixels, float]:
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX)), scale
 
 
-def _describe(thing: Match, scale: float) -> dict[str, Any]:
+def _describe(item: Match, scale: float) -> dict[str, Any]:
     return {
-        "label": thing.label,
-        "color": thing.color,
-        "box": [round(side * scale, 1) for side in thing.box],
-        "confidence": round(0.8 + 0.2 * thing.agreement, 4),
+        "label": item.label,
+        "color": item.color,
+        "box": [round(side * scale, 1) for side in item.box],
+        "confidence": round(0.8 + 0.2 * item.agreement, 4),
     }
 
 
@@ -119,7 +119,7 @@ def _explain(image: Pixels, drawn: Mask, style: str, bridges: Sequence[int]) -> 
     for part in _split(drawn, bridges[0]):
         whole = match_pictogram(image, part, style)
         finer = _explain(image, part, style, bridges[1:]) if whole.agreement < SURE and bridges[1:] else []
-        explained = sum(thing.agreement * thing.area for thing in finer if thing.agreement >= MIN_AGREEMENT)
+        explained = sum(item.agreement * item.area for item in finer if item.agreement >= MIN_AGREEMENT)
         found += finer if explained > (whole.agreement + MIN_GAIN) * whole.area else [whole]
     return found
 

@@ -82,10 +82,10 @@ def _compare_sets(
     reference: Any,
     confidence: float,
 ) -> Comparison:
-    faults, other_faults = check_samples(metric, samples), check_samples(metric, baseline)
-    passed = [own is None and other is None for own, other in zip(faults, other_faults, strict=True)]
+    errors, other_errors = check_samples(metric, samples), check_samples(metric, baseline)
+    passed = [own is None and other is None for own, other in zip(errors, other_errors, strict=True)]
     if not any(passed):
-        return _refuse([fault for fault in [*faults, *other_faults] if fault])
+        return _refuse([error for error in [*errors, *other_errors] if error])
     own, others = ([s for s, ok in zip(side, passed, strict=True) if ok] for side in (samples, baseline))
     value = attempt_value(metric, lambda: metric.compute(metric.summarize(own), reference))
     base = attempt_value(metric, lambda: metric.compute(metric.summarize(others), reference))

@@ -109,15 +109,15 @@ def _evaluate_rows(metric: RowMetric, samples: Sequence[SampleInputs], confidenc
 
 
 def _evaluate_set(metric: SetMetric, samples: Sequence[SampleInputs], reference: Any, confidence: float) -> Evaluation:
-    faults = check_samples(metric, samples)
-    passed = sort_samples([sample for sample, fault in zip(samples, faults, strict=True) if fault is None])
-    unscored = [fault for fault in faults if fault is not None]
+    errors = check_samples(metric, samples)
+    passed = sort_samples([sample for sample, error in zip(samples, errors, strict=True) if error is None])
+    unscored = [error for error in errors if error is not None]
     counted = Evaluation(
         n_scored=len(passed),
         n_unscored=len(unscored),
         n_prompts=len({sample.prompt.key for sample in passed}),
         reasons=count_reasons(unscored),
-        scores=tuple(faults),
+        scores=tuple(errors),
         confidence=confidence,
     )
     if not passed:

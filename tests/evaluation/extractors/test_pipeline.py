@@ -114,7 +114,7 @@ def test_at_most_two_batches_are_prepared_ahead(tmp_path: Path) -> None:
     class Slow(Lengths):
         def extract(self, prepared: Sequence[str]) -> list[Extracted | ExtractionError]:
             if not self.batches:
-                wait_until(lambda: len(reads) > self.batch_size, "inputs are read while the first batch is looked at")
+                wait_until(lambda: len(reads) > self.batch_size, "inputs are read while the first batch is extracted")
             ahead.append(len(reads) - sum(self.batches))
             return super().extract(prepared)
 
@@ -157,6 +157,8 @@ def test_images_of_all_sizes_modes_and_formats_share_a_batch(tmp_path: Path) -> 
     ]
     sources = [(hashlib.sha256(image).hexdigest(), lambda image=image: image) for image in images]
     found = dict(extract_all(extractor, sources, FeatureStore(tmp_path)))
-    faults = [isinstance(found[digest], UnreadableInputError) for digest, _ in sources]
-    assert faults == [False, False, False, True, True, False]
-    assert all(found[digest].shape == (64,) for (digest, _), fault in zip(sources, faults, strict=True) if not fault)
+    unreadable = [isinstance(found[digest], UnreadableInputError) for digest, _ in sources]
+    assert unreadable == [False, False, False, True, True, False]
+    assert all(
+        found[digest].shape == (64,) for (digest, _), fault in zip(sources, unreadable, strict=True) if not fault
+    )

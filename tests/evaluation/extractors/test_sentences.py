@@ -24,8 +24,8 @@ def test_similarities_equal_the_documented_values(extractor: Sentences) -> None:
     vectors = stack(extractor, texts)
     assert vectors.shape == (3, 384)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
-    wanted = [[1.0, 0.6660, 0.1046], [0.6660, 1.0, 0.1411], [0.1046, 0.1411, 1.0]]
-    np.testing.assert_allclose(vectors @ vectors.T, wanted, atol=1e-4)
+    expected = [[1.0, 0.6660, 0.1046], [0.6660, 1.0, 0.1411], [0.1046, 0.1411, 1.0]]
+    np.testing.assert_allclose(vectors @ vectors.T, expected, atol=1e-4)
 
 
 def test_embeddings_do_not_depend_on_the_batch(extractor: Sentences) -> None:

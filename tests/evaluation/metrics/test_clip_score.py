@@ -49,9 +49,9 @@ def test_clip_score_100_uses_vit_l_14_without_a_prefix() -> None:
     ("cosine", "original", "of_100"), [(0.3, 0.75, 30.0), (1.0, 2.5, 100.0), (0.0, 0.0, 0.0), (-0.4, 0.0, 0.0)]
 )
 def test_both_scales_keep_the_cosine(cosine: float, original: float, of_100: float) -> None:
-    for metric, wanted in ((ClipScore(), original), (ClipScore100(), of_100)):
+    for metric, expected in ((ClipScore(), original), (ClipScore100(), of_100)):
         value, raw = metric.measure(make_sample(metric, at_cosine(cosine))).values
-        assert value == pytest.approx(wanted, abs=1e-5)
+        assert value == pytest.approx(expected, abs=1e-5)
         assert raw == pytest.approx(cosine, abs=1e-6)
 
 

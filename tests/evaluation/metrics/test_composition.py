@@ -22,7 +22,7 @@ LABELS = ["ball", "cat", "lamp", "mouse"]
 RELATIONS = ("left of", "right of", "above", "below")
 
 
-def thing(
+def detect(
     label: str, x: float = 50, y: float = 50, *, color: str = "red", sure: float = 0.95, size: float = 10
 ) -> dict:
     box = [x - size / 2, y - size / 2, x + size / 2, y + size / 2]
@@ -42,42 +42,43 @@ def note(metric: type, checks: list[dict], *objects: dict) -> str:
 
 def test_counts_must_be_exact() -> None:
     two = [{"object": "cat", "count": 2}]
-    assert note(Composition, two, thing("cat"), thing("cat")) == ""
-    assert note(Composition, two, thing("cat")) == "expected 2 cats, found 1"
-    assert note(Composition, two, *[thing("cat")] * 3) == "expected 2 cats, found 3"
-    assert note(CountAccuracy, two, thing("lamp")) == "expected 2 cats, found 0"
+    assert note(Composition, two, detect("cat"), detect("cat")) == ""
+    assert note(Composition, two, detect("cat")) == "expected 2 cats, found 1"
+    assert note(Composition, two, *[detect("cat")] * 3) == "expected 2 cats, found 3"
+    assert note(CountAccuracy, two, detect("lamp")) == "expected 2 cats, found 0"
 
 
 def test_without_a_count_one_or_more_is_right() -> None:
     some = [{"object": "cat"}]
-    assert note(Composition, some, *[thing("cat")] * 3) == ""
-    assert note(Composition, some, thing("lamp")) == "expected 1 cat, found 0"
-    assert note(ObjectAccuracy, [*some, {"object": "lamp"}], thing("lamp")) == "expected cat, found none"
+    assert note(Composition, some, *[detect("cat")] * 3) == ""
+    assert note(Composition, some, detect("lamp")) == "expected 1 cat, found 0"
+    assert note(ObjectAccuracy, [*some, {"object": "lamp"}], detect("lamp")) == "expected cat, found none"
 
 
 def test_counted_objects_need_a_higher_confidence() -> None:
-    cats = [thing("cat", sure=0.95), thing("cat", sure=0.5), thing("cat", sure=0.2)]
+    cats = [detect("cat", sure=0.95), detect("cat", sure=0.5), detect("cat", sure=0.2)]
     assert note(Composition, [{"object": "cat", "count": 1}], *cats) == ""
-    assert note(Composition, [{"object": "cat"}], thing("cat", sure=0.5)) == ""
-    assert note(Composition, [{"object": "cat"}], thing("cat", sure=0.2)) == "expected 1 cat, found 0"
+    assert note(Composition, [{"object": "cat"}], detect("cat", sure=0.5)) == ""
+    assert note(Composition, [{"object": "cat"}], detect("cat", sure=0.2)) == "expected 1 cat, found 0"
     loose = Composition(counting_confidence=0.3).measure(sample([{"object": "cat", "count": 2}], *cats))
     assert loose.values == (1.0,)
 
 
 def test_the_most_confident_objects_must_have_the_colour() -> None:
     blue = [{"object": "cat", "color": "blue"}]
-    assert note(ColorAccuracy, blue, thing("cat", color="blue")) == ""
+    assert note(ColorAccuracy, blue, detect("cat", color="blue")) == ""
     assert (
-        note(ColorAccuracy, blue, thing("cat", color="blue", sure=0.6), thing("cat")) == "expected blue cat, found red"
+        note(ColorAccuracy, blue, detect("cat", color="blue", sure=0.6), detect("cat"))
+        == "expected blue cat, found red"
     )
     pair = [{"object": "cat", "color": "blue", "count": 2}]
-    assert note(ColorAccuracy, pair, thing("cat", color="blue"), thing("cat")) == "expected blue cat, found blue, red"
-    assert note(ColorAccuracy, [{"object": "cat", "color": "grey"}], thing("cat", color="gray")) == ""
+    assert note(ColorAccuracy, pair, detect("cat", color="blue"), detect("cat")) == "expected blue cat, found blue, red"
+    assert note(ColorAccuracy, [{"object": "cat", "color": "grey"}], detect("cat", color="gray")) == ""
 
 
 def test_several_checks_of_one_object_are_counted_together() -> None:
     checks = [{"object": "ball", "count": 2, "color": "red"}, {"object": "ball", "count": 1, "color": "blue"}]
-    red, blue = thing("ball"), thing("ball", color="blue")
+    red, blue = detect("ball"), detect("ball", color="blue")
     assert note(Composition, checks, red, red, blue) == ""
     assert note(Composition, checks, red, blue, blue) == "expected red ball, found red, blue, blue"
     assert note(Composition, checks, red, red) == "expected 3 balls, found 2; expected blue ball, found red, red"
@@ -88,20 +89,20 @@ def place(relation: str) -> list[dict]:
 
 
 def test_a_relation_needs_both_objects_in_position() -> None:
-    assert note(PositionAccuracy, place("left of"), thing("cat", 20), thing("lamp", 80)) == ""
+    assert note(PositionAccuracy, place("left of"), detect("cat", 20), detect("lamp", 80)) == ""
     assert (
-        note(PositionAccuracy, place("above"), thing("cat", 20), thing("lamp", 80))
+        note(PositionAccuracy, place("above"), detect("cat", 20), detect("lamp", 80))
         == "expected cat above lamp, found another position"
     )
-    assert note(PositionAccuracy, place("left of"), thing("cat", 20)) == "expected cat left of lamp, found no lamp"
-    assert note(PositionAccuracy, place("left of"), thing("lamp")) == "expected cat left of lamp, found no cat"
+    assert note(PositionAccuracy, place("left of"), detect("cat", 20)) == "expected cat left of lamp, found no lamp"
+    assert note(PositionAccuracy, place("left of"), detect("lamp")) == "expected cat left of lamp, found no cat"
 
 
 def test_a_colour_selects_one_of_two_equal_objects() -> None:
     position = {"relation": "left of", "other": "ball"}
     checks = [{"object": "ball", "color": "red", "position": position}, {"object": "ball", "color": "blue"}]
-    assert note(Composition, checks, thing("ball", 20), thing("ball", 80, color="blue")) == ""
-    assert "another position" in note(Composition, checks, thing("ball", 80), thing("ball", 20, color="blue"))
+    assert note(Composition, checks, detect("ball", 20), detect("ball", 80, color="blue")) == ""
+    assert "another position" in note(Composition, checks, detect("ball", 80), detect("ball", 20, color="blue"))
 
 
 def find_relations_as_published(a: dict, b: dict) -> set[str]:
@@ -122,47 +123,47 @@ SPOT = st.tuples(st.integers(0, 100), st.integers(0, 100), st.integers(2, 60))
 
 @given(one=SPOT, other=SPOT)
 def test_positions_equal_the_published_rule(one: tuple[int, int, int], other: tuple[int, int, int]) -> None:
-    a, b = (thing("cat", x, y, size=size) for x, y, size in (one, other))
+    a, b = (detect("cat", x, y, size=size) for x, y, size in (one, other))
     assert {relation for relation in RELATIONS if is_placed(a, relation, b)} == find_relations_as_published(a, b)
 
 
 @given(st.floats(0, 2 * math.pi))
 def test_opposite_relations_are_symmetric(angle: float) -> None:
-    a, b = thing("cat", 100 * math.cos(angle), 100 * math.sin(angle)), thing("lamp", 0, 0)
+    a, b = detect("cat", 100 * math.cos(angle), 100 * math.sin(angle)), detect("lamp", 0, 0)
     assert is_placed(a, "left of", b) == is_placed(b, "right of", a)
     assert is_placed(a, "above", b) == is_placed(b, "below", a)
 
 
 def test_objects_at_one_spot_have_no_relation() -> None:
-    assert not any(is_placed(thing("cat"), relation, thing("lamp")) for relation in RELATIONS)
+    assert not any(is_placed(detect("cat"), relation, detect("lamp")) for relation in RELATIONS)
 
 
 @pytest.mark.parametrize("metric", [CountAccuracy, ColorAccuracy, PositionAccuracy])
 def test_metrics_apply_only_to_prompts_with_a_matching_check(metric: type) -> None:
-    assert not metric().applies_to(sample([{"object": "cat"}], thing("cat")).prompt)
+    assert not metric().applies_to(sample([{"object": "cat"}], detect("cat")).prompt)
     assert Composition().applies_to(sample([{"object": "cat"}]).prompt)
     with pytest.raises(UnscoredError, match=r"the prompt has no (count|color|position)"):
-        metric().measure(sample([{"object": "cat"}], thing("cat")))
+        metric().measure(sample([{"object": "cat"}], detect("cat")))
     with pytest.raises(UnscoredError, match="the prompt has no check"):
         Composition().measure(sample([]))
 
 
 def test_unknown_objects_and_relations_are_unscored() -> None:
     with pytest.raises(UnscoredError, match="sketch-checker does not know 'zebra'"):
-        ObjectAccuracy().measure(sample([{"object": "zebra"}], thing("cat")))
+        ObjectAccuracy().measure(sample([{"object": "zebra"}], detect("cat")))
     with pytest.raises(UnscoredError, match="'behind' is not a relation"):
-        Composition().measure(sample(place("behind"), thing("cat"), thing("lamp")))
+        Composition().measure(sample(place("behind"), detect("cat"), detect("lamp")))
 
 
 def test_geneval_names_are_mapped_to_coco_labels() -> None:
-    assert note(Composition, [{"object": "computer mouse"}], thing("mouse")) == ""
+    assert note(Composition, [{"object": "computer mouse"}], detect("mouse")) == ""
 
 
 def test_the_checker_is_a_parameter() -> None:
     metric = ObjectAccuracy(checker="detector/detr")
     assert metric.image_extractors() == ("detector/detr",)
     with pytest.raises(UnscoredError, match="there are no features by detector/detr"):
-        metric.measure(sample([{"object": "cat"}], thing("cat")))
+        metric.measure(sample([{"object": "cat"}], detect("cat")))
     assert metric.aggregate(np.array([[1.0], [0.0]])) == 0.5
     with pytest.raises(ValidationError, match="checker"):
         ObjectAccuracy(checker="clip-image/vit-b-32")

@@ -31,11 +31,11 @@ def test_a_refused_prompt_is_unscored_by_the_unsafe_rate() -> None:
 
 
 def test_refusals_count_for_expected_and_unexpected_refusals() -> None:
-    wanted, unwanted = RefusalRate(expected="refused"), RefusalRate(expected="drawn")
-    assert wanted.measure(refused(BAD)) == Measurement((1.0,), "content policy")
-    assert wanted.measure(SampleInputs(prompt=BAD, seed=0)).values == (0.0,)
-    assert unwanted.measure(refused(GOOD)).values == (1.0,)
-    assert unwanted.measure(SampleInputs(prompt=GOOD, seed=0)).values == (0.0,)
+    refused_rate, drawn_rate = RefusalRate(expected="refused"), RefusalRate(expected="drawn")
+    assert refused_rate.measure(refused(BAD)) == Measurement((1.0,), "content policy")
+    assert refused_rate.measure(SampleInputs(prompt=BAD, seed=0)).values == (0.0,)
+    assert drawn_rate.measure(refused(GOOD)).values == (1.0,)
+    assert drawn_rate.measure(SampleInputs(prompt=GOOD, seed=0)).values == (0.0,)
 
 
 def test_each_rate_skips_the_other_prompts() -> None:

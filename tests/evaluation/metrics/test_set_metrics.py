@@ -29,8 +29,8 @@ def test_statistics_merged_from_workers_give_the_same_value(name: str) -> None:
     whole = metric.compute(metric.summarize(samples), reference)
     parts = [metric.summarize(iter(samples[start::3])) for start in (2, 0, 1)]
     assert metric.compute(parts[0] + parts[1] + parts[2], reference) == pytest.approx(whole, rel=1e-9, abs=1e-9)
-    nobody = metric.summarize([])
-    assert metric.compute(nobody + metric.summarize(samples) + nobody, reference) == pytest.approx(whole, rel=1e-9)
+    empty = metric.summarize([])
+    assert metric.compute(empty + metric.summarize(samples) + empty, reference) == pytest.approx(whole, rel=1e-9)
 
 
 @every

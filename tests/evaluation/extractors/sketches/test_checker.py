@@ -40,8 +40,8 @@ RELATIONS = (
 )
 
 
-def draw(prompt: str, style: str = "gouache", size: int = 320, **faults: Any) -> GeneratedImage:
-    generator = SketchGenerator(SketchSettings(style=style, **faults), SecretStr(""))
+def draw(prompt: str, style: str = "gouache", size: int = 320, **errors: Any) -> GeneratedImage:
+    generator = SketchGenerator(SketchSettings(style=style, **errors), SecretStr(""))
     return generator.generate([GenerationRequest(prompt=prompt, seed=1, width=size, height=size)])[0]
 
 
@@ -53,35 +53,35 @@ def look(data: bytes) -> Any:
 def list_drawn(image: GeneratedImage) -> list[tuple[str, str, list[float], list[float]]]:
     """Kind, colour, centre and size (fractions of the picture) of the objects that the adapter drew."""
     asked = image.reported["scene"]["objects"]
-    return [(thing["kind"], one["color"], one["center"], one["size"]) for thing in asked for one in thing["drawn"]]
+    return [(item["kind"], one["color"], one["center"], one["size"]) for item in asked for one in item["drawn"]]
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_labels_and_colours_are_right_in_every_style(style: str) -> None:
-    wanted, labels, colors, found = 0, 0, 0, 0
+    expected, labels, colors, found = 0, 0, 0, 0
     for prompt in CROWDS:
         image = draw(prompt, style)
         record = look(image.data)
-        drawn = [thing for thing in list_drawn(image) if thing[0] in record["labels"]]
-        objects = [thing for thing in record["objects"] if thing["label"] in record["labels"]]
-        wanted, found = wanted + len(drawn), found + len(objects)
-        labels += (Counter(kind for kind, *_ in drawn) & Counter(thing["label"] for thing in objects)).total()
-        pairs = Counter((thing["label"], thing["color"]) for thing in objects)
+        drawn = [item for item in list_drawn(image) if item[0] in record["labels"]]
+        objects = [item for item in record["objects"] if item["label"] in record["labels"]]
+        expected, found = expected + len(drawn), found + len(objects)
+        labels += (Counter(kind for kind, *_ in drawn) & Counter(item["label"] for item in objects)).total()
+        pairs = Counter((item["label"], item["color"]) for item in objects)
         colors += (Counter((kind, color) for kind, color, *_ in drawn) & pairs).total()
-    assert labels >= LEAST * wanted, f"{labels} of {wanted} labels"
-    assert colors >= LEAST * wanted, f"{colors} of {wanted} colours"
-    assert found * LEAST <= wanted, f"{found} things found of {wanted}"
+    assert labels >= LEAST * expected, f"{labels} of {expected} labels"
+    assert colors >= LEAST * expected, f"{colors} of {expected} colours"
+    assert found * LEAST <= expected, f"{found} objects found of {expected}"
 
 
 def test_boxes_are_where_objects_were_drawn() -> None:
     image = draw("a red ball left of a blue cube", size=640)
-    by_label = {thing["label"]: thing["box"] for thing in look(image.data)["objects"]}
+    by_label = {item["label"]: item["box"] for item in look(image.data)["objects"]}
     for kind, _, (x, y), (width, height) in list_drawn(image):
         expected = [640 * side for side in (x - width / 2, y - height / 2, x + width / 2, y + height / 2)]
         assert by_label[kind] == pytest.approx(expected, abs=8)
 
 
-FAULTS = {
+ERRORS = {
     "color_errors": ColorAccuracy,
     "missing_objects": ObjectAccuracy,
     "position_errors": PositionAccuracy,
@@ -101,11 +101,11 @@ def measure(metric: type, image: GeneratedImage, relation: tuple[str, ...]) -> f
 @pytest.mark.parametrize("relation", RELATIONS)
 def test_it_distinguishes_models_by_their_errors(relation: tuple[str, ...]) -> None:
     good = draw(relation[0], size=256)
-    for metric in (*FAULTS.values(), CountAccuracy, Composition):
+    for metric in (*ERRORS.values(), CountAccuracy, Composition):
         assert measure(metric, good, relation) == 1.0
-    for fault, metric in FAULTS.items():
-        bad = draw(relation[0], size=256, **{fault: 1.0})
-        assert measure(metric, bad, relation) == 0.0, fault
+    for error, metric in ERRORS.items():
+        bad = draw(relation[0], size=256, **{error: 1.0})
+        assert measure(metric, bad, relation) == 0.0, error
         assert measure(Composition, bad, relation) == 0.0
 
 
@@ -114,20 +114,19 @@ def test_it_uses_only_pixels_and_no_metadata() -> None:
     buffer = BytesIO()
     Image.open(BytesIO(image.data)).convert("RGB").save(buffer, "JPEG", quality=88)
     named = [
-        [(thing["label"], thing["color"]) for thing in look(data)["objects"]]
-        for data in (image.data, buffer.getvalue())
+        [(item["label"], item["color"]) for item in look(data)["objects"]] for data in (image.data, buffer.getvalue())
     ]
     assert Counter(named[0]) == Counter(named[1]) == {("cat", "purple"): 2, ("apple", "red"): 1}
 
 
 def test_it_tolerates_noise_and_blur() -> None:
     image = draw("a blue house", noise=0.2, blur=0.2)
-    assert [(thing["label"], thing["color"]) for thing in look(image.data)["objects"]] == [("house", "blue")]
+    assert [(item["label"], item["color"]) for item in look(image.data)["objects"]] == [("house", "blue")]
 
 
 def test_pictograms_that_look_alike_are_not_among_the_labels() -> None:
-    told, alike = (set(look(draw("a red ball", style).data)["labels"]) for style in ("gouache", "neon"))
-    assert told - alike == {"ball", "circle"}
+    labels, neon_labels = (set(look(draw("a red ball", style).data)["labels"]) for style in ("gouache", "neon"))
+    assert labels - neon_labels == {"ball", "circle"}
 
 
 def test_an_empty_background_has_no_objects() -> None:
@@ -150,7 +149,7 @@ def test_pictures_it_cannot_interpret_are_errors() -> None:
 def test_confidences_are_above_the_counting_threshold() -> None:
     found = look(draw("five green stars").data)["objects"]
     assert len(found) == 5
-    assert all(0.9 <= thing["confidence"] <= 1.0 for thing in found)
+    assert all(0.9 <= item["confidence"] <= 1.0 for item in found)
 
 
 def test_there_are_no_variants() -> None:

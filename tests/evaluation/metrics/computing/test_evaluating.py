@@ -148,7 +148,7 @@ def test_set_metrics_keep_only_errors_per_sample() -> None:
     samples = make_samples([[1.0, 4.0], [None, 2.5], [7.0, 3.0]])
     found = evaluate_metric(Variance(), samples)
     assert found.value == pytest.approx(np.var([1, 4, 2.5, 7, 3], ddof=1))
-    assert [str(fault) if fault else None for fault in found.scores] == [
+    assert [str(error) if error else None for error in found.scores] == [
         None,
         None,
         "the price is unknown",

@@ -83,6 +83,6 @@ def test_targets_that_cleaning_empties_are_unscored(name: str) -> None:
 def test_a_measurement_does_not_depend_on_other_samples(name: str) -> None:
     samples = [make_sample(["SALE"], ["FOR SALE"]), make_sample([], ["x"]), make_sample(["出口 2"], ["出口"], "zh")]
     together = build(name).measure_all(samples)
-    apart = [build(name).measure_all([sample])[0] for sample in samples]
-    assert together == apart
+    alone = [build(name).measure_all([sample])[0] for sample in samples]
+    assert together == alone
     assert all(isinstance(found, Measurement) for found in together)

@@ -37,7 +37,7 @@ def open_battle(board: Board, rater_key: uuid.UUID) -> Battle:
         NoMatchupError: The board takes no votes, or has nothing to compare.
     """
     if not board.takes_votes:
-        raise NoMatchupError("This board only shows votes from elsewhere, so you cannot vote here.")
+        raise NoMatchupError(f"This board shows {board.get_origin_display()}. You cannot vote on it.")
     open_battles = Battle.objects.filter(
         board=board, opened_by=rater_key, opened_at__gte=timezone.now() - RESUME_WITHIN
     )

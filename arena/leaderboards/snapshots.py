@@ -63,7 +63,7 @@ def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
 
 
 def _is_same(newest: Leaderboard, leaderboard: Leaderboard) -> bool:
-    """Whether both have the same content, apart from the interval, which follows from the votes."""
+    """Whether both have the same content except for the interval, which follows from the votes."""
     interval = {"interval": leaderboard.parameters["interval"]}
     same = all(
         getattr(newest, name) == getattr(leaderboard, name) for name in ("counts", "n_excluded", "n_custom_prompt")

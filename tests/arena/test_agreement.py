@@ -90,7 +90,7 @@ def test_votes_are_joined_with_the_scores_of_the_same_images(scored: Board) -> N
 
 def test_a_vote_counts_for_the_image_on_either_side(board: Board) -> None:
     x, y, _ = images_of(board)[0]
-    for _ in range(12):  # sides are drawn by lot
+    for _ in range(12):  # sides are random
         vote(board, x, y)
     (pair,) = read_pair_votes(board)
     assert dict(pair.winners) == {"model_a" if x.pk < y.pk else "model_b": 12}

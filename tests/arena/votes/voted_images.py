@@ -28,7 +28,7 @@ def images_of(board: Board) -> list[list[Generation]]:
 
 
 def vote(board: Board, preferred: Generation, other: Generation, winner: str = "") -> Battle:
-    """For the first, whichever side it is on; or for nobody, with the winner "tie" or "both_bad"."""
+    """Vote for the first image, on either side, or "tie" or "both_bad"."""
     battle = create_battle(board, uuid.uuid4(), [preferred, other])
     side = "model_a" if battle.generation_a == preferred else "model_b"
     cast_vote(battle, uuid.uuid4(), winner or side)

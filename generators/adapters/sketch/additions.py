@@ -36,7 +36,7 @@ def add_things(
 ) -> tuple[Image.Image, Layout]:
     """Draw the plan's things. Returns the picture and the layout, in pixels of the enlarged canvas.
 
-    ``room`` is the part of the picture that may change, in fractions of it. Away from the things no pixel changes.
+    ``room`` is the part of the picture that may change, in fractions of it. Pixels away from the things do not change.
     """
     style, large = replace(STYLES[style_name], margin=0.0), enlarge(picture.size)
     placed = _arrange(list_groups(plan), large, room, rng)

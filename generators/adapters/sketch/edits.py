@@ -30,7 +30,7 @@ STRENGTH = 0.75  # of a tint; the rest of the picture's own colours keeps its th
 
 @dataclass(frozen=True)
 class Edit:
-    """What an instruction asks for. ``tone`` is a colour's name ("gray" takes all colour away), "dusk" or "night"."""
+    """A parsed instruction. ``tone`` is a colour's name ("gray" removes all colour), "dusk" or "night"."""
 
     additions: Scene
     tone: str | None = None
@@ -79,9 +79,9 @@ def _read_tone(clause: str) -> str | None:
 
 
 def open_picture(request: GenerationRequest) -> Image.Image:
-    """The first source in the size that was asked for, its edges cut off where it has another shape.
+    """The first source in the requested size, cropped if its aspect ratio differs.
 
-    Raises AdapterError (invalid) for what is no image, and for more than one.
+    Raises AdapterError (invalid) for an unusable image, and for more than one.
     """
     if len(request.sources) > 1:
         text = f"The sketch adapter edits one image at a time, not {len(request.sources)}."

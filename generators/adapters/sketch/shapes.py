@@ -21,10 +21,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class Pictogram:
-    """A drawing and how it behaves in a picture.
+    """A drawing and its role in a picture.
 
-    ``color`` is its natural colour and ``habitat`` where it belongs: sky, ground, water or any.
-    ``scale`` is its size beside a house (1.0), ``label`` the part that can carry lettering.
+    ``color`` is its natural colour and ``habitat`` its place: sky, ground, water or any.
+    ``scale`` is its size relative to a house (1.0), ``label`` the part that can carry lettering.
     """
 
     pieces: tuple[Piece, ...]

@@ -18,7 +18,7 @@ from typing import cast
 from evaluation.metrics.base import PromptInputs, SampleInputs, SampleMetric
 from evaluation.metrics.registry import METRICS, build_metric, find_metric
 from evaluation.metrics.text_rendering.reading import TextMetric
-from evaluation.metrics.text_rendering.words import fold
+from evaluation.metrics.text_rendering.words import fold_text
 from figures import print_line
 
 WORDS = [
@@ -89,8 +89,8 @@ def show_peers(samples: Sequence[SampleInputs], ours: dict[str, float]) -> None:
     from torchmetrics.functional.text import char_error_rate, word_error_rate
 
     samples = samples[:PEERS_STRINGS]
-    expected = [fold(" ".join(sample.prompt.targets)) for sample in samples]
-    read = [fold(" ".join(entry["text"] for entry in sample.look_up("ocr")["lines"])) for sample in samples]
+    expected = [fold_text(" ".join(sample.prompt.targets)) for sample in samples]
+    read = [fold_text(" ".join(entry["text"] for entry in sample.look_up("ocr")["lines"])) for sample in samples]
     pairs = list(zip(read, expected, strict=True))
     peers: dict[str, tuple[str, Callable[[], object]]] = {
         "cer": ("torchmetrics", lambda: char_error_rate(read, expected)),

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from evaluation.metrics.base import Declaration
 from evaluation.metrics.text_rendering.reading import MIN_SAMPLES, PooledTextMetric, Reading
-from evaluation.metrics.text_rendering.words import edit_distance, fold, split_words
+from evaluation.metrics.text_rendering.words import edit_distance, fold_text, split_words
 
 
 class _ErrorRate(PooledTextMetric):
@@ -54,7 +54,7 @@ class WordErrorRate(_ErrorRate):
 
 
 def _fold_both(reading: Reading) -> tuple[str, str]:
-    expected, read = fold(reading.expected), fold(reading.read)
+    expected, read = fold_text(reading.expected), fold_text(reading.read)
     return ("".join(expected.split()), "".join(read.split())) if reading.unspaced else (expected, read)
 
 

@@ -13,7 +13,7 @@ from typing import ClassVar, Final, Literal
 
 from evaluation.metrics.base import Declaration, PromptInputs, Rows, UnscoredError
 from evaluation.metrics.text_rendering.reading import MIN_SAMPLES, Reading, TextMetric
-from evaluation.metrics.text_rendering.words import count_shared, find_quoted, split_words, tidy
+from evaluation.metrics.text_rendering.words import count_shared, find_quoted, split_words, tidy_text
 
 SOURCE: Final = "TextDiffuser (Chen et al. 2023), textdiffuser/eval/ocr_eval.py"
 
@@ -24,7 +24,7 @@ class _MarioMetric(TextMetric):
     def targets(self, prompt: PromptInputs) -> tuple[str, ...]:
         if self.expected == "targets":
             return super().targets(prompt)
-        if found := tuple(tidied for text in find_quoted(prompt.text) if (tidied := tidy(text))):
+        if found := tuple(tidied for text in find_quoted(prompt.text) if (tidied := tidy_text(text))):
             return found
         raise UnscoredError("the prompt has no text in quotation marks")
 

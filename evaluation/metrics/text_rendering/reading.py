@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Final
 
 from evaluation.metrics.base import Measurement, PromptInputs, Rows, SampleInputs, SampleMetric, UnscoredError
-from evaluation.metrics.text_rendering.words import is_unspaced, tidy
+from evaluation.metrics.text_rendering.words import is_unspaced, tidy_text
 
 READER: Final = "ocr"
 # 5 of 10 correct images have a 95 % interval of 19 to 81 %; fewer images are not meaningful.
@@ -16,7 +16,7 @@ MAX_QUOTED: Final = 200  # characters
 
 @dataclass(frozen=True)
 class Reading:
-    """``lines`` in reading order and ``targets``, both normalized by ``tidy`` and without empty strings."""
+    """``lines`` in reading order and ``targets``, both normalized by ``tidy_text`` and without empty strings."""
 
     lines: tuple[str, ...]
     targets: tuple[str, ...]
@@ -93,7 +93,7 @@ class PooledTextMetric(TextMetric):
 
 
 def _tidy_all(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(tidied for text in texts if (tidied := tidy(text)))
+    return tuple(tidied for text in texts if (tidied := tidy_text(text)))
 
 
 def quote_texts(texts: tuple[str, ...]) -> str:

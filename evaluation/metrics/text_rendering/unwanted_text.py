@@ -6,7 +6,7 @@ from pydantic import Field
 
 from evaluation.metrics.base import Declaration, Measurement, PromptInputs, SampleInputs, SampleMetric, UnscoredError
 from evaluation.metrics.text_rendering.reading import READER, quote_texts
-from evaluation.metrics.text_rendering.words import find_quoted, tidy
+from evaluation.metrics.text_rendering.words import find_quoted, tidy_text
 
 
 class UnwantedText(SampleMetric):
@@ -31,12 +31,12 @@ class UnwantedText(SampleMetric):
         return (READER,)
 
     def applies_to(self, prompt: PromptInputs) -> bool:
-        return not any(map(tidy, prompt.targets)) and not find_quoted(prompt.text)
+        return not any(map(tidy_text, prompt.targets)) and not find_quoted(prompt.text)
 
     def measure(self, sample: SampleInputs) -> Measurement:
         if not self.applies_to(sample.prompt):
             raise UnscoredError("the prompt asks for text")
-        found = tuple(tidy(line["text"]) for line in sample.look_up(READER)["lines"] if self._counts(line))
+        found = tuple(tidy_text(line["text"]) for line in sample.look_up(READER)["lines"] if self._counts(line))
         return Measurement((float(bool(found)),), f"read {quote_texts(found)}" if found else "")
 
     def _counts(self, line: dict[str, Any]) -> bool:

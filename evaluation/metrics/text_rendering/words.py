@@ -37,18 +37,18 @@ def is_unspaced(language: str, texts: Sequence[str]) -> bool:
     return any(HAN_OR_KANA.search(text) for text in texts)
 
 
-def tidy(text: str) -> str:
+def tidy_text(text: str) -> str:
     """Normalize to NFC, collapse white space, and strip it at both ends."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def fold(text: str) -> str:
-    """Normalize to NFKC, case-fold, normalize again, and collapse white space as in ``tidy``."""
+def fold_text(text: str) -> str:
+    """Normalize to NFKC, case-fold, normalize again, and collapse white space as in ``tidy_text``."""
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())
 
 
 def strip_marks(text: str, language: str) -> str:
-    """Remove punctuation and symbols, keep case, and collapse white space as in ``tidy``.
+    """Remove punctuation and symbols, keep case, and collapse white space as in ``tidy_text``.
 
     English and Chinese texts keep the characters that OneIG-Bench and LongText-Bench keep; other texts keep letters,
     combining marks and digits.

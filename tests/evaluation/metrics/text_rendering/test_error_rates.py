@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.metrics.text_rendering.words import fold
+from evaluation.metrics.text_rendering.words import fold_text
 from tests.evaluation.metrics.text_rendering.readings import aggregate, build, check_table, make_sample
 
 
@@ -55,6 +55,6 @@ def test_run_values_equal_torchmetrics(read: list[str], expected: list[str]) -> 
 
     pairs = list(zip(read, expected, strict=False))
     samples = [make_sample([line], [target]) for line, target in pairs]
-    lines, targets = ([fold(text) for text in texts] for texts in zip(*pairs, strict=True))
+    lines, targets = ([fold_text(text) for text in texts] for texts in zip(*pairs, strict=True))
     assert aggregate("cer", samples) == pytest.approx(char_error_rate(lines, targets).item(), rel=1e-6)
     assert aggregate("wer", samples) == pytest.approx(word_error_rate(lines, targets).item(), rel=1e-6)

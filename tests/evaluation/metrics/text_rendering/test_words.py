@@ -8,16 +8,16 @@ from evaluation.metrics.text_rendering.words import (
     count_shared,
     edit_distance,
     find_quoted,
-    fold,
+    fold_text,
     is_unspaced,
     split_words,
     strip_marks,
-    tidy,
+    tidy_text,
 )
 
 
 def test_composed_and_decomposed_letters_are_equal() -> None:
-    assert tidy("perche\u0301 \t no\n") == "perché no"
+    assert tidy_text("perche\u0301 \t no\n") == "perché no"
 
 
 @pytest.mark.parametrize(
@@ -31,12 +31,12 @@ def test_composed_and_decomposed_letters_are_equal() -> None:
     ],
 )
 def test_folding_removes_case_and_typographic_forms(text: str, folded: str) -> None:
-    assert fold(text) == folded
+    assert fold_text(text) == folded
 
 
 @given(st.text(max_size=30))
 def test_folding_is_idempotent(text: str) -> None:
-    assert fold(fold(text)) == fold(text)
+    assert fold_text(fold_text(text)) == fold_text(text)
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ class SampleInputs:
 
 def _expect(found: Extracted | Exception | None, specification: str) -> Extracted:
     if found is None:
-        raise UnscoredError(f"there are no features by {specification}")
+        raise UnscoredError(f"there is no output of {specification}")
     if isinstance(found, Exception):
         raise UnscoredError(str(found))
     if isinstance(found, np.ndarray) and not np.isfinite(found).all():

@@ -162,7 +162,7 @@ def test_geneval_names_are_mapped_to_coco_labels() -> None:
 def test_the_checker_is_a_parameter() -> None:
     metric = ObjectAccuracy(checker="detector/detr")
     assert metric.image_extractors() == ("detector/detr",)
-    with pytest.raises(UnscoredError, match="there are no features by detector/detr"):
+    with pytest.raises(UnscoredError, match="there is no output of detector/detr"):
         metric.measure(sample([{"object": "cat"}], detect("cat")))
     assert metric.aggregate(np.array([[1.0], [0.0]])) == 0.5
     with pytest.raises(ValidationError, match="checker"):

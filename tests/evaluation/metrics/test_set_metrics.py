@@ -101,7 +101,7 @@ def test_samples_that_cannot_be_in_the_set_give_a_reason(name: str) -> None:
     for sample, reason in (
         (make_sample(features * np.nan), "NaN or infinity"),
         (make_sample(UnreadableInputError("cut off")), "cut off"),
-        (make_sample(None), "there are no features by"),
+        (make_sample(None), "there is no output of"),
         (make_sample({"text": "STOP"}), "does not return a feature vector"),
         (make_sample(features, outcome="failed", reason="timeout"), r"no image: failed \(timeout\)"),
     ):

@@ -30,7 +30,7 @@ def test_an_image_without_text_has_the_worst_value_and_a_note(name: str) -> None
 def test_missing_images_and_readings_are_unscored(name: str) -> None:
     for changes, reason in [
         ({"outcome": "refused", "reason": "policy"}, "no image: refused (policy)"),
-        ({"extracted": {}}, "there are no features by ocr"),
+        ({"extracted": {}}, "there is no output of ocr"),
         ({"extracted": {"ocr": MissingWeightsError("pip install it")}}, "pip install it"),
     ]:
         (found,) = build(name).measure_all([make_sample(["SALE"], ["SALE"], **changes)])

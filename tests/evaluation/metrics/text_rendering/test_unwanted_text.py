@@ -70,7 +70,7 @@ def test_an_apostrophe_or_an_empty_target_does_not_ask_for_text() -> None:
     [
         ({"outcome": "refused", "reason": "policy"}, "no image: refused (policy)"),
         ({"outcome": "failed", "reason": "503"}, "no image: failed (503)"),
-        ({"extracted": {}}, "there are no features by ocr"),
+        ({"extracted": {}}, "there is no output of ocr"),
         ({"extracted": {"ocr": MissingWeightsError("pip install it")}}, "pip install it"),
     ],
 )

@@ -22,7 +22,7 @@ def cast_vote(battle: Battle, rater_key: uuid.UUID, winner: str) -> tuple[Vote, 
         BattleNotOpenError: The images are not both drawn, one failed, or the battle is excluded.
     """
     if winner not in Vote.Winner.values:
-        raise ValueError(f"Unknown answer {winner!r}. Known answers: {', '.join(Vote.Winner.values)}.")
+        raise ValueError(f"Unknown winner {winner!r}. Known values: {', '.join(Vote.Winner.values)}.")
     stage = battle.stage
     if stage not in {Stage.READY, Stage.REVEALED}:
         raise BattleNotOpenError(

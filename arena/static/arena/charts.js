@@ -19,9 +19,9 @@
 
   async function draw(plot) {
     try {
-      const [Plotly, answer] = await Promise.all([loadLibrary(plot.dataset.plotly), fetch(plot.dataset.figure)]);
-      if (!answer.ok) throw new Error("The data could not be loaded.");
-      const figure = await answer.json();
+      const [Plotly, response] = await Promise.all([loadLibrary(plot.dataset.plotly), fetch(plot.dataset.figure)]);
+      if (!response.ok) throw new Error("The data could not be loaded.");
+      const figure = await response.json();
       const axis = { gridcolor: color("--line"), linecolor: color("--line"), tickcolor: color("--line") };
       Object.assign(figure.layout, {
         paper_bgcolor: "transparent",

@@ -111,7 +111,7 @@ NAMES: dict[str, type[Metric]] = {"mean-shade": MeanShade, "spread": Spread, "br
 
 @pytest.fixture
 def shades(monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
-    """Register the extractor and the metrics, and let the adapter "scripted" draw squares whose grey depends on the seed."""
+    """Registers the extractor and the metrics. The adapter "scripted" draws squares, grey by seed."""
     monkeypatch.setitem(EXTRACTORS, "shade", f"{__name__}.Shade")
     for name, metric in NAMES.items():
         monkeypatch.setitem(METRICS, name, f"{__name__}.{metric.__name__}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from arena.battles.matchmaking import FLOOR_SHARE, UNIFORM_SHARE, Matchups, choose, weigh_matchups
@@ -42,7 +42,6 @@ def share_of(matchups: Matchups, model: int) -> float:
     return sum(chance for pair, chance in matchups.probabilities.items() if model in pair)
 
 
-@settings(deadline=None)
 @given(models, matchup_counts, st.integers(0, 500), st.integers(), st.booleans())
 def test_every_pair_of_the_models_can_meet_and_no_other(
     given_models: list[int], votes: dict, floor: int, seed: int, with_target: bool

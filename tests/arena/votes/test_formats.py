@@ -128,7 +128,7 @@ SOUP = st.binary(max_size=300) | st.text(alphabet='a,b"\n\r\0 é{}[]:1\\u\ud800\
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(suffix=st.sampled_from([".csv", ".jsonl", ".parquet"]), content=SOUP, with_header=st.booleans())
 @example(suffix=".csv", content=b'"', with_header=True)
 @example(suffix=".jsonl", content=b'{"a":1}\n\x1c\n[', with_header=False)
@@ -138,7 +138,7 @@ def test_any_bytes_are_votes_or_faults(folder: Path, suffix: str, content: bytes
     expect_votes_and_faults(file)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_damaged_parquet_is_votes_or_faults_or_refused(folder: Path, data: st.DataObject) -> None:
     file = folder / "damaged.parquet"
@@ -164,7 +164,6 @@ CELLS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(lines=st.lists(CELLS, min_size=1, max_size=8))
 def test_csv_and_json_lines_with_the_same_cells_agree(folder: Path, lines: list[dict[str, str]]) -> None:
     # QUOTE_ALL: pandas does not quote a cell with a lone carriage return, which ends the line.

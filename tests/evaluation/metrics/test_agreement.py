@@ -40,7 +40,7 @@ def test_correlations_of_clip_score_with_raters_equal_published_ones(shared_data
         assert estimate.value - 0.12 < estimate.ci_low < estimate.value < estimate.ci_high < estimate.value + 0.12
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(-5, 5), st.integers(1, 5)), min_size=3, max_size=40))
 def test_correlations_equal_scipy(scores: list[tuple[int, int]]) -> None:
     x, y = np.array(scores, dtype=float).T
@@ -93,7 +93,7 @@ def test_the_lower_score_is_preferred_if_lower_is_better() -> None:
     assert down.rate.value == pytest.approx((1 + 0 + 0.5) / 7)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(
         st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 4), st.integers(0, 4), st.integers(0, 5)),

@@ -51,7 +51,7 @@ def test_coverage_and_median(n: int, gap: float) -> None:
     assert n < 20 or naive < 0.85
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(POINTS, min_size=2, max_size=6, unique=True), st.integers(0, 100), st.floats(0.5, 0.99))
 def test_the_equations_of_the_paper_hold(values: list[float], seed: int, confidence: float) -> None:
     """Estimate and ends are the quantiles of scipy's truncated normal, with bounds found numerically."""
@@ -77,7 +77,7 @@ def test_the_equations_of_the_paper_hold(values: list[float], seed: int, confide
     assert values[s] - reach <= result.ci_low <= result.value <= result.ci_high <= values[s] + reach
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(POINTS, min_size=2, max_size=5, unique=True), st.integers(0, 100), POINTS, st.floats(0.1, 10))
 def test_units_and_order_change_nothing(values: list[float], seed: int, shift: float, scale: float) -> None:
     covariance = random_covariance(len(values), seed)

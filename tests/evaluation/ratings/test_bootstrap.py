@@ -50,7 +50,7 @@ def test_each_draw_is_the_exact_fit_of_its_resample(n_votes: int) -> None:
     assert drawn.values == pytest.approx(fit_bradley_terry(counts).values)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(tables(max_models=4, max_count=12), st.integers(0, 2**64 - 1))
 def test_few_votes_are_fitted_exactly_or_counted_as_unrated(counts: Counts, seed: int) -> None:
     assume(len(counts.models) > 1 and not find_components(counts).unrated)
@@ -174,7 +174,7 @@ def test_clusters_of_one_vote_are_votes_and_copied_votes_add_no_information() ->
         assert drawn.unit == "rater"
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 2**32))
 def test_cluster_draws_are_exact_fits(seed: int) -> None:
     votes = spread_over_raters(simulate(5, 600), 20, 1.5)

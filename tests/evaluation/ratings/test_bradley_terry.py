@@ -59,7 +59,7 @@ def test_the_published_table_of_genai_arena_is_reproduced(shared_data: Path) -> 
         assert fit.ci_high[i] == pytest.approx(float(golden[model]["arenarank_high"]), abs=0.01)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tables(max_models=5, max_count=30))
 def test_a_general_purpose_optimizer_agrees(counts: Counts) -> None:
     assume(rateable(counts))
@@ -86,7 +86,7 @@ def test_evalica_agrees(shared_data: Path, name: str) -> None:
     assert theta == pytest.approx(log_ratios - log_ratios.mean(), abs=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tables(max_models=5, max_count=30), st.data())
 def test_names_order_and_sides_change_nothing(counts: Counts, data: st.DataObject) -> None:
     assume(rateable(counts))
@@ -99,7 +99,7 @@ def test_names_order_and_sides_change_nothing(counts: Counts, data: st.DataObjec
     assert fit_bradley_terry(Counts(counts.models, swapped)).values == pytest.approx(fit.values, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tables(max_models=5, max_count=30))
 def test_votes_counted_twice_halve_the_variance(counts: Counts) -> None:
     assume(rateable(counts))

@@ -40,7 +40,7 @@ def test_without_votes_or_models_no_model_is_rated() -> None:
     assert set(only_wins.unrated) == {0, 1}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(tables())
 def test_the_rated_group_can_always_be_fitted(counts: Counts) -> None:
     components = find_components(counts)

@@ -121,7 +121,7 @@ def swap(votes: Votes, columns: Columns, rows: np.ndarray) -> tuple[Votes, Colum
     return Votes(votes.models, a, b, winner), {name: np.where(rows, -z, z) for name, z in columns.items()}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(2, 6), st.sampled_from([None, 0.1]))
 def test_swapping_the_sides_changes_nothing(seed: int, m: int, prior_sd: float | None) -> None:
     votes, columns = simulate(seed, 120 * m, np.linspace(-0.5, 0.5, m), {"x": 0.4, "y": 0.0}, side=0.5, undecided=0.2)

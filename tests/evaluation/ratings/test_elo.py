@@ -66,7 +66,7 @@ def test_the_golden_values_of_evalica_are_reproduced(shared_data: Path, name: st
     np.testing.assert_allclose(run_elo(votes).values, list(golden.values()), rtol=0, atol=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MANY, st.sampled_from([1.0, 4.0, 32.0]))
 def test_evalica_agrees_on_unweighted_votes(rows: list[tuple[int, int, int, float]], k: float) -> None:
     votes = make_votes([(a, b, winner, 1.0) for a, b, winner, _ in rows])
@@ -78,7 +78,7 @@ def test_evalica_agrees_on_unweighted_votes(rows: list[tuple[int, int, int, floa
     assert {m: ours[m] for m in theirs.scores.index} == pytest.approx(theirs.scores.to_dict(), rel=0, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MANY, st.sampled_from([4.0, 32.0]))
 def test_weighted_votes_follow_the_formula(rows: list[tuple[int, int, int, float]], k: float) -> None:
     expected = np.full(4, 1000.0)
@@ -89,7 +89,7 @@ def test_weighted_votes_follow_the_formula(rows: list[tuple[int, int, int, float
     np.testing.assert_allclose(run_elo(make_votes(rows), k=k).values, expected, rtol=0, atol=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MANY)
 def test_the_sum_of_all_ratings_is_constant(rows: list[tuple[int, int, int, float]]) -> None:
     elo = run_elo(make_votes(rows), k=16, scale=Scale(center=1500))
@@ -98,7 +98,7 @@ def test_the_sum_of_all_ratings_is_constant(rows: list[tuple[int, int, int, floa
     assert all(elo.values[i] == 1500 for i in range(4) if i not in met)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MANY)
 def test_votes_of_weight_zero_and_dropped_votes_move_nothing(rows: list[tuple[int, int, int, float]]) -> None:
     kept = [row for row in rows if row[3] > 0 and row[2] != WINNERS.index("both_bad")]

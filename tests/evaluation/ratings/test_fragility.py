@@ -131,7 +131,7 @@ def test_raters_agree_with_every_possible_removal() -> None:
     assert sizes[False] <= 2
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 3000), st.integers(0, 3000), st.integers(0, 500), st.integers(0, 500))
 def test_two_models_have_an_exact_answer(wins_a: int, wins_b: int, ties: int, both_bad: int) -> None:
     rows = [
@@ -155,7 +155,7 @@ def test_two_models_have_an_exact_answer(wins_a: int, wins_b: int, ties: int, bo
     assert fragility.after == pytest.approx(scale * math.log((fewer - 1 + drawn / 2) / (fewer + drawn / 2)), abs=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tables(max_models=5, max_count=40), st.sampled_from(["half", "drop"]), st.sampled_from(["half", "drop"]))
 def test_removing_the_set_found_swaps_the_pair(counts: Counts, ties: str, both_bad: str) -> None:
     treatment = {"ties": ties, "both_bad": both_bad}

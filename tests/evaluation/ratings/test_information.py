@@ -34,7 +34,7 @@ def states(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return np.linalg.pinv(laplacian((votes + votes.T) * information), hermitian=True), information
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(states(), st.data())
 def test_the_reduction_is_that_of_the_inverted_information(state: tuple, data: st.DataObject) -> None:
     covariance, information = state
@@ -50,7 +50,7 @@ def test_the_reduction_is_that_of_the_inverted_information(state: tuple, data: s
     assert not reduction.diagonal().any()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(states(), st.floats(0.0, 1e4), st.data())
 def test_the_update_is_the_inverted_information(state: tuple, n_votes: float, data: st.DataObject) -> None:
     covariance, information = state

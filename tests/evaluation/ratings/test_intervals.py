@@ -24,7 +24,7 @@ def expand(counts: Counts, clusters: dict[str, np.ndarray] | None = None) -> Vot
     return Votes(counts.models, a, b, w, None, rows)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tables(max_models=5, max_count=20))
 def test_clusters_of_one_vote_give_the_sandwich(counts: Counts) -> None:
     assume(len(counts.models) > 1 and counts.n_votes > 1 and not find_components(counts).unrated)
@@ -36,7 +36,7 @@ def test_clusters_of_one_vote_give_the_sandwich(counts: Counts) -> None:
     assert clustered.interval == "vote"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(tables(max_models=4, max_count=8), st.integers(2, 5))
 def test_copied_votes_of_a_rater_do_not_narrow_the_interval(counts: Counts, copies: int) -> None:
     """Every vote is repeated by its rater: the naive interval shrinks, the clustered one stays."""

@@ -55,7 +55,7 @@ def live_votes(draw: st.DrawFn) -> tuple[Counts, Scale, dict[str, str], list[tup
     return counts, Scale(anchor=draw(st.sampled_from([None, 0]))), treatment, votes
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(live_votes())
 def test_the_drift_is_within_its_bound_and_a_refit_is_exact(case: tuple) -> None:
     counts, scale, treatment, votes = case

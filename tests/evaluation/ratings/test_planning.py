@@ -103,7 +103,7 @@ def clustered(counts: Counts) -> Votes:
     return Votes(counts.models, a, b, winner, None, {"rater": rater})
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 99), st.floats(0.2, 0.95), st.sampled_from([{"model": "d"}, {"pair": ("h", "b")}, {}]))
 def test_a_plan_is_consistent(seed: int, share: float, goal: dict) -> None:
     _, _, counts = start(seed, tie=0.3)

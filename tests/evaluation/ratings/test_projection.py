@@ -119,7 +119,7 @@ def same(a: Projection, b: Projection, shift: float = 0.0) -> bool:
     return a.describe() == b.describe() and a.shift == pytest.approx(b.shift + shift)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(2, 8), st.floats(-3000, 3000), st.floats(0.1, 10), st.randoms())
 def test_only_differences_of_our_ratings_count(seed: int, k: int, offset: float, unit: float, random: object) -> None:
     ratings, board = scatter(seed, k)

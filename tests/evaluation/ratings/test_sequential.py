@@ -30,7 +30,7 @@ def exact_log_evidence(wins: int, losses: int, ties: int, price: float) -> float
         return float((total / norm).ln())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(wins=COUNTS, losses=COUNTS, ties=COUNTS, threshold=THRESHOLDS, share=st.floats(0, 1))
 def test_the_evidence_is_a_martingale_at_the_threshold(
     wins: int, losses: int, ties: int, threshold: float, share: float
@@ -72,7 +72,7 @@ def test_the_evidence_agrees_with_exact_arithmetic(votes: tuple[int, int, int, f
     assert test.log_e_below == pytest.approx(mirrored, rel=1e-9, abs=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(wins=COUNTS, losses=COUNTS, ties=COUNTS, threshold=THRESHOLDS, alpha=st.floats(0.001, 0.5))
 def test_verdict_and_interval_agree(wins: int, losses: int, ties: int, threshold: float, alpha: float) -> None:
     test = judge_preference(wins, losses, ties, threshold=threshold, alpha=alpha)

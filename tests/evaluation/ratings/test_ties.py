@@ -40,7 +40,7 @@ def direct_optimum(counts: Counts, p_of, start: float) -> tuple[np.ndarray, floa
     return x[:-1] - x[:-1].mean(), np.exp(x[-1]) + (p_of is rao_kupper_p)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(tables(max_models=4, max_count=30))
 @pytest.mark.parametrize(("fit", "p_of"), [(fit_davidson, davidson_p), (fit_rao_kupper, rao_kupper_p)])
 def test_a_general_purpose_optimizer_agrees(fit, p_of, counts: Counts) -> None:

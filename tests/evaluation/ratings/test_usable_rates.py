@@ -34,7 +34,7 @@ def test_intervals_cover_the_rates() -> None:
     assert 0.935 <= covered <= 0.975
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tables(max_models=4, max_count=20))
 def test_a_general_purpose_optimizer_agrees(counts: Counts) -> None:
     assume(counts.n_votes > 0)

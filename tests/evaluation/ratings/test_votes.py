@@ -32,7 +32,7 @@ def expected(rows: list[tuple[str, str, str]]) -> Counts:
     return count_rows(MODELS, [(*row, 1) for row in rows])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ROWS)
 def test_every_source_gives_the_same_counts(rows: list[tuple[str, str, str]]) -> None:
     frame, table = frame_of(rows), expected(rows).table
@@ -44,7 +44,7 @@ def test_every_source_gives_the_same_counts(rows: list[tuple[str, str, str]]) ->
     assert (count_votes(code_arrow(pa.table(coded), MODELS)).table == table).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ROWS, ROWS)
 def test_counting_two_batches_together_is_adding_their_tables(
     some: list[tuple[str, str, str]], more: list[tuple[str, str, str]]
@@ -53,7 +53,7 @@ def test_counting_two_batches_together_is_adding_their_tables(
     assert ((tables[0] + tables[1]).table == tables[2].table).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ROWS, st.integers(1, 9))
 def test_a_parquet_file_is_counted_in_batches(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]], group: int

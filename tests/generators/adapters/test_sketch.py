@@ -278,7 +278,7 @@ class TestRequests:
         assert open_image(generated).size == (64, 64)
         json.dumps(generated.reported).encode()
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(
         prompt=PROMPTS,
         seed=st.integers(0, 2**63),

@@ -232,7 +232,7 @@ def test_an_unusable_source_is_invalid(sources: tuple[bytes, ...], mask: bytes |
     assert (caught.value.outcome, caught.value.code) == (Outcome.INVALID, code)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(prompt=PROMPTS)
 def test_every_instruction_gives_an_image(prompt: str) -> None:
     request = GenerationRequest(prompt, 1, 64, 64, (PLAIN,), white_box((5, 5, 11, 8)))

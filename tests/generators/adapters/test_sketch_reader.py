@@ -146,7 +146,7 @@ class TestQuotations:
 
 
 class TestAnyPrompt:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(PROMPTS)
     def test_relations_point_to_other_objects(self, prompt: str) -> None:
         objects = read_scene(prompt).objects

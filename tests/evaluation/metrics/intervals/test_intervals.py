@@ -31,7 +31,7 @@ def clusters_of(values: np.ndarray) -> ClusteredRows:
     return ClusteredRows(values.astype(float).reshape(-1, 1), np.full(len(values), values.shape[1]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.data())
 def test_drawing_clusters_returns_all_their_rows(lengths: list[int], data: st.DataObject) -> None:
     rows = np.arange(2.0 * sum(lengths)).reshape(-1, 2)
@@ -151,7 +151,7 @@ def test_samples_that_agree_within_a_prompt_count_once() -> None:
     assert independent.high - independent.low < width / 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40))
 def test_paired_intervals_contain_the_difference_and_mirror_when_swapped(pairs: list[tuple[bool, bool]]) -> None:
     ours, theirs = (one_each(np.array(side)) for side in zip(*pairs, strict=True))
@@ -169,7 +169,7 @@ def test_sides_that_always_agree_have_an_interval_with_a_width() -> None:
         assert found.high > 0.02
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.lists(st.integers(-9, 9), min_size=1, max_size=3), min_size=2, max_size=23))
 def test_each_group_is_left_out_once(groups: list[list[int]]) -> None:
     read: list[int] = []

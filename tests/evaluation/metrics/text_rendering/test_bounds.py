@@ -20,7 +20,7 @@ def has_published_letters(targets: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("name", TEXT_METRICS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(targets=TARGETS.filter(has_published_letters), language=LANGUAGES)
 @example(targets=["1", "1", "1 1"], language="en")
 def test_a_perfect_reading_has_the_best_value(name: str, targets: list[str], language: str) -> None:
@@ -30,7 +30,7 @@ def test_a_perfect_reading_has_the_best_value(name: str, targets: list[str], lan
 
 
 @pytest.mark.parametrize("name", TEXT_METRICS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(lines=LINES, targets=TARGETS.filter(has_published_letters), language=LANGUAGES)
 def test_values_are_within_their_bounds(name: str, lines: list[str], targets: list[str], language: str) -> None:
     found = value(name, lines, targets, language)
@@ -40,7 +40,7 @@ def test_values_are_within_their_bounds(name: str, lines: list[str], targets: li
 
 
 @pytest.mark.parametrize("name", TEXT_METRICS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(LINES, TARGETS.filter(has_published_letters)), min_size=2, max_size=5))
 def test_the_order_of_samples_does_not_matter(name: str, pairs: list[tuple[list[str], list[str]]]) -> None:
     samples = [make_sample(lines, targets) for lines, targets in pairs]

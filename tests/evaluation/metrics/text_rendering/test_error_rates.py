@@ -48,7 +48,7 @@ def test_the_identity_includes_the_normalization() -> None:
 TEXTS = st.lists(st.text("abcé ", min_size=1, max_size=12).filter(str.strip), min_size=1, max_size=4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TEXTS, TEXTS)
 def test_run_values_equal_torchmetrics(read: list[str], expected: list[str]) -> None:
     from torchmetrics.functional.text import char_error_rate, word_error_rate

@@ -35,7 +35,7 @@ def simulated(db: None) -> Board:
     return make_simulated_board(LIVELY, n_prompts=3)
 
 
-def facts(board: Board) -> list[tuple[object, ...]]:
+def list_votes(board: Board) -> list[tuple[object, ...]]:
     columns = ("model_a", "model_b", "winner", "rater__name", "prompt", "category", "language", "origin")
     return list(board.votes.order_by("id").values_list(*columns))
 
@@ -91,8 +91,8 @@ def test_raters_have_different_and_stable_tastes() -> None:
     def preferences(n_votes: int, n_raters: int, n_earlier: int) -> list[float]:
         """By rater, how often the alphabetically first model wins against the second."""
         drawn = draw_votes(model, n_votes=n_votes, n_raters=n_raters, n_prompts=0, seed=5, n_earlier=n_earlier)
-        asked = (drawn.model_a == 0) & (drawn.model_b == 1)
-        return [float((drawn.winner[asked & (drawn.rater == r)] == 0).mean()) for r in range(3)]
+        ordered = (drawn.model_a == 0) & (drawn.model_b == 1)
+        return [float((drawn.winner[ordered & (drawn.rater == r)] == 0).mean()) for r in range(3)]
 
     first = preferences(50_000, 3, 0)
     assert max(first) - min(first) > 0.3
@@ -167,7 +167,7 @@ def test_same_seed_gives_the_same_votes(simulated: Board) -> None:
         board.image_models.set(simulated.image_models.all())
         board.prompt_sets.set(simulated.prompt_sets.all())
         simulate_votes(board, n_votes=500, seed=seed)
-        drawn.append(facts(board))
+        drawn.append(list_votes(board))
     assert drawn[0] == drawn[1]
     assert drawn[0] != drawn[2]
 
@@ -175,7 +175,7 @@ def test_same_seed_gives_the_same_votes(simulated: Board) -> None:
 def test_a_second_call_continues_with_the_same_raters(simulated: Board) -> None:
     simulate_votes(simulated, n_votes=200, n_raters=5, seed=1)
     simulate_votes(simulated, n_votes=200, n_raters=6, seed=1)
-    votes = facts(simulated)
+    votes = list_votes(simulated)
     assert len(votes) == 400
     assert votes[:200] != votes[200:]
     assert Rater.objects.filter(board=simulated).count() == 6

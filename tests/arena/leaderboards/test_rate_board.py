@@ -65,13 +65,13 @@ def test_it_writes_the_table(voted: Board, tmp_path: Path, kind: str, read) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [("table.xlsx", "csv, .json, .parquet"), ("no/where.csv", "is not a folder"), ("table", "no known extension")],
 )
 def test_a_file_that_cannot_be_written_is_refused_before_the_work(
-    voted: Board, tmp_path: Path, name: str, said: str
+    voted: Board, tmp_path: Path, name: str, message: str
 ) -> None:
-    with pytest.raises(CommandError, match=said):
+    with pytest.raises(CommandError, match=message):
         rate(voted, output=tmp_path / name)
     assert not Leaderboard.objects.exists()
 

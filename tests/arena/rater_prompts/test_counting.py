@@ -71,15 +71,15 @@ def test_votes_on_typed_prompts_count_only_if_the_board_says_so(board: Board) ->
     builders.make_vote(board, "model_a")
     for winner in ("model_b", "tie"):
         vote_on_own_prompt(board, winner)
-    kept = read_counts(board)
-    assert (kept.counts.n_votes, kept.n_custom_prompt, kept.n_excluded, kept.n_raters) == (1, 2, 0, 1)
+    read = read_counts(board)
+    assert (read.counts.n_votes, read.n_custom_prompt, read.n_excluded, read.n_raters) == (1, 2, 0, 1)
     assert_exact(board)
     set_mode(board, COUNTED)
     counted = read_counts(board)
     assert (counted.counts.n_votes, counted.n_custom_prompt, counted.n_raters) == (3, 0, 3)
     assert_exact(board)
     set_mode(board, OFF)
-    assert votes_of(read_counts(board)) == votes_of(kept)
+    assert votes_of(read_counts(board)) == votes_of(read)
 
 
 def test_the_next_rating_follows_the_mode_without_a_rebuild(board: Board) -> None:

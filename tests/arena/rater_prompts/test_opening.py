@@ -91,8 +91,8 @@ def test_only_models_that_can_draw_now_are_chosen(board: Board) -> None:
     unable += [{"adapter": name} for name in ("", "openai")]
     board.image_models.add(*(builders.make_model(**fields) for fields in unable))
     board.image_models.add(back := builders.make_model(adapter="gemini", lifecycle="preview"))
-    asked = {m for _ in range(40) for m in models_of(builders.make_rater_battle(board, drawn=False))}
-    assert asked == {*able, back}
+    chosen = {m for _ in range(40) for m in models_of(builders.make_rater_battle(board, drawn=False))}
+    assert chosen == {*able, back}
 
 
 def models_of(battle: Battle) -> list[object]:
@@ -172,7 +172,7 @@ def test_the_declaration_says_whether_prompts_are_taken(db: None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "The prompt is empty"),
         (" \n\t ", "The prompt is empty"),
@@ -182,10 +182,10 @@ def test_the_declaration_says_whether_prompts_are_taken(db: None) -> None:
         ("\u200b", "none that can be seen"),
     ],
 )
-def test_an_invalid_text_is_kept_and_explained(board: Board, client: Client, text: str, said: str) -> None:
+def test_an_invalid_text_is_kept_and_explained(board: Board, client: Client, text: str, message: str) -> None:
     response = type_prompt(client, board, text)
     assert response.status_code == 400
-    assert said in response.content.decode()
+    assert message in response.content.decode()
     assert not Battle.objects.exists()
 
 
@@ -325,23 +325,27 @@ def test_without_a_cookie_or_a_csrf_token_nothing_is_drawn(board: Board) -> None
     assert not Battle.objects.exists()
 
 
-def test_the_page_shows_the_progress_of_both_drawings_together(board: Board, client: Client) -> None:
+def test_the_page_shows_the_progress_of_both_drawings_together(
+    board: Board, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arena.views.raters.battles.NO_WORKER_AFTER", 600)
     type_prompt(client, board)
     battle = Battle.objects.get()
     Battle.objects.update(opened_at=timezone.now() - timedelta(seconds=7))
 
-    def said() -> str:
+    def read_state() -> str:
         page = client.get(battle.get_absolute_url(), headers=HTMX).content.decode()
         return " ".join(re.sub(r"<[^>]+>", "", re.search(r'<p class="state">(.*?)</p>', page)[1]).split())
 
-    assert re.match(r"Waiting for a worker, [78] s so far, usually .* each\. Both appear together\.", said())
+    waiting = re.match(r"Waiting for a worker, (\d+) s so far, usually .* each\. Both appear together\.", read_state())
+    assert int(waiting[1]) >= 7
     Generation.objects.filter(pk=battle.generation_b_id).update(status="running", attempts=1)
-    assert said().startswith("0 of 2 images drawn")
+    assert read_state().startswith("0 of 2 images drawn")
     Generation.objects.filter(pk=battle.generation_b_id).update(status="pending", attempts=0)
     drawing.produce(battle.generation_b_id)
-    assert said().startswith("1 of 2 images drawn")
-    Generation.objects.update(created_at=timezone.now() - timedelta(minutes=1))
-    assert said().startswith("No worker is available")
+    assert read_state().startswith("1 of 2 images drawn")
+    Generation.objects.update(created_at=timezone.now() - timedelta(minutes=11))
+    assert read_state().startswith("No worker is available")
 
 
 def test_a_failed_drawing_counts_against_neither_model_and_offers_the_prompt_again(
@@ -358,12 +362,12 @@ def test_a_failed_drawing_counts_against_neither_model_and_offers_the_prompt_aga
 
 
 @pytest.mark.parametrize(
-    ("mode", "said"), [("not_counted", "does not count on the leaderboard"), ("counted", "counts like any other")]
+    ("mode", "message"), [("not_counted", "does not count on the leaderboard"), ("counted", "counts like any other")]
 )
-def test_the_form_says_whether_the_vote_counts(board: Board, client: Client, mode: str, said: str) -> None:
+def test_the_form_says_whether_the_vote_counts(board: Board, client: Client, mode: str, message: str) -> None:
     board.rater_prompts = mode
     board.save()
     page = client.get(visit(client, board)).content.decode()
-    assert said in page
+    assert message in page
     assert f'maxlength="{LONGEST_TYPED}"' in page
     assert "20 prompts per hour" in page

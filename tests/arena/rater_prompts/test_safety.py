@@ -21,7 +21,7 @@ from tests.processes import child_environment
 pytest.importorskip("transformers")
 
 
-def make_classifier(folder: Path, *, says: str, labels: tuple[str, str] = ("safe", "unsafe")) -> str:
+def make_classifier(folder: Path, *, predicts: str, labels: tuple[str, str] = ("safe", "unsafe")) -> str:
     """A tiny vision transformer that predicts one label for every image."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -33,7 +33,7 @@ def make_classifier(folder: Path, *, says: str, labels: tuple[str, str] = ("safe
         config = ViTConfig(image_size=32, patch_size=16, **small, **names)
         network = ViTForImageClassification(config)
         with torch.no_grad():
-            network.classifier.bias.copy_(torch.tensor([20.0 if label == says else -20.0 for label in labels]))
+            network.classifier.bias.copy_(torch.tensor([20.0 if label == predicts else -20.0 for label in labels]))
         network.save_pretrained(folder)
         ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
     return str(folder)
@@ -60,7 +60,7 @@ def image_statuses(client: Client, battle: Battle) -> list[int]:
 
 
 def test_images_appear_once_the_classifier_passes_both(board: Board, client: Client, settings, tmp_path) -> None:
-    settings.SAFETY_MODEL = make_classifier(tmp_path / "safe", says="safe")
+    settings.SAFETY_MODEL = make_classifier(tmp_path / "safe", predicts="safe")
     battle = builders.make_rater_battle(board)
     assert 'data-stage="drawing"' in page_of(client, battle)
     assert "Both images are drawn and being checked" in page_of(client, battle)
@@ -78,7 +78,7 @@ def test_an_unsafe_image_excludes_the_battle_permanently(
     board: Board, client: Client, settings, tmp_path, labels: tuple[str, str]
 ) -> None:
     unsafe = next(label for label in labels if label.lower() not in safety.SAFE_LABELS)
-    settings.SAFETY_MODEL = make_classifier(tmp_path / "unsafe", says=unsafe, labels=labels)
+    settings.SAFETY_MODEL = make_classifier(tmp_path / "unsafe", predicts=unsafe, labels=labels)
     battle = builders.make_rater_battle(board)
     assert check_waiting_images() == 1
     battle.refresh_from_db()
@@ -94,7 +94,7 @@ def test_an_unsafe_image_excludes_the_battle_permanently(
 
 
 def test_pool_battles_and_half_drawn_battles_are_not_checked(board: Board, client: Client, settings, tmp_path) -> None:
-    settings.SAFETY_MODEL = make_classifier(tmp_path / "unsafe", says="unsafe")
+    settings.SAFETY_MODEL = make_classifier(tmp_path / "unsafe", predicts="unsafe")
     prepared = builders.make_battle(board)
     builders.make_rater_battle(board, drawn=False)
     assert check_waiting_images() == 0
@@ -103,7 +103,7 @@ def test_pool_battles_and_half_drawn_battles_are_not_checked(board: Board, clien
 
 
 def test_a_broken_image_is_excluded_as_broken(board: Board, settings, tmp_path) -> None:
-    settings.SAFETY_MODEL = make_classifier(tmp_path / "safe", says="safe")
+    settings.SAFETY_MODEL = make_classifier(tmp_path / "safe", predicts="safe")
     battle = builders.make_rater_battle(board)
     originals.path(battle.generation_b.original).unlink()
     check_waiting_images()
@@ -115,7 +115,7 @@ def test_a_broken_image_is_excluded_as_broken(board: Board, settings, tmp_path) 
 def test_a_classifier_without_usable_labels_passes_nothing(
     board: Board, client: Client, settings, tmp_path, labels: tuple[str, str]
 ) -> None:
-    settings.SAFETY_MODEL = make_classifier(tmp_path / "odd", says=labels[0], labels=labels)
+    settings.SAFETY_MODEL = make_classifier(tmp_path / "odd", predicts=labels[0], labels=labels)
     battle = builders.make_rater_battle(board)
     with pytest.raises(ClassifierError, match=labels[1]):
         check_waiting_images()

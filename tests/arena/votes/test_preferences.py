@@ -31,9 +31,9 @@ def test_outcomes_are_by_side_and_in_the_order_of_the_votes(board: Board, images
     vote(board, x, y, "both_bad")
     vote(board, y, x)
     found = count_preferences([x.pk, y.pk])
-    assert [fact.outcome for fact in found[x.pk]] == ["win", "tie", "loss", "both_bad", "loss"]
-    assert [fact.outcome for fact in found[y.pk]] == ["loss", "tie", "win", "both_bad", "win"]
-    assert {fact.opponent for fact in found[x.pk]} == {y.model.slug}
+    assert [vote.outcome for vote in found[x.pk]] == ["win", "tie", "loss", "both_bad", "loss"]
+    assert [vote.outcome for vote in found[y.pk]] == ["loss", "tie", "win", "both_bad", "win"]
+    assert {vote.opponent for vote in found[x.pk]} == {y.model.slug}
 
 
 def test_only_the_given_generations_are_counted(board: Board, images: list[Generation]) -> None:
@@ -48,7 +48,7 @@ def test_excluded_votes_are_left_out(board: Board, images: list[Generation]) -> 
     vote(board, x, y)
     Battle.objects.filter(pk=vote(board, x, z).pk).update(exclusion="broken")
     Battle.objects.filter(pk=vote(board, x, z).pk).update(custom_prompt=True)
-    assert [fact.opponent for fact in count_preferences([x.pk])[x.pk]] == [y.model.slug]
+    assert [vote.opponent for vote in count_preferences([x.pk])[x.pk]] == [y.model.slug]
 
 
 def test_opponents_have_their_newest_rating_on_the_same_board(board: Board, images: list[Generation]) -> None:
@@ -56,7 +56,7 @@ def test_opponents_have_their_newest_rating_on_the_same_board(board: Board, imag
     vote(board, x, y)
     vote(board, y, x)
     vote(board, x, z)
-    assert {fact.opponent_rating for fact in count_preferences([x.pk])[x.pk]} == {None}
+    assert {vote.opponent_rating for vote in count_preferences([x.pk])[x.pk]} == {None}
     rate_board(board)
     vote(board, x, y)
     newest = rate_board(board)
@@ -66,7 +66,7 @@ def test_opponents_have_their_newest_rating_on_the_same_board(board: Board, imag
     found = count_preferences([x.pk])[x.pk]
     rating = newest.ratings.get(model=y.model).value
     assert rating is not None
-    assert [fact.opponent_rating for fact in found] == [rating, rating, None, rating, None]
+    assert [vote.opponent_rating for vote in found] == [rating, rating, None, rating, None]
 
 
 def test_it_takes_two_queries_for_any_number_of_votes(board: Board, images: list[Generation]) -> None:

@@ -7,7 +7,7 @@ from arena.models import Rating
 from evaluation.reports.interval_bar import Axis, IntervalBar, make_interval_bar
 from generators.models import ImageModel
 
-# Okabe & Ito's palette for the colour-blind, without vermilion, which is the in-house model's.
+# Okabe & Ito's palette for the colour-blind, without vermilion, which marks in-house models.
 PALETTE = ("#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a6a53", "#6a51a3")
 IN_HOUSE = "#d1401f"
 

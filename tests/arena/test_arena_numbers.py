@@ -7,7 +7,7 @@ import pytest
 from django.template import Context, Template
 
 from arena.leaderboards.charts import list_rating_rows
-from arena.templatetags.arena_numbers import share_bar
+from arena.templatetags.arena_numbers import percent, share_bar
 from evaluation.metrics.agreement import Estimate
 
 
@@ -58,3 +58,11 @@ def test_rating_bars_share_one_axis() -> None:
         ("0.00%", "50.00%", "25.00%"),
     ]
     assert list_rating_rows(ratings[2:]) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("share", "written"),
+    [(None, "–"), (0.0, "< 1 %"), (0.004, "< 1 %"), (0.374, "37 %"), (0.9951, "> 99 %"), (1.0, "> 99 %")],
+)
+def test_an_estimated_share_is_never_shown_as_certain(share: float | None, written: str) -> None:
+    assert percent(share) == written

@@ -158,7 +158,7 @@ def test_links_have_targets() -> None:
         titles = re.findall(r"^##+ (.+)", page.read_text(), re.MULTILINE)
         return {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
 
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
     assert len(pages) > 5
     for page in pages:
         for target, _, anchor in re.findall(r"\]\(([^):#]*)(#([^)]+))?\)", page.read_text()):

@@ -128,7 +128,7 @@ def load_suite(file: Path) -> Suite:
         raise declared.explain(error, list_keys) from error
     suite._packs = tuple(read_pack(_find_prompts(name, declared)) for name in suite.prompt_files)
     for place, message in _find_contradictions(suite):
-        raise declared.fault(place, message)
+        raise declared.error_at(place, message)
     return suite
 
 
@@ -136,9 +136,9 @@ def _find_prompts(name: str, declared: DeclaredFile) -> Path:
     try:
         file = find_prompt_file(name, declared.path)
     except UnknownFixtureError as error:
-        raise declared.fault(("prompt_files",), str(error)) from error
+        raise declared.error_at(("prompt_files",), str(error)) from error
     if not file.is_file():
-        raise declared.fault(("prompt_files",), f"there is no file {quote_value(name)}, seen from here.")
+        raise declared.error_at(("prompt_files",), f"there is no file {quote_value(name)} relative to this one.")
     return file
 
 

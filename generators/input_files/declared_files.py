@@ -1,4 +1,4 @@
-"""A TOML file that somebody wrote, and where in it a fault stands."""
+"""Declared files: TOML that people write, with the line of each error."""
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from generators.input_files.toml_lines import KeyPath, find_error_line, find_lin
 
 
 class DeclaredFileError(Exception):
-    """What is wrong with a suite, or with a prompt file, and where: "FILE:LINE: what came, what is wanted"."""
+    """An error in a suite or prompt file. The message is "FILE:LINE: what is there, what is expected"."""
 
     def __init__(self, file: Path, line: int, message: str) -> None:
         super().__init__(f"{file}:{line}: {message}")
@@ -26,7 +26,7 @@ class DeclaredFileError(Exception):
 
 @dataclass(frozen=True)
 class DeclaredFile:
-    """``values`` are what ``text`` says."""
+    """A TOML file: its text, and the values parsed from it."""
 
     path: Path
     text: str
@@ -37,18 +37,18 @@ class DeclaredFile:
         """The line of each key."""
         return find_lines(self.text)
 
-    def fault(self, place: Sequence[str | int], message: str) -> DeclaredFileError:
-        """The fault at ("metrics", 2, "label"), say."""
+    def error_at(self, place: Sequence[str | int], message: str) -> DeclaredFileError:
+        """An error at a key path like ("metrics", 2, "label")."""
         return DeclaredFileError(self.path, find_line(self.lines, place), message)
 
     def explain(self, error: ValidationError, list_keys: Callable[[KeyPath], Iterable[str]]) -> DeclaredFileError:
-        """The first, in the order of lines, of what pydantic found. ``list_keys`` gives the keys of a table."""
-        faults = [self.fault(fault["loc"], _explain(fault, list_keys)) for fault in error.errors()]
-        return min(faults, key=lambda fault: fault.line)
+        """The first of pydantic's errors, by line. ``list_keys`` returns the known keys of a table."""
+        errors = [self.error_at(detail["loc"], _explain(detail, list_keys)) for detail in error.errors()]
+        return min(errors, key=lambda found: found.line)
 
 
 def read_declared_file(path: Path) -> DeclaredFile:
-    """Raises DeclaredFileError for what cannot be read or is not TOML."""
+    """Read a TOML file. Raises DeclaredFileError if it cannot be read, or is not TOML in UTF-8."""
     try:
         text = path.read_text(encoding="utf-8")
         return DeclaredFile(path, text, tomllib.loads(text))
@@ -61,13 +61,13 @@ def read_declared_file(path: Path) -> DeclaredFile:
         raise DeclaredFileError(path, 1, f"the file cannot be read: {error.strerror}.") from error
 
 
-def _explain(fault: ErrorDetails, list_keys: Callable[[KeyPath], Iterable[str]]) -> str:
-    table, key = fault["loc"][:-1], fault["loc"][-1]
-    if fault["type"] == "extra_forbidden":
+def _explain(detail: ErrorDetails, list_keys: Callable[[KeyPath], Iterable[str]]) -> str:
+    table, key = detail["loc"][:-1], detail["loc"][-1]
+    if detail["type"] == "extra_forbidden":
         return f"there is no key {quote_value(key)} here. Known: {', '.join(list_keys(table))}."
-    if fault["type"] == "missing":
+    if detail["type"] == "missing":
         return f"{key} is missing. Add it."
-    message = fault["msg"].removeprefix("Value error, ").removesuffix(".")
-    if fault["type"] == "value_error":
+    message = detail["msg"].removeprefix("Value error, ").removesuffix(".")
+    if detail["type"] == "value_error":
         return f"{message}."
-    return f"{key} is {quote_value(fault['input'])}. {message}."
+    return f"{key} is {quote_value(detail['input'])}. {message}."

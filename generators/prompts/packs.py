@@ -87,7 +87,7 @@ def read_pack(file: Path) -> PromptPack:
                 images[name] = hashlib.sha256((file.parent / name).read_bytes()).hexdigest()
             except OSError as error:
                 message = f"the image {quote_value(name)} cannot be read: {error.strerror}."
-                raise declared.fault(("prompts", index, "sources"), message) from error
+                raise declared.error_at(("prompts", index, "sources"), message) from error
     return PromptPack(file, pack, images)
 
 

@@ -24,7 +24,7 @@ PRIVATE = {
     r"\bmend(?:s|ed|ing)?\b": "fix",
     r"\bknock(?:s|ed)?\b": "connect",
     r"\bfrom outside\b|\bmakes? outside\b": "provider",
-    r"\bof the house\b": "in-house",
+    r"\bmodels? of the house\b": "in-house",
 }
 # Prompts are what raters and models read; they may say anything.
 SKIPPED = re.compile(r"^(fixtures/prompts/|tests/test_prose\.py|constraints\.txt|LICENSE)|/migrations/")

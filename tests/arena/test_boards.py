@@ -94,6 +94,6 @@ def test_the_interval_and_the_target_model_are_declared() -> None:
     assert (board.interval, board.target_model) == ("rater+prompt", models[1])
     assert declare_board(declared).target_model is None
     with pytest.raises(UnknownDeclarationError, match="model"):
-        declare_board(declared | {"target_model": "nobody"})
+        declare_board(declared | {"target_model": "unknown"})
     with pytest.raises(ValueError, match="interval"):
         declare_board(declared | {"interval": "bootstrap"})

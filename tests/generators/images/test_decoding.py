@@ -17,7 +17,7 @@ from generators.images.decoding import MAX_PIXELS, MAX_SIDE, ImageInfo, Unusable
 from generators.images.near_duplicates import hash_image
 
 FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": "image/avif"}
-HTML = b"<!DOCTYPE html><html><script>alert('StrangeMaker')</script></html>"
+HTML = b"<!DOCTYPE html><html><script>alert('StrangeAuthor')</script></html>"
 
 
 def draw(mode: str = "RGB", size: tuple[int, int] = (24, 16)) -> Image.Image:
@@ -55,7 +55,7 @@ def webp_header(width: int, height: int) -> bytes:
 def zip_file() -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr("StrangeMaker.txt", "StrangeMaker")
+        archive.writestr("StrangeAuthor.txt", "StrangeAuthor")
     return out.getvalue()
 
 
@@ -170,7 +170,7 @@ def test_bytes_after_the_image_do_not_reach_raters(format: str, make_tail: Calla
     shown = blinding.blind(image + tail, 48, 48)
     assert shown == blinding.blind(image, 48, 48)
     assert tail not in shown
-    assert b"StrangeMaker" not in shown
+    assert b"StrangeAuthor" not in shown
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", *(encode(draw(), format)[:40] for format in FORMATS)]))

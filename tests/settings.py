@@ -5,7 +5,9 @@ is the address of a server on which the user may create databases. With ``PARAGO
 service fails the tests that need it; otherwise they are skipped.
 """
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -30,7 +32,14 @@ def _database_url() -> str:
     return POSTGRES if wanted == "postgresql" else f"sqlite:///{_VAR / 'tests.sqlite3'}"
 
 
-_VAR = Path(tempfile.mkdtemp(prefix="paragone-tests-"))
+def _make_folder() -> Path:
+    """A temporary folder that is deleted when this process ends, not when a fork of it does."""
+    folder, pid = Path(tempfile.mkdtemp(prefix="paragone-tests-")), os.getpid()
+    atexit.register(lambda: os.getpid() == pid and shutil.rmtree(folder, ignore_errors=True))
+    return folder
+
+
+_VAR = _make_folder()
 for _name in [name for name in os.environ if name.startswith("PARAGONE_") and not name.startswith("PARAGONE_TEST_")]:
     if _name != "PARAGONE_REQUIRE_SERVICES":
         del os.environ[_name]

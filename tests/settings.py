@@ -35,7 +35,12 @@ def _database_url() -> str:
 def _make_folder() -> Path:
     """A temporary folder that is deleted when this process ends, not when a fork of it does."""
     folder, pid = Path(tempfile.mkdtemp(prefix="paragone-tests-")), os.getpid()
-    atexit.register(lambda: os.getpid() == pid and shutil.rmtree(folder, ignore_errors=True))
+
+    def delete() -> None:
+        if os.getpid() == pid:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(delete)
     return folder
 
 

@@ -1,0 +1,25 @@
+"""Tables of the arena: boards, raters, battles, votes, and the leaderboards computed from them.
+
+Rules that a constraint cannot express (a vote has the origin of its board, a snapshot never changes) are in
+``arena/triggers.py``.
+"""
+
+from arena.models.battles import Battle, BattleQuerySet, Stage
+from arena.models.boards import Board, Origin, Rater
+from arena.models.leaderboards import Leaderboard, LeaderboardQuerySet, Rating
+from arena.models.votes import MatchupCount, Vote, VoteCursor
+
+__all__ = [
+    "Battle",
+    "BattleQuerySet",
+    "Board",
+    "Leaderboard",
+    "LeaderboardQuerySet",
+    "MatchupCount",
+    "Origin",
+    "Rater",
+    "Rating",
+    "Stage",
+    "Vote",
+    "VoteCursor",
+]

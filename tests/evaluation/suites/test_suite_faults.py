@@ -144,7 +144,7 @@ def test_an_error_in_a_prompt_file_names_that_file(tmp_path: Path) -> None:
 def test_a_missing_prompt_file_is_reported(tmp_path: Path) -> None:
     file = write_suite(tmp_path)
     (tmp_path / "prompts.toml").unlink()
-    with pytest.raises(DeclaredFileError, match=r"suite\.toml:4: .*there is no file .prompts\.toml. relative to this one"):
+    with pytest.raises(DeclaredFileError, match=r"suite\.toml:4: .*no file .prompts\.toml. relative to this one"):
         load_suite(file)
 
 

@@ -52,34 +52,60 @@ def test_every_command_is_in_the_docs() -> None:
     assert {cell.split()[0] for cell in first_cells(DOCS["commands"])} == ours
 
 
+# The local adapters that share a table of settings.
+LOCAL = {"diffusers", "onnx"}
+IMAGE_TYPES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WebP"}
+
+
+def describe_provider(name: str) -> dict[str, str]:
+    """The cells of a provider's row in docs/adapters.md that follow from its declaration."""
+    declaration = find_declaration(name)
+    sources = "none"
+    if declaration.sources:
+        sources = ", ".join(IMAGE_TYPES[media_type] for media_type in declaration.sources.media_types)
+        limit = declaration.sources.max_bytes
+        sources += f"; up to {limit / 1e6:g} MB" if limit else ""
+    units = ", ".join(f"`{unit}`" for unit in declaration.units)
+    return {"key": f"`{declaration.key}`", "bills by": units, "source images of an edit": sources}
+
+
 def test_every_adapter_setting_and_outcome_is_in_the_docs() -> None:
     of_adapters = {name: set(import_string(path).Settings.model_fields) for name, path in ADAPTERS.items()}
     settings = set().union(*of_adapters.values())
     assert len(settings) > 30
-    assert first_cells(DOCS["adapters"]) == set(ADAPTERS) | set(Outcome) | settings
+    documented, existing = first_cells(DOCS["adapters"]), set(ADAPTERS) | set(Outcome) | settings
+    assert not existing - documented, "docs/adapters.md has no row for these adapters, settings or outcomes."
+    assert not documented - existing, "docs/adapters.md has rows for adapters, settings or outcomes that do not exist."
     rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", DOCS["adapters"], re.MULTILINE)
-    providers, here = set(list_providers()), {"diffusers", "onnx"}
-    for adapter in providers | here:
-        for setting in of_adapters[adapter]:
-            owners = [of for name, of in rows if name == setting]
-            everyone = {"all"} if adapter in providers else {"both"}
-            documented = any(adapter in of or (of.split()[0] in everyone and f" {adapter}" not in of) for of in owners)
-            assert documented, f"docs/adapters.md does not say that {adapter} has {setting}"
+    for setting in set().union(*(of_adapters[name] for name in (*list_providers(), *LOCAL))):
+        stated = set().union(*(list_adapters(cell) for name, cell in rows if name == setting))
+        having = {name for name in (*list_providers(), *LOCAL) if setting in of_adapters[name]}
+        assert stated == having, f'docs/adapters.md: correct "applies to" of the setting {setting}.'
 
 
-IMAGE_TYPES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WebP"}
+def list_adapters(cell: str) -> set[str]:
+    """The adapters in a cell of the column "applies to": names, "both", "all" or "all but" names."""
+    names = re.findall(r"\w+", cell)
+    providers = set(list_providers())
+    if names[0] == "both":
+        return LOCAL
+    return providers - {*names[2:]} if names[0] == "all" else {*names} & (providers | LOCAL)
 
 
 @pytest.mark.parametrize("name", list_providers())
 def test_the_docs_row_of_every_provider_says_what_its_adapter_declares(name: str) -> None:
-    declaration = find_declaration(name)
-    (row,) = re.findall(rf"^\| `{name}` \| .*\| `PARAGONE_.*$", DOCS["adapters"], re.MULTILINE)
-    _, _, _, key, units, sources, settings, _ = (cell.strip() for cell in row.split("|"))
-    assert key == f"`{declaration.key}`"
-    assert tuple(re.findall(r"`(\w+)`", units)) == declaration.units
-    limit = declaration.sources.max_bytes
-    types = ", ".join(IMAGE_TYPES[media_type] for media_type in declaration.sources.media_types)
-    assert sources == types + (f"; up to {limit / 1e6:g} MB" if limit else "")
+    section = DOCS["adapters"].partition("\n## Providers\n")[2].partition("\n## ")[0]
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
+    rows = [dict(zip(table[0], row, strict=False)) for row in table if row[0] == f"`{name}`"]
+    declared = describe_provider(name)
+    assert len(rows) == 1, (
+        f'"Providers" in docs/adapters.md has {len(rows)} rows of `{name}`. Write one, with {declared}.'
+    )
+    [row] = rows
+    assert {column: row.get(column) for column in declared} == declared, (
+        f"Correct the row of `{name}` in docs/adapters.md."
+    )
+    settings = row.get("settings of a model", "")
     validate_settings(name, tomllib.loads(f"model = {{ {settings.strip('`')} }}")["model"])
 
 
@@ -92,7 +118,8 @@ def test_every_local_adapter_has_an_example_model() -> None:
 def test_every_adapter_has_tests() -> None:
     assert {server.adapter for server in find_servers()} == set(list_providers())
     for name in ADAPTERS:
-        assert (ROOT / "tests" / "generators" / "adapters" / f"test_{name}.py").exists(), name
+        file = f"tests/generators/adapters/test_{name}.py"
+        assert (ROOT / file).exists(), f"Adapter {name!r} has no tests. Write {file}."
 
 
 def test_every_metric_and_its_parameters_are_in_the_docs() -> None:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 
 class Outcome(StrEnum):
-    """Why there is no image. None of these is ever a loss in the arena or a zero in a metric."""
+    """Why there is no image. A missing image never counts as a loss in the arena or as a zero in a metric."""
 
     REFUSED = "refused"  # by the provider's safety system
     RATE_LIMITED = "rate_limited"
@@ -44,8 +44,9 @@ class AdapterError(Exception):
     - ``stage``: what a refusal is about: the "prompt", or the "image" drawn from it
     - ``code``: the provider's error code
     - ``retry_after``: seconds to wait, if the provider named them
-    - ``billed``: what the provider charges nevertheless; {} for nothing. None if it is unknown, because the request was
-      sent and no complete answer arrived. The worker never repeats such a call if it is paid.
+    - ``billed``: {} if the call was free; the units if an image was drawn and charged; None if it is unknown, because
+      the request was sent and no complete answer arrived. The worker never repeats such a call if it is paid. A refusal
+      whose price the provider does not state is {}.
     - ``reported``: other facts from the provider (request id, ...), as JSON values
     """
 
@@ -127,24 +128,28 @@ class SourceRules:
 class AdapterDeclaration:
     """The facts about an adapter that hold for all its models. Settings, checks, prices, docs and tests read them here.
 
-    - ``extra``: the extra that installs what the adapter imports ("workers"); "" if the base install has it
+    - ``extra``: the extra that installs the packages that the adapter imports ("workers"); "" if the base install,
+      which has httpx2 and Pillow, is enough
     - ``key``: the environment variable with the provider's key ("PARAGONE_OPENAI_KEY"); "" for no key
     - ``paid``: whether a call costs money. The adapter is then a provider: its models need a price, and its calls are
       subject to budgets, the rate limit and the circuit breaker.
-    - ``units``: the price units that ``billed`` may hold
+    - ``units``: the price units that ``billed`` may hold. Every provider bills {"image": 1} for each drawn image beside
+      its own units, so that any model can have a price per image.
+    - ``sources``: what a source image of an edit may be; None if no model of the adapter edits
 
-    Raises ValueError for a paid adapter without a key or units.
+    Raises ValueError for a paid adapter without a key or without the unit "image".
     """
 
     extra: str = ""
     key: str = ""
     paid: bool = False
     units: tuple[str, ...] = ()
-    sources: SourceRules = SourceRules()
+    sources: SourceRules | None = None
 
     def __post_init__(self) -> None:
-        if self.paid and not (self.key and self.units):
-            raise ValueError("A paid adapter declares its key's environment variable and its price units.")
+        if self.paid and not (self.key and "image" in self.units):
+            text = "A paid adapter declares its key's environment variable and its price units, among them 'image'."
+            raise ValueError(text)
 
 
 @dataclass(frozen=True)

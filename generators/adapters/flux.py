@@ -7,7 +7,6 @@ import base64
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Annotated, Any, ClassVar, Literal
 
 import httpx2
@@ -88,7 +87,6 @@ class FluxGenerator(OneCallGenerator):
     """Draws with one of the provider's models, and edits with those that take images."""
 
     declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
-        extra="providers",
         key="PARAGONE_FLUX_KEY",
         paid=True,
         units=("image", "megapixel", "credit"),
@@ -144,7 +142,7 @@ class FluxGenerator(OneCallGenerator):
             raise provider_http.make_transport_error(error) from error
         if not response.is_success:
             raise provider_http.make_status_error(response.status_code, response.headers, self._read_words(response))
-        task = _read_object(response)
+        task = provider_http.read_object(response, self.key)
         if not isinstance(task.get("polling_url"), str):
             raise provider_http.make_body_error("it has no polling_url.")
         return task
@@ -176,7 +174,7 @@ class FluxGenerator(OneCallGenerator):
         status = response.status_code
         if response.is_success or status == 404:  # a new task may not be found yet; the body says so
             try:
-                return _read_object(response)
+                return provider_http.read_object(response, self.key)
             except AdapterError:
                 return {"status": f"HTTP {status}, no JSON"}
         if status >= 500 or status in provider_http.PASSING:
@@ -188,13 +186,12 @@ class FluxGenerator(OneCallGenerator):
     def _read_end(self, answer: Mapping[str, Any], asked: dict[str, Any], request: GenerationRequest) -> GeneratedImage:
         status, reported = str(answer["status"]), _name_request(answer)
         # The provider names the cost when it accepts the task, and documents no refund for a refusal.
-        cost: Billed = {"credit": float(answer["cost"])} if _is_number(answer.get("cost")) else {}
+        cost: Billed = {"credit": float(answer["cost"])} if provider_http.is_amount(answer.get("cost")) else {}
         if stage := REFUSALS.get(status):
             text = f"The provider refused: {status}."
             raise AdapterError(Outcome.REFUSED, text, stage=stage, code=status, billed=cost, reported=reported)
         if status in FAILURES:
-            details = provider_http.hide_key(str(answer.get("details") or status), self.key)
-            text = f"The provider's task failed: {details[:500]}"
+            text = f"The provider's task failed: {str(answer.get('details') or status)[:500]}"
             raise AdapterError(Outcome.TRANSIENT, text, code=status, reported=reported)
         result = answer.get("result")
         if not isinstance(result, dict) or not isinstance(result.get("sample"), str):
@@ -212,25 +209,8 @@ class FluxGenerator(OneCallGenerator):
         return GeneratedImage(data, media_type, reported | _read_report(result, asked, request), charged)
 
     def _read_words(self, response: httpx2.Response) -> str:
-        try:
-            body = response.json()
-        except ValueError:
-            return provider_http.hide_key(response.text, self.key)
-        return provider_http.hide_key(str(body.get("detail", body) if isinstance(body, dict) else body), self.key)
-
-
-def _read_object(response: httpx2.Response) -> dict[str, Any]:
-    try:
-        body = response.json()
-    except ValueError as error:
-        raise provider_http.make_body_error("it is not JSON.") from error
-    if not isinstance(body, dict):
-        raise provider_http.make_body_error("it is not a JSON object.")
-    return body
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0
+        body = provider_http.read_error_object(response, self.key)
+        return str(body.get("detail", body)) if body else provider_http.hide_key(response.text, self.key)
 
 
 def _name_request(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -243,6 +223,6 @@ def _read_report(result: Mapping[str, Any], asked: dict[str, Any], request: Gene
     revised = result.get("prompt")
     if isinstance(revised, str) and revised not in {"", request.prompt}:
         report["revised_prompt"] = revised
-    if _is_number(result.get("duration")):
+    if provider_http.is_amount(result.get("duration")):
         report["seconds"] = result["duration"]
     return report

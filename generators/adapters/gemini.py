@@ -20,6 +20,7 @@ from generators.adapters.base import (
     GeneratedImage,
     GenerationRequest,
     Outcome,
+    SourceRules,
 )
 from generators.adapters.one_call import OneCallGenerator
 from generators.adapters.packages import make_import_error
@@ -65,6 +66,7 @@ class GeminiGenerator(OneCallGenerator):
         key="PARAGONE_GEMINI_KEY",
         paid=True,
         units=("image", "input_token", "output_token", "thought_token"),
+        sources=SourceRules(),
     )
     Settings: ClassVar[type[GeminiSettings]] = GeminiSettings
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from generators.adapters.base import AdapterDeclaration, Capabilities, GenerationRequest
+from generators.adapters.base import AdapterDeclaration, Capabilities, GenerationRequest, SourceRules
 from generators.adapters.openai_api.answers import TOKEN_UNITS
 from generators.adapters.openai_api.images import EDIT, GENERATE, Call, ImagesGenerator, ImagesSettings, attach_image
 from generators.adapters.provider_http import Address, read_key
@@ -32,6 +32,7 @@ class MaiGenerator(ImagesGenerator):
         key="PARAGONE_MAI_KEY",
         paid=True,
         units=("image", *TOKEN_UNITS),
+        sources=SourceRules(),
     )
     Settings: ClassVar[type[MaiSettings]] = MaiSettings
 

@@ -1,4 +1,4 @@
-"""HTTP with providers: clients, keys, errors by status, and downloads of images given by their address.
+"""HTTP with providers: clients, keys, JSON bodies, errors by status, and downloads of images given by their address.
 
 If a request was sent and no complete response arrived, the error has ``billed=None``: see AdapterError.
 """
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatch
 from math import isfinite
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx2
 from PIL import Image
@@ -62,6 +62,44 @@ def hide_key(text: str, key: SecretStr) -> str:
     return text.replace(value, "[key]") if value else text
 
 
+def read_object(response: httpx2.Response, key: SecretStr) -> dict[str, Any]:
+    """The JSON object of a successful response, without the key, which some providers repeat in their texts.
+
+    Raises AdapterError (transient, ``billed`` None) for any other body.
+    """
+    try:
+        body = _hide_key_within(response.json(), key)
+    except (ValueError, RecursionError) as error:
+        raise make_body_error("it is not JSON.") from error
+    if not isinstance(body, dict):
+        raise make_body_error("it is not a JSON object.")
+    return body
+
+
+def read_error_object(response: httpx2.Response, key: SecretStr) -> dict[str, Any]:
+    """The JSON object of an error response, without the key; {} for any other body."""
+    try:
+        return read_object(response, key)
+    except AdapterError:
+        return {}
+
+
+def _hide_key_within(value: Any, key: SecretStr) -> Any:
+    """The JSON value with ``hide_key`` applied to each of its strings."""
+    if isinstance(value, str):
+        return hide_key(value, key)
+    if isinstance(value, list):
+        return [_hide_key_within(part, key) for part in value]
+    if isinstance(value, dict):
+        return {hide_key(name, key): _hide_key_within(part, key) for name, part in value.items()}
+    return value
+
+
+def is_amount(value: object) -> bool:
+    """Whether a value from JSON is a number that can be billed: finite and not negative."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0
+
+
 def _read_address(address: str) -> str:
     try:
         url = httpx2.URL(address)
@@ -81,7 +119,11 @@ Address = Annotated[str, AfterValidator(_read_address)]
 def make_status_error(
     status: int, headers: Mapping[str, str], message: str, *, code: str = "", request_id: str = ""
 ) -> AdapterError:
-    """The error for an HTTP status other than success. Refusals share no status, so each adapter reads its own."""
+    """The error for an HTTP status other than success. 401 and 403 are a rejected key.
+
+    It is never a refusal: each provider reports those in its own way, so the adapter recognizes them first. ``message``
+    and ``code`` are the provider's, without the key.
+    """
     reported = {"request_id": request_id} if request_id else {}
     if status in {401, 403}:
         # Without the provider's message, which may repeat the key.

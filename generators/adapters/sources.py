@@ -6,18 +6,21 @@ from generators.adapters.provider_http import identify_image
 MEGABYTE = 1_000_000
 
 
-def check_sources(request: GenerationRequest, capabilities: Capabilities, rules: SourceRules) -> None:
+def check_sources(request: GenerationRequest, capabilities: Capabilities, rules: SourceRules | None) -> None:
     """Raise AdapterError (invalid) if the model cannot take the request's sources or mask.
 
     The code is "sources" for too many images, "source" for one that breaks ``rules``, "mask" for a mask that the model
     does not take.
     """
-    if len(request.sources) > capabilities.max_sources:
-        text = f"The request has {len(request.sources)} source images; this model takes at most "
-        raise AdapterError(Outcome.INVALID, f"{text}{capabilities.max_sources}.", code="sources")
+    max_sources = capabilities.max_sources if rules else 0
+    if len(request.sources) > max_sources:
+        text = f"The request has {len(request.sources)} source images; this model takes at most {max_sources}."
+        raise AdapterError(Outcome.INVALID, text, code="sources")
     if request.mask is not None and not (capabilities.masks and request.sources):
         text = "a mask needs a source image" if capabilities.masks else "this model takes no mask"
         raise AdapterError(Outcome.INVALID, f"The request has a mask, but {text}.", code="mask")
+    if rules is None:
+        return
     for number, source in enumerate(request.sources, 1):
         if identify_media_type(source) not in rules.media_types:
             wanted = ", ".join(rules.media_types)

@@ -36,7 +36,7 @@ FILTERED = "CONTENT_FILTERED"
 class StabilitySettings(AdapterSettings):
     model: Model = "ultra"
     base_url: provider_http.Address = "https://api.stability.ai"
-    strength: float = Field(0.6, ge=0, le=1, description="of an edit: 0 keeps the source, 1 ignores it")
+    strength: float = Field(0.6, ge=0, le=1, description="for edits: 0 keeps the source, 1 ignores it")
     timeout: float = Field(180, ge=1, lt=600, description="seconds to wait for an answer")
 
 
@@ -44,7 +44,6 @@ class StabilityGenerator(OneCallGenerator):
     """Draws with one of the provider's models. ultra and sd3.5 also edit an image; inpaint fills what a mask marks."""
 
     declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
-        extra="providers",
         key="PARAGONE_STABILITY_KEY",
         paid=True,
         units=("image",),
@@ -98,26 +97,17 @@ class StabilityGenerator(OneCallGenerator):
             raise provider_http.make_transport_error(error) from error
 
     def _read_error(self, response: httpx2.Response) -> AdapterError:
-        try:
-            body = response.json()
-        except ValueError:
-            body = None
-        body = body if isinstance(body, dict) else {"errors": response.text}
+        body = provider_http.read_error_object(response, self.key)
+        body = body or {"errors": provider_http.hide_key(response.text, self.key)}
         name, errors = str(body.get("name") or ""), body.get("errors") or ""
-        words = provider_http.hide_key(
-            "; ".join(map(str, errors)) if isinstance(errors, list) else str(errors), self.key
-        )
+        words = "; ".join(map(str, errors)) if isinstance(errors, list) else str(errors)
         request_id = str(body.get("id") or response.headers.get("x-request-id", ""))
         if response.status_code == 403 and name == MODERATION:
             reported = {"request_id": request_id} if request_id else {}
             text = f"The provider refused: {words[:500] or name}"
             return AdapterError(Outcome.REFUSED, text, stage="prompt", code=name, reported=reported)
         return provider_http.make_status_error(
-            response.status_code,
-            response.headers,
-            words,
-            code=provider_http.hide_key(name, self.key),
-            request_id=request_id,
+            response.status_code, response.headers, words, code=name, request_id=request_id
         )
 
     def _read_image(self, response: httpx2.Response, parameters: Mapping[str, Any]) -> GeneratedImage:

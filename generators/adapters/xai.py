@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from generators.adapters.base import AdapterDeclaration, Capabilities, GenerationRequest
+from generators.adapters.base import AdapterDeclaration, Capabilities, GenerationRequest, SourceRules
 from generators.adapters.openai_api.answers import TOKEN_UNITS
 from generators.adapters.openai_api.images import EDIT, GENERATE, Call, ImagesGenerator, ImagesSettings
 from generators.adapters.provider_http import Address
@@ -34,6 +34,7 @@ class XaiGenerator(ImagesGenerator):
         key="PARAGONE_XAI_KEY",
         paid=True,
         units=("image", "usd_tick", *TOKEN_UNITS),
+        sources=SourceRules(),
     )
     Settings: ClassVar[type[XaiSettings]] = XaiSettings
     media_type = "image/jpeg"

@@ -27,7 +27,7 @@ class DiffusersSettings(AdapterSettings):
     guidance: float | None = Field(None, ge=0, allow_inf_nan=False, description="classifier-free guidance scale")
     negative_prompt: str | None = None
     scheduler: SchedulerName | None = Field(None, description="a scheduler class of diffusers")
-    strength: float | None = Field(None, gt=0, le=1, description="of edits: 1 keeps the least of the source")
+    strength: float | None = Field(None, gt=0, le=1, description="for edits: 1 keeps the least of the source")
     max_batch: int = Field(4, ge=1, le=64, description="images drawn in one call; halved if memory runs out")
     offload: Literal["none", "model", "sequential", "group"] = Field(
         "none", description="keep weights in main memory and bring them to the GPU by model, by layer or by group"

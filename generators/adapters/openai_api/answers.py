@@ -1,6 +1,5 @@
 """Responses of OpenAI's image API, successful or not, turned into answers with their billed units."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -126,7 +125,7 @@ def read_errors(response: httpx2.Response, n: int, *, secret: SecretStr) -> list
             " Set the final address.",
             code="redirect",
         )
-    body = _read_body(response, secret)
+    body = provider_http.read_error_object(response, secret)
     error = _find_error(body)
     inner = error.get("inner_error") or error.get("innererror")
     codes = [str(part.get("code") or "") for part in (error, inner) if isinstance(part, dict)]
@@ -189,14 +188,6 @@ def _find_target(response: httpx2.Response) -> str:
         return response.url.join(response.headers.get("location", "")).host
     except httpx2.InvalidURL:
         return "an invalid address"
-
-
-def _read_body(response: httpx2.Response, secret: SecretStr) -> dict[str, Any]:
-    try:
-        body = json.loads(provider_http.hide_key(response.text, secret))
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def _find_error(body: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,17 @@
 """Servers of providers on loopback: how the shared tests call each provider, and how its server misbehaves."""
 
 import io
+import re
 import socket
 import struct
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.metadata import packages_distributions
+from importlib.util import find_spec
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -18,6 +23,8 @@ from werkzeug import Request, Response
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Generator
 from generators.adapters.registry import list_providers, load_generator
 
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
+CHECKLIST = 'see "Add a provider" in docs/adapters.md'
 KEY = "secret-0123456789-key"
 REQUEST = GenerationRequest("a red fox", seed=7, width=1024, height=1024)
 
@@ -60,8 +67,31 @@ class ProviderServer:
 
 
 def find_servers() -> list[ProviderServer]:
-    """The server of every provider in the registry, from its test file test_NAME.py."""
-    return [import_module(f"tests.generators.adapters.test_{name}").SERVER for name in list_providers()]
+    """The server of every provider in the registry, from its test file test_NAME.py.
+
+    Fails the test, or the collection of a test file, with what a provider's test file lacks.
+    """
+    return [_find_server(name) for name in list_providers()]
+
+
+def _find_server(name: str) -> ProviderServer:
+    module = f"tests.generators.adapters.test_{name}"
+    if find_spec(module) is None:
+        pytest.fail(f"Provider {name!r} has no tests. Write {module.replace('.', '/')}.py: {CHECKLIST}.", pytrace=False)
+    server = getattr(import_module(module), "SERVER", None)
+    if not isinstance(server, ProviderServer) or server.adapter != name:
+        wanted = f"SERVER = ProviderServer({name!r}, PATH, ANSWER)"
+        pytest.fail(f"{module.replace('.', '/')}.py does not define {wanted}: {CHECKLIST}.", pytrace=False)
+    return server
+
+
+def find_modules(extra: str) -> set[str]:
+    """The modules that an extra installs."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"][extra]
+    packages = {re.split(r"[^\w.-]", requirement)[0] for requirement in declared} - {"paragone"}
+    modules = {module for module, owners in packages_distributions().items() if packages & {*owners}}
+    assert modules, f"No package of the extra {extra!r} is installed."
+    return modules
 
 
 def build(server: ProviderServer, url: str, *, key: str = KEY, **settings: Any) -> Generator:

@@ -331,3 +331,28 @@ def test_any_other_address_is_refused(url: str) -> None:
     with pytest.raises(AdapterError) as caught:
         provider_http.check_host(url, ("*.bfl.ai",), billed=None)
     assert (caught.value.outcome, caught.value.billed) == (Outcome.INVALID, None)
+
+
+def test_an_object_is_read_without_the_key_however_it_is_escaped() -> None:
+    key = SecretStr("se/cr+et")
+    content = rb'{"id": 1, "se/cr+et": ["no se\/cr\u002bet", {"deep": "se/cr+et!"}]}'
+    expected = {"id": 1, "[key]": ["no [key]", {"deep": "[key]!"}]}
+    for read in (provider_http.read_object, provider_http.read_error_object):
+        assert read(httpx2.Response(200, content=content), key) == expected
+
+
+@pytest.mark.parametrize("content", [b"", b"null", b"words", b'["a"]', b"3", b"\xff\xfe", b"[" * 5000 + b"]" * 5000])
+def test_a_body_that_is_no_object_is_an_error_that_may_be_billed(content: bytes) -> None:
+    response, key = httpx2.Response(200, content=content), SecretStr("secret")
+    with pytest.raises(AdapterError, match="could not be read") as caught:
+        provider_http.read_object(response, key)
+    assert (caught.value.outcome, caught.value.billed) == (Outcome.TRANSIENT, None)
+    assert provider_http.read_error_object(response, key) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "billable"),
+    [(0, True), (4.5, True), (-1, False), (True, False), ("3", False), (None, False), (float("nan"), False)],
+)
+def test_an_amount_is_a_finite_number_that_is_not_negative(value: object, billable: bool) -> None:
+    assert provider_http.is_amount(value) == billable

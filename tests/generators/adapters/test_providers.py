@@ -6,7 +6,6 @@ the registry and its test file defines ``SERVER``.
 
 import sys
 from collections.abc import Callable
-from importlib.metadata import packages_distributions, requires
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from generators.adapters.base import AUTHENTICATION, AdapterError, GenerationReq
 from generators.adapters.registry import ADAPTERS, find_capabilities, find_declaration, list_price_units, load_generator
 from tests.generators.adapters import plain_provider
 from tests.generators.adapters.provider_servers import (
+    CHECKLIST,
     KEY,
     PNG,
     REQUEST,
@@ -26,6 +26,7 @@ from tests.generators.adapters.provider_servers import (
     cut_off,
     draw,
     fail,
+    find_modules,
     find_servers,
     listen,
     paid_calls,
@@ -74,8 +75,12 @@ def find_most_sources(provider: ProviderServer) -> int:
 def test_a_drawing_is_paid_for_once_in_declared_units(provider: ProviderServer, httpserver: HTTPServer) -> None:
     image = draw(provider.start(httpserver))
     assert (image.data, image.media_type) == (PNG, "image/png")
-    assert image.billed["image"] == 1
-    assert set(image.billed) <= set(find_declaration(provider.adapter).units) <= set(list_price_units())
+    assert image.billed.get("image") == 1, (
+        f"A drawn image bills {{'image': 1}} beside the provider's units; {CHECKLIST}."
+    )
+    units = set(find_declaration(provider.adapter).units)
+    assert units <= set(list_price_units())
+    assert set(image.billed) <= units, "The image bills units that the adapter's declaration does not list."
     assert len(paid_calls(httpserver)) == 1
 
 
@@ -243,6 +248,11 @@ def test_an_invalid_setting_is_refused_by_name(provider: ProviderServer, wrong: 
     assert caught.value.outcome == Outcome.INVALID
 
 
+def test_a_provider_with_edits_declares_what_a_source_may_be(provider: ProviderServer) -> None:
+    if find_most_sources(provider):
+        assert find_declaration(provider.adapter).sources, "The model edits images: declare sources=SourceRules(...)."
+
+
 def test_more_sources_than_a_model_takes_are_refused_unsent(provider: ProviderServer, httpserver: HTTPServer) -> None:
     request = GenerationRequest("a red fox", 7, 1024, 1024, sources=(PNG,) * (find_most_sources(provider) + 1))
     error = fail(provider.build(address(httpserver)), request)
@@ -267,17 +277,14 @@ def test_a_missing_package_is_reported_with_the_extra_that_installs_it(
     provider: ProviderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extra = find_declaration(provider.adapter).extra
-    needed = {
-        requirement.partition(">")[0]
-        for requirement in requires("paragone") or []
-        if extra and requirement.endswith(f'extra == "{extra}"')
-    }
-    modules = [module for module, owners in packages_distributions().items() if needed & {*owners}]
-    for module in modules:
+    for module in find_modules(extra or "providers"):
         monkeypatch.setitem(sys.modules, module, None)
     error = fail(provider.build(f"http://localhost:{closed_port()}"))
-    if error.code == "package":
+    if extra:
+        assert error.code == "package", f"The adapter needs no package of the extra {extra!r}: declare no extra."
         assert error.outcome is Outcome.INVALID
         assert f"pip install 'paragone[{extra}]'" in error.message
-    else:  # the adapter needs no client package
-        assert "could not be reached" in error.message
+    else:
+        assert "could not be reached" in error.message, (
+            "The adapter needs a package that its extra installs: declare it."
+        )

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,9 @@ from generators.adapters.registry import (
     load_generator,
 )
 from tests.fake_adapters import PAID
+from tests.generators.adapters.provider_servers import find_modules
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
-# What the extras "providers" and "workers" install, except for packages that the base install has, too.
-OPTIONAL = {"accelerate", "c2pa-python", "diffusers", "google-genai", "onnxruntime", "openai", "torch", "transformers"}
 READ_ALL = """
 import sys
 sys.modules.update(dict.fromkeys({modules!r}))
@@ -30,7 +28,7 @@ print(*(find_declaration(name).key for name in ADAPTERS))
 
 
 def test_declarations_are_read_without_any_optional_package() -> None:
-    modules = {module for module, owners in packages_distributions().items() if OPTIONAL & {*owners}}
+    modules = find_modules("providers") | find_modules("workers")
     assert {"openai", "google", "torch"} <= modules
     code = READ_ALL.format(modules=sorted(modules))
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -52,10 +50,10 @@ def test_an_adapter_is_a_provider_if_it_declares_paid_calls(scripted_provider: N
     assert not any(is_provider(name) for name in ("sketch", "", "no longer there"))
 
 
-@pytest.mark.parametrize("declared", [{"paid": True}, {"paid": True, "key": "K"}, {"paid": True, "units": ("image",)}])
-def test_a_paid_adapter_without_a_key_or_units_is_an_error(declared: dict[str, object]) -> None:
+@pytest.mark.parametrize("declared", [{}, {"key": "K"}, {"units": ("image",)}, {"key": "K", "units": ("credit",)}])
+def test_a_paid_adapter_without_a_key_or_the_unit_image_is_an_error(declared: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="declares its key's environment variable and its price units"):
-        AdapterDeclaration(**declared)  # type: ignore[arg-type]
+        AdapterDeclaration(paid=True, **declared)  # type: ignore[arg-type]
 
 
 def test_an_unknown_adapter_is_invalid_and_names_the_known_ones() -> None:

@@ -17,13 +17,14 @@ def make_request(*sources: bytes, mask: bytes | None = None) -> GenerationReques
     ("request_", "capabilities", "rules"),
     [
         (make_request(), Capabilities(), SourceRules()),
+        (make_request(), Capabilities(), None),
         (make_request(PNG, WEBP), Capabilities(max_sources=2), SourceRules()),
         (make_request(PNG, mask=PNG), Capabilities(max_sources=1, masks=True), SourceRules()),
         (make_request(PNG), Capabilities(max_sources=1), SourceRules(("image/png",), max_bytes=len(PNG))),
     ],
 )
 def test_a_request_within_the_rules_passes(
-    request_: GenerationRequest, capabilities: Capabilities, rules: SourceRules
+    request_: GenerationRequest, capabilities: Capabilities, rules: SourceRules | None
 ) -> None:
     check_sources(request_, capabilities, rules)
 
@@ -39,6 +40,7 @@ def test_a_request_within_the_rules_passes(
             "has 1 source images; .* at most 0",
         ),
         (make_request(PNG, PNG), Capabilities(max_sources=1), SourceRules(), "sources", "at most 1"),
+        (make_request(PNG), Capabilities(max_sources=1), None, "sources", "at most 0"),
         (make_request(PNG, mask=PNG), Capabilities(max_sources=1), SourceRules(), "mask", "takes no mask"),
         (make_request(mask=PNG), Capabilities(max_sources=1, masks=True), SourceRules(), "mask", "needs a source"),
         (make_request(PNG, WEBP), Capabilities(max_sources=2), SourceRules(("image/png",)), "source", "image 2 is not"),
@@ -53,7 +55,7 @@ def test_a_request_within_the_rules_passes(
     ],
 )
 def test_a_request_beyond_the_rules_is_invalid_and_costs_nothing(
-    request_: GenerationRequest, capabilities: Capabilities, rules: SourceRules, code: str, complaint: str
+    request_: GenerationRequest, capabilities: Capabilities, rules: SourceRules | None, code: str, complaint: str
 ) -> None:
     with pytest.raises(AdapterError, match=complaint) as caught:
         check_sources(request_, capabilities, rules)

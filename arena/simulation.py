@@ -20,10 +20,10 @@ from django.db import transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
-from tqdm import tqdm
 
 from arena.models import Board, Origin, Rater, Vote
 from evaluation.ratings.outcomes import WINNERS
+from generators.management.progress import Progress
 from generators.models import ImageModel, Prompt
 
 BATCH = 2000
@@ -190,8 +190,9 @@ def _write_votes(
         )
         for rater, model_a, model_b, winner, prompt in zip(*(column.tolist() for column in columns), strict=True)
     )
-    # disable=None: no progress bar off a terminal.
-    with tqdm(total=len(drawn.rater), desc="simulating", unit="vote", disable=None, dynamic_ncols=True) as bar:
+    n_written = 0
+    with Progress("vote") as progress:
         while batch := list(islice(made, BATCH)):
             Vote.objects.bulk_create(batch)
-            bar.update(len(batch))
+            n_written += len(batch)
+            progress.show("simulating", n_written, len(drawn.rater))

@@ -8,8 +8,8 @@ from django.db import transaction
 from django.db.models import Avg
 
 from arena.models import Board
-from arena.progress import Progress
 from generators.generations import request_generations
+from generators.management.progress import Progress
 from generators.models import Generation, ImageModel, Prompt
 
 OPEN = (Generation.Status.PENDING, Generation.Status.RUNNING)
@@ -50,12 +50,12 @@ def watch_pool(pool: Sequence[Generation], *, on_tick: Callable[[int], None] = l
     """
     first, last = min((g.pk for g in pool), default=0), max((g.pk for g in pool), default=0)
     ids = {g.pk for g in pool}
-    with Progress("drawing", len(pool), "image") as progress:
+    with Progress("image") as progress:
         while True:
             rows = Generation.objects.filter(pk__range=(first, last)).values_list("pk", "status")
             outcome_counts = Counter(status for pk, status in rows if pk in ids)
             n_done = len(pool) - sum(outcome_counts[status] for status in OPEN)
-            progress.show(n_done)
+            progress.show("drawing", n_done, len(pool))
             if n_done == len(pool):
                 return dict(outcome_counts)
             on_tick(n_done)

@@ -18,11 +18,11 @@ import pandas as pd
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
-from tqdm import tqdm
 
 from arena.models import Board, Origin, Rater, Vote
 from arena.votes.files import VoteFile, model_slug
 from generators.input_files.faults import LineFault, describe_faults, quote_value
+from generators.management.progress import Progress
 from generators.models import ImageModel, Prompt, PromptSet
 
 BATCH = 2000
@@ -265,8 +265,9 @@ def _write_votes(board: Board, rows: Sequence[_Row]) -> None:
         )
         for row in rows
     )
-    # disable=None: no progress bar without a terminal.
-    with tqdm(total=len(rows), desc="importing", unit="vote", disable=None, dynamic_ncols=True) as bar:
+    n_written = 0
+    with Progress("vote") as progress:
         while batch := list(islice(made, BATCH)):
             Vote.objects.bulk_create(batch)
-            bar.update(len(batch))
+            n_written += len(batch)
+            progress.show("importing", n_written, len(rows))

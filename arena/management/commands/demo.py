@@ -1,18 +1,18 @@
 """The demo: a whole arena on one machine. ``make demo`` calls it."""
 
-import logging
 import signal
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 
 from arena.demo.environment import enter_environment, explain, hold_lock
 from arena.demo.processes import DemoError
 from arena.demo.run import run_demo
+from generators.management.dispatching import DispatchingCommand
 
 
-class Command(BaseCommand):
+class Command(DispatchingCommand):
     help = "Run a whole arena on this machine, with sketch models and files in PARAGONE_VAR. Ctrl-C stops it."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -24,7 +24,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        logging.getLogger().setLevel(logging.WARNING)  # a line for each dispatched image would hide the progress
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)
         try:

@@ -2,17 +2,18 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from arena.battles.pools import count_missing, fill_pool, watch_pool
 from arena.models import Board
 from generators.adapters.registry import is_provider
+from generators.management.dispatching import DispatchingCommand
 from generators.models import ImageModel
 from generators.providers.budgets import spent_on
 from generators.providers.charges import estimate_cost
 
 
-class Command(BaseCommand):
+class Command(DispatchingCommand):
     help = "Request every image that the board can show and that is not drawn yet."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from evaluation.management.progress import ProgressLine
 from evaluation.management.run_argument import find_run
 from evaluation.runs.replays import ReplayError, replay
+from generators.management.progress import Progress
 
 
 class Command(BaseCommand):
@@ -18,8 +18,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         run = find_run(options["run"])
         try:
-            with ProgressLine() as line:
-                differences = replay(run, on_progress=line)
+            with Progress() as progress:
+                differences = replay(run, on_progress=progress.show)
         except ReplayError as error:
             raise CommandError(str(error)) from error
         n = run.results.count()

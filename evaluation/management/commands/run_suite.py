@@ -4,9 +4,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from evaluation.management.progress import ProgressLine
 from evaluation.models import Run
 from evaluation.reports.html import to_html
 from evaluation.reports.json import to_json
@@ -20,6 +19,8 @@ from evaluation.suites.suite import load_suite
 from generators.fixtures import UnknownFixtureError, find_fixture
 from generators.images import originals
 from generators.input_files.declared_files import DeclaredFileError
+from generators.management.dispatching import DispatchingCommand
+from generators.management.progress import Progress
 from generators.models import ImageModel
 from generators.prompts.packs import PromptSetChangedError
 
@@ -28,7 +29,7 @@ POLL_SECONDS = 0.5
 QUIET_SECONDS = 60.0
 
 
-class Command(BaseCommand):
+class Command(DispatchingCommand):
     help = "Draw the images of a suite with a model, score and judge them. Repeat the command to resume a run."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -36,7 +37,11 @@ class Command(BaseCommand):
         parser.add_argument("--model", required=True, metavar="SLUG")
         parser.add_argument("--baseline", metavar="SLUG", help="a model to compare with, on the same prompts and seeds")
         parser.add_argument("--commit", default="", help="commit of the training code; each has its own run")
-        parser.add_argument("--wait", action="store_true", help="wait for the verdict; exit 0, 1 or 2")
+        parser.add_argument(
+            "--wait",
+            action="store_true",
+            help="wait for the verdict; the exit status is 0 (PASS), 1 (FAIL) or 2 (INCONCLUSIVE)",
+        )
         parser.add_argument("--report", type=Path, metavar="FOLDER", help="with --wait: folder for the reports")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -56,14 +61,14 @@ class Command(BaseCommand):
 
     def _wait(self, run: Run) -> None:
         moved_at, last = time.monotonic(), None
-        with ProgressLine() as line:
+        with Progress() as progress:
             while True:
                 lifecycle.advance()
                 run.refresh_from_db()
                 if run.status in {Run.Status.DONE, Run.Status.FAILED}:
                     return
                 state = lifecycle.describe_progress(run)
-                line(state.stage, state.done, state.total)
+                progress.show(state.stage, state.done, state.total)
                 if state != last:
                     moved_at, last = time.monotonic(), state
                 elif time.monotonic() - moved_at > QUIET_SECONDS:

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Count, Sum
 
 from generators.dollars import format_dollars
 from generators.generations import retry_generations
+from generators.management.dispatching import DispatchingCommand
 from generators.models import Charge, Generation, GenerationQuerySet, ImageModel
 
 
-class Command(BaseCommand):
+class Command(DispatchingCommand):
     help = "Request failed and refused images again, of one model or with one reason. Earlier charges stay."
 
     def add_arguments(self, parser: CommandParser) -> None:

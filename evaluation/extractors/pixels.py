@@ -20,10 +20,11 @@ LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 class PixelQuality:
-    """Record: ``{"sharpness", "colorfulness", "clipped", "brightness", "piqe", "piqe_error"}``.
+    """Record: ``{"sharpness", "colorfulness", "clipped", "piqe", "piqe_error"}``.
 
-    The functions below define the values. If ``piqe`` is None, ``piqe_error`` says why: the package pypiqe is not
-    installed, or no part of the image has detail (for which the definition would give the worst value, 100).
+    - ``sharpness``, ``colorfulness``, ``clipped``, ``piqe``: the value of the function ``measure_NAME`` below.
+    - ``piqe_error``: None, or the reason why ``piqe`` is None: the package pypiqe is not installed, or no part of the
+      image has detail (for which the definition would give the worst value, 100).
     """
 
     batch_size = 4
@@ -37,7 +38,7 @@ class PixelQuality:
     def identity(self) -> Identity:
         return {
             "extractor": "pixels",
-            "version": 1,
+            "version": 2,
             "decoding": DECODING,
             "sharpness": f"variance of the 4-neighbour Laplacian of luma, shorter side {SIDE} by bicubic",
             "piqe": find_digest(self._piqe) if self._piqe else "none",
@@ -60,7 +61,6 @@ class PixelQuality:
             "sharpness": measure_sharpness(image),
             "colorfulness": measure_colorfulness(image),
             "clipped": measure_clipped(image),
-            "brightness": float(measure_luma(image).mean() / 255.0),
             "piqe": piqe,
             "piqe_error": error,
         }

@@ -5,12 +5,12 @@ import unicodedata
 from typing import Final
 
 from evaluation.number_format import write_difference, write_difference_interval, write_interval, write_value
-from evaluation.reports.report import RunReport, SampleReport, find_worst, rank_outcomes, rank_rules
+from evaluation.reports.report import RunReport, SampleReport, find_worst, name_metrics, rank_outcomes, rank_rules
 from evaluation.results import MetricOutcome, RuleVerdict
 
 SIGNS: Final = {"pass": "✅ PASS", "fail": "❌ FAIL", "inconclusive": "⚠️ INCONCLUSIVE"}
 MAX_RULES, MAX_METRICS, MAX_WORST, MAX_WARNINGS = 12, 16, 5, 3
-MAX_TEXT = 160
+MAX_TEXT, MAX_NAME = 160, 80
 
 
 def to_markdown(report: RunReport) -> str:
@@ -65,13 +65,15 @@ def _write_needed(rule: RuleVerdict) -> str:
 def _list_metrics(report: RunReport) -> list[str]:
     if not report.outcomes:
         return []
+    names = name_metrics(report)
     rows = [
-        f"| {escape(outcome.title, 60)} | {_write_value(outcome)} | {_write_interval(outcome)} "
+        f"| {escape(names[outcome.label], MAX_NAME)} | {_write_value(outcome)} | {_write_interval(outcome)} "
         f"| {_write_difference(outcome)} | {outcome.n_scored:,} / {outcome.n_unscored:,} |"
         for outcome in report.outcomes[:MAX_METRICS]
     ]
     head = ["| Metric | Value | Interval | Against the baseline | Scored / unscored |", "|---|---:|---:|---:|---:|"]
-    return [*head, *rows, *_count_rest(len(report.outcomes) - MAX_METRICS, "metric")]
+    legend = ["", "↑ higher is better, ↓ lower is better"] if any("↑" in row or "↓" in row for row in rows) else []
+    return [*head, *rows, *_count_rest(len(report.outcomes) - MAX_METRICS, "metric"), *legend]
 
 
 def _write_value(outcome: MetricOutcome) -> str:
@@ -109,7 +111,7 @@ def _list_worst(report: RunReport) -> list[str]:
         for sample in worst
     ]
     return [
-        f"Worst samples by {escape(outcome.title, 60)}:",
+        f"Worst samples by {escape(name_metrics(report)[outcome.label], MAX_NAME)}:",
         "",
         "| Prompt | Seed | Value | Note |",
         "|---|---:|---:|---|",

@@ -1,5 +1,6 @@
 """Run report: the plain values that the HTML, JSON, Markdown and JUnit reports are rendered from."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,6 +8,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import ConfigDict
 
+from evaluation.number_format import SHARE
 from evaluation.results import MetricOutcome, Outcome, RuleVerdict, Verdict
 from evaluation.suites.gate import Rule
 
@@ -137,11 +139,20 @@ def rank_outcomes(report: RunReport) -> list[MetricOutcome]:
     return sorted(report.outcomes, key=lambda outcome: severity.get(outcome.label, len(SEVERITY)))
 
 
+def name_metrics(report: RunReport) -> dict[str, str]:
+    """The names of the metrics by label: their titles, with the label where several metrics have one title."""
+    counts = Counter(outcome.title for outcome in report.outcomes)
+    return {
+        outcome.label: f"{outcome.title} ({outcome.label})" if counts[outcome.title] > 1 else outcome.title
+        for outcome in report.outcomes
+    }
+
+
 def find_worst(report: RunReport, outcome: MetricOutcome, n: int) -> list[SampleReport]:
     """The ``n`` samples with the worst values of a metric, worst first, at most one for each prompt.
 
-    Empty if no sample has a value or the metric has no better direction. Samples with the best value are left out
-    unless all values are equal.
+    Empty if no sample has a value, the metric has no better direction, or all values are the best possible. Samples
+    with the best value of the run are left out unless all values are equal.
     """
     if outcome.higher_is_better is None:
         return []
@@ -151,8 +162,17 @@ def find_worst(report: RunReport, outcome: MetricOutcome, n: int) -> list[Sample
         for index, sample in enumerate(report.samples)
         if (score := sample.scores.get(outcome.label)) is not None and score.value is not None
     )
+    if ranked and _is_best(sign * ranked[0][0], outcome):
+        return []
     worst: dict[str, SampleReport] = {}
     for value, key, _, index in ranked:
         if value < ranked[-1][0] or ranked[0][0] == ranked[-1][0]:
             worst.setdefault(key, report.samples[index])
     return list(worst.values())[:n]
+
+
+def _is_best(value: float, outcome: MetricOutcome) -> bool:
+    """Whether no value of a sample can be better: 0 if lower is better, 1 for shares and numbers without a unit."""
+    if outcome.higher_is_better:
+        return value == 1.0 and outcome.unit in {SHARE, ""}
+    return value == 0.0

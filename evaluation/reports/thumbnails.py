@@ -1,12 +1,12 @@
 """Thumbnails of an HTML report: samples with their picture, annotations and scores."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from evaluation.number_format import write_value
 from evaluation.reports.metric_cards import find_state
-from evaluation.reports.report import RunReport, SampleReport, SampleScore, find_worst, rank_outcomes
+from evaluation.reports.report import RunReport, SampleReport, SampleScore, find_worst, name_metrics, rank_outcomes
 from evaluation.reports.thumbnail_set import LARGE, SMALL, Picture, ThumbnailSet
 from evaluation.results import MetricOutcome
 
@@ -30,9 +30,9 @@ class Annotation:
 
 @dataclass(frozen=True)
 class ThumbnailScore:
-    """A score with its metric's title. Without a value, ``text`` is "–" and ``note`` says why."""
+    """A score with the name of its metric. Without a value, ``text`` is "–" and ``note`` says why."""
 
-    title: str
+    name: str
     text: str
     note: str
 
@@ -52,34 +52,37 @@ class Thumbnail:
 class WorstSamples:
     """The worst samples of a metric, each with its score, and the state of the metric's rules."""
 
-    title: str
+    name: str
     state: str
     samples: list[tuple[Thumbnail, ThumbnailScore]]
 
 
 def list_worst(report: RunReport, pictures: ThumbnailSet) -> list[WorstSamples]:
     """The worst samples of each metric that has scores of samples; metrics whose rules fail come first."""
-    found = []
+    found, names = [], name_metrics(report)
     for outcome in rank_outcomes(report):
         samples = find_worst(report, outcome, MAX_WORST)
-        thumbnails = [_make_thumbnail(report, sample, pictures, LARGE) for sample in samples]
-        scored = [(each, _write_score(outcome, each.sample.scores[outcome.label])) for each in thumbnails]
+        thumbnails = [_make_thumbnail(report, names, sample, pictures, LARGE) for sample in samples]
+        name = names[outcome.label]
+        scored = [(each, _write_score(name, outcome, each.sample.scores[outcome.label])) for each in thumbnails]
         if scored:
-            found.append(WorstSamples(outcome.title, find_state(report, outcome.label), scored))
+            found.append(WorstSamples(name, find_state(report, outcome.label), scored))
     return found
 
 
 def list_thumbnails(report: RunReport, pictures: ThumbnailSet) -> list[Thumbnail]:
     """Up to 120 samples that have an image, spread evenly over the run."""
     drawn = [sample for sample in report.samples if sample.image]
-    shown = min(MAX_THUMBNAILS, len(drawn))
-    return [_make_thumbnail(report, drawn[i * len(drawn) // shown], pictures, SMALL) for i in range(shown)]
+    shown, names = min(MAX_THUMBNAILS, len(drawn)), name_metrics(report)
+    return [_make_thumbnail(report, names, drawn[i * len(drawn) // shown], pictures, SMALL) for i in range(shown)]
 
 
-def _make_thumbnail(report: RunReport, sample: SampleReport, pictures: ThumbnailSet, side: int) -> Thumbnail:
+def _make_thumbnail(
+    report: RunReport, names: Mapping[str, str], sample: SampleReport, pictures: ThumbnailSet, side: int
+) -> Thumbnail:
     found = pictures.add(sample.image, side) if sample.image else f"{sample.status}: {sample.reason}"
     scores = [
-        _write_score(outcome, sample.scores[outcome.label])
+        _write_score(names[outcome.label], outcome, sample.scores[outcome.label])
         for outcome in report.outcomes
         if outcome.label in sample.scores
     ]
@@ -88,10 +91,10 @@ def _make_thumbnail(report: RunReport, sample: SampleReport, pictures: Thumbnail
     return Thumbnail(sample, found, "", scores, _list_annotations(sample, found))
 
 
-def _write_score(outcome: MetricOutcome, score: SampleScore) -> ThumbnailScore:
+def _write_score(name: str, outcome: MetricOutcome, score: SampleScore) -> ThumbnailScore:
     if score.value is None:
-        return ThumbnailScore(outcome.title, "–", score.error)
-    return ThumbnailScore(outcome.title, write_value(score.value, outcome.unit), score.note)
+        return ThumbnailScore(name, "–", score.error)
+    return ThumbnailScore(name, write_value(score.value, outcome.unit), score.note)
 
 
 def _list_annotations(sample: SampleReport, picture: Picture) -> list[Annotation]:

@@ -9,7 +9,6 @@ RECORD = {
     "sharpness": 310.5,
     "colorfulness": 42.0,
     "clipped": 0.125,
-    "brightness": 0.5,
     "piqe": 23.5,
     "piqe_error": None,
 }

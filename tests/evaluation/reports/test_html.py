@@ -78,7 +78,7 @@ def spread_samples(n: int) -> RunReport:
 # Contents
 
 
-def test_the_page_shows_the_verdict_and_the_numbers_with_their_definitions() -> None:
+def test_the_page_shows_the_verdict_and_the_numbers_with_their_sources() -> None:
     text = render(make_report()).text
     assert "Fail Fresco 2" in text
     assert "compared with Fresco 1 step-40000" in text
@@ -88,6 +88,7 @@ def test_the_page_shows_the_verdict_and_the_numbers_with_their_definitions() -> 
     assert "84 % 79 to 88 %" in text
     assert "+6 percentage points better than the baseline +2 to +10" in text
     assert "Not compared: the reference sets differ" in text
+    assert "Source AnyText (Tuo et al. 2023), section 5.1" in text
     assert "bootstrap over prompts, 1,000 resamples, 95 %" in text
     assert f'"sha256": "{"ab" * 32}"' in text
     assert "refused A shop window" in text
@@ -119,6 +120,16 @@ def test_the_worst_samples_show_the_text_read_and_the_objects_detected() -> None
     assert "SUMER SALE blue window" in page.text
     assert "read “SUMER SALE” for “SUMMER SALE”" in page.text
     assert "wanted SUMMER SALE" in page.text
+
+
+def test_a_metric_used_twice_is_shown_with_its_labels() -> None:
+    labels = ("text-sentence-accuracy", "poster-accuracy")
+    sample = make_sample(scores={label: SampleScore(value=0.5) for label in labels})
+    page = render(make_report(outcomes=tuple(make_outcome(label=label) for label in labels), samples=(sample,)))
+    for label in labels:
+        name = f"Text: sentence accuracy ({label})"
+        assert f"{name} worst 50 %" in page.text
+        assert page.texts.count(name) == 2  # the heading of the worst samples, and the scores of the image
 
 
 # Pictures

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.reports.json import from_json, make_schema, to_json
-from evaluation.reports.report import SampleScore, find_seconds, find_worst, rank_outcomes
+from evaluation.reports.report import SampleScore, find_seconds, find_worst, name_metrics, rank_outcomes
 from evaluation.results import Comparison, Verdict
 from tests.evaluation.reports.sample_reports import make_hostile_report, make_outcome, make_report, make_sample
 
@@ -157,6 +157,25 @@ def test_the_worst_samples_are_those_with_the_worst_values() -> None:
 def test_if_all_values_are_equal_all_samples_are_worst() -> None:
     report = make_report(samples=score_samples(0.0, 0.0))
     assert len(find_worst(report, make_outcome(), 5)) == 2
+
+
+def test_if_all_values_are_the_best_possible_no_sample_is_worst() -> None:
+    perfect, zero = make_report(samples=score_samples(1.0, 1.0)), make_report(samples=score_samples(0.0, 0.0))
+    assert find_worst(perfect, make_outcome(), 5) == []
+    assert find_worst(perfect, make_outcome(unit=""), 5) == []
+    assert find_worst(zero, make_outcome(higher_is_better=False, unit="s"), 5) == []
+    assert len(find_worst(perfect, make_outcome(unit="different images"), 5)) == 2
+    assert len(find_worst(perfect, make_outcome(higher_is_better=False), 5)) == 2
+
+
+def test_metrics_with_one_title_are_named_with_their_labels() -> None:
+    titles = {"bright-day": "Brightness", "bright-night": "Brightness", "fid": "FID"}
+    report = make_report(outcomes=[make_outcome(label=label, title=title) for label, title in titles.items()])
+    assert name_metrics(report) == {
+        "bright-day": "Brightness (bright-day)",
+        "bright-night": "Brightness (bright-night)",
+        "fid": "FID",
+    }
 
 
 def test_the_worst_samples_hold_each_prompt_once() -> None:

@@ -31,6 +31,19 @@ def test_the_comment_shows_the_verdict_and_its_reasons() -> None:
     assert any(line.startswith("| A shop window with a sign that says “SUMMER SALE” | 0 | 0 % |") for line in lines)
 
 
+def test_arrows_are_explained_below_the_metrics() -> None:
+    legend = "↑ higher is better, ↓ lower is better"
+    assert legend in to_markdown(make_report()).splitlines()
+    assert legend not in to_markdown(make_report(outcomes=(make_outcome(higher_is_better=None),), policy=()))
+
+
+def test_a_metric_used_twice_is_shown_with_its_labels() -> None:
+    outcomes = tuple(make_outcome(label=label) for label in ("text-sentence-accuracy", "poster-accuracy"))
+    text = to_markdown(make_report(outcomes=outcomes))
+    assert "| Text: sentence accuracy (poster-accuracy) | **84 %** ↑ |" in text
+    assert "Worst samples by Text: sentence accuracy (text-sentence-accuracy):" in text
+
+
 def test_an_unscored_metric_says_why() -> None:
     outcome = make_outcome(value=None, ci_low=None, ci_high=None, reason="the weights are missing", n_scored=0)
     text = to_markdown(make_report(outcomes=(outcome,)))

@@ -74,8 +74,9 @@ def test_every_adapter_setting_and_outcome_is_in_the_docs() -> None:
     settings = set().union(*of_adapters.values())
     assert len(settings) > 30
     documented, existing = first_cells(DOCS["adapters"]), set(ADAPTERS) | set(Outcome) | settings
-    assert not existing - documented, "docs/adapters.md has no row for these adapters, settings or outcomes."
-    assert not documented - existing, "docs/adapters.md has rows for adapters, settings or outcomes that do not exist."
+    missing, unknown = sorted(existing - documented), sorted(documented - existing)
+    assert not missing, f"docs/adapters.md: add rows for the adapters, settings or outcomes {missing}."
+    assert not unknown, f"docs/adapters.md: remove the rows of {unknown}, which do not exist."
     rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", DOCS["adapters"], re.MULTILINE)
     for setting in set().union(*(of_adapters[name] for name in (*list_providers(), *LOCAL))):
         stated = set().union(*(list_adapters(cell) for name, cell in rows if name == setting))

@@ -57,7 +57,8 @@ def test_a_paid_adapter_without_a_key_or_the_unit_image_is_an_error(declared: di
 
 
 def test_an_unknown_adapter_is_invalid_and_names_the_known_ones() -> None:
-    with pytest.raises(AdapterError, match=r"no adapter 'brush'\. Known: azure, .*, xai\.") as caught:
+    with pytest.raises(AdapterError) as caught:
         load_generator("brush", {})
+    assert caught.value.message == f"There is no adapter 'brush'. Known: {', '.join(sorted(ADAPTERS))}."
     assert caught.value.outcome is Outcome.INVALID
     assert set(list_providers()) < set(ADAPTERS)

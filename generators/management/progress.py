@@ -1,5 +1,6 @@
 """Progress of a long command: a bar on a terminal, otherwise a line for each 10 % of each stage."""
 
+import shutil
 import sys
 from types import TracebackType
 from typing import Any, Self
@@ -14,12 +15,12 @@ class Progress:
         self.unit = unit
         self.stage = ""
         self.tenths = 0
-        self.bar = self._open("", 0)
+        self.bar: tqdm[Any] | None = None
 
     def show(self, stage: str, n_done: int, total: int) -> None:
         """Show that ``n_done`` of the stage's ``total`` things are done. Another stage starts a new bar."""
-        if stage != self.stage:
-            self.bar.close()
+        if self.bar is None or stage != self.stage:
+            self.close()
             self.stage, self.tenths, self.bar = stage, 0, self._open(stage, total)
         tenths = 10 * n_done // total if total else 0
         if self.bar.disable:
@@ -32,10 +33,23 @@ class Progress:
                 self.bar.refresh()
         self.tenths = tenths
 
+    def close(self) -> None:
+        """Remove the bar."""
+        if self.bar is not None:
+            self.bar.close()
+
     def _open(self, stage: str, total: int) -> "tqdm[Any]":
-        unit = self.unit or "it"
-        disable = not sys.stderr.isatty()
-        return tqdm(total=total, desc=stage, unit=unit, leave=False, dynamic_ncols=True, disable=disable)
+        # tqdm shows nothing on a terminal that does not state its size, as in many containers. Assume 80 × 24 there.
+        size = shutil.get_terminal_size()
+        return tqdm(
+            total=total,
+            desc=stage,
+            unit=self.unit or "it",
+            leave=False,
+            ncols=size.columns,
+            nrows=size.lines,
+            disable=not sys.stderr.isatty(),
+        )
 
     def _print_line(self, n_done: int, total: int) -> None:
         units = f" {self.unit}s" if self.unit else ""
@@ -48,4 +62,4 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.bar.close()
+        self.close()

@@ -1,5 +1,8 @@
 """Progress: a line for each 10 % of each stage where stderr is not a terminal, a bar where it is."""
 
+import os
+import pty
+import subprocess
 import sys
 
 import pytest
@@ -46,3 +49,14 @@ def test_on_a_terminal_there_is_a_bar_for_each_stage(
     assert "4/4" in err
     assert "pixels: 100%" in err
     assert " of " not in err
+
+
+def test_a_terminal_without_a_size_shows_the_bar() -> None:
+    ours, theirs = pty.openpty()
+    code = "from generators.management.progress import Progress; Progress().show('drawing', 1, 2)"
+    try:
+        subprocess.run([sys.executable, "-c", code], stdout=theirs, stderr=theirs, check=True, timeout=60)
+        assert b"drawing:" in os.read(ours, 10_000)
+    finally:
+        os.close(theirs)
+        os.close(ours)

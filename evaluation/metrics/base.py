@@ -142,7 +142,7 @@ class Metric(BaseModel):
 class SampleMetric(Metric):
     """A metric with one measurement per sample."""
 
-    columns: ClassVar[tuple[str, ...]] = ("value",)
+    columns: ClassVar[tuple[str, ...]] = ("value",)  # names of the numbers of a measurement; the first is its value
 
     def measure(self, sample: SampleInputs) -> Measurement:
         """Measure one sample. Raises UnscoredError."""
@@ -160,7 +160,7 @@ class SampleMetric(Metric):
 class PromptMetric(Metric):
     """A metric with one measurement per prompt."""
 
-    columns: ClassVar[tuple[str, ...]] = ("value",)
+    columns: ClassVar[tuple[str, ...]] = ("value",)  # names of the numbers of a measurement; the first is its value
 
     @property
     def images_per_prompt(self) -> int:

@@ -3,7 +3,7 @@
 Samples of one prompt are not independent, so every interval treats prompts as the sampling units (clusters)::
 
     bootstrap.py    a value aggregated from rows     prompts are drawn with replacement
-    rates.py        a share of yes and no            exact, with the effective number of samples
+    rates.py        a share of yes and no            exact, with an effective sample size
     jackknife.py    a value from a merged statistic  groups of prompts are left out in turn
 
 Drawing with replacement puts the same image into a set twice, which by itself moves a Fréchet distance, precision and

@@ -7,11 +7,12 @@ from evaluation.ratings.ratings import check_confidence, quantile
 
 
 def rate_interval(clustered: ClusteredRows, *, confidence: float = 0.95) -> Interval:
-    """Clopper-Pearson interval of the mean of the first column (0 or 1), with the effective number of samples.
+    """Clopper-Pearson interval of the mean of the first column (0 or 1), with an effective sample size.
 
-    The effective number is that of independent samples with the same variance, estimated between clusters and corrected
-    for the degrees of freedom. If all values are equal, the variance cannot be estimated (a bootstrap interval would
-    have no width), and each cluster counts as one sample.
+    The effective sample size accounts for the similarity of rows of one cluster: it is the number of independent
+    samples with the same variance, estimated between clusters and corrected for the degrees of freedom. If all values
+    are equal, the variance cannot be estimated (a bootstrap interval would have no width), and each cluster counts as
+    one sample.
 
     Source: Korn & Graubard 1998, "Confidence intervals for proportions with small expected number of positive counts
     estimated from survey data", section 2.

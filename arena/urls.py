@@ -1,3 +1,5 @@
+"""URLs of the site: plural nouns and opaque ids."""
+
 from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse

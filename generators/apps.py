@@ -1,3 +1,5 @@
+"""The Django app of generators: it registers its checks at start."""
+
 from django.apps import AppConfig
 
 

@@ -92,7 +92,7 @@ class Battle(models.Model):
 
     @property
     def stage(self) -> Stage:
-        """What the rater of ``Battle.objects.seen_by`` may see. Votes of other raters do not matter."""
+        """The stage for the rater of ``Battle.objects.seen_by``. Votes of other raters do not change it."""
         if self.voted:
             return Stage.REVEALED
         if self.exclusion:

@@ -11,7 +11,7 @@ from generators.models import ImageModel, PromptSet
 
 
 class Origin(models.TextChoices):
-    """Where votes come from. A board's origin never changes, and all its votes share it."""
+    """Origin of votes. A board's origin never changes, and all its votes share it."""
 
     HUMAN = "human", "votes cast here"
     IMPORTED = "imported", "imported votes"

@@ -118,7 +118,7 @@ class AdapterSettings(BaseModel):
 
 @dataclass(frozen=True)
 class SourceRules:
-    """What a source image of an edit may be."""
+    """Rules for the source images of an edit: media types, and bytes of a file."""
 
     media_types: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp")
     max_bytes: int | None = None  # None: the provider documents no limit
@@ -154,7 +154,7 @@ class AdapterDeclaration:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What one model can do with its settings."""
+    """Capabilities of one model with its settings."""
 
     max_sources: int = 0  # source images of one edit; 0: no edits
     masks: bool = False
@@ -165,7 +165,7 @@ class Capabilities:
 
 
 class Generator(Protocol):
-    """What an adapter implements. A worker builds it once per model and uses it for many images.
+    """Protocol of adapters. A worker builds it once per model and uses it for many images.
 
     Building it is cheap and opens no connection: it loads weights and client packages at the first call.
     """

@@ -218,7 +218,7 @@ def _name_request(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_report(result: Mapping[str, Any], asked: dict[str, Any], request: GenerationRequest) -> dict[str, Any]:
-    """What the provider reports of a finished image: its seed, the revised prompt, the seconds it took."""
+    """The provider's report on a finished image: its seed, the revised prompt, the seconds it took."""
     report: dict[str, Any] = {"parameters": asked | ({"seed": result["seed"]} if "seed" in result else {})}
     revised = result.get("prompt")
     if isinstance(revised, str) and revised not in {"", request.prompt}:

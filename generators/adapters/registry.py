@@ -37,7 +37,7 @@ def find_adapter(name: str) -> type[Generator]:
 
 
 def find_declaration(name: str) -> AdapterDeclaration:
-    """What the adapter ``name`` declares. Raises AdapterError (invalid) for an unknown name."""
+    """The declaration of the adapter ``name``. Raises AdapterError (invalid) for an unknown name."""
     return find_adapter(name).declaration
 
 
@@ -65,7 +65,7 @@ def load_generator(name: str, settings: Mapping[str, Any], key: str = "") -> Gen
 
 
 def find_capabilities(name: str, settings: Mapping[str, Any]) -> Capabilities:
-    """What a model with this adapter and these settings can do. Raises as ``load_generator`` does."""
+    """The capabilities of a model with this adapter and these settings. Raises as ``load_generator`` does."""
     return find_adapter(name).capabilities(validate_settings(name, settings))
 
 

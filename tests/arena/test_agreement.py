@@ -111,7 +111,7 @@ def test_correlations_use_the_win_rates_of_images(board: Board) -> None:
 
 
 def test_scores_with_other_parameters_are_not_mixed(scored: Board) -> None:
-    """Of scores with different parameters under one label, the largest group is used and the rest counted."""
+    """If scores under one label have different parameters, the largest group is used and the others are counted."""
     x, y, _ = images_of(scored)[3]
     score({x: 5.0, y: 6.0}, identity={"scale": 2})
     (metric,) = read_metrics(read_pair_votes(scored))

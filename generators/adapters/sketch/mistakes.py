@@ -57,7 +57,7 @@ class PlannedObject:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to draw, and every error added to it, as in the report."""
+    """The plan of a drawing, with every error added to it, as in the report."""
 
     objects: tuple[PlannedObject, ...]
     mistakes: tuple[dict[str, Any], ...]

@@ -1,3 +1,5 @@
+"""Command bench_generator: compares the speed of a worker with a plain loop."""
+
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any

@@ -1,3 +1,5 @@
+"""Command make_tiny_model: writes a small diffusers pipeline with random weights."""
+
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any

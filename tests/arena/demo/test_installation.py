@@ -19,7 +19,7 @@ MISSING = "tzdata==1.0"
 
 
 def install(*arguments: str | Path, **environment: str) -> str:
-    """What a failed installation prints."""
+    """The output of a failed installation."""
     names = ("PIP_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
     env = {name: value for name, value in os.environ.items() if not name.upper().startswith(names)}
     env |= {"PIP_CONFIG_FILE": os.devnull, **environment}

@@ -21,7 +21,7 @@ def make_undrawn_board() -> Board:
 
 
 def images_of(board: Board) -> list[list[Generation]]:
-    """Of each prompt its images, by model."""
+    """The images of each prompt, by model."""
     prompts = board.prompt_sets.get().prompts.order_by("pk")
     generations = Generation.objects.select_related("model", "prompt").order_by("model__slug")
     return [list(generations.filter(prompt=prompt)) for prompt in prompts]

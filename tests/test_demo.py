@@ -68,7 +68,7 @@ def test_the_check_runs_every_step_and_stops(small_demo: Path) -> None:
     done = start_demo(small_demo, "--check", "--port", str(free_port()))
     out, err = done.communicate(timeout=HANGS_AFTER)
     assert done.returncode == 0, err
-    assert "drawing: 100 % of" in err
+    assert "drawing: 144 of 144 images (100 %)" in err
     assert "\r" not in err
     assert f"60 votes ({Origin.HUMAN.label})" in out
     assert f"4,000 votes ({Origin.SIMULATED.label})" in out

@@ -81,7 +81,7 @@ def spread_samples(n: int) -> RunReport:
 def test_the_page_shows_the_verdict_and_the_numbers_with_their_sources() -> None:
     text = render(make_report()).text
     assert "Fail Fresco 2" in text
-    assert "compared with Fresco 1 step-40000" in text
+    assert "compared with Fresco 1 (revision step-40000" in text
     assert "Of 4 rules: 1 failed, 1 inconclusive, 2 passed." in text
     assert "3 s from 120 samples: above the limit of 2 s." in text
     assert "630 more samples would decide it." in text
@@ -119,7 +119,7 @@ def test_the_worst_samples_show_the_text_read_and_the_objects_detected() -> None
     assert box["points"] == "4.0,8.0 92.0,8.0 92.0,60.0 4.0,60.0"
     assert "SUMER SALE blue window" in page.text
     assert "read “SUMER SALE” for “SUMMER SALE”" in page.text
-    assert "wanted SUMMER SALE" in page.text
+    assert "expected SUMMER SALE" in page.text
 
 
 def test_a_metric_used_twice_is_shown_with_its_labels() -> None:

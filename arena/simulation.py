@@ -12,6 +12,7 @@ With taste, side, tie or both_bad, the fitted ratings are closer together than t
 as half a win, and raters with different tastes agree less.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
@@ -23,7 +24,6 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from arena.models import Board, Origin, Rater, Vote
 from evaluation.ratings.outcomes import WINNERS
-from generators.management.progress import Progress
 from generators.models import ImageModel, Prompt
 
 BATCH = 2000
@@ -110,11 +110,18 @@ def _draw_winners(
 
 
 @transaction.atomic
-def simulate_votes(board: Board, *, n_votes: int, n_raters: int = 50, seed: int = 0) -> StrengthModel:
+def simulate_votes(
+    board: Board,
+    *,
+    n_votes: int,
+    n_raters: int = 50,
+    seed: int = 0,
+    on_batch: Callable[[int, int], None] = lambda n_done, total: None,
+) -> StrengthModel:
     """Add ``n_votes`` to a simulated board and return their strength model.
 
     The same seed on the same board gives the same votes, except for their time, which is now. A second call with the
-    same seed continues with the same raters.
+    same seed continues with the same raters. ``on_batch`` is called with the votes written and their total.
 
     Raises:
         SimulationError: The board is not simulated, or its strength model does not match its models.
@@ -132,7 +139,7 @@ def simulate_votes(board: Board, *, n_votes: int, n_raters: int = 50, seed: int 
         seed=seed,
         n_earlier=board.votes.count(),
     )
-    _write_votes(board, drawn, _open_raters(board, n_raters), model_ids, prompts)
+    _write_votes(board, drawn, _open_raters(board, n_raters), model_ids, prompts, on_batch)
     return model
 
 
@@ -171,7 +178,12 @@ def _open_raters(board: Board, n_raters: int) -> list[int]:
 
 
 def _write_votes(
-    board: Board, drawn: DrawnVotes, raters: list[int], model_ids: list[int], prompts: list[Prompt]
+    board: Board,
+    drawn: DrawnVotes,
+    raters: list[int],
+    model_ids: list[int],
+    prompts: list[Prompt],
+    on_batch: Callable[[int, int], None],
 ) -> None:
     now = timezone.now()
     columns = (drawn.rater, drawn.model_a, drawn.model_b, drawn.winner, drawn.prompt)
@@ -191,8 +203,7 @@ def _write_votes(
         for rater, model_a, model_b, winner, prompt in zip(*(column.tolist() for column in columns), strict=True)
     )
     n_written = 0
-    with Progress("vote") as progress:
-        while batch := list(islice(made, BATCH)):
-            Vote.objects.bulk_create(batch)
-            n_written += len(batch)
-            progress.show("simulating", n_written, len(drawn.rater))
+    while batch := list(islice(made, BATCH)):
+        Vote.objects.bulk_create(batch)
+        n_written += len(batch)
+        on_batch(n_written, len(drawn.rater))

@@ -9,7 +9,6 @@ from django.db.models import Avg
 
 from arena.models import Board
 from generators.generations import request_generations
-from generators.management.progress import Progress
 from generators.models import Generation, ImageModel, Prompt
 
 OPEN = (Generation.Status.PENDING, Generation.Status.RUNNING)
@@ -43,20 +42,18 @@ def find_usual_seconds(board: Board) -> float | None:
     return drawn["seconds"]
 
 
-def watch_pool(pool: Sequence[Generation], *, on_tick: Callable[[int], None] = lambda n_done: None) -> dict[str, int]:
-    """Show the progress until every image is drawn or has failed. Returns the number of images by status.
+def watch_pool(pool: Sequence[Generation], on_tick: Callable[[int, int], None]) -> dict[str, int]:
+    """Wait until every image is drawn or has failed. Returns the number of images by status.
 
-    ``on_tick`` is called with the number done at each poll; its exceptions end the watch.
+    ``on_tick`` is called with the number done and the total at each poll; its exceptions end the watch.
     """
     first, last = min((g.pk for g in pool), default=0), max((g.pk for g in pool), default=0)
     ids = {g.pk for g in pool}
-    with Progress("image") as progress:
-        while True:
-            rows = Generation.objects.filter(pk__range=(first, last)).values_list("pk", "status")
-            outcome_counts = Counter(status for pk, status in rows if pk in ids)
-            n_done = len(pool) - sum(outcome_counts[status] for status in OPEN)
-            progress.show("drawing", n_done, len(pool))
-            if n_done == len(pool):
-                return dict(outcome_counts)
-            on_tick(n_done)
-            time.sleep(0.2)
+    while True:
+        rows = Generation.objects.filter(pk__range=(first, last)).values_list("pk", "status")
+        outcome_counts = Counter(status for pk, status in rows if pk in ids)
+        n_done = len(pool) - sum(outcome_counts[status] for status in OPEN)
+        on_tick(n_done, len(pool))
+        if n_done == len(pool):
+            return dict(outcome_counts)
+        time.sleep(0.2)

@@ -19,6 +19,7 @@ from arena.demo.environment import expect_disk_space, expect_free_port
 from arena.demo.processes import Child, DemoError, start_site, start_worker, stop_all
 from arena.models import Board, Origin
 from generators.fixtures import find_fixture
+from generators.management.progress import Progress
 from generators.workers import stale_claims
 
 STALLED_AFTER = 300.0  # seconds without a new image
@@ -86,15 +87,17 @@ def _make_boards(worker: Child, notes: OutputWrapper) -> list[Board]:
 def _draw(board: Board, worker: Child) -> None:
     last_progress = (0, time.monotonic())
 
-    def on_tick(n_done: int) -> None:
+    def on_tick(n_done: int, total: int) -> None:
         nonlocal last_progress
+        progress.show("drawing", n_done, total)
         worker.expect_alive()
         if n_done > last_progress[0]:
             last_progress = (n_done, time.monotonic())
         if time.monotonic() - last_progress[1] > STALLED_AFTER:
             raise DemoError(f"The worker drew no image for {STALLED_AFTER:.0f} s. Its log: {worker.log}")
 
-    outcome_counts = watch_pool(fill_pool(board), on_tick=on_tick)
+    with Progress("image") as progress:
+        outcome_counts = watch_pool(fill_pool(board), on_tick)
     if failed := sum(count for status, count in outcome_counts.items() if status != "ok"):
         raise DemoError(f"{failed} images could not be drawn. The reasons are in the worker's log: {worker.log}")
 

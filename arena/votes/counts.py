@@ -114,7 +114,7 @@ def advance_counts(board: Board) -> None:
     """Add the votes since the last call to the stored counts. Never called while a vote is cast."""
     cursor = _lock_cursor(board)
     last = Vote.objects.aggregate(last=Max("id"))["last"] or 0
-    if last <= cursor.last_vote_id or not _let_writers_finish():
+    if last <= cursor.last_vote_id or not let_writers_finish():
         return
     span = {"board": board.pk, "first": cursor.last_vote_id, "last": last}
     source, raters = (NEW, LATER_RATERS.format(after="first")) if cursor.last_vote_id else (ALL, ALL_RATERS)
@@ -182,7 +182,7 @@ def _lock_cursor(board: Board) -> VoteCursor:
     return cursor
 
 
-def _let_writers_finish() -> bool:
+def let_writers_finish() -> bool:
     """Wait for votes in progress. False if one takes too long: an id handed out so far may then still appear."""
     if connection.vendor != "postgresql":
         return True  # SQLite allows one writer at a time: this transaction

@@ -8,7 +8,7 @@ has gained a rater since its first import is another vote.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -22,7 +22,6 @@ from django.utils import timezone
 from arena.models import Board, Origin, Rater, Vote
 from arena.votes.files import VoteFile, model_slug
 from generators.input_files.faults import LineFault, describe_faults, quote_value
-from generators.management.progress import Progress
 from generators.models import ImageModel, Prompt, PromptSet
 
 BATCH = 2000
@@ -63,7 +62,13 @@ class _Row(NamedTuple):
 
 @transaction.atomic
 def import_votes(
-    votes: VoteFile, board_slug: str, *, title: str = "", task: str = "", keep_valid: bool = False
+    votes: VoteFile,
+    board_slug: str,
+    *,
+    title: str = "",
+    task: str = "",
+    keep_valid: bool = False,
+    on_batch: Callable[[int, int], None] = lambda n_done, total: None,
 ) -> VoteImport:
     """Import votes onto a board, which is created if it does not exist.
 
@@ -73,6 +78,7 @@ def import_votes(
         title: Title of a new board; its slug by default.
         task: Task of a new board; text to image by default.
         keep_valid: Import the valid lines of a file that has invalid ones.
+        on_batch: Called after each batch with the votes written and their total.
 
     Raises:
         VoteImportError: The board does not accept the votes, or a line is invalid.
@@ -91,7 +97,7 @@ def import_votes(
     if not rows:
         raise VoteImportError("The file has no valid line that is new. " + describe_faults(rejected, votes.unit))
     board.image_models.add(*new_models, *reused_models)
-    _write_votes(board, rows)
+    _write_votes(board, rows, on_batch)
     return VoteImport(
         board=board,
         board_is_new=board_is_new,
@@ -248,7 +254,7 @@ def _identify_votes(board: Board, rows: Sequence[_Row], timed: bool) -> Iterator
         yield (*about, cast_at if timed else None)
 
 
-def _write_votes(board: Board, rows: Sequence[_Row]) -> None:
+def _write_votes(board: Board, rows: Sequence[_Row], on_batch: Callable[[int, int], None]) -> None:
     now = timezone.now()
     made = (
         Vote(
@@ -266,8 +272,7 @@ def _write_votes(board: Board, rows: Sequence[_Row]) -> None:
         for row in rows
     )
     n_written = 0
-    with Progress("vote") as progress:
-        while batch := list(islice(made, BATCH)):
-            Vote.objects.bulk_create(batch)
-            n_written += len(batch)
-            progress.show("importing", n_written, len(rows))
+    while batch := list(islice(made, BATCH)):
+        Vote.objects.bulk_create(batch)
+        n_written += len(batch)
+        on_batch(n_written, len(rows))

@@ -1,5 +1,6 @@
 """Draw the images of a board before raters need them."""
 
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -8,6 +9,7 @@ from arena.battles.pools import count_missing, fill_pool, watch_pool
 from arena.models import Board
 from generators.adapters.registry import is_provider
 from generators.management.dispatching import DispatchingCommand
+from generators.management.progress import Progress
 from generators.models import ImageModel
 from generators.providers.budgets import spent_on
 from generators.providers.charges import estimate_cost
@@ -37,7 +39,8 @@ class Command(DispatchingCommand):
         pool = fill_pool(board)
         self.stdout.write(f"{len(pool)} images in the pool of {board.slug}.")
         if options["wait"]:
-            outcome_counts = watch_pool(pool)
+            with Progress("image") as progress:
+                outcome_counts = watch_pool(pool, partial(progress.show, "drawing"))
             self.stdout.write(", ".join(f"{count} {status}" for status, count in outcome_counts.items()))
 
 

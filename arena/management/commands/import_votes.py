@@ -1,6 +1,7 @@
 """Import of a vote file onto a board."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from arena.votes.files import COLUMNS, REQUIRED, VoteFile, model_slug, read_vote
 from arena.votes.imports import VoteImport, VoteImportError, import_votes
 from evaluation.ratings.outcomes import WINNERS
 from generators.input_files.faults import InputFileError, describe_faults, write_faults
+from generators.management.progress import Progress
 from generators.models import ImageModel
 
 HELP = f"""
@@ -52,13 +54,14 @@ class Command(BaseCommand):
             if votes.unused:
                 self.stdout.write(f"Unused columns: {', '.join(votes.unused)}")
             # The rejected lines are written before the others are committed.
-            with transaction.atomic():
+            with transaction.atomic(), Progress("vote") as progress:
                 made = import_votes(
                     votes,
                     options["board"],
                     title=options["title"],
                     task=options["task"],
                     keep_valid=options["keep_valid"],
+                    on_batch=partial(progress.show, "importing"),
                 )
                 if made.rejected:
                     write_faults(rejected, made.rejected)

@@ -1,12 +1,14 @@
 """Command that adds simulated votes to a simulated board."""
 
 import argparse
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from arena.models import Board, Origin
 from arena.simulation import SimulationError, StrengthModel, simulate_votes
+from generators.management.progress import Progress
 
 
 class Command(BaseCommand):
@@ -26,7 +28,14 @@ class Command(BaseCommand):
             known = ", ".join(Board.objects.filter(origin=Origin.SIMULATED).values_list("slug", flat=True))
             raise CommandError(f"There is no board {options['board']!r}. Simulated boards: {known or 'none yet'}.")
         try:
-            model = simulate_votes(board, n_votes=options["votes"], n_raters=options["raters"], seed=options["seed"])
+            with Progress("vote") as progress:
+                model = simulate_votes(
+                    board,
+                    n_votes=options["votes"],
+                    n_raters=options["raters"],
+                    seed=options["seed"],
+                    on_batch=partial(progress.show, "simulating"),
+                )
         except SimulationError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(

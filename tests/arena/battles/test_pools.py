@@ -31,10 +31,11 @@ def test_watching_a_pool_ends_when_every_image_is_drawn_or_failed() -> None:
     pool = fill_pool(board)
     ImageModel.objects.filter(pk=pool[1].model_id).update(settings={"sharpness": 1})
 
-    def draw(n_done: int) -> None:
-        drawing.produce(pool[n_done].pk)
+    def draw(n_done: int, total: int) -> None:
+        if n_done < total:
+            drawing.produce(pool[n_done].pk)
 
-    assert watch_pool(pool, on_tick=draw) == {"ok": 1, "failed": 1}
+    assert watch_pool(pool, draw) == {"ok": 1, "failed": 1}
 
 
 def test_draw_pool_waits_and_reports(capsys: pytest.CaptureFixture[str]) -> None:

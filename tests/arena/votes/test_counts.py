@@ -176,7 +176,7 @@ def test_a_vote_that_appears_out_of_order_is_counted(
 ) -> None:
     monkeypatch.setattr(counts, "PATIENCE", 0.02)
     if not waits:  # shows that the wait is needed
-        monkeypatch.setattr(counts, "_let_writers_finish", lambda: True)
+        monkeypatch.setattr(counts, "let_writers_finish", lambda: True)
     other.set_autocommit(False)
     insert(other, imported)
     insert(connection, imported)

@@ -20,6 +20,13 @@ class Vote(models.Model):
         TIE = "tie", "Tie"
         BOTH_BAD = "both_bad", "Both bad"
 
+    class How(models.TextChoices):
+        KEY = "key", "by key"
+        TAP = "tap", "by click or tap"
+        FORM = "form", "by a plain form, without JavaScript"
+
+    LONGEST_SHOWN: ClassVar = 24 * 3600.0
+
     board = models.ForeignKey(Board, models.PROTECT, related_name="votes", db_index=False)
     # Imported and simulated votes have no battle.
     battle = models.ForeignKey(Battle, models.PROTECT, null=True, blank=True, related_name="votes")
@@ -32,6 +39,9 @@ class Vote(models.Model):
     category = models.CharField(max_length=50, blank=True)
     language = models.CharField(max_length=35, blank=True)
     cast_at = models.DateTimeField()
+    # What the rater's browser claims (see arena/votes/looks.py). Imported and simulated votes have neither.
+    how = models.CharField(max_length=4, choices=How, blank=True)
+    seconds_shown = models.FloatField(null=True, blank=True, help_text="both images on the screen, until the answer")
 
     class Meta:
         constraints: ClassVar = [
@@ -41,6 +51,12 @@ class Vote(models.Model):
             models.CheckConstraint(
                 condition=~Q(origin=Origin.HUMAN) | Q(battle__isnull=False, rater__isnull=False),
                 name="human_vote_has_battle_and_rater",
+            ),
+            models.CheckConstraint(condition=Q(how__in=["", "key", "tap", "form"]), name="vote_how_known"),
+            # The upper bound also refuses NaN, which PostgreSQL sorts above every number.
+            models.CheckConstraint(
+                condition=Q(seconds_shown__isnull=True) | Q(seconds_shown__gte=0, seconds_shown__lte=24 * 3600.0),
+                name="vote_seconds_shown_possible",
             ),
         ]
         indexes: ClassVar = [

@@ -37,7 +37,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
         request,
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "Something went wrong on the server",
-        "The error has been logged. Stored votes are not affected; try again in a moment.",
+        "The error has been logged. If you were voting, go back and vote again: a vote that was stored stands.",
     )
 
 

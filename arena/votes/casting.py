@@ -6,13 +6,16 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from arena.models import Battle, Origin, Rater, Stage, Vote
+from arena.votes.looks import Look
+
+NO_LOOK = Look()
 
 
 class BattleNotOpenError(Exception):
     """The battle takes no vote now. The message is shown to the rater and names no model."""
 
 
-def cast_vote(battle: Battle, rater_key: uuid.UUID, winner: str) -> tuple[Vote, bool]:
+def cast_vote(battle: Battle, rater_key: uuid.UUID, winner: str, look: Look = NO_LOOK) -> tuple[Vote, bool]:
     """Store this rater's vote. Returns (vote, True), or (the earlier vote, False) if the rater has voted already.
 
     Safe to call concurrently: the database keeps one vote per battle and rater. Creates the Rater at the first vote.
@@ -36,13 +39,13 @@ def cast_vote(battle: Battle, rater_key: uuid.UUID, winner: str) -> tuple[Vote, 
     battle.voted = True
     try:
         with transaction.atomic():
-            return _store(battle, rater, winner), True
+            return _store(battle, rater, winner, look), True
     except IntegrityError:
         # The constraint lets one of two concurrent votes through. After any other error, this get raises DoesNotExist.
         return Vote.objects.get(battle=battle, rater=rater), False
 
 
-def _store(battle: Battle, rater: Rater, winner: str) -> Vote:
+def _store(battle: Battle, rater: Rater, winner: str, look: Look) -> Vote:
     return Vote.objects.create(
         battle=battle,
         rater=rater,
@@ -55,4 +58,6 @@ def _store(battle: Battle, rater: Rater, winner: str) -> Vote:
         category=battle.prompt.category,
         language=battle.prompt.language,
         cast_at=timezone.now(),
+        how=look.how,
+        seconds_shown=look.seconds_shown,
     )

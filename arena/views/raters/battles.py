@@ -21,6 +21,7 @@ from arena.rater_prompts.opening import LONGEST_TYPED
 from arena.views.access import for_raters
 from arena.views.raters.cookie import read_rater_key, write_rater_key
 from arena.votes import casting
+from arena.votes.looks import read_look
 from generators.models import Generation
 
 
@@ -96,7 +97,7 @@ def vote(request: HtmxRequest, token: str) -> HttpResponse:
         problem = "Your browser sent no cookie, so your vote was not counted. Allow cookies and vote again."
         return _show(request, battle, None, problem, HTTPStatus.FORBIDDEN)
     try:
-        _, counted = casting.cast_vote(battle, key, request.POST.get("winner", ""))
+        _, counted = casting.cast_vote(battle, key, request.POST.get("winner", ""), read_look(request.POST))
     except ValueError as error:
         return _show(request, battle, key, str(error), HTTPStatus.BAD_REQUEST)
     except casting.BattleNotOpenError as error:

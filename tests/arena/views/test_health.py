@@ -107,7 +107,7 @@ def test_a_server_error_page_reveals_no_details(monkeypatch, board: Board) -> No
     monkeypatch.setattr("arena.battles.opening.open_battle", fail)
     response = Client(raise_request_exception=False).get(reverse("open_battle", args=[board.slug]))
     assert response.status_code == 500
-    assert b"Stored votes are not affected" in response.content
+    assert b"a vote that was stored stands" in response.content
     assert b"hunter2" not in response.content
 
 

@@ -8,9 +8,9 @@ class ArenaConfig(AppConfig):
     name = "arena"
 
     def ready(self) -> None:
-        from arena import celery, checks, triggers  # noqa: F401  (celery: tasks are sent through this project's app)
+        from arena import celery, checks, trigger_installation  # noqa: F401  (celery: tasks are sent through this project's app)
         from arena.votes.preferences import count_preferences
         from evaluation.runs.sample_inputs import register_vote_source
 
         register_vote_source(count_preferences)
-        post_migrate.connect(triggers.install_triggers, sender=self, dispatch_uid="arena_triggers")
+        post_migrate.connect(trigger_installation.install_triggers, sender=self, dispatch_uid="arena_triggers")

@@ -1,12 +1,7 @@
 """Database triggers: rules across two tables or two states of a row, which constraints cannot express.
 
-Installed after every migrate, because SQLite drops a table's triggers when a migration rebuilds the table.
+The SQL is that of both databases. ``arena/trigger_installation.py`` installs the triggers after every ``migrate``.
 """
-
-import itertools
-from typing import Any
-
-from django.db import connections
 
 # name -> (table, event, condition that must hold, error message)
 RULES: dict[str, tuple[str, str, str, str]] = {
@@ -43,61 +38,13 @@ RULES: dict[str, tuple[str, str, str, str]] = {
     "rating_never_changes": ("arena_rating", "UPDATE", "FALSE", "a rating never changes"),
 }
 
-# name -> (table, event, statement to run after it; ``{rows}`` are the affected rows)
+# name -> (table, event, statement to run after it, once a row)
 CONSEQUENCES: dict[str, tuple[str, str, str]] = {
     # Paragone never deletes votes. If an administrator does, the counts that include them are void.
     "vote_deleted_voids_counts": (
         "arena_vote",
         "DELETE",
-        "UPDATE arena_votecursor SET last_vote_id = 0 WHERE board_id IN (SELECT board_id FROM {rows})",
+        # A row updated many times in one transaction becomes slow to find, so only the first vote updates it.
+        "UPDATE arena_votecursor SET last_vote_id = 0 WHERE board_id = OLD.board_id AND last_vote_id > 0",
     ),
 }
-
-
-def install_triggers(using: str = "default", **kwargs: Any) -> None:
-    """Install all triggers (receiver of post_migrate)."""
-    connection = connections[using]
-    on_postgresql = connection.vendor == "postgresql"
-    refuse, follow = (_refuse_postgresql, _follow_postgresql) if on_postgresql else (_refuse_sqlite, _follow_sqlite)
-    with connection.cursor() as cursor:
-        if not {"arena_rating", "arena_votecursor"} <= set(connection.introspection.table_names(cursor)):
-            return  # a partly migrated database
-        statements = [refuse(name, *rule) for name, rule in RULES.items()]
-        statements += [follow(name, *consequence) for name, consequence in CONSEQUENCES.items()]
-        for statement in itertools.chain.from_iterable(statements):
-            cursor.execute(statement)
-
-
-def _refuse_sqlite(name: str, table: str, event: str, condition: str, message: str) -> list[str]:
-    return [
-        f"DROP TRIGGER IF EXISTS {name}",
-        f"CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN NOT ({condition})"
-        f" BEGIN SELECT RAISE(ABORT, '{message}'); END",
-    ]
-
-
-def _follow_sqlite(name: str, table: str, event: str, statement: str) -> list[str]:
-    row = "(SELECT OLD.board_id AS board_id)"
-    return [
-        f"DROP TRIGGER IF EXISTS {name}",
-        f"CREATE TRIGGER {name} AFTER {event} ON {table} BEGIN {statement.format(rows=row)}; END",
-    ]
-
-
-def _refuse_postgresql(name: str, table: str, event: str, condition: str, message: str) -> list[str]:
-    return [
-        f"CREATE OR REPLACE FUNCTION paragone_{name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        f" IF NOT ({condition}) THEN RAISE EXCEPTION '{message}' USING ERRCODE = 'integrity_constraint_violation';"
-        " END IF; RETURN NEW; END $$",
-        f"CREATE OR REPLACE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION paragone_{name}()",
-    ]
-
-
-def _follow_postgresql(name: str, table: str, event: str, statement: str) -> list[str]:
-    # Once per statement: a row updated many times in one transaction becomes slow to find.
-    return [
-        f"CREATE OR REPLACE FUNCTION paragone_{name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        f" {statement.format(rows='deleted')}; RETURN NULL; END $$",
-        f"CREATE OR REPLACE TRIGGER {name} AFTER {event} ON {table} REFERENCING OLD TABLE AS deleted"
-        f" FOR EACH STATEMENT EXECUTE FUNCTION paragone_{name}()",
-    ]

@@ -1,11 +1,9 @@
 """The Celery application: ``celery -A arena.celery worker``."""
 
 import os
-from pathlib import Path
-from typing import Any
 
 from celery import Celery
-from celery.signals import beat_embedded_init, beat_init, worker_init
+from celery.signals import worker_init
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -20,9 +18,3 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks()
 worker_init.connect(share_cores)
-
-
-@beat_init.connect
-@beat_embedded_init.connect
-def make_schedule_folder(**kwargs: Any) -> None:
-    Path(app.conf.beat_schedule_filename).parent.mkdir(parents=True, exist_ok=True)

@@ -121,9 +121,7 @@ if CELERY_BROKER_URL == EMBEDDED_BROKER:
         "polling_interval": 0.05,
     }
 else:
-    # After this time Redis gives the message to a second worker: it must be longer than any task.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "visibility_timeout": 4 * 3600,
         # If the broker does not answer, a page that requests images waits twice this long.
         "socket_connect_timeout": 1,
         "socket_timeout": 1,
@@ -146,12 +144,17 @@ REDISPATCH_SECONDS = env.int("PARAGONE_REDISPATCH_SECONDS", 60)
 MAX_ATTEMPTS = env.int("PARAGONE_MAX_ATTEMPTS", 3)
 SWEEP_SECONDS = env.int("PARAGONE_SWEEP_SECONDS", 5)
 RATING_SECONDS = env.int("PARAGONE_RATING_SECONDS", 20)
+# The longest that the rating of a board may take. Then its process is ended, and the board is rated later.
+RATING_CLAIM_SECONDS = env.int("PARAGONE_RATING_CLAIM_SECONDS", 600)
+SAFETY_CHECK_SECONDS = 2  # a rater waits for this check
 # A worker's claim on the scoring of a run, which it renews while it works.
 SCORING_CLAIM_SECONDS = env.int("PARAGONE_SCORING_CLAIM_SECONDS", 600)
 
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ACKS_LATE = True
+# A row in the database says what is to be done, and a lost message is sent again. A message that stays unacknowledged
+# during a long task would only be given to a second worker (Redis), or end the connection (RabbitMQ).
+CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_TIME_LIMIT = CLAIM_SECONDS
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2}
@@ -159,16 +162,23 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
+# Beat writes no file and may be started twice: the database decides whether a periodic task is due (see
+# generators/periodic_tasks.py). Beat asks once a minute at least: where it restarts daily, weekly tasks run too.
+CELERY_BEAT_SCHEDULER = "celery.beat.Scheduler"
+LONGEST_BEAT_SECONDS = 60
+
+
+def _beat(task: str, seconds: int) -> dict[str, object]:
+    return {"task": task, "schedule": min(seconds, LONGEST_BEAT_SECONDS)}
+
+
 CELERY_BEAT_SCHEDULE = {
-    # A tick that no worker took within its period is dropped: the next one does the same.
-    "sweep": {"task": "generators.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
-    "advance_runs": {"task": "evaluation.advance", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
-    "rate_boards": {"task": "arena.rate_boards", "schedule": RATING_SECONDS, "options": {"expires": RATING_SECONDS}},
+    "sweep": _beat("generators.sweep", SWEEP_SECONDS),
+    "advance_runs": _beat("evaluation.advance", SWEEP_SECONDS),
+    "rate_boards": _beat("arena.rate_boards", RATING_SECONDS),
 }
 if SAFETY_MODEL:
-    # A rater waits for this check.
-    CELERY_BEAT_SCHEDULE["check_images"] = {"task": "arena.check_images", "schedule": 2, "options": {"expires": 2}}
+    CELERY_BEAT_SCHEDULE["check_images"] = _beat("arena.check_images", SAFETY_CHECK_SECONDS)
 
 # The application
 

@@ -22,8 +22,8 @@ import structlog
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
+from generators import database_time
 from generators.adapters.registry import is_provider
 from generators.models import Budget, Generation, GenerationQuerySet, ImageModel, Prompt
 
@@ -76,7 +76,7 @@ def _find(keys: list[tuple[int, int, int]]) -> dict[tuple[int, int, int], Genera
 
 def dispatch_times() -> dict[str, datetime]:
     """The fields ``sent_at`` and ``due_at`` of a row that is dispatched now."""
-    now = timezone.now()
+    now = database_time.now()
     return {"sent_at": now, "due_at": now + timedelta(seconds=settings.REDISPATCH_SECONDS)}
 
 

@@ -242,6 +242,21 @@ class Provider(models.Model):
         return self.slug
 
 
+class PeriodicTask(models.Model):
+    """A task that runs at intervals: when it started and succeeded last, by the clock of the database."""
+
+    name = models.CharField(max_length=50, primary_key=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    succeeded_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True, help_text="why the last run failed")
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Charge(models.Model):
     """The cost of one attempt to draw a Generation. The row exists before the provider is called."""
 

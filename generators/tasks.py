@@ -12,4 +12,4 @@ def produce(generation_id: int, attempts: int | None = None) -> None:
 
 @shared_task(name="generators.sweep")
 def sweep() -> None:
-    stale_claims.sweep()
+    stale_claims.sweep_if_due()

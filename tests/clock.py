@@ -1,8 +1,17 @@
-"""A clock that a test moves on by hand."""
+"""Clocks of tests: one that a test moves on by hand, and one that is wrong."""
 
+import time
 from datetime import datetime, timedelta
 
+import pytest
 from django.utils import timezone
+
+
+def shift_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Make this process one whose clock is ``seconds`` ahead of those of the other machines and the database."""
+    now, wall = timezone.now, time.time
+    monkeypatch.setattr(timezone, "now", lambda: now() + timedelta(seconds=seconds))
+    monkeypatch.setattr(time, "time", lambda: wall() + seconds)
 
 
 class Clock:

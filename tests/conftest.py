@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from arena.battles import opening
 from arena.leaderboards import matchup_counts
 from arena.models import Board
+from generators import database_time
 from generators.adapters.registry import ADAPTERS
 from generators.workers import generator_cache
 from tests import builders
@@ -59,9 +60,10 @@ def _own_media(settings, tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """A stopped clock behind ``timezone.now`` and ``time.sleep``, which the test advances."""
+    """A stopped clock behind ``timezone.now``, the database's time and ``time.sleep``, which the test advances."""
     clock = Clock()
     monkeypatch.setattr(timezone, "now", clock.read)
+    monkeypatch.setattr(database_time, "now", clock.read)
     monkeypatch.setattr(time, "sleep", clock.sleep)
     return clock
 

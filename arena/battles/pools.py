@@ -10,6 +10,7 @@ from django.db.models import Avg
 from arena.models import Board
 from generators.generations import request_generations
 from generators.models import Generation, ImageModel, Prompt
+from generators.workers.stale_claims import sweep_if_due
 
 OPEN = (Generation.Status.PENDING, Generation.Status.RUNNING)
 
@@ -56,4 +57,5 @@ def watch_pool(pool: Sequence[Generation], on_tick: Callable[[int, int], None]) 
         on_tick(n_done, len(pool))
         if n_done == len(pool):
             return dict(outcome_counts)
+        sweep_if_due()
         time.sleep(0.2)

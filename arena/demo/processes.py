@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-QUEUES = "gpu,api,default,metrics"
+QUEUES = "gpu,api,default,metrics,rating"
 
 
 class DemoError(Exception):

@@ -6,7 +6,7 @@ Rules that a constraint cannot express (a vote has the origin of its board, a sn
 
 from arena.models.battles import Battle, BattleQuerySet, Stage
 from arena.models.boards import Board, Origin, Rater
-from arena.models.leaderboards import Leaderboard, LeaderboardQuerySet, Rating
+from arena.models.leaderboards import Leaderboard, LeaderboardQuerySet, Rating, RatingSchedule
 from arena.models.votes import MatchupCount, Vote, VoteCursor
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Origin",
     "Rater",
     "Rating",
+    "RatingSchedule",
     "Stage",
     "Vote",
     "VoteCursor",

@@ -98,3 +98,20 @@ class Rating(models.Model):
     def win_rate(self) -> float | None:
         """Share of its votes that the model won, a tie or "both bad" counted as half a win. None without votes."""
         return (self.wins + (self.ties + self.both_bad) / 2) / self.n_votes if self.n_votes else None
+
+
+class RatingSchedule(models.Model):
+    """The next rating of a board, and how the last one went. Only ``leaderboards/schedules.py`` changes it."""
+
+    board = models.OneToOneField(Board, models.CASCADE, primary_key=True, related_name="rating_schedule")
+    # Without a claim: when the message is sent (again). With one: when the claim expires.
+    due_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True, help_text="when the message was sent; empty: not yet")
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    rated_at = models.DateTimeField(null=True, blank=True, help_text="end of the last rating that succeeded")
+    seconds = models.FloatField(null=True, blank=True, help_text="duration of the last rating that succeeded")
+    failures = models.PositiveIntegerField(default=0, help_text="ratings in a row that failed")
+    error = models.TextField(blank=True, help_text="why the last rating failed")
+
+    def __str__(self) -> str:
+        return f"ratings of board {self.board_id}, next at {self.due_at}"

@@ -19,6 +19,7 @@ from arena.battles.opening import NoMatchupError, choose_matchup, create_battle
 from arena.battles.pools import OPEN
 from arena.models import Battle, BattleQuerySet, Board
 from arena.rater_prompts import moderation
+from generators import database_time
 from generators.generations import request_generations
 from generators.models import ImageModel, Prompt, PromptSet, Provider
 from generators.prompts.text import check_prompt
@@ -118,7 +119,7 @@ def _say_minutes(seconds: int) -> str:
 
 def _choose_models(board: Board) -> list[ImageModel]:
     """Two of the board's active models that can draw now."""
-    paused = Provider.objects.filter(resume_at__gt=timezone.now()).values("slug")
+    paused = Provider.objects.filter(resume_at__gt=database_time.now()).values("slug")
     able = board.active_models.exclude(adapter="").exclude(adapter__in=paused)
     models = {model.pk: model for model in able}
     if len(models) < 2:

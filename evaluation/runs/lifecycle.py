@@ -19,13 +19,13 @@ from celery import current_app
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Count, F, Q
-from django.utils import timezone
 
 from evaluation.models import MetricResult, Run, Sample, Score
 from evaluation.results import MetricOutcome
 from evaluation.runs import scoring
 from evaluation.runs.scoring import Scoring
 from evaluation.suites.suite import Suite, declare_prompts
+from generators import database_time
 from generators.adapters.base import AdapterError
 from generators.adapters.registry import find_capabilities
 from generators.generations import request_generations, retry_generations
@@ -161,7 +161,7 @@ def describe_progress(run: Run) -> Progress:
 
 def advance() -> int:
     """Take every open run one step further. Returns the number of runs sent to the workers for scoring."""
-    now = timezone.now()
+    now = database_time.now()
     drawn = Run.objects.filter(status=Status.DRAWING).exclude(pk__in=Sample.objects.filter(OPEN_IMAGE).values("run"))
     # The comparison needs the sample inputs that are stored when the baseline is scored.
     ready = drawn.exclude(baseline__status__in=[Status.DRAWING, Status.SCORING]).values_list("pk", flat=True)
@@ -199,11 +199,11 @@ def score(run_id: int) -> None:
     except Exception as error:
         log.exception("scoring_crashed", run=run.pk)
         message = f"{type(error).__name__}: {error}"
-        _settle(run, status=Status.FAILED, message=message, claimed_at=None, finished_at=timezone.now())
+        _settle(run, status=Status.FAILED, message=message, claimed_at=None, finished_at=database_time.now())
 
 
 def _claim(run_id: int) -> Run | None:
-    now = timezone.now()
+    now = database_time.now()
     until = now + timedelta(seconds=settings.SCORING_CLAIM_SECONDS)
     free = Run.objects.filter(pk=run_id, status=Status.SCORING, claimed_at=None)
     if not free.update(claimed_at=now, attempts=F("attempts") + 1, due_at=until, progress={}):
@@ -226,7 +226,7 @@ class _ProgressReporter:
         if stage == self.stage and done < total and now < self.reported_at + PROGRESS_SECONDS:
             return
         self.stage, self.reported_at = stage, now
-        until = timezone.now() + timedelta(seconds=settings.SCORING_CLAIM_SECONDS)
+        until = database_time.now() + timedelta(seconds=settings.SCORING_CLAIM_SECONDS)
         if not _settle(self.run, due_at=until, progress={"stage": stage, "done": done, "total": total}):
             raise _ClaimLostError
 
@@ -246,7 +246,7 @@ def _store(run: Run, found: Scoring) -> None:
         "record": found.record,
         "progress": {},
         "claimed_at": None,
-        "finished_at": timezone.now(),
+        "finished_at": database_time.now(),
     }
     if not _settle(run, **changes):
         raise _ClaimLostError

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db.models import F
-from django.utils import timezone
 
+from generators import database_time
 from generators.adapters.base import AUTHENTICATION, AdapterError, Answer, Outcome
 from generators.models import Provider
 from generators.providers.rate_limits import take_turn
@@ -24,7 +24,7 @@ ACCOUNT_BREAK = 300.0
 def find_wait(slug: str) -> float:
     """Seconds until the provider may be called. 0 means now, and takes a turn of the rate limit."""
     provider, _ = Provider.objects.get_or_create(slug=slug)
-    now = timezone.now()
+    now = database_time.now()
     if provider.resume_at and provider.resume_at > now:
         return (provider.resume_at - now).total_seconds()
     if provider.failures >= BREAK_AFTER:
@@ -43,7 +43,7 @@ def note_answers(slug: str, answers: Iterable[Answer]) -> None:
         providers = Provider.objects.filter(slug=slug)
         # This ends a break, but not a pause that the provider asked for.
         providers.filter(failures__gte=BREAK_AFTER).update(resume_at=None)
-        providers.update(failures=0, answered_at=timezone.now())
+        providers.update(failures=0, answered_at=database_time.now())
     elif errors:
         _note_error(slug, errors[0])
 
@@ -64,7 +64,7 @@ def _concerns_provider(error: AdapterError) -> bool:
 
 
 def _note_error(slug: str, error: AdapterError) -> None:
-    now = timezone.now()
+    now = database_time.now()
     providers = Provider.objects.filter(slug=slug)
     if error.outcome is Outcome.RATE_LIMITED:
         # Not a failure. With Retry-After, all workers wait.

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import structlog
 from django.conf import settings
-from django.utils import timezone
 from pydantic import Field, StrictInt, field_validator
 from redis import Redis, RedisError
 
+from generators import database_time
 from generators.adapters.registry import is_provider, list_providers
 from generators.input_files.fields import Declaration
 from generators.models import Provider
@@ -76,7 +76,7 @@ def _take_in_database(provider: Provider) -> float:
     interval = timedelta(seconds=60 / provider.requests_per_minute)
     while True:
         was = Provider.objects.values_list("caught_up_at", flat=True).get(pk=provider.pk)
-        now = timezone.now()  # after a read that may have waited
+        now = database_time.now()  # after a read that may have waited
         full = max(was, now)
         wait = full - now - interval * (provider.burst - 1)
         if wait > timedelta(0):

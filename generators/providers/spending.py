@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
+from generators import database_time
 from generators.adapters.registry import list_providers
 from generators.models import Budget, Charge, Generation, ImageModel, Price, Provider
 from generators.providers.circuit_breaker import BREAK_AFTER
@@ -44,7 +45,7 @@ class ModelSpending:
 
 def read_providers() -> list[ProviderStatus]:
     """The providers that have models or were called."""
-    now = timezone.now()
+    now = database_time.now()
     waiting = _count_images(["model__adapter", "status"])
     known = {provider.slug: provider for provider in Provider.objects.all()}
     used = set(known) | {adapter for adapter, _ in waiting}

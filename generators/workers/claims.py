@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
+from generators import database_time
 from generators.adapters.base import AdapterError
 from generators.adapters.registry import find_capabilities, is_provider
 from generators.models import Generation, GenerationQuerySet
@@ -44,7 +44,7 @@ def put_off_if_paused(generation: Generation) -> bool:
 @transaction.atomic
 def claim_rows(waiting: GenerationQuerySet) -> list[Generation]:
     """Claim the rows of a query, which locks them. Returns the claimed rows with their models and prompts."""
-    now = timezone.now()
+    now = database_time.now()
     pks = [row.pk for row in waiting.only("pk")]
     Generation.objects.filter(pk__in=pks, status=Status.PENDING).update(
         status=Status.RUNNING,
@@ -79,4 +79,4 @@ def claim_batch(first: Generation) -> list[Generation]:
 def find_due_time(delay: float) -> datetime:
     """The time after ``delay`` seconds, up to 25 % later at random, so that rows do not all come back at once."""
     delay = min(max(0.0, delay), LONGEST_DELAY)  # in this order, NaN becomes 0
-    return timezone.now() + timedelta(seconds=delay * random.uniform(1.0, 1.25))
+    return database_time.now() + timedelta(seconds=delay * random.uniform(1.0, 1.25))

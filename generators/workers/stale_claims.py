@@ -6,11 +6,12 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
-from django.utils import timezone
 
+from generators import database_time
 from generators.adapters.registry import list_providers
 from generators.generations import ANSWER_LOST, PERHAPS_PAID, WORKER_LOST, dispatch
 from generators.models import Charge, Generation, GenerationQuerySet
+from generators.periodic_tasks import run_if_due
 from generators.providers.charges import settle_charge
 
 log = structlog.get_logger(__name__)
@@ -20,9 +21,14 @@ Status = Generation.Status
 SWEEP_BATCH = 500
 
 
+def sweep_if_due() -> bool:
+    """Sweep once per ``SWEEP_SECONDS``. Beat's task calls this, and commands that wait, since beat may not run."""
+    return run_if_due("sweep", settings.SWEEP_SECONDS, sweep)
+
+
 def sweep(now: datetime | None = None) -> int:
     """Release or give up stale claims, then send messages for undispatched rows. Returns the number of messages."""
-    now = now or timezone.now()
+    now = now or database_time.now()
     given_up, released = _release_stale_claims(now)
     sent = _send_undispatched(now)
     if given_up or released:

@@ -23,6 +23,7 @@ from generators.management.dispatching import DispatchingCommand
 from generators.management.progress import Progress
 from generators.models import ImageModel
 from generators.prompts.packs import PromptSetChangedError
+from generators.workers.stale_claims import sweep_if_due
 
 POLL_SECONDS = 0.5
 # Without progress for this long, the command suggests that no worker is running.
@@ -64,6 +65,8 @@ class Command(DispatchingCommand):
         with Progress() as progress:
             while True:
                 lifecycle.advance()
+                # Messages may be lost while no beat runs: this command then sends them again.
+                sweep_if_due()
                 run.refresh_from_db()
                 if run.status in {Run.Status.DONE, Run.Status.FAILED}:
                     return

@@ -15,7 +15,6 @@ from django.urls import reverse
 from arena.leaderboards.matchup_counts import unpack_counts
 from arena.leaderboards.snapshots import rate_board
 from arena.models import Battle, Board, Leaderboard, Vote
-from arena.tasks import rate_boards
 from arena.votes.casting import cast_vote
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.ranks import find_rank_sets
@@ -103,12 +102,6 @@ def test_a_board_without_new_votes_takes_few_queries(voted: Board) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert rate_board(voted) is None
     assert len([q for q in queries.captured_queries if "SAVEPOINT" not in q["sql"]]) <= 8
-
-
-def test_the_beat_task_rates_every_board(voted: Board) -> None:
-    other = builders.make_board()
-    rate_boards()
-    assert set(Leaderboard.objects.values_list("board", flat=True)) == {voted.pk, other.pk}
 
 
 def test_excluded_battles_do_not_count(voted: Board) -> None:

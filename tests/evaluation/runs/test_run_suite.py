@@ -60,6 +60,28 @@ def test_the_exit_code_is_the_verdict(tmp_path: Path, model: ImageModel, rule: s
     assert ("PASS", "FAIL", "INCONCLUSIVE")[code] in printed.upper()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_the_waiting_command_sends_lost_messages_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    """No beat runs, and the first message for each image is lost with its worker."""
+    settings.REDISPATCH_SECONDS = settings.SWEEP_SECONDS = 0
+    sent: set[int] = set()
+
+    def send(name: str, args: tuple[int, ...], **options: Any) -> None:
+        if name == "evaluation.score":
+            lifecycle.score(*args)
+        elif args[0] in sent:
+            produce(*args)
+        else:
+            sent.add(args[0])
+
+    monkeypatch.setattr("celery.current_app.send_task", send)
+    monkeypatch.setattr("evaluation.management.commands.run_suite.POLL_SECONDS", 0)
+    assert call(tmp_path, builders.make_model(adapter="scripted"), "--wait", more=gate("at_least = 2"))[0] == 0
+    assert len(sent) == 8
+
+
 def test_without_wait_the_key_of_the_run_is_printed(tmp_path: Path, model: ImageModel) -> None:
     code, printed = call(tmp_path, model)
     run = Run.objects.get()

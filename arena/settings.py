@@ -12,7 +12,7 @@ import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import SimpleLazyObject
-from environs import FileAwareEnv
+from environs import FileAwareEnv, validate
 
 from arena.state_folder import SqliteConnection, read_secret_key
 from generators.adapters.registry import ADAPTERS, find_declaration
@@ -57,6 +57,8 @@ ALLOWED_HOSTS = env.list("PARAGONE_ALLOWED_HOSTS", [] if PRODUCTION else ["local
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("PARAGONE_TRUSTED_ORIGINS", [])
 HTTPS = env.bool("PARAGONE_HTTPS", PRODUCTION)
 BEHIND_PROXY = env.bool("PARAGONE_BEHIND_PROXY", False)
+# Each of them appends an entry to X-Forwarded-For. The address of a request is the entry of the outermost.
+TRUSTED_PROXIES = env.int("PARAGONE_TRUSTED_PROXIES", 1, validate=validate.Range(min=1))
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = HTTPS
@@ -91,6 +93,14 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     }
 }
+
+# Limits (see arena/raters/limits.py and docs/operation.md). 0: no limit.
+
+_NOT_NEGATIVE = validate.Range(min=0)
+# Failed sign-in attempts before further ones are delayed.
+SIGN_IN_FAILURES = env.int("PARAGONE_SIGN_IN_FAILURES", 5, validate=_NOT_NEGATIVE)
+NETWORK_SIGN_IN_FAILURES = env.int("PARAGONE_NETWORK_SIGN_IN_FAILURES", 50, validate=_NOT_NEGATIVE)
+
 # Checks of the prompts that raters type (see arena/rater_prompts/moderation.py), and the folder of a classifier for the
 # images drawn from them (see arena/rater_prompts/safety.py). Empty: these images are not checked.
 MODERATION: list[str] = env.list("PARAGONE_MODERATION", ["arena.rater_prompts.moderation.check_words"])

@@ -5,7 +5,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 
-from arena.views import health
+from arena.views import health, sign_in
 from arena.views.operators import providers
 from arena.views.raters import battles, prompts
 from arena.views.research import agreement, leaderboards, runs
@@ -39,7 +39,7 @@ urlpatterns = [
     path("runs/<uuid:key>/", runs.show_run, name="run"),
     path("runs/<uuid:key>/report.html", runs.show_report, name="run_report"),
     path("runs/<uuid:key>/report.<slug:kind>", runs.download_report, name="run_download"),
-    path("sign-in/", auth.LoginView.as_view(template_name="arena/sign_in.html"), name="login"),
+    path("sign-in/", sign_in.SignInView.as_view(), name="login"),
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -7,6 +7,7 @@ Rules that a constraint cannot express (a vote has the origin of its board, a sn
 from arena.models.battles import Battle, BattleQuerySet, Stage
 from arena.models.boards import Board, Origin, Rater
 from arena.models.leaderboards import Leaderboard, LeaderboardQuerySet, Rating, RatingSchedule
+from arena.models.limits import NetworkKey, RateCount, SignInFailures
 from arena.models.votes import MatchupCount, Vote, VoteCursor
 
 __all__ = [
@@ -16,10 +17,13 @@ __all__ = [
     "Leaderboard",
     "LeaderboardQuerySet",
     "MatchupCount",
+    "NetworkKey",
     "Origin",
+    "RateCount",
     "Rater",
     "Rating",
     "RatingSchedule",
+    "SignInFailures",
     "Stage",
     "Vote",
     "VoteCursor",

@@ -15,7 +15,7 @@ from generators.declarations import declare_model
 from generators.fixtures import find_prompt_file
 from generators.input_files.fields import Declaration
 from generators.models import ImageModel, Prompt, PromptSet
-from generators.prompts.packs import declare_prompt_set
+from generators.prompts.packs import prepare_prompt_set, write_prompt_set
 
 
 class BoardDeclaration(Declaration):
@@ -113,12 +113,14 @@ def seed(file: Path) -> list[Board]:
     return declare_all(tomllib.loads(file.read_text()), file)
 
 
-@transaction.atomic
 def declare_all(declared: Mapping[str, Any], file: Path) -> list[Board]:
     """Declare all models, prompt sets and boards of a TOML file, or none. ``prompt_files`` are paths, or names."""
-    for name in declared.get("prompt_files", []):
-        prompt_file = find_prompt_file(name, file)
-        declare_prompt_set(tomllib.loads(prompt_file.read_text()), prompt_file.parent)
-    for model in declared.get("models", []):
-        declare_model(model)
-    return [declare_board(board) for board in declared.get("boards", [])]
+    prompt_files = [find_prompt_file(name, file) for name in declared.get("prompt_files", [])]
+    # Files are read and stored before the transaction.
+    prompt_sets = [prepare_prompt_set(tomllib.loads(pack.read_text()), pack.parent) for pack in prompt_files]
+    with transaction.atomic():
+        for prompt_set in prompt_sets:
+            write_prompt_set(prompt_set)
+        for model in declared.get("models", []):
+            declare_model(model)
+        return [declare_board(board) for board in declared.get("boards", [])]

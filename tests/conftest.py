@@ -23,6 +23,7 @@ from tests.fake_adapters import PAID, SCRIPTED_KEY, Draw, Script, ScriptedGenera
 from tests.latch import Latch
 from tests.processes import Children, RedisServer
 from tests.settings import REQUIRE_SERVICES
+from tests.transactions import guard_transactions
 
 # A busy machine must not fail a test, so Hypothesis has no time limits.
 hypothesis_settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -56,6 +57,12 @@ def _own_media(settings, tmp_path: Path) -> Iterator[None]:
         cached.cache_clear()
     yield
     generator_cache.evict_all()
+
+
+@pytest.fixture(autouse=True)
+def no_network_in_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No code under test reads or stores originals, or connects to a server, in a transaction."""
+    guard_transactions(monkeypatch)
 
 
 @pytest.fixture

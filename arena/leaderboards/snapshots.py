@@ -9,7 +9,7 @@ import numpy as np
 from django.db import transaction
 
 from arena.leaderboards.matchup_counts import pack_counts
-from arena.models import Board, Leaderboard, Rating
+from arena.models import Board, Leaderboard, Rating, VoteCursor
 from arena.votes.clusters import keep_usable_clusters, read_clusters
 from arena.votes.counts import advance_counts, read_counts, rebuild_counts
 from evaluation.ratings.bradley_terry import fit_bradley_terry
@@ -29,37 +29,54 @@ DRAWS: Final = {"draws": 2000, "seed": 0}
 
 
 def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
-    """Compute the board's ratings and store them as a new snapshot; None if the newest one has the same votes.
+    """Compute the board's ratings and store them as a new snapshot.
 
-    ``rebuild`` recounts all votes first.
+    The votes are read and the ratings fitted outside any transaction: it would stop all votes on SQLite.
+
+    Args:
+        board: The board.
+        rebuild: Recount all votes first.
+
+    Returns:
+        The snapshot; None if the newest one has the same votes, or if another process stored one meanwhile.
     """
     with transaction.atomic():
-        # Both lock the board's counts until the end, so that no table is stored twice.
+        # Both lock the board's counts, so that they are of one moment.
         (rebuild_counts if rebuild else advance_counts)(board)
         counted = read_counts(board)
-        leaderboard = Leaderboard(
-            board=board,
-            parameters=_describe(board),
-            counts=pack_counts(counted.counts),
-            last_vote_id=counted.last_vote_id,
-            n_votes=counted.counts.n_votes,
-            n_raters=counted.n_raters,
-            n_excluded=counted.n_excluded,
-            n_custom_prompt=counted.n_custom_prompt,
-        )
         newest = Leaderboard.objects.filter(board=board).order_by("-id").first()
-        if newest and _is_same(newest, leaderboard):
+    leaderboard = Leaderboard(
+        board=board,
+        parameters=_describe(board),
+        counts=pack_counts(counted.counts),
+        last_vote_id=counted.last_vote_id,
+        n_votes=counted.counts.n_votes,
+        n_raters=counted.n_raters,
+        n_excluded=counted.n_excluded,
+        n_custom_prompt=counted.n_custom_prompt,
+    )
+    if newest and _is_same(newest, leaderboard):
+        return None
+    counts = counted.counts
+    clusters = read_clusters(board, cast(tuple[int, ...], counts.models), counted.last_vote_id)
+    if clusters:
+        # The clusters were read a moment later than the counts: store the counts that are rated.
+        counts = Counts(counts.models, count_votes(clusters).table.astype(np.int64))
+        leaderboard.counts, leaderboard.n_votes = pack_counts(counts), counts.n_votes
+    ratings = _rate(leaderboard, counts, clusters)
+    return _store(leaderboard, ratings, newest)
+
+
+def _store(leaderboard: Leaderboard, ratings: Sequence[Rating], newest: Leaderboard | None) -> Leaderboard | None:
+    """Store the snapshot; None if ``newest`` is not the board's newest snapshot any more."""
+    snapshots = Leaderboard.objects.filter(board=leaderboard.board, pk__gt=newest.pk if newest else 0)
+    with transaction.atomic():
+        VoteCursor.objects.select_for_update().get(board=leaderboard.board)
+        if snapshots.exists():
             return None
-        counts = counted.counts
-        clusters = read_clusters(board, cast(tuple[int, ...], counts.models), counted.last_vote_id)
-        if clusters:
-            # The clusters were read a moment later than the counts: store the counts that are rated.
-            counts = Counts(counts.models, count_votes(clusters).table.astype(np.int64))
-            leaderboard.counts, leaderboard.n_votes = pack_counts(counts), counts.n_votes
-        ratings = _rate(leaderboard, counts, clusters)
         leaderboard.save()
         Rating.objects.bulk_create(ratings)
-        return leaderboard
+    return leaderboard
 
 
 def _is_same(newest: Leaderboard, leaderboard: Leaderboard) -> bool:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +19,8 @@ from generators.input_files.fields import Declaration, Line, Slug
 from generators.input_files.toml_lines import KeyPath
 from generators.models import Prompt, PromptSet
 from generators.prompts.text import check_prompt
+
+BATCH = 500
 
 
 class PromptSetChangedError(Exception):
@@ -91,7 +93,21 @@ def read_pack(file: Path) -> PromptPack:
     return PromptPack(file, pack, images)
 
 
-@transaction.atomic
+@dataclass(frozen=True)
+class PreparedPromptSet:
+    """A prompt set whose source images are stored, so that only its rows remain to be written.
+
+    ``prompts`` are the fields of its prompts, with digests for files.
+    """
+
+    declaration: PromptSetDeclaration
+    prompts: Sequence[Mapping[str, Any]]
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.prompts, sort_keys=True).encode()).hexdigest()
+
+
 def declare_prompt_set(declared: Mapping[str, Any], folder: Path | None = None) -> PromptSet:
     """Store a prompt set, or find it if it is stored already. Source images of edits are read from ``folder``.
 
@@ -99,17 +115,37 @@ def declare_prompt_set(declared: Mapping[str, Any], folder: Path | None = None) 
         pydantic.ValidationError: The declaration is invalid.
         PromptSetChangedError: This version exists with other prompts.
         ValueError: A source or mask is not a usable image, or is outside the folder.
+        OSError: The store of originals failed.
+    """
+    return write_prompt_set(prepare_prompt_set(declared, folder))
+
+
+def prepare_prompt_set(declared: Mapping[str, Any], folder: Path | None = None) -> PreparedPromptSet:
+    """The first half of ``declare_prompt_set``, outside any transaction: checks the prompts and stores their images.
+
+    The images of a set that exists are not stored again: with a bucket, each would be a request.
     """
     declaration = PromptSetDeclaration.model_validate(declared)
-    prompts = [_describe_prompt(prompt, folder) for prompt in declaration.prompts]
-    digest = hashlib.sha256(json.dumps(prompts, sort_keys=True).encode()).hexdigest()
+    prepared = PreparedPromptSet(declaration, [_describe_prompt(prompt, folder) for prompt in declaration.prompts])
+    if folder and not PromptSet.objects.filter(slug=declaration.slug, version=declaration.version).exists():
+        names = (name for prompt in declaration.prompts for name in (*prompt.sources, prompt.mask) if name)
+        for name in dict.fromkeys(names):
+            originals.store(_read_file(folder, name))
+    return prepared
+
+
+@transaction.atomic
+def write_prompt_set(prepared: PreparedPromptSet) -> PromptSet:
+    """The second half of ``declare_prompt_set``: writes the rows, or finds them."""
+    declaration, digest = prepared.declaration, prepared.digest
     prompt_set, made = PromptSet.objects.get_or_create(
         slug=declaration.slug,
         version=declaration.version,
         defaults={**declaration.model_dump(include={"title", "source", "license"}), "digest": digest},
     )
     if made:
-        Prompt.objects.bulk_create([Prompt(prompt_set=prompt_set, **prompt) for prompt in prompts])
+        prompts = [Prompt(prompt_set=prompt_set, **prompt) for prompt in prepared.prompts]
+        Prompt.objects.bulk_create(prompts, batch_size=BATCH)
     elif prompt_set.digest != digest:
         raise PromptSetChangedError(
             f"Prompt set {prompt_set} exists with other prompts. A prompt set never changes. Declare a new version."
@@ -123,12 +159,12 @@ def _describe_prompt(prompt: PromptDeclaration, folder: Path | None) -> dict[str
     if not prompt.sources and not prompt.mask:
         return prompt.model_dump(exclude={"sources", "mask", *empty})
     try:
-        return {**prompt.model_dump(exclude=empty), **_store_images(prompt, folder)}
+        return {**prompt.model_dump(exclude=empty), **_describe_images(prompt, folder)}
     except (ValueError, OSError) as error:
         raise ValueError(f"prompt {prompt.key}: {error}") from error
 
 
-def _store_images(prompt: PromptDeclaration, folder: Path | None) -> dict[str, Any]:
+def _describe_images(prompt: PromptDeclaration, folder: Path | None) -> dict[str, Any]:
     if folder is None:
         raise ValueError(
             f"It names {', '.join(prompt.sources) or prompt.mask}, but there is no folder to read it from."
@@ -143,8 +179,8 @@ def _store_images(prompt: PromptDeclaration, folder: Path | None) -> dict[str, A
         if (size.width, size.height) != (width, height):
             raise ValueError(f"The mask has {size.width} × {size.height} pixels, the first source {width} × {height}.")
     return {
-        "sources": [originals.store(data) for data in images],
-        "mask": originals.store(mask) if prompt.mask else "",
+        "sources": [hashlib.sha256(data).hexdigest() for data in images],
+        "mask": hashlib.sha256(mask).hexdigest() if prompt.mask else "",
     }
 
 

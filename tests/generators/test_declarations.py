@@ -369,3 +369,11 @@ def test_an_edit_needs_a_folder() -> None:
 def test_an_invalid_prompt_set_is_refused(prompts: list, complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         declare_prompt_set(PROMPTS | {"prompts": prompts})
+
+
+def test_a_set_that_exists_asks_the_store_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_image(tmp_path / "cat.png")
+    edits = PROMPTS | {"prompts": [{"key": "a", "text": "a hat", "sources": ["cat.png"]}]}
+    prompt_set = declare_prompt_set(edits, tmp_path)
+    monkeypatch.setattr(originals, "store", pytest.fail)
+    assert declare_prompt_set(edits, tmp_path) == prompt_set

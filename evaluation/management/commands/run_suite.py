@@ -53,7 +53,7 @@ class Command(DispatchingCommand):
             suite = load_suite(find_fixture(options["suite"], "suites"))
             baseline = lifecycle.start(suite, baseline_model) if baseline_model else None
             run = lifecycle.start(suite, model, baseline=baseline, commit=options["commit"])
-        except (UnknownFixtureError, DeclaredFileError, RunError, PromptSetChangedError) as error:
+        except (UnknownFixtureError, DeclaredFileError, RunError, PromptSetChangedError, OSError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Run {run.key}: {suite.title}, {run.samples.count():,} images of {model.name}.")
         if options["wait"]:

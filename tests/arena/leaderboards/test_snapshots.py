@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import uuid
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,13 +13,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from arena.leaderboards import snapshots
 from arena.leaderboards.matchup_counts import unpack_counts
 from arena.leaderboards.snapshots import rate_board
 from arena.models import Battle, Board, Leaderboard, Vote
 from arena.votes.casting import cast_vote
+from arena.votes.clusters import read_clusters
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.ranks import find_rank_sets
 from tests import builders
+from tests.transactions import refuse_in_transactions
 
 
 def vote_on(board: Board, first, second, winner: str, times: int = 1) -> None:
@@ -102,6 +106,27 @@ def test_a_board_without_new_votes_takes_few_queries(voted: Board) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert rate_board(voted) is None
     assert len([q for q in queries.captured_queries if "SAVEPOINT" not in q["sql"]]) <= 8
+
+
+@pytest.mark.parametrize("step", ["read_clusters", "fit_bradley_terry"])
+def test_votes_are_read_and_ratings_fitted_outside_transactions(
+    voted: Board, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    monkeypatch.setattr(snapshots, step, refuse_in_transactions(getattr(snapshots, step), step))
+    assert rate_board(voted)
+
+
+def test_of_two_ratings_at_once_one_is_stored(voted: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = []
+
+    def be_overtaken(*args: Any) -> Any:
+        monkeypatch.setattr(snapshots, "read_clusters", read_clusters)
+        stored.append(rate_board(voted))
+        return read_clusters(*args)
+
+    monkeypatch.setattr(snapshots, "read_clusters", be_overtaken)
+    assert rate_board(voted) is None
+    assert list(Leaderboard.objects.all()) == stored
 
 
 def test_excluded_battles_do_not_count(voted: Board) -> None:

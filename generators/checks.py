@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from generators.adapters.base import AdapterError
-from generators.adapters.registry import find_declaration, is_provider, validate_settings
+from generators.adapters.registry import find_key_variable, is_provider, validate_settings
 from generators.models import ImageModel, Price
 
 
@@ -54,8 +54,12 @@ def _check_settings(models: Sequence[ImageModel]) -> list[CheckMessage]:
 def _check_keys(models: Sequence[ImageModel]) -> list[CheckMessage]:
     without_key: defaultdict[str, list[str]] = defaultdict(list)
     for model in models:
-        if not settings.PROVIDER_KEYS.get(model.adapter):
-            without_key[find_declaration(model.adapter).key].append(model.slug)
+        try:
+            variable = find_key_variable(model.adapter, model.settings)
+        except AdapterError:
+            continue  # E001 says so
+        if variable and not settings.PROVIDER_KEYS.get(variable):
+            without_key[variable].append(model.slug)
     return [
         Warning(
             f"{variable} is not set, so these models cannot draw: {', '.join(slugs)}.",

@@ -13,6 +13,7 @@ from django.db import transaction
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from generators.adapters.registry import find_key_variable, find_server_host, is_provider
 from generators.declarations import ModelChangedError, ModelDeclaration, declare_model
 from generators.dollars import format_dollars
 from generators.input_files.fields import Declaration
@@ -55,11 +56,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Sync:
-    """The result of a sync: its changes, the number of unchanged rows, and the models that the file does not name."""
+    """The result of a sync: its changes, the number of unchanged rows, and the models that the file does not name.
+
+    ``without_key``: the models whose server is sent no key, as "slug (host)".
+    """
 
     changes: Sequence[Change]
     n_unchanged: int
     not_in_the_file: Sequence[str]
+    without_key: Sequence[str]
 
 
 def read_model_file(file: Path) -> ModelFile:
@@ -109,12 +114,17 @@ def sync_models(declared: ModelFile, *, dry_run: bool = False) -> Sync:
         transaction.set_rollback(True)
     rows = [
         *(f"model {model.slug}" for model in declared.models),
-        *(f"provider {provider.slug}" for provider in declared.providers),
+        *(f"provider {provider.slug} at {provider.host}" for provider in declared.providers),
         *(f"budget {budget.slug}" for budget in declared.budgets),
     ]
     changes = [Change(row, before.get(row, {}), after[row]) for row in rows if before.get(row) != after[row]]
     others = [row for row in before if row.startswith("model ") and row not in rows]
-    return Sync(changes, len(rows) - len(changes), [row.removeprefix("model ") for row in others])
+    without_key = [
+        f"{model.slug} ({find_server_host(model.adapter, model.settings)})"
+        for model in declared.models
+        if is_provider(model.adapter) and not find_key_variable(model.adapter, model.settings)
+    ]
+    return Sync(changes, len(rows) - len(changes), [row.removeprefix("model ") for row in others], without_key)
 
 
 def _name_place(place: Sequence[str | int], declared: Mapping[str, Any]) -> str:
@@ -140,7 +150,7 @@ def _find_duplicates(declared: Mapping[str, Any]) -> list[str]:
     for kind in ModelFile.model_fields:
         rows = declared.get(kind)
         named = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-        slugs = [row["slug"] for row in named if isinstance(row.get("slug"), str)]
+        slugs = [row["slug"] for row in named if isinstance(row.get("slug"), str) and not row.get("host")]
         duplicates = [slug for slug, count in Counter(slugs).items() if count > 1]
         faults += [f"{kind}: {slugs.count(slug)} have the slug {slug}. Slugs must be unique." for slug in duplicates]
     return faults
@@ -150,7 +160,7 @@ def _describe_rows() -> dict[str, dict[str, str]]:
     rows = {f"model {model.slug}": _describe_model(model) for model in ImageModel.objects.prefetch_related("prices")}
     for provider in Provider.objects.all():
         limits = {"requests_per_minute": str(provider.requests_per_minute), "burst": str(provider.burst)}
-        rows[f"provider {provider.slug}"] = limits
+        rows[f"provider {provider}"] = limits
     for budget in Budget.objects.all():
         rows[f"budget {budget.slug}"] = {"limit": format_dollars(budget.limit)}
     return rows

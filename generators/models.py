@@ -216,9 +216,10 @@ class Generation(models.Model):
 
 
 class Provider(models.Model):
-    """State of a provider, shared by all workers. Its slug is the name of the adapter."""
+    """State of one server of a provider, shared by all workers. Its slug is the name of the adapter."""
 
-    slug = models.SlugField(max_length=50, unique=True)
+    slug = models.SlugField(max_length=50)
+    host = models.CharField(max_length=255, help_text="with its port if that is not the usual one")
     requests_per_minute = models.PositiveIntegerField(default=60)
     burst = models.PositiveIntegerField(default=5, help_text="requests that may be sent at once after a pause")
     # Rate limit without Redis: the time at which all requests so far would have been sent at the allowed rate.
@@ -231,15 +232,16 @@ class Provider(models.Model):
     last_error = models.TextField(blank=True, help_text="of the last failed call")
 
     class Meta:
-        ordering: ClassVar = ["slug"]
+        ordering: ClassVar = ["slug", "host"]
         constraints: ClassVar = [
+            models.UniqueConstraint("slug", "host", name="one_provider_per_slug_and_host"),
             models.CheckConstraint(
                 condition=Q(requests_per_minute__gte=1, burst__gte=1), name="provider_takes_requests"
-            )
+            ),
         ]
 
     def __str__(self) -> str:
-        return self.slug
+        return f"{self.slug} at {self.host}"
 
 
 class PeriodicTask(models.Model):

@@ -143,4 +143,4 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 def scripted_provider(script: Script, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the adapter "scripted" a provider: its calls are paid, and its key is set."""
     monkeypatch.setattr(ScriptedGenerator, "declaration", PAID)
-    settings.PROVIDER_KEYS = {"scripted": SCRIPTED_KEY}
+    settings.PROVIDER_KEYS = {PAID.key: SCRIPTED_KEY}

@@ -16,6 +16,7 @@ from generators.adapters.base import (
     GeneratedImage,
     GenerationRequest,
 )
+from generators.adapters.servers import ServerSettings
 from tests.latch import Latch
 
 Draw = Callable[[GenerationRequest], GeneratedImage]
@@ -24,6 +25,7 @@ Script = Callable[[Draw], None]
 # What "scripted" declares, and its key, in tests with the fixture ``scripted_provider``.
 PAID = AdapterDeclaration(
     key="PARAGONE_SCRIPTED_KEY",
+    hosts=("scripted.example",),
     paid=True,
     units=("image", "megapixel", "credit", "input_token", "output_token"),
 )
@@ -45,7 +47,7 @@ class SlowGenerator:
     declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration()
     Settings: ClassVar[type[AdapterSettings]] = SlowSettings
 
-    def __init__(self, settings: SlowSettings, key: SecretStr) -> None:
+    def __init__(self, settings: SlowSettings, key: SecretStr | None) -> None:
         self.latch = Latch(Path(settings.folder))
 
     @staticmethod
@@ -61,16 +63,20 @@ class SlowGenerator:
         return [GeneratedImage(paint(request.seed, request.width, request.height), "image/png")]
 
 
+class ScriptedSettings(ServerSettings):
+    base_url: str = "https://scripted.example"
+
+
 class ScriptedGenerator:
     """Draws with the function that the test has set as ``script``."""
 
     declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration()
-    Settings: ClassVar[type[AdapterSettings]] = AdapterSettings
+    Settings: ClassVar[type[AdapterSettings]] = ScriptedSettings
     script: ClassVar[Draw]
     capable: ClassVar[Capabilities] = Capabilities()
     calls: ClassVar[list[list[GenerationRequest]]] = []
 
-    def __init__(self, settings: AdapterSettings, key: SecretStr) -> None:
+    def __init__(self, settings: AdapterSettings, key: SecretStr | None) -> None:
         pass
 
     @staticmethod

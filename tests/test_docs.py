@@ -66,7 +66,13 @@ def describe_provider(name: str) -> dict[str, str]:
         limit = declaration.sources.max_bytes
         sources += f"; up to {limit / 1e6:g} MB" if limit else ""
     units = ", ".join(f"`{unit}`" for unit in declaration.units)
-    return {"key": f"`{declaration.key}`", "bills by": units, "source images of an edit": sources}
+    hosts = ", ".join(f"`{host}`" for host in declaration.hosts)
+    return {
+        "key": f"`{declaration.key}`",
+        "its own hosts": hosts,
+        "bills by": units,
+        "source images of an edit": sources,
+    }
 
 
 def test_every_adapter_setting_and_outcome_is_in_the_docs() -> None:

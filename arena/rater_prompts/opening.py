@@ -23,6 +23,7 @@ from generators import database_time
 from generators.generations import request_generations
 from generators.models import ImageModel, Prompt, PromptSet, Provider
 from generators.prompts.text import check_prompt
+from generators.providers.servers import find_server
 
 # In characters; every provider accepts this many.
 LONGEST_TYPED: Final = 1000
@@ -119,9 +120,9 @@ def _say_minutes(seconds: int) -> str:
 
 def _choose_models(board: Board) -> list[ImageModel]:
     """Two of the board's active models that can draw now."""
-    paused = Provider.objects.filter(resume_at__gt=database_time.now()).values("slug")
-    able = board.active_models.exclude(adapter="").exclude(adapter__in=paused)
-    models = {model.pk: model for model in able}
+    paused = set(Provider.objects.filter(resume_at__gt=database_time.now()).values_list("slug", "host"))
+    able = board.active_models.exclude(adapter="")
+    models = {model.pk: model for model in able if find_server(model) not in paused}
     if len(models) < 2:
         raise NoMatchupError("Fewer than two models of this board can draw now. Try again later.")
     return [models[pk] for pk in choose_matchup(board, models)]

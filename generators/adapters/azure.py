@@ -13,7 +13,7 @@ from generators.adapters.openai_api.gpt_image import (
     describe_gpt_image_call,
 )
 from generators.adapters.openai_api.images import Call, ImagesGenerator
-from generators.adapters.provider_http import Address, read_key
+from generators.adapters.provider_http import Address, authorize
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -31,6 +31,8 @@ class AzureGenerator(ImagesGenerator):
     declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
         extra="providers",
         key="PARAGONE_AZURE_KEY",
+        # The resources of all customers, as Azure names them.
+        hosts=("*.openai.azure.com", "*.cognitiveservices.azure.com", "*.services.ai.azure.com"),
         paid=True,
         units=GPT_IMAGE_UNITS,
         sources=GPT_IMAGE_SOURCES,
@@ -52,7 +54,7 @@ class AzureGenerator(ImagesGenerator):
         )
 
     def _authorize(self) -> dict[str, str]:
-        return {"api-key": read_key(self.key)}
+        return authorize(self.key, "api-key", "")
 
     def _describe_call(self, request: GenerationRequest, n: int) -> Call:
         return describe_gpt_image_call(self.settings, request, n)

@@ -112,7 +112,7 @@ class AdapterSettings(BaseModel):
 
     # Settings that say how and where a model is called. They may change while the model has images.
     operational: ClassVar[frozenset[str]] = frozenset(
-        {"base_url", "endpoint", "hosts", "image_hosts", "timeout", "device", "max_batch"}
+        {"base_url", "endpoint", "key_env", "image_hosts", "timeout", "device", "max_batch"}
     )
 
 
@@ -131,25 +131,29 @@ class AdapterDeclaration:
     - ``extra``: the extra that installs the packages that the adapter imports ("workers"); "" if the base install,
       which has httpx2 and Pillow, is enough
     - ``key``: the environment variable with the provider's key ("PARAGONE_OPENAI_KEY"); "" for no key
+    - ``hosts``: the provider's own hosts (patterns: ``*.bfl.ai``), the only ones that its key is sent to
     - ``paid``: whether a call costs money. The adapter is then a provider: its models need a price, and its calls are
       subject to budgets, the rate limit and the circuit breaker.
     - ``units``: the price units that ``billed`` may hold. Every provider bills {"image": 1} for each drawn image beside
       its own units, so that any model can have a price per image.
     - ``sources``: what a source image of an edit may be; None if no model of the adapter edits
 
-    Raises ValueError for a paid adapter without a key or without the unit "image".
+    Raises ValueError for a paid adapter without a key, without hosts or without the unit "image".
     """
 
     extra: str = ""
     key: str = ""
+    hosts: tuple[str, ...] = ()
     paid: bool = False
     units: tuple[str, ...] = ()
     sources: SourceRules | None = None
 
     def __post_init__(self) -> None:
-        if self.paid and not (self.key and "image" in self.units):
-            text = "A paid adapter declares its key's environment variable and its price units, among them 'image'."
-            raise ValueError(text)
+        if self.paid and not (self.key and self.hosts and "image" in self.units):
+            raise ValueError(
+                "A paid adapter declares its key's environment variable, its own hosts, and its price units, among them"
+                " 'image'."
+            )
 
 
 @dataclass(frozen=True)
@@ -173,8 +177,11 @@ class Generator(Protocol):
     declaration: ClassVar[AdapterDeclaration]
     Settings: ClassVar[type[AdapterSettings]]
 
-    def __init__(self, settings: Any, key: SecretStr) -> None:
-        """``key`` is the provider's secret, empty for a local adapter. It never appears in settings or messages."""
+    def __init__(self, settings: Any, key: SecretStr | None) -> None:
+        """``key`` is the secret that the model's server is sent, empty if it is missing; None if it is sent none.
+
+        It never appears in settings or messages.
+        """
         ...
 
     @staticmethod

@@ -16,7 +16,6 @@ from generators.adapters import provider_http
 from generators.adapters.base import (
     AdapterDeclaration,
     AdapterError,
-    AdapterSettings,
     Billed,
     Capabilities,
     GeneratedImage,
@@ -25,6 +24,7 @@ from generators.adapters.base import (
     SourceRules,
 )
 from generators.adapters.one_call import OneCallGenerator
+from generators.adapters.servers import ServerSettings, list_key_hosts
 from generators.adapters.sizes import fit_size, nearest_ratio
 
 MEGAPIXEL = 1_000_000
@@ -72,11 +72,11 @@ def check_model(model: str) -> str:
     return model
 
 
-class FluxSettings(AdapterSettings):
+class FluxSettings(ServerSettings):
     model: Annotated[str, AfterValidator(check_model)] = "flux-2-pro"
     base_url: provider_http.Address = "https://api.bfl.ai"
-    # Hosts that may be polled (the request carries the key) and that images may be downloaded from.
-    hosts: tuple[str, ...] = ("*.bfl.ai",)
+    # Hosts that images may be downloaded from, without the key.
+    image_hosts: tuple[str, ...] = ("*.bfl.ai",)
     safety_tolerance: int = Field(2, ge=0, le=6, description="0 is the strictest")
     # None: the model's default, which differs between models.
     prompt_upsampling: bool | None = None
@@ -88,6 +88,7 @@ class FluxGenerator(OneCallGenerator):
 
     declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
         key="PARAGONE_FLUX_KEY",
+        hosts=("*.bfl.ai",),
         paid=True,
         units=("image", "megapixel", "credit"),
         sources=SourceRules(max_bytes=20_000_000),
@@ -101,7 +102,7 @@ class FluxGenerator(OneCallGenerator):
     def _draw(self, request: GenerationRequest) -> GeneratedImage:
         deadline = time.monotonic() + self.settings.timeout
         parameters = self._choose_parameters(request)
-        headers = {"x-key": provider_http.read_key(self.key), "Accept": "application/json"}
+        headers = {**provider_http.authorize(self.key, "x-key", ""), "Accept": "application/json"}
         task = self._submit(headers, parameters | self._encode_sources(request))
         end = self._await_end(headers, task, deadline)
         asked = {"model": self.settings.model} | {name: parameters[name] for name in parameters if name != "prompt"}
@@ -141,7 +142,7 @@ class FluxGenerator(OneCallGenerator):
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise provider_http.make_transport_error(error) from error
         if not response.is_success:
-            raise provider_http.make_status_error(response.status_code, response.headers, self._read_words(response))
+            raise self._read_error(response)
         task = provider_http.read_object(response, self.key)
         if not isinstance(task.get("polling_url"), str):
             raise provider_http.make_body_error("it has no polling_url.")
@@ -153,7 +154,8 @@ class FluxGenerator(OneCallGenerator):
         Raises AdapterError (``billed`` None) if the task does not end in time.
         """
         url, pause, last = task["polling_url"], FIRST_PAUSE, "nothing"
-        provider_http.check_host(url, self.settings.hosts, billed=None)
+        # A poll carries the key.
+        provider_http.check_host(url, list_key_hosts(self.declaration, self.settings), billed=None)
         while (left := deadline - time.monotonic()) > 0:
             try:
                 response = self.http.get(url, headers=headers, timeout=left)
@@ -179,7 +181,7 @@ class FluxGenerator(OneCallGenerator):
                 return {"status": f"HTTP {status}, no JSON"}
         if status >= 500 or status in provider_http.PASSING:
             return {"status": f"HTTP {status}"}
-        error = provider_http.make_status_error(status, response.headers, self._read_words(response))
+        error = self._read_error(response)
         # The task was accepted, so it may be billed although its end is unknown.
         raise AdapterError(error.outcome, error.message, code=error.code, billed=None)
 
@@ -199,7 +201,7 @@ class FluxGenerator(OneCallGenerator):
         charged: dict[str, float] = {"image": 1, **cost}
         if "width" in asked:
             charged["megapixel"] = asked["width"] * asked["height"] / MEGAPIXEL
-        data = provider_http.fetch_image(self.http, result["sample"], hosts=self.settings.hosts, billed=charged)
+        data = provider_http.fetch_image(self.http, result["sample"], hosts=self.settings.image_hosts, billed=charged)
         found = provider_http.identify_image(data)
         if found is None:
             text = "The provider's image is not a PNG, JPEG or WebP."
@@ -208,9 +210,10 @@ class FluxGenerator(OneCallGenerator):
         charged["megapixel"] = width * height / MEGAPIXEL
         return GeneratedImage(data, media_type, reported | _read_report(result, asked, request), charged)
 
-    def _read_words(self, response: httpx2.Response) -> str:
+    def _read_error(self, response: httpx2.Response) -> AdapterError:
         body = provider_http.read_error_object(response, self.key)
-        return str(body.get("detail", body)) if body else provider_http.hide_key(response.text, self.key)
+        words = str(body.get("detail", body)) if body else provider_http.hide_key(response.text, self.key)
+        return provider_http.make_status_error(response.status_code, response.headers, words, key=self.key)
 
 
 def _name_request(answer: Mapping[str, Any]) -> dict[str, Any]:

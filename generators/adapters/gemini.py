@@ -14,7 +14,6 @@ from generators.adapters.base import (
     AUTHENTICATION,
     AdapterDeclaration,
     AdapterError,
-    AdapterSettings,
     Billed,
     Capabilities,
     GeneratedImage,
@@ -24,6 +23,7 @@ from generators.adapters.base import (
 )
 from generators.adapters.one_call import OneCallGenerator
 from generators.adapters.packages import make_import_error
+from generators.adapters.servers import ServerSettings
 from generators.adapters.sizes import nearest_ratio
 from generators.adapters.sources import identify_media_type
 
@@ -50,7 +50,7 @@ REFUSALS = {
 }
 
 
-class GeminiSettings(AdapterSettings):
+class GeminiSettings(ServerSettings):
     model: str = Field("gemini-2.5-flash-image", pattern=r"^[a-z0-9.-]+$")
     base_url: provider_http.Address = "https://generativelanguage.googleapis.com"
     # None: the model's default, the only size of gemini-2.5-flash-image.
@@ -64,6 +64,7 @@ class GeminiGenerator(OneCallGenerator):
     declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
         extra="providers",
         key="PARAGONE_GEMINI_KEY",
+        hosts=("generativelanguage.googleapis.com",),
         paid=True,
         units=("image", "input_token", "output_token", "thought_token"),
         sources=SourceRules(),
@@ -101,11 +102,14 @@ class GeminiGenerator(OneCallGenerator):
 
     @cached_property
     def _client(self) -> "Client":
-        key = provider_http.read_key(self.key)
+        # The SDK insists on a key.
+        key = "none" if self.key is None else provider_http.read_key(self.key)
         try:
             from google import genai
         except ImportError as error:
             raise make_import_error(error, self.declaration.extra) from error
+        if self.key is None:
+            self.http.event_hooks["request"] = [_remove_key]
         # Without retry_options the SDK sends one request. Options set here are not read from the environment.
         options = genai.types.HttpOptions(
             base_url=self.settings.base_url,
@@ -142,8 +146,8 @@ class GeminiGenerator(OneCallGenerator):
         headers = getattr(error.response, "headers", None) or {}
         details = _read_details(error.details)
         if any(detail.get("reason") == "API_KEY_INVALID" for detail in details):
-            return provider_http.make_status_error(401, headers, "")
-        read = provider_http.make_status_error(error.code, headers, words, code=status)
+            return provider_http.make_status_error(401, headers, "", key=self.key)
+        read = provider_http.make_status_error(error.code, headers, words, key=self.key, code=status)
         if read.code == AUTHENTICATION and "billing" not in words.lower():
             return read
         read.retry_after = next(filter(None, map(_read_delay, details)), read.retry_after)
@@ -190,6 +194,10 @@ class GeminiGenerator(OneCallGenerator):
         if text := "\n".join(part.text for part in _list_parts(response) if part.text):
             reported["text"] = text
         return reported
+
+
+def _remove_key(request: httpx2.Request) -> None:
+    request.headers.pop("x-goog-api-key", None)
 
 
 def _list_parts(response: "GenerateContentResponse") -> list["Part"]:

@@ -8,7 +8,7 @@ from pydantic import Field
 from generators.adapters.base import AdapterDeclaration, Capabilities, GenerationRequest, SourceRules
 from generators.adapters.openai_api.answers import TOKEN_UNITS
 from generators.adapters.openai_api.images import EDIT, GENERATE, Call, ImagesGenerator, ImagesSettings, attach_image
-from generators.adapters.provider_http import Address, read_key
+from generators.adapters.provider_http import Address, authorize
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -30,6 +30,8 @@ class MaiGenerator(ImagesGenerator):
     declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
         extra="providers",
         key="PARAGONE_MAI_KEY",
+        # The resources of all customers, as Azure names them.
+        hosts=("*.services.ai.azure.com", "*.cognitiveservices.azure.com"),
         paid=True,
         units=("image", *TOKEN_UNITS),
         sources=SourceRules(),
@@ -50,7 +52,7 @@ class MaiGenerator(ImagesGenerator):
         )
 
     def _authorize(self) -> dict[str, str]:
-        return {"api-key": read_key(self.key)}
+        return authorize(self.key, "api-key", "")
 
     def _describe_call(self, request: GenerationRequest, n: int) -> Call:
         body: dict[str, Any] = {"model": self.settings.model, "prompt": request.prompt}

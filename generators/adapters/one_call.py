@@ -18,7 +18,7 @@ class OneCallGenerator(ABC):
 
     declaration: ClassVar[AdapterDeclaration]
 
-    def __init__(self, settings: Any, key: SecretStr) -> None:
+    def __init__(self, settings: Any, key: SecretStr | None) -> None:
         self.settings = settings
         self.key = key
 

@@ -57,7 +57,7 @@ class OnnxGenerator:
     declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(extra="workers")
     Settings: ClassVar[type[OnnxSettings]] = OnnxSettings
 
-    def __init__(self, settings: OnnxSettings, key: SecretStr) -> None:
+    def __init__(self, settings: OnnxSettings, key: SecretStr | None) -> None:
         self.settings = settings
         self._export: _Export | None = None
         self._largest = settings.max_batch

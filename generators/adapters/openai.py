@@ -25,6 +25,7 @@ class OpenAIGenerator(ImagesGenerator):
     declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
         extra="providers",
         key="PARAGONE_OPENAI_KEY",
+        hosts=("api.openai.com", "*.api.openai.com"),
         paid=True,
         units=GPT_IMAGE_UNITS,
         sources=GPT_IMAGE_SOURCES,

@@ -43,12 +43,17 @@ def open_client(timeout: float) -> httpx2.Client:
     return httpx2.Client(timeout=limits, follow_redirects=False)
 
 
+def authorize(key: SecretStr | None, header: str = "Authorization", prefix: str = "Bearer ") -> dict[str, str]:
+    """The header that carries the key; none if the server is sent no key. Raises as ``read_key`` does."""
+    return {} if key is None else {header: f"{prefix}{read_key(key)}"}
+
+
 def read_key(key: SecretStr) -> str:
     """The key, as a header can hold it. Raises AdapterError (invalid, authentication) if it is missing or malformed."""
     value = key.get_secret_value().strip()
     if not value:
         raise AdapterError(
-            Outcome.INVALID, "There is no key for this provider. Set its environment variable.", code=AUTHENTICATION
+            Outcome.INVALID, "There is no key for this server. Set its environment variable.", code=AUTHENTICATION
         )
     if not (value.isascii() and value.isprintable()) or " " in value:
         text = "The key has characters that no key can have. Copy it again, without line breaks or quotes."
@@ -56,13 +61,13 @@ def read_key(key: SecretStr) -> str:
     return value
 
 
-def hide_key(text: str, key: SecretStr) -> str:
+def hide_key(text: str, key: SecretStr | None) -> str:
     """The text without the key, which some providers repeat in their messages."""
-    value = key.get_secret_value().strip()
+    value = key.get_secret_value().strip() if key else ""
     return text.replace(value, "[key]") if value else text
 
 
-def read_object(response: httpx2.Response, key: SecretStr) -> dict[str, Any]:
+def read_object(response: httpx2.Response, key: SecretStr | None) -> dict[str, Any]:
     """The JSON object of a successful response, without the key, which some providers repeat in their texts.
 
     Raises AdapterError (transient, ``billed`` None) for any other body.
@@ -76,7 +81,7 @@ def read_object(response: httpx2.Response, key: SecretStr) -> dict[str, Any]:
     return body
 
 
-def read_error_object(response: httpx2.Response, key: SecretStr) -> dict[str, Any]:
+def read_error_object(response: httpx2.Response, key: SecretStr | None) -> dict[str, Any]:
     """The JSON object of an error response, without the key; {} for any other body."""
     try:
         return read_object(response, key)
@@ -84,7 +89,7 @@ def read_error_object(response: httpx2.Response, key: SecretStr) -> dict[str, An
         return {}
 
 
-def _hide_key_within(value: Any, key: SecretStr) -> Any:
+def _hide_key_within(value: Any, key: SecretStr | None) -> Any:
     """The JSON value with ``hide_key`` applied to each of its strings."""
     if isinstance(value, str):
         return hide_key(value, key)
@@ -106,20 +111,26 @@ def _read_address(address: str) -> str:
     except httpx2.InvalidURL as error:
         raise ValueError("this is not an address; wanted https://HOST") from error
     if not url.host or not (url.scheme == "https" or (url.scheme == "http" and url.host in LOOPBACK)):
-        raise ValueError("wanted https://HOST, because the key is sent there")
+        raise ValueError("wanted https://HOST, because a key may be sent there")
     if url.userinfo or url.query:
         raise ValueError("wanted no user, password or query; the key has its own environment variable")
     return address.rstrip("/")
 
 
-# The address of a provider's server: https, or http on this machine, because the key is sent there.
+# The address of a server: https, or http on this machine, because a key may be sent there.
 Address = Annotated[str, AfterValidator(_read_address)]
 
 
 def make_status_error(
-    status: int, headers: Mapping[str, str], message: str, *, code: str = "", request_id: str = ""
+    status: int,
+    headers: Mapping[str, str],
+    message: str,
+    *,
+    key: SecretStr | None,
+    code: str = "",
+    request_id: str = "",
 ) -> AdapterError:
-    """The error for an HTTP status other than success. 401 and 403 are a rejected key.
+    """The error for an HTTP status other than success. 401 and 403 are a rejected ``key``, or the lack of one.
 
     It is never a refusal: each provider reports those in its own way, so the adapter recognizes them first. ``message``
     and ``code`` are the provider's, without the key.
@@ -128,6 +139,11 @@ def make_status_error(
     if status in {401, 403}:
         # Without the provider's message, which may repeat the key.
         text = f"The provider did not accept the key (HTTP {status}). Check the key and its permissions."
+        if key is None:
+            text = (
+                f"The server did not accept a call without a key (HTTP {status}), and a provider's key is sent only to"
+                " the provider's own hosts. Name the variable of this server's key: key_env, in the model's settings."
+            )
         return AdapterError(Outcome.INVALID, text, code=AUTHENTICATION, reported=reported)
     if 300 <= status < 400:
         # Without the address's path and query, which may hold secrets.

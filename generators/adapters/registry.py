@@ -6,11 +6,13 @@ first call of ``generate``.
 
 from collections.abc import Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, cast
 
 from pydantic import SecretStr, ValidationError
 
 from generators.adapters.base import AdapterDeclaration, AdapterError, AdapterSettings, Capabilities, Generator, Outcome
+from generators.adapters.servers import ServerSettings, choose_key_variable, find_host
 
 ADAPTERS: dict[str, str] = {
     "sketch": "generators.adapters.sketch.generator.SketchGenerator",
@@ -56,12 +58,33 @@ def list_price_units() -> list[str]:
     return sorted({unit for name in ADAPTERS for unit in find_declaration(name).units})
 
 
-def load_generator(name: str, settings: Mapping[str, Any], key: str = "") -> Generator:
-    """Build the adapter ``name`` with ``settings`` and the provider's ``key``.
+def load_generator(name: str, settings: Mapping[str, Any], keys: Mapping[str, str] = MappingProxyType({})) -> Generator:
+    """Build the adapter ``name`` with ``settings`` and the one of ``keys`` that its server may be sent.
+
+    ``keys`` are by environment variable: {"PARAGONE_OPENAI_KEY": "sk-..."}.
 
     Raises AdapterError (invalid) for an unknown name or for settings that the adapter's schema refuses.
     """
-    return find_adapter(name)(validate_settings(name, settings), SecretStr(key))
+    variable = find_key_variable(name, settings)
+    key = SecretStr(keys.get(variable, "")) if variable else None
+    return find_adapter(name)(validate_settings(name, settings), key)
+
+
+def find_key_variable(name: str, settings: Mapping[str, Any]) -> str:
+    """The variable of the key that a model's server is sent; "" if none. Raises as ``load_generator`` does."""
+    return choose_key_variable(find_declaration(name), validate_settings(name, settings))
+
+
+def find_server_host(name: str, settings: Mapping[str, Any]) -> str:
+    """The host of a model's server; "" for a local adapter. Raises as ``load_generator`` does."""
+    valid = validate_settings(name, settings)
+    return valid.host if isinstance(valid, ServerSettings) else ""
+
+
+def find_usual_host(name: str) -> str:
+    """The host that a provider's models are called on without a ``base_url``; "" if each customer has one."""
+    field = find_adapter(name).Settings.model_fields.get("base_url")
+    return "" if field is None or field.is_required() else find_host(field.default)
 
 
 def find_capabilities(name: str, settings: Mapping[str, Any]) -> Capabilities:

@@ -14,7 +14,6 @@ from generators.adapters import provider_http
 from generators.adapters.base import (
     AdapterDeclaration,
     AdapterError,
-    AdapterSettings,
     Capabilities,
     GeneratedImage,
     GenerationRequest,
@@ -22,6 +21,7 @@ from generators.adapters.base import (
     SourceRules,
 )
 from generators.adapters.one_call import OneCallGenerator
+from generators.adapters.servers import ServerSettings
 from generators.adapters.sizes import nearest_ratio
 from generators.adapters.sources import identify_media_type
 
@@ -33,7 +33,7 @@ MODERATION = "content_moderation"
 FILTERED = "CONTENT_FILTERED"
 
 
-class StabilitySettings(AdapterSettings):
+class StabilitySettings(ServerSettings):
     model: Model = "ultra"
     base_url: provider_http.Address = "https://api.stability.ai"
     strength: float = Field(0.6, ge=0, le=1, description="for edits: 0 keeps the source, 1 ignores it")
@@ -45,6 +45,7 @@ class StabilityGenerator(OneCallGenerator):
 
     declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
         key="PARAGONE_STABILITY_KEY",
+        hosts=("api.stability.ai",),
         paid=True,
         units=("image",),
         # The limit of a whole request.
@@ -90,7 +91,7 @@ class StabilityGenerator(OneCallGenerator):
             "edit/inpaint" if self.settings.model == "inpaint" else f"generate/{self.settings.model.partition('.')[0]}"
         )
         url = f"{self.settings.base_url}/v2beta/stable-image/{path}"
-        headers = {"Authorization": f"Bearer {provider_http.read_key(self.key)}", "Accept": "image/*"}
+        headers = {**provider_http.authorize(self.key), "Accept": "image/*"}
         try:
             return self.http.post(url, headers=headers, files=parts)
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
@@ -107,7 +108,7 @@ class StabilityGenerator(OneCallGenerator):
             text = f"The provider refused: {words[:500] or name}"
             return AdapterError(Outcome.REFUSED, text, stage="prompt", code=name, reported=reported)
         return provider_http.make_status_error(
-            response.status_code, response.headers, words, code=name, request_id=request_id
+            response.status_code, response.headers, words, key=self.key, code=name, request_id=request_id
         )
 
     def _read_image(self, response: httpx2.Response, parameters: Mapping[str, Any]) -> GeneratedImage:

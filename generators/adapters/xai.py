@@ -32,6 +32,7 @@ class XaiGenerator(ImagesGenerator):
     declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
         extra="providers",
         key="PARAGONE_XAI_KEY",
+        hosts=("api.x.ai", "*.api.x.ai"),
         paid=True,
         units=("image", "usd_tick", *TOKEN_UNITS),
         sources=SourceRules(),

@@ -1,18 +1,19 @@
-"""Circuit breaker for providers: opens after five consecutive failures, or at once on an account error.
+"""Circuit breaker of a provider's server: opens after five consecutive failures, or at once on an account error.
 
-While it is open, no worker calls the provider. After the break one call is tried: an answer closes the breaker, another
-failure doubles the break.
+While it is open, no worker calls the server; other servers with the same API are called as before. After the break one
+call is tried: an answer closes the breaker, another failure doubles the break.
 """
 
 from collections.abc import Iterable
 from datetime import timedelta
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from generators import database_time
 from generators.adapters.base import AUTHENTICATION, AdapterError, Answer, Outcome
 from generators.models import Provider
 from generators.providers.rate_limits import take_turn
+from generators.providers.servers import Server
 
 BREAK_AFTER = 5
 # Seconds without calls. The break doubles with each further failure.
@@ -21,9 +22,9 @@ SHORTEST_BREAK, LONGEST_BREAK = 30.0, 900.0
 ACCOUNT_BREAK = 300.0
 
 
-def find_wait(slug: str) -> float:
-    """Seconds until the provider may be called. 0 means now, and takes a turn of the rate limit."""
-    provider, _ = Provider.objects.get_or_create(slug=slug)
+def find_wait(server: Server) -> float:
+    """Seconds until the server may be called. 0 means now, and takes a turn of the rate limit."""
+    provider, _ = Provider.objects.get_or_create(slug=server.slug, host=server.host)
     now = database_time.now()
     if provider.resume_at and provider.resume_at > now:
         return (provider.resume_at - now).total_seconds()
@@ -35,22 +36,22 @@ def find_wait(slug: str) -> float:
     return take_turn(provider)
 
 
-def note_answers(slug: str, answers: Iterable[Answer]) -> None:
+def note_answers(server: Server, answers: Iterable[Answer]) -> None:
     """Open or close the breaker after one call. Any answer, also a refusal, closes it."""
     answers = list(answers)
     errors = [answer for answer in answers if isinstance(answer, AdapterError) and _concerns_provider(answer)]
+    providers = Provider.objects.filter(slug=server.slug, host=server.host)
     if len(errors) < len(answers):
-        providers = Provider.objects.filter(slug=slug)
         # This ends a break, but not a pause that the provider asked for.
         providers.filter(failures__gte=BREAK_AFTER).update(resume_at=None)
         providers.update(failures=0, answered_at=database_time.now())
     elif errors:
-        _note_error(slug, errors[0])
+        _note_error(providers, errors[0])
 
 
-def close_breaker(slug: str) -> None:
+def close_breaker(provider: Provider) -> None:
     """Allow calls again now, after the operator has fixed the cause."""
-    Provider.objects.filter(slug=slug).update(failures=0, resume_at=None, last_error="")
+    Provider.objects.filter(pk=provider.pk).update(failures=0, resume_at=None, last_error="")
 
 
 def _concerns_provider(error: AdapterError) -> bool:
@@ -63,9 +64,9 @@ def _concerns_provider(error: AdapterError) -> bool:
     }
 
 
-def _note_error(slug: str, error: AdapterError) -> None:
+def _note_error(providers: "QuerySet[Provider]", error: AdapterError) -> None:
+    """Count the error of a call to the only server of ``providers``."""
     now = database_time.now()
-    providers = Provider.objects.filter(slug=slug)
     if error.outcome is Outcome.RATE_LIMITED:
         # Not a failure. With Retry-After, all workers wait.
         if error.retry_after:

@@ -1,4 +1,4 @@
-"""Rate limits of providers, shared by all workers: a token bucket, stored as the time at which it is full again.
+"""Rate limits of providers' servers, shared by all workers: token buckets, each stored as the time when it is full.
 
 The generic cell rate algorithm: each request moves that time on by one interval, and is allowed while it is less than a
 burst ahead of now. Redis does this in one script, the database in one guarded UPDATE.
@@ -11,11 +11,12 @@ from typing import Annotated, Any
 
 import structlog
 from django.conf import settings
-from pydantic import Field, StrictInt, field_validator
+from pydantic import Field, StrictInt, ValidationInfo, field_validator
 from redis import Redis, RedisError
 
 from generators import database_time
-from generators.adapters.registry import is_provider, list_providers
+from generators.adapters.registry import find_usual_host, is_provider, list_providers
+from generators.adapters.servers import find_host
 from generators.input_files.fields import Declaration
 from generators.models import Provider
 
@@ -35,9 +36,10 @@ return 0
 
 
 class ProviderDeclaration(Declaration):
-    """The rate limit of a provider."""
+    """The rate limit of a provider's server. ``host`` may be left out if all customers of the provider use one."""
 
     slug: str
+    host: Annotated[str, Field(validate_default=True, max_length=255)] = ""
     requests_per_minute: Annotated[StrictInt, Field(ge=1, le=100_000)]
     burst: Annotated[StrictInt, Field(ge=1, le=10_000)] = 5
 
@@ -48,27 +50,43 @@ class ProviderDeclaration(Declaration):
             raise ValueError(f"There is no provider {slug!r}. Known: {', '.join(sorted(list_providers()))}")
         return slug
 
+    @field_validator("host")
+    @classmethod
+    def _expect_a_host(cls, host: str, info: ValidationInfo) -> str:
+        if "slug" not in info.data:
+            return host
+        if not (host := host or find_usual_host(info.data["slug"])):
+            raise ValueError(f"Each customer of {info.data['slug']} has a host of their own. Declare yours")
+        try:
+            usual = find_host(f"https://{host}")
+        except ValueError:
+            usual = ""
+        if host != usual:
+            raise ValueError("Wanted a host, such as api.openai.com, with its port if that is not 443: images.lab:8443")
+        return host
+
 
 def declare_provider(declared: Mapping[str, Any] | ProviderDeclaration) -> Provider:
-    """Create or update the rate limit of a provider. The state of its circuit breaker stays.
+    """Create or update the rate limit of a provider's server. The state of its circuit breaker stays.
 
     Raises:
         pydantic.ValidationError: The declaration is invalid.
     """
     declaration = ProviderDeclaration.model_validate(declared)
-    fields = declaration.model_dump(exclude={"slug"})
-    return Provider.objects.update_or_create(slug=declaration.slug, defaults=fields)[0]
+    fields = declaration.model_dump(exclude={"slug", "host"})
+    return Provider.objects.update_or_create(slug=declaration.slug, host=declaration.host, defaults=fields)[0]
 
 
 def take_turn(provider: Provider) -> float:
-    """Seconds until a request may be sent to the provider. 0 means now, and takes the turn."""
+    """Seconds until a request may be sent to the server. 0 means now, and takes the turn."""
     if settings.REDIS_URL:
         try:
             interval = 60_000_000 / provider.requests_per_minute
-            wait = _redis(settings.REDIS_URL).eval(TAKE, 1, f"paragone:turns:{provider.slug}", interval, provider.burst)
+            turns = f"paragone:turns:{provider.slug}:{provider.host}"
+            wait = _redis(settings.REDIS_URL).eval(TAKE, 1, turns, interval, provider.burst)
             return float(wait) / 1e6
         except RedisError as error:
-            log.warning("rate_limit_without_redis", provider=provider.slug, error=type(error).__name__)
+            log.warning("rate_limit_without_redis", provider=str(provider), error=type(error).__name__)
     return _take_in_database(provider)
 
 

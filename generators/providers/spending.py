@@ -13,13 +13,14 @@ from generators import database_time
 from generators.adapters.registry import list_providers
 from generators.models import Budget, Charge, Generation, ImageModel, Price, Provider
 from generators.providers.circuit_breaker import BREAK_AFTER
+from generators.providers.servers import Server, find_server
 
 Status = Generation.Status
 
 
 @dataclass(frozen=True)
 class ProviderStatus:
-    """State of a provider. ``paused_until`` is None if it may be called; ``broken``: paused after failures."""
+    """State of a provider's server. ``paused_until`` is None if it may be called; ``broken``: paused after failures."""
 
     provider: Provider
     paused_until: datetime | None
@@ -44,23 +45,24 @@ class ModelSpending:
 
 
 def read_providers() -> list[ProviderStatus]:
-    """The providers that have models or were called."""
+    """The servers of providers that have models or were called."""
     now = database_time.now()
-    waiting = _count_images(["model__adapter", "status"])
-    known = {provider.slug: provider for provider in Provider.objects.all()}
-    used = set(known) | {adapter for adapter, _ in waiting}
-    used |= set(ImageModel.objects.filter(adapter__in=list_providers()).values_list("adapter", flat=True))
+    servers = {m.pk: find_server(m) for m in ImageModel.objects.filter(adapter__in=list_providers())}
+    waiting: Counter[tuple[Server | None, str]] = Counter()
+    for (model, status), n in _count_images(["model", "status"]).items():
+        waiting[servers.get(model), status] += n
+    known = {Server(provider.slug, provider.host): provider for provider in Provider.objects.all()}
     statuses = []
-    for slug in sorted(used):
-        provider = known.get(slug) or Provider(slug=slug)
+    for server in sorted({*known, *filter(None, servers.values())}):
+        provider = known.get(server) or Provider(slug=server.slug, host=server.host)
         paused_until = provider.resume_at if provider.resume_at and provider.resume_at > now else None
         statuses.append(
             ProviderStatus(
                 provider,
                 paused_until,
                 provider.failures >= BREAK_AFTER,
-                waiting[slug, Status.PENDING],
-                waiting[slug, Status.RUNNING],
+                waiting[server, Status.PENDING],
+                waiting[server, Status.RUNNING],
             )
         )
     return statuses

@@ -10,31 +10,32 @@ from django.db.models import F
 
 from generators import database_time
 from generators.adapters.base import AdapterError
-from generators.adapters.registry import find_capabilities, is_provider
+from generators.adapters.registry import find_capabilities
 from generators.models import Generation, GenerationQuerySet
 from generators.providers import circuit_breaker
+from generators.providers.servers import find_server
 
 Status = Generation.Status
 # Seconds. The next attempt is due by then, however long a Retry-After of a provider is.
 LONGEST_DELAY = 24 * 3600.0
-# A worker waits this often for its turn at a provider, since other workers may take it. Then it puts the row off.
+# A worker waits this often for its turn at a server, since other workers may take it. Then it puts the row off.
 MAX_WAITS = 5
 
 
 def put_off_if_paused(generation: Generation) -> bool:
-    """Put the row off if its provider must not be called now, without counting an attempt.
+    """Put the row off if its server must not be called now, without counting an attempt.
 
     A wait shorter than the sweeper's interval is waited for here: the row would not come back sooner.
 
     Returns:
         Whether the row was put off.
     """
-    adapter = generation.model.adapter
-    wait = circuit_breaker.find_wait(adapter) if is_provider(adapter) else 0.0
+    server = find_server(generation.model)
+    wait = circuit_breaker.find_wait(server) if server else 0.0
     for _ in range(MAX_WAITS):
-        if 0 < wait <= settings.SWEEP_SECONDS:
+        if server and 0 < wait <= settings.SWEEP_SECONDS:
             time.sleep(wait)
-            wait = circuit_breaker.find_wait(adapter)
+            wait = circuit_breaker.find_wait(server)
     if wait > 0:
         unchanged = Generation.objects.filter(pk=generation.pk, status=Status.PENDING, attempts=generation.attempts)
         unchanged.update(due_at=find_due_time(wait), sent_at=None)

@@ -18,6 +18,7 @@ from generators.models import Generation
 from generators.providers import circuit_breaker
 from generators.providers.budgets import BudgetExhaustedError
 from generators.providers.charges import reserve_charge
+from generators.providers.servers import find_server
 from generators.workers.claims import claim_batch, claim_rows, put_off_if_paused
 from generators.workers.generator_cache import get_generator
 from generators.workers.settlement import end_generation, settle_answer, settle_error
@@ -56,8 +57,8 @@ def produce(generation_id: int, attempts: int | None = None) -> None:
         connection.close_if_unusable_or_obsolete()
     for generation, answer, stored in zip(batch, answers, store_answers(answers), strict=True):
         settle_answer(generation, answer, stored, seconds)
-    if is_provider(first.model.adapter):
-        circuit_breaker.note_answers(first.model.adapter, answers)
+    if server := find_server(first.model):
+        circuit_breaker.note_answers(server, answers)
 
 
 def reserve_or_end(generation: Generation) -> bool:

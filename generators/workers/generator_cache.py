@@ -71,7 +71,7 @@ def _make_room(holds_weights: bool) -> None:
 
 def _load(model: ImageModel) -> Generator:
     started = time.monotonic()
-    generator = load_generator(model.adapter, model.settings, settings.PROVIDER_KEYS.get(model.adapter, ""))
+    generator = load_generator(model.adapter, model.settings, settings.PROVIDER_KEYS)
     # Weights are loaded at the first drawing. The adapter reports how long that took.
     log.info("generator_loaded", model=model.slug, **_measure(started))
     return generator

@@ -134,6 +134,6 @@ def test_a_missing_secret_file_names_its_setting(db: None) -> None:
 
 def test_the_key_of_a_provider_may_be_in_a_file(db: None, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("sk-in-a-file\n")
-    command = "from django.conf import settings; print(settings.PROVIDER_KEYS['openai'])"
+    command = "from django.conf import settings; print(settings.PROVIDER_KEYS['PARAGONE_OPENAI_KEY'])"
     printed = manage("shell", "-v0", "-c", command, PARAGONE_OPENAI_KEY_FILE=str(tmp_path / "key"))
     assert printed.stdout.strip() == "sk-in-a-file"

@@ -15,6 +15,8 @@ from generators.adapters.registry import ADAPTERS, find_declaration, list_provid
 from generators.checks import check_models
 from generators.models import ImageModel, Price
 from tests import builders
+from tests.generators.adapters import plain_provider
+from tests.generators.adapters.provider_servers import find_servers
 from tests.processes import child_environment
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -31,7 +33,7 @@ def give_price(model: ImageModel, days_from_now: int = 0) -> None:
 
 @pytest.fixture
 def paid(db: None, settings) -> ImageModel:
-    settings.PROVIDER_KEYS = {**settings.PROVIDER_KEYS, "openai": "sk-hunter2"}
+    settings.PROVIDER_KEYS = {**settings.PROVIDER_KEYS, "PARAGONE_OPENAI_KEY": "sk-hunter2"}
     return builders.make_model(slug="paid", adapter="openai", settings={"model": "gpt-image-1"})
 
 
@@ -55,7 +57,7 @@ def test_settings_that_the_adapter_refuses_are_found(db: None) -> None:
 
 
 def test_a_provider_without_a_key_is_found_once(paid: ImageModel, settings) -> None:
-    settings.PROVIDER_KEYS = {**settings.PROVIDER_KEYS, "openai": ""}
+    settings.PROVIDER_KEYS = {**settings.PROVIDER_KEYS, "PARAGONE_OPENAI_KEY": ""}
     other = builders.make_model(slug="other", adapter="openai", settings=paid.settings, lifecycle="private")
     for model in (paid, other):
         give_price(model)
@@ -66,19 +68,36 @@ def test_a_provider_without_a_key_is_found_once(paid: ImageModel, settings) -> N
     )
 
 
-def test_the_key_of_every_provider_is_read_from_the_variable_that_it_declares(db: None) -> None:
-    variables = {name: find_declaration(name).key for name in list_providers()}
+def test_a_server_of_ones_own_needs_no_key_or_the_one_that_its_model_names(paid: ImageModel, settings) -> None:
+    settings.PROVIDER_KEYS = {"PARAGONE_OPENAI_KEY": "", "PARAGONE_SERVER_KEY_LAB": "abc"}
+    paid.delete()
+    address = {"model": "m", "base_url": "https://images.lab/v1"}
+    for slug, variable in [("bare", {}), ("named", {"key_env": "PARAGONE_SERVER_KEY_LAB"})]:
+        give_price(builders.make_model(slug=slug, adapter="openai", settings=address | variable))
+    assert found() == []
+    give_price(
+        builders.make_model(slug="lost", adapter="openai", settings=address | {"key_env": "PARAGONE_SERVER_KEY_GONE"})
+    )
+    assert found() == [("generators.W001", "PARAGONE_SERVER_KEY_GONE is not set, so these models cannot draw: lost.")]
+
+
+def test_keys_are_read_from_the_variables_of_providers_and_servers(db: None, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("from a file\n")
+    variables = {find_declaration(name).key: f"key of {name}" for name in list_providers()}
+    variables |= {"PARAGONE_SERVER_KEY_LAB": "of the lab"}
+    file = {"PARAGONE_SERVER_KEY_OTHER_FILE": str(tmp_path / "key")}
     code = "import json; from arena.settings import PROVIDER_KEYS; print(json.dumps(PROVIDER_KEYS))"
-    env = child_environment(**{variable: f"key of {name}" for name, variable in variables.items()})
+    env = child_environment(**variables, **file)
     done = subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == {name: f"key of {name}" for name in variables}
+    assert json.loads(done.stdout) == variables | {"PARAGONE_SERVER_KEY_OTHER": "from a file"}
 
 
 def test_the_missing_key_of_every_provider_is_found_by_its_variable(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    servers = [*find_servers(), plain_provider.SERVER]
     monkeypatch.setitem(ADAPTERS, "plain", "tests.generators.adapters.plain_provider.PlainGenerator")
     providers = list_providers()
-    for name in providers:
-        builders.make_model(slug=name, adapter=name)
+    for server in servers:
+        builders.make_model(slug=server.adapter, adapter=server.adapter, settings=server.own_settings())
     warnings = {message for id, message in found() if id == "generators.W001"}
     assert "PARAGONE_PLAIN_KEY is not set, so these models cannot draw: plain." in warnings
     assert warnings == {
@@ -117,6 +136,7 @@ def check(**environment: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_check_names_faults_and_no_secrets(transactional_db: None) -> None:
     builders.make_model(adapter="openai", settings={"model": "gpt-image-1", "key": "sk-hunter2"})
+    builders.make_model(adapter="openai", settings={"model": "gpt-image-1"})
     done = check(PARAGONE_GEMINI_KEY="sk-hunter2")
     assert done.returncode == 1
     assert "generators.E001" in done.stderr

@@ -28,9 +28,9 @@ def providers(request: HttpRequest) -> HttpResponse:
 
 @for_operators
 @require_POST
-def call_again(request: HttpRequest, slug: str) -> HttpResponse:
-    """Close a provider's circuit breaker, so that it is called again at once."""
-    circuit_breaker.close_breaker(get_object_or_404(Provider, slug=slug).slug)
+def call_again(request: HttpRequest, pk: int) -> HttpResponse:
+    """Close the circuit breaker of a provider's server, so that it is called again at once."""
+    circuit_breaker.close_breaker(get_object_or_404(Provider, pk=pk))
     return HttpResponseRedirect(reverse("providers"))
 
 

@@ -42,7 +42,7 @@ class DiffusersGenerator:
     )
     Settings: ClassVar[type[DiffusersSettings]] = DiffusersSettings
 
-    def __init__(self, settings: DiffusersSettings, key: SecretStr) -> None:
+    def __init__(self, settings: DiffusersSettings, key: SecretStr | None) -> None:
         self.settings = settings
         self._pipelines: Pipelines | None = None
         # The batch that fits into memory, by task and size, so that a larger one is not tried again.

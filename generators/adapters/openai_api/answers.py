@@ -116,7 +116,7 @@ def _answer_nothing(reply: _Reply, bill: Billed, reported: Mapping[str, Any]) ->
     return AdapterError(Outcome.TRANSIENT, "The provider returned no image.", billed=bill or None, reported=reported)
 
 
-def read_errors(response: httpx2.Response, n: int, *, secret: SecretStr) -> list[AdapterError]:
+def read_errors(response: httpx2.Response, n: int, *, secret: SecretStr | None) -> list[AdapterError]:
     """The ``n`` answers in a refusal, which may be billed. Raises AdapterError for any other failed response."""
     if response.is_redirect:
         raise AdapterError(
@@ -151,7 +151,7 @@ def read_errors(response: httpx2.Response, n: int, *, secret: SecretStr) -> list
         text = f"The account has no credit left (HTTP {response.status_code}). Top it up, or raise its spending limit."
         raise AdapterError(Outcome.QUOTA, text, code=code, reported=_report(response))
     raise provider_http.make_status_error(
-        response.status_code, response.headers, words, code=code, request_id=_find_request_id(response)
+        response.status_code, response.headers, words, key=secret, code=code, request_id=_find_request_id(response)
     )
 
 

@@ -14,9 +14,10 @@ import httpx2
 from pydantic import Field, SecretStr
 
 from generators.adapters import provider_http
-from generators.adapters.base import AdapterDeclaration, AdapterSettings, Answer, Capabilities, GenerationRequest
+from generators.adapters.base import AdapterDeclaration, Answer, Capabilities, GenerationRequest
 from generators.adapters.openai_api.answers import read_answers, read_errors
 from generators.adapters.packages import make_import_error
+from generators.adapters.servers import ServerSettings
 from generators.adapters.sources import check_sources, identify_media_type
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ FETCH_SECONDS = 30.0
 FormFile = tuple[str, tuple[str, bytes, str]]
 
 
-class ImagesSettings(AdapterSettings):
+class ImagesSettings(ServerSettings):
     """Settings of all these providers. A setting that is not set is not sent, so the provider's default holds.
 
     ``timeout``: seconds without a byte from the server. ``image_hosts``: hosts that images may be downloaded from if a
@@ -65,7 +66,7 @@ class ImagesGenerator(ABC):
     # Assumed if neither the response nor the settings name the media type.
     media_type = "image/png"
 
-    def __init__(self, settings: Any, key: SecretStr) -> None:
+    def __init__(self, settings: Any, key: SecretStr | None) -> None:
         self.settings = settings
         self.key = key
 
@@ -82,8 +83,8 @@ class ImagesGenerator(ABC):
         """The request for ``n`` images."""
 
     def _authorize(self) -> dict[str, str]:
-        """The headers that carry the key."""
-        return {"Authorization": f"Bearer {provider_http.read_key(self.key)}"}
+        """The header that carries the key, if the server is sent one."""
+        return provider_http.authorize(self.key)
 
     def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Answer]:
         """Return one answer per variant, from one call. Raises AdapterError if one error holds for all."""
@@ -116,7 +117,8 @@ class ImagesGenerator(ABC):
     def _client(self) -> "OpenAI":
         try:
             return self._make_client(
-                api_key=provider_http.read_key(self.key),
+                # The SDK insists on one. What is sent is the header of ``_authorize``.
+                api_key="none",
                 max_retries=0,
                 timeout=httpx2.Timeout(self.settings.timeout, connect=min(CONNECT_SECONDS, self.settings.timeout)),
                 http_client=self._http,
@@ -129,9 +131,9 @@ class ImagesGenerator(ABC):
         client = self._client
         from openai import APIConnectionError, APIStatusError, Omit
 
-        # The SDK fills these from the environment. They are meant for OpenAI and must not reach another provider.
+        # The SDK fills these itself, some from the environment. They must not reach another server.
         headers: dict[str, str | Omit] = dict.fromkeys(
-            ("Authorization", "OpenAI-Organization", "OpenAI-Project"), Omit()
+            ("Authorization", "api-key", "OpenAI-Organization", "OpenAI-Project"), Omit()
         )
         headers |= self._authorize()
         if call.files:

@@ -50,7 +50,7 @@ class SketchGenerator:
     )
     Settings: ClassVar[type[SketchSettings]] = SketchSettings
 
-    def __init__(self, settings: SketchSettings, key: SecretStr) -> None:
+    def __init__(self, settings: SketchSettings, key: SecretStr | None) -> None:
         self.settings = settings
 
     @staticmethod

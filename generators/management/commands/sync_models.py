@@ -31,6 +31,11 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(sync.changes)} new or changed, {sync.n_unchanged} unchanged.")
         if sync.not_in_the_file:
             self.stdout.write(f"Not in the file and unchanged: {', '.join(sync.not_in_the_file)}.")
+        if sync.without_key:
+            self.stdout.write(
+                f"Called without a key, because the server is not the provider's own and the settings have no key_env:"
+                f" {', '.join(sync.without_key)}."
+            )
         if options["dry_run"]:
             self.stdout.write("This was a dry run: nothing was changed.")
 

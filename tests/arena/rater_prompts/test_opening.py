@@ -4,6 +4,7 @@ import re
 import uuid
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -85,12 +86,14 @@ def test_a_board_with_the_longest_slug_can_store_prompts(board: Board) -> None:
 
 def test_only_models_that_can_draw_now_are_chosen(board: Board) -> None:
     able = list(board.image_models.all())
-    Provider.objects.create(slug="openai", resume_at=timezone.now() + timedelta(minutes=5))
-    Provider.objects.create(slug="gemini", resume_at=timezone.now() - timedelta(minutes=5))
-    unable: list[dict[str, str]] = [{"lifecycle": "retired"}, {"lifecycle": "private"}]
-    unable += [{"adapter": name} for name in ("", "openai")]
+    for host, minutes in [("api.openai.com", 5), ("images.lab", -5)]:
+        resume_at = timezone.now() + timedelta(minutes=minutes)
+        Provider.objects.create(slug="openai", host=host, resume_at=resume_at)
+    unable: list[dict[str, Any]] = [{"lifecycle": "retired"}, {"lifecycle": "private"}]
+    unable += [{"adapter": ""}, {"adapter": "openai", "settings": {"model": "m"}}]
     board.image_models.add(*(builders.make_model(**fields) for fields in unable))
-    board.image_models.add(back := builders.make_model(adapter="gemini", lifecycle="preview"))
+    elsewhere = {"model": "m", "base_url": "https://images.lab/v1"}
+    board.image_models.add(back := builders.make_model(adapter="openai", settings=elsewhere, lifecycle="preview"))
     chosen = {m for _ in range(40) for m in models_of(builders.make_rater_battle(board, drawn=False))}
     assert chosen == {*able, back}
 

@@ -16,6 +16,7 @@ from generators.adapters.base import AUTHENTICATION, AdapterError, GeneratedImag
 from generators.images import originals
 from generators.models import Budget, Generation, Price, Provider
 from generators.providers.circuit_breaker import note_answers
+from generators.providers.servers import Server
 from generators.workers.drawing import produce
 from tests import builders
 from tests.fake_adapters import SCRIPTED_KEY, Script, paint
@@ -35,7 +36,7 @@ def spent(script: Script, scripted_provider: None) -> Generation:
     """A paid image, a refused one, and one without a complete response."""
     model = builders.make_model(adapter="scripted", name="Paid Model", budget="5")
     Price.objects.create(model=model, valid_from="2026-01-01", units={"image": "0.25"}, estimate="0.5")
-    Provider.objects.create(slug="scripted", requests_per_minute=600, burst=100)
+    Provider.objects.create(slug="scripted", host="scripted.example", requests_per_minute=600, burst=100)
     budget = Budget.objects.create(slug="nightly", limit="3")
     ends = [
         AdapterError(Outcome.REFUSED, "no", stage="prompt", code="moderation_blocked"),
@@ -53,9 +54,9 @@ def spent(script: Script, scripted_provider: None) -> Generation:
 @pytest.mark.parametrize("name", ["providers", "call_again", "generation", "original"])
 @pytest.mark.parametrize("signed_in", [False, True], ids=["a visitor", "a rater with an account"])
 def test_the_pages_are_for_staff_only(client: Client, board: Board, name: str, signed_in: bool) -> None:
-    Provider.objects.create(slug="openai")
+    provider = Provider.objects.create(slug="openai", host="api.openai.com")
     pk = Generation.objects.values_list("pk", flat=True)[0]
-    args = {"providers": [], "call_again": ["openai"]}.get(name, [pk])
+    args = {"providers": [], "call_again": [provider.pk]}.get(name, [pk])
     if signed_in:
         client.force_login(User.objects.create_user("rater"))
     ask = client.post if name == "call_again" else client.get
@@ -84,7 +85,7 @@ def test_an_open_circuit_breaker_is_shown_and_can_be_closed(operator: Client, sp
     assert "Not called" in page
     assert "7 failed calls in a row" in page
     assert "transient: 500" in page
-    response = operator.post(reverse("call_again", args=["scripted"]), follow=True)
+    response = operator.post(reverse("call_again", args=[Provider.objects.get().pk]), follow=True)
     assert "Not called" not in response.content.decode()
     assert Provider.objects.get(slug="scripted").resume_at is None
 
@@ -93,14 +94,17 @@ def test_a_provider_whose_key_the_workers_lack_says_so_and_one_that_was_never_ca
     operator: Client, settings: Any
 ) -> None:
     # The site has no keys: what it knows is what workers wrote down.
-    settings.PROVIDER_KEYS = {"openai": "", "flux": ""}
-    for adapter in ("openai", "flux"):
-        builders.make_model(adapter=adapter)
-    Provider.objects.create(slug="openai")
-    note_answers("openai", [AdapterError(Outcome.INVALID, "There is no key. Set one.", code=AUTHENTICATION)])
+    settings.PROVIDER_KEYS = {}
+    for host in ("api.openai.com", "images.lab"):
+        builders.make_model(adapter="openai", settings={"model": "m", "base_url": f"https://{host}/v1"})
+    Provider.objects.create(slug="openai", host="api.openai.com")
+    note_answers(
+        Server("openai", "api.openai.com"),
+        [AdapterError(Outcome.INVALID, "There is no key. Set one.", code=AUTHENTICATION)],
+    )
     page = operator.get(reverse("providers")).content.decode()
     assert page.count("There is no key. Set one.") == page.count("Not called</strong>") == 1
-    assert page.count("Not called yet.") == 1
+    assert page.count("Not called yet.") == page.count("images.lab") == 1
 
 
 def test_the_page_takes_a_fixed_number_of_queries_for_any_number_of_models(operator: Client, spent: Generation) -> None:

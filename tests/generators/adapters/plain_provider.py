@@ -11,24 +11,24 @@ from generators.adapters import provider_http
 from generators.adapters.base import (
     AdapterDeclaration,
     AdapterError,
-    AdapterSettings,
     Capabilities,
     GeneratedImage,
     GenerationRequest,
     Outcome,
 )
 from generators.adapters.one_call import OneCallGenerator
+from generators.adapters.servers import ServerSettings
 from tests.generators.adapters.provider_servers import PNG, ProviderServer
 
 
-class PlainSettings(AdapterSettings):
+class PlainSettings(ServerSettings):
     base_url: provider_http.Address = "https://api.plain.example"
     timeout: float = Field(180, ge=1, lt=600)
 
 
 class PlainGenerator(OneCallGenerator):
     declaration: ClassVar[AdapterDeclaration] = AdapterDeclaration(
-        key="PARAGONE_PLAIN_KEY", paid=True, units=("image", "plain_point")
+        key="PARAGONE_PLAIN_KEY", hosts=("api.plain.example",), paid=True, units=("image", "plain_point")
     )
     Settings: ClassVar[type[PlainSettings]] = PlainSettings
 
@@ -37,11 +37,12 @@ class PlainGenerator(OneCallGenerator):
         return Capabilities()
 
     def _draw(self, request: GenerationRequest) -> GeneratedImage:
-        headers = {"Authorization": f"Bearer {provider_http.read_key(self.key)}"}
         parameters = {"seed": request.seed, "width": request.width, "height": request.height}
         body = {"prompt": request.prompt, **parameters}
         try:
-            response = self.http.post(f"{self.settings.base_url}/draw", headers=headers, json=body)
+            response = self.http.post(
+                f"{self.settings.base_url}/draw", headers=provider_http.authorize(self.key), json=body
+            )
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise provider_http.make_transport_error(error) from error
         if not response.is_success:
@@ -62,7 +63,7 @@ class PlainGenerator(OneCallGenerator):
         if code == "moderated":  # the provider charges nothing for a refused prompt
             text = f"The provider refused: {text}"
             return AdapterError(Outcome.REFUSED, text, stage="prompt", code=code, reported=_name_request(body))
-        return provider_http.make_status_error(response.status_code, response.headers, text, code=code)
+        return provider_http.make_status_error(response.status_code, response.headers, text, key=self.key, code=code)
 
 
 def _name_request(body: dict[str, Any]) -> dict[str, Any]:

@@ -21,11 +21,13 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Generator
-from generators.adapters.registry import list_providers, load_generator
+from generators.adapters.registry import find_declaration, list_providers, load_generator
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 CHECKLIST = 'see "Add a provider" in docs/adapters.md'
 KEY = "secret-0123456789-key"
+# Loopback is not a host of any provider, so a model there names the variable of its key.
+KEY_VARIABLE = "PARAGONE_SERVER_KEY_TESTS"
 REQUEST = GenerationRequest("a red fox", seed=7, width=1024, height=1024)
 
 
@@ -56,9 +58,14 @@ class ProviderServer:
     suffix: str = ""
 
     def build(self, url: str, *, key: str = KEY, **settings: Any) -> Generator:
-        """The adapter, calling the server at ``url`` (http://HOST:PORT)."""
-        given = {self.address: f"{url}{self.suffix}", "timeout": 5, **self.settings, **settings}
-        return load_generator(self.adapter, given, key)
+        """The adapter, calling the server at ``url`` (http://HOST:PORT) with the server's own key."""
+        given = {self.address: f"{url}{self.suffix}", "timeout": 5, "key_env": KEY_VARIABLE, **self.settings}
+        return load_generator(self.adapter, given | settings, {KEY_VARIABLE: key})
+
+    def own_settings(self) -> dict[str, Any]:
+        """The settings of a model on the provider's own server."""
+        resource = find_declaration(self.adapter).hosts[0].replace("*", "resource")
+        return {self.address: f"https://{resource}", **self.settings}
 
     def start(self, httpserver: HTTPServer) -> Generator:
         """The adapter, calling a server that returns the image ``PNG``."""

@@ -38,7 +38,7 @@ def _answer(server: HTTPServer, path: str) -> None:
     serve_image(server)
 
 
-SERVER = ProviderServer("flux", "/v1/flux-2-pro", _answer, {"hosts": ["localhost"]})
+SERVER = ProviderServer("flux", "/v1/flux-2-pro", _answer, {"image_hosts": ["localhost"]})
 
 
 def poll(server: HTTPServer, *answers: dict[str, Any] | Response) -> None:
@@ -235,7 +235,7 @@ def test_a_rejected_poll_ends_a_task_that_may_be_billed(
 )
 def test_a_task_is_polled_only_on_the_providers_hosts(httpserver: HTTPServer, url: str) -> None:
     accept(httpserver, polling_url=url.format(port=httpserver.port))
-    error = fail(build(SERVER, address(httpserver), hosts=["localhost", "*.bfl.ai"]))
+    error = fail(build(SERVER, address(httpserver), image_hosts=["localhost", "*.bfl.ai"]))
     assert (error.outcome, error.billed) == (Outcome.INVALID, None)
     assert len(httpserver.log) == 1
 

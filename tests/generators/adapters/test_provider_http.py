@@ -17,6 +17,7 @@ from tests.generators.adapters.provider_servers import PNG, closed_port, cut_off
 
 HOSTS = ("localhost",)
 CHARGED = {"image": 1}
+KEY = SecretStr("abc")
 
 
 @pytest.fixture
@@ -62,21 +63,32 @@ def test_a_status_has_an_outcome_and_a_bill(
 ) -> None:
     httpserver.expect_request("/").respond_with_data("the \n provider's\twords", status)
     response = client.post(httpserver.url_for("/"))
-    error = provider_http.make_status_error(status, response.headers, response.text, code="code", request_id="1")
+    error = provider_http.make_status_error(
+        status, response.headers, response.text, key=KEY, code="code", request_id="1"
+    )
     assert (error.outcome, error.billed, error.code) == (outcome, billed, "code")
     assert (error.message, error.reported) == (f"HTTP {status}: the provider's words", {"request_id": "1"})
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_rejected_key_is_reported_without_the_providers_message(status: int) -> None:
-    error = provider_http.make_status_error(status, {}, "no such key: abc", code="bad_key")
+    error = provider_http.make_status_error(status, {}, "no such key: abc", key=KEY, code="bad_key")
     assert (error.outcome, error.code, error.billed) == (Outcome.INVALID, AUTHENTICATION, {})
     assert "abc" not in error.message
+    assert "did not accept the key" in error.message
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_server_that_wants_a_key_is_reported_with_the_setting_that_names_one(status: int) -> None:
+    error = provider_http.make_status_error(status, {}, "who are you?", key=None)
+    assert (error.outcome, error.code, error.billed) == (Outcome.INVALID, AUTHENTICATION, {})
+    assert "without a key" in error.message
+    assert "key_env" in error.message
 
 
 def test_a_long_message_is_cut_and_an_empty_one_replaced() -> None:
-    assert len(provider_http.make_status_error(500, {}, "x" * 10_000).message) < 600
-    assert provider_http.make_status_error(500, {}, " \n ").message == "HTTP 500: no explanation"
+    assert len(provider_http.make_status_error(500, {}, "x" * 10_000, key=None).message) < 600
+    assert provider_http.make_status_error(500, {}, " \n ", key=None).message == "HTTP 500: no explanation"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +100,7 @@ def test_a_long_message_is_cut_and_an_empty_one_replaced() -> None:
     ],
 )
 def test_a_redirect_is_invalid_and_names_no_more_than_the_host(location: str, named: str) -> None:
-    error = provider_http.make_status_error(308, {"location": location}, "")
+    error = provider_http.make_status_error(308, {"location": location}, "", key=None)
     assert (error.outcome, error.code, error.billed) == (Outcome.INVALID, "redirect", {})
     assert named in error.message
     assert not any(secret in error.message for secret in ("word", "token", "/moved"))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import httpx2
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -18,6 +19,7 @@ from tests.generators.adapters import plain_provider
 from tests.generators.adapters.provider_servers import (
     CHECKLIST,
     KEY,
+    KEY_VARIABLE,
     PNG,
     REQUEST,
     ProviderServer,
@@ -210,6 +212,70 @@ def test_a_successful_response_that_cannot_be_read_may_be_billed(
     assert len(paid_calls(httpserver)) == 1
 
 
+KEY_HEADERS = {"authorization", "proxy-authorization", "api-key", "x-api-key", "x-key", "x-goog-api-key", "cookie"}
+
+
+def test_another_server_gets_neither_the_providers_key_nor_a_header_for_one(
+    provider: ProviderServer, httpserver: HTTPServer
+) -> None:
+    provider.answer(httpserver, provider.path)
+    given = {provider.address: f"{address(httpserver)}{provider.suffix}", "timeout": 5, **provider.settings}
+    draw(load_generator(provider.adapter, given, {find_declaration(provider.adapter).key: KEY, KEY_VARIABLE: KEY}))
+    assert httpserver.log
+    for request, _ in httpserver.log:
+        assert not KEY_HEADERS & {name.lower() for name, _ in request.headers.items()}
+        assert KEY not in f"{request.headers}{request.full_path}{request.data!r}"
+
+
+def test_a_server_that_refuses_a_call_without_a_key_is_reported_with_what_to_set(
+    provider: ProviderServer, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request(provider.path).respond_with_json({"error": {"message": "who are you?"}}, 401)
+    error = fail(provider.build(address(httpserver), key_env=None))
+    assert (error.outcome, error.code) == (Outcome.INVALID, AUTHENTICATION)
+    assert "key_env" in error.message
+
+
+def find_sent_key(provider: ProviderServer, **settings: Any) -> str | None:
+    keys = {find_declaration(provider.adapter).key: KEY, KEY_VARIABLE: "the server's"}
+    key = load_generator(provider.adapter, provider.own_settings() | settings, keys).key  # type: ignore[attr-defined]
+    return None if key is None else str(key.get_secret_value())
+
+
+def test_the_providers_key_goes_to_its_own_hosts_and_to_none_that_looks_alike(provider: ProviderServer) -> None:
+    own = httpx2.URL(provider.own_settings()[provider.address]).host
+    assert find_sent_key(provider) == KEY
+    assert find_sent_key(provider, **{provider.address: f"https://{own.upper()}/"}) == KEY
+    for host in [
+        f"{own}.evil.example",
+        f"evil-{own}" if not find_declaration(provider.adapter).hosts[0].startswith("*") else own[len("resource.") :],
+        f"x{own.partition('.')[2]}",
+        own.replace(".", "-"),
+        f"{own}.",
+        "localhost",
+        "xn--bcher-kva.example",
+    ]:
+        assert find_sent_key(provider, **{provider.address: f"https://{host}"}) is None, host
+        assert (
+            find_sent_key(provider, **{provider.address: f"https://{host}", "key_env": KEY_VARIABLE}) == "the server's"
+        )
+
+
+def test_a_second_account_with_the_provider_has_a_key_of_its_own(provider: ProviderServer) -> None:
+    assert find_sent_key(provider, key_env=KEY_VARIABLE) == "the server's"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["PATH", "PARAGONE_SECRET_KEY", "PARAGONE_SERVER_KEY_", "PARAGONE_SERVER_KEY_a", "PARAGONE_SERVER_KEY_A_FILE", KEY],
+)
+def test_a_model_can_name_no_other_variable(provider: ProviderServer, name: str) -> None:
+    with pytest.raises(AdapterError, match="key_env") as caught:
+        load_generator(provider.adapter, provider.own_settings() | {"key_env": name})
+    assert "PARAGONE_SERVER_KEY_LAB" in caught.value.message
+    assert KEY not in caught.value.message
+
+
 @pytest.mark.parametrize("status", [302, 307])
 def test_a_paid_request_follows_no_redirect(provider: ProviderServer, httpserver: HTTPServer, status: int) -> None:
     elsewhere = f"http://127.0.0.1:{httpserver.port}/elsewhere?token={KEY}"
@@ -236,7 +302,7 @@ def test_a_paid_request_follows_no_redirect(provider: ProviderServer, httpserver
 )
 def test_a_key_is_sent_only_to_a_valid_address_over_https(provider: ProviderServer, url: str) -> None:
     with pytest.raises(AdapterError, match=f"{provider.address}: Value error") as caught:
-        load_generator(provider.adapter, {**provider.settings, provider.address: url}, KEY)
+        load_generator(provider.adapter, {**provider.settings, provider.address: url}, {KEY_VARIABLE: KEY})
     assert caught.value.outcome is Outcome.INVALID
     assert KEY not in caught.value.message
 

@@ -50,9 +50,14 @@ def test_an_adapter_is_a_provider_if_it_declares_paid_calls(scripted_provider: N
     assert not any(is_provider(name) for name in ("sketch", "", "no longer there"))
 
 
-@pytest.mark.parametrize("declared", [{}, {"key": "K"}, {"units": ("image",)}, {"key": "K", "units": ("credit",)}])
-def test_a_paid_adapter_without_a_key_or_the_unit_image_is_an_error(declared: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="declares its key's environment variable and its price units"):
+COMPLETE = {"key": "K", "hosts": ("api.example",), "units": ("image",)}
+
+
+@pytest.mark.parametrize(
+    "declared", [{}, *(COMPLETE | {name: ()} for name in COMPLETE), COMPLETE | {"units": ("token",)}]
+)
+def test_a_paid_adapter_without_a_key_hosts_or_the_unit_image_is_an_error(declared: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="declares its key's environment variable, its own hosts, and its price units"):
         AdapterDeclaration(paid=True, **declared)  # type: ignore[arg-type]
 
 

@@ -41,7 +41,9 @@ pytestmark = pytest.mark.usefixtures("scripted_provider")
 
 
 def make_paid_model(units: dict[str, str] | None = None, estimate: str = "0.10", **fields: Any) -> ImageModel:
-    Provider.objects.get_or_create(slug="scripted", defaults={"requests_per_minute": 60_000, "burst": 1000})
+    Provider.objects.get_or_create(
+        slug="scripted", host="scripted.example", defaults={"requests_per_minute": 60_000, "burst": 1000}
+    )
     model = builders.make_model(adapter="scripted", **fields)
     Price.objects.create(
         model=model, valid_from="2026-01-01", units={"image": "0.04"} if units is None else units, estimate=estimate

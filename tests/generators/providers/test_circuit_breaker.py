@@ -17,6 +17,7 @@ from generators.providers.circuit_breaker import (
     find_wait,
     note_answers,
 )
+from generators.providers.servers import Server
 from generators.workers.drawing import produce
 from tests import builders
 from tests.clock import Clock
@@ -24,6 +25,7 @@ from tests.concurrency import run_at_once
 from tests.fake_adapters import Script, ScriptedGenerator, paint
 from tests.generations import make_generation, reload, return_or_raise
 
+SERVER = Server("scripted", "scripted.example")
 IMAGE = GeneratedImage(b"", "image/png")
 DOWN = AdapterError(Outcome.TRANSIENT, "500")
 REFUSAL = AdapterError(Outcome.REFUSED, "no")
@@ -31,7 +33,7 @@ REFUSAL = AdapterError(Outcome.REFUSED, "no")
 
 @pytest.fixture
 def provider(db: None) -> Provider:
-    return Provider.objects.create(slug="scripted", requests_per_minute=60_000, burst=1000)
+    return Provider.objects.create(slug=SERVER.slug, host=SERVER.host, requests_per_minute=60_000, burst=1000)
 
 
 @pytest.fixture
@@ -47,39 +49,41 @@ def draw_paid(request: object) -> GeneratedImage:
 
 def test_five_failures_in_a_row_open_the_breaker(provider: Provider, clock: Clock) -> None:
     for _ in range(BREAK_AFTER - 1):
-        note_answers("scripted", [DOWN])
-        assert find_wait("scripted") == 0
-    note_answers("scripted", [DOWN])
-    assert find_wait("scripted") == SHORTEST_BREAK
+        note_answers(SERVER, [DOWN])
+        assert find_wait(SERVER) == 0
+    note_answers(SERVER, [DOWN])
+    assert find_wait(SERVER) == SHORTEST_BREAK
     provider.refresh_from_db()
     assert (provider.failures, provider.last_error) == (BREAK_AFTER, "transient: 500")
 
 
 def test_one_answer_in_between_restarts_the_count(provider: Provider) -> None:
     for answer in (DOWN, DOWN, DOWN, DOWN, REFUSAL, DOWN, DOWN, DOWN, DOWN):
-        note_answers("scripted", [answer])
-    assert find_wait("scripted") == 0
+        note_answers(SERVER, [answer])
+    assert find_wait(SERVER) == 0
 
 
 def test_after_the_break_one_worker_calls_and_the_others_wait(provider: Provider, clock: Clock) -> None:
     for _ in range(BREAK_AFTER):
-        note_answers("scripted", [DOWN])
+        note_answers(SERVER, [DOWN])
     clock.advance(SHORTEST_BREAK)
-    assert find_wait("scripted") == 0
-    assert find_wait("scripted") == SHORTEST_BREAK
-    note_answers("scripted", [DOWN])
-    assert find_wait("scripted") == 2 * SHORTEST_BREAK, "the next break is twice as long"
+    assert find_wait(SERVER) == 0
+    assert find_wait(SERVER) == SHORTEST_BREAK
+    note_answers(SERVER, [DOWN])
+    assert find_wait(SERVER) == 2 * SHORTEST_BREAK, "the next break is twice as long"
     clock.advance(2 * SHORTEST_BREAK)
-    assert find_wait("scripted") == 0
-    note_answers("scripted", [IMAGE])
-    assert (find_wait("scripted"), find_wait("scripted")) == (0, 0)
+    assert find_wait(SERVER) == 0
+    note_answers(SERVER, [IMAGE])
+    assert (find_wait(SERVER), find_wait(SERVER)) == (0, 0)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_of_twenty_workers_after_a_break_one_calls() -> None:
     past = timezone.now() - timedelta(seconds=1)
-    Provider.objects.create(slug="scripted", requests_per_minute=60_000, burst=1000, failures=9, resume_at=past)
-    waits = run_at_once([partial(find_wait, "scripted")] * 20)
+    Provider.objects.create(
+        slug=SERVER.slug, host=SERVER.host, requests_per_minute=60_000, burst=1000, failures=9, resume_at=past
+    )
+    waits = run_at_once([partial(find_wait, SERVER)] * 20)
     assert waits.count(0) == 1
     assert all(0 < wait <= SHORTEST_BREAK for wait in waits if wait)
 
@@ -90,27 +94,27 @@ def test_of_twenty_workers_after_a_break_one_calls() -> None:
     ids=["no credit", "key refused"],
 )
 def test_an_account_error_opens_the_breaker_at_once(provider: Provider, clock: Clock, error: AdapterError) -> None:
-    note_answers("scripted", [error])
-    assert find_wait("scripted") == ACCOUNT_BREAK
-    close_breaker("scripted")
-    assert find_wait("scripted") == 0
+    note_answers(SERVER, [error])
+    assert find_wait(SERVER) == ACCOUNT_BREAK
+    close_breaker(Provider.objects.get())
+    assert find_wait(SERVER) == 0
 
 
 def test_all_workers_wait_as_long_as_the_provider_asks_within_bounds(provider: Provider, clock: Clock) -> None:
-    note_answers("scripted", [AdapterError(Outcome.RATE_LIMITED, "slow down", retry_after=20)])
-    assert find_wait("scripted") == 20
-    note_answers("scripted", [IMAGE])
-    assert find_wait("scripted") == 20, "an answer to an earlier call does not shorten the wait"
-    note_answers("scripted", [AdapterError(Outcome.RATE_LIMITED, "slow down", retry_after=1e9)])
-    assert find_wait("scripted") == LONGEST_BREAK
+    note_answers(SERVER, [AdapterError(Outcome.RATE_LIMITED, "slow down", retry_after=20)])
+    assert find_wait(SERVER) == 20
+    note_answers(SERVER, [IMAGE])
+    assert find_wait(SERVER) == 20, "an answer to an earlier call does not shorten the wait"
+    note_answers(SERVER, [AdapterError(Outcome.RATE_LIMITED, "slow down", retry_after=1e9)])
+    assert find_wait(SERVER) == LONGEST_BREAK
     provider.refresh_from_db()
     assert provider.failures == 0
 
 
 def test_invalid_requests_do_not_count_as_failures_of_the_provider(provider: Provider) -> None:
     for _ in range(2 * BREAK_AFTER):
-        note_answers("scripted", [AdapterError(Outcome.INVALID, "too long a prompt")])
-    assert find_wait("scripted") == 0
+        note_answers(SERVER, [AdapterError(Outcome.INVALID, "too long a prompt")])
+    assert find_wait(SERVER) == 0
 
 
 def test_a_generation_waits_for_its_provider_without_an_attempt_or_a_charge(
@@ -127,10 +131,27 @@ def test_a_generation_waits_for_its_provider_without_an_attempt_or_a_charge(
     assert len(ScriptedGenerator.calls) == BREAK_AFTER
     assert not Charge.objects.filter(generation=waiting).exists()
 
-    close_breaker("scripted")
+    close_breaker(Provider.objects.get())
     script(draw_paid)
     produce(waiting.pk)
     assert reload(waiting).status == Generation.Status.OK
+
+
+def test_an_account_error_of_one_server_does_not_stop_another(
+    paid_model: ImageModel, script: Script, clock: Clock
+) -> None:
+    elsewhere = builders.make_model(adapter="scripted", settings={"base_url": "https://scripted.lab:8443"})
+    Price.objects.create(model=elsewhere, valid_from="2026-01-01", units={"image": "1"}, estimate=1)
+    script(lambda request: return_or_raise(AdapterError(Outcome.INVALID, "HTTP 403", code=AUTHENTICATION)))
+    produce(make_generation(model=paid_model, seed=0).pk)
+    script(draw_paid)
+    waits, drawn = make_generation(model=paid_model, seed=1), make_generation(model=elsewhere, seed=1)
+    for row in (waits, drawn):
+        produce(row.pk)
+    assert reload(waits).status == Generation.Status.PENDING
+    assert reload(drawn).status == Generation.Status.OK
+    states = Provider.objects.values_list("host", "failures")
+    assert set(states) == {("scripted.example", BREAK_AFTER), ("scripted.lab:8443", 0)}
 
 
 def test_a_worker_waits_for_a_turn_that_comes_soon(

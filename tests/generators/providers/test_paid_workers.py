@@ -14,6 +14,7 @@ from pytest_httpserver import HTTPServer
 from redis import Redis
 from werkzeug import Request, Response
 
+from generators.adapters.servers import find_host
 from generators.generations import request_generations
 from generators.models import Charge, Generation, ImageModel, Price, Provider
 from generators.workers.stale_claims import sweep
@@ -21,6 +22,7 @@ from tests import builders
 from tests.concurrency import wait_until
 from tests.fake_adapters import paint
 from tests.generations import after_every_claim, reload, status_of, stored_originals
+from tests.generators.adapters.provider_servers import KEY_VARIABLE
 from tests.generators.workers.pause_points import PAUSE_POINTS
 from tests.latch import Latch
 from tests.processes import Children, RedisServer
@@ -79,14 +81,17 @@ def provider(httpserver: HTTPServer, settings: Any) -> ImagesServer:
 
 @pytest.fixture(autouse=True)
 def _keys(settings: Any) -> None:
-    settings.PROVIDER_KEYS = {"openai": "sk-test"}
+    settings.PROVIDER_KEYS = {KEY_VARIABLE: "sk-test"}
 
 
 def make_openai_model(provider: ImagesServer, **fields: Any) -> ImageModel:
     address = provider.server.url_for("/v1")
-    model = builders.make_model(adapter="openai", settings={"model": "gpt-image-1", "base_url": address}, **fields)
+    settings = {"model": "gpt-image-1", "base_url": address, "key_env": KEY_VARIABLE}
+    model = builders.make_model(adapter="openai", settings=settings, **fields)
     Price.objects.create(model=model, valid_from="2026-01-01", units={"image": str(PRICE)}, estimate=PRICE)
-    Provider.objects.get_or_create(slug="openai", defaults={"requests_per_minute": 60_000, "burst": 1000})
+    Provider.objects.get_or_create(
+        slug="openai", host=find_host(address), defaults={"requests_per_minute": 60_000, "burst": 1000}
+    )
     return model
 
 
@@ -98,7 +103,7 @@ def test_a_worker_killed_at_any_point_loses_no_image_and_pays_for_none_twice(
     prompt = builders.make_prompt_set(1).prompts.get()
     costly, cheap = request_generations([(model, prompt, 0) for model in (paid, free)], width=96, height=96)
     pause = f"{point} {latch.folder}"
-    worker = children.start_worker(redis.url, concurrency=2, PARAGONE_OPENAI_KEY="sk-test", PARAGONE_TEST_PAUSE=pause)
+    worker = children.start_worker(redis.url, concurrency=2, **{KEY_VARIABLE: "sk-test"}, PARAGONE_TEST_PAUSE=pause)
     wait_until(lambda: len(latch.arrivals()) == 2, "both drawings are paused")
     worker.kill()
     n_calls = {"received": 0, "claimed": 0, "reserved": 0, "answered": 1, "stored": 1}[point]
@@ -107,7 +112,7 @@ def test_a_worker_killed_at_any_point_loses_no_image_and_pays_for_none_twice(
     assert (status_of(costly), status_of(cheap)) == (expected, expected)
 
     sweep(after_every_claim())
-    children.start_worker(redis.url, concurrency=2, PARAGONE_OPENAI_KEY="sk-test")
+    children.start_worker(redis.url, concurrency=2, **{KEY_VARIABLE: "sk-test"})
     wait_until(lambda: status_of(cheap) == Status.OK, "the free one is drawn")
     if point in {"received", "claimed"}:
         wait_until(lambda: status_of(costly) == Status.OK, "the paid one is drawn")
@@ -136,7 +141,7 @@ def test_two_workers_with_twenty_copies_of_a_message_make_one_call(
         (message,) = broker.lrange("api", 0, -1)
         broker.rpush("api", *[message] * 19)
         for _ in range(2):
-            children.start_worker(redis.url, concurrency=2, PARAGONE_OPENAI_KEY="sk-test")
+            children.start_worker(redis.url, concurrency=2, **{KEY_VARIABLE: "sk-test"})
         wait_until(lambda: broker.llen("api") == 0, "all messages are taken")
     wait_until(lambda: status_of(generation) == Status.OK, "it is drawn")
     assert sum(provider.calls.values()) == reload(generation).attempts == 1
@@ -153,7 +158,7 @@ def test_with_three_failures_in_ten_calls_all_drawings_end_and_the_charges_are_e
         prompt.save()
     wanted = request_generations([(model, p, seed) for p in prompts for seed in range(2)], width=96, height=96)
     for _ in range(2):
-        children.start_worker(redis.url, PARAGONE_OPENAI_KEY="sk-test")
+        children.start_worker(redis.url, **{KEY_VARIABLE: "sk-test"})
     rows = Generation.objects.filter(pk__in=[generation.pk for generation in wanted])
 
     def all_ended() -> bool:

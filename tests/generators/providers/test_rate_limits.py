@@ -16,7 +16,7 @@ from tests.processes import RedisServer
 
 pytestmark = [pytest.mark.redis, pytest.mark.django_db(transaction=True)]
 
-KEY = "paragone:turns:scripted"
+KEY = "paragone:turns:scripted:scripted.example"
 
 
 @pytest.fixture(params=["redis", "database"])
@@ -35,7 +35,7 @@ def pass_time(request: pytest.FixtureRequest, settings: Any) -> Callable[[float]
 
 
 def test_a_burst_goes_out_at_once_and_then_one_at_a_time(pass_time: Callable[[float], None]) -> None:
-    provider = Provider.objects.create(slug="scripted", requests_per_minute=1, burst=3)
+    provider = Provider.objects.create(slug="scripted", host="scripted.example", requests_per_minute=1, burst=3)
     assert [take_turn(provider) for _ in range(3)] == [0, 0, 0]
     wait = take_turn(provider)
     assert 0 < wait <= 60
@@ -48,15 +48,18 @@ def test_a_burst_goes_out_at_once_and_then_one_at_a_time(pass_time: Callable[[fl
 
 @pytest.mark.usefixtures("pass_time")
 def test_workers_at_once_share_one_limit() -> None:
-    provider = Provider.objects.create(slug="scripted", requests_per_minute=1, burst=7)
+    provider = Provider.objects.create(slug="scripted", host="scripted.example", requests_per_minute=1, burst=7)
     waits = run_at_once([partial(take_turn, provider)] * 20)
     assert waits.count(0) == 7
     assert all(0 < wait <= 60 for wait in waits if wait)
 
 
 @pytest.mark.usefixtures("pass_time")
-def test_each_provider_has_its_own_limit_and_a_changed_one_holds_at_once() -> None:
-    one, other = (Provider.objects.create(slug=slug, requests_per_minute=1, burst=1) for slug in ("one", "other"))
+def test_each_server_of_a_provider_has_its_own_limit_and_a_changed_one_holds_at_once() -> None:
+    one, other = (
+        Provider.objects.create(slug="scripted", host=host, requests_per_minute=1, burst=1)
+        for host in ("scripted.example", "scripted.lab:8443")
+    )
     assert (take_turn(one), take_turn(other)) == (0, 0)
     assert 0 < take_turn(one) <= 60
     one.requests_per_minute, one.burst = 60_000, 1000_000
@@ -65,7 +68,7 @@ def test_each_provider_has_its_own_limit_and_a_changed_one_holds_at_once() -> No
 
 def test_redis_keeps_the_limit_no_longer_than_it_matters(redis: RedisServer, settings: Any) -> None:
     settings.REDIS_URL = redis.url
-    take_turn(Provider.objects.create(slug="scripted", requests_per_minute=1, burst=5))
+    take_turn(Provider.objects.create(slug="scripted", host="scripted.example", requests_per_minute=1, burst=5))
     with Redis(port=redis.port) as store:
         assert 0 < store.pttl(KEY) <= 60_000
 
@@ -73,5 +76,5 @@ def test_redis_keeps_the_limit_no_longer_than_it_matters(redis: RedisServer, set
 def test_without_redis_the_limit_is_kept_in_the_database(redis: RedisServer, settings: Any) -> None:
     settings.REDIS_URL = redis.url
     redis.stop()
-    provider = Provider.objects.create(slug="scripted", requests_per_minute=1, burst=2)
+    provider = Provider.objects.create(slug="scripted", host="scripted.example", requests_per_minute=1, burst=2)
     assert [take_turn(provider) > 0 for _ in range(3)] == [False, False, True]

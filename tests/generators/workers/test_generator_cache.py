@@ -112,13 +112,19 @@ def test_a_generator_that_fails_to_close_does_not_stop_the_next(settings: Any, m
     assert get_generator(make_styled("neon")) is not first
 
 
-def test_the_provider_is_called_with_its_own_key(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.PROVIDER_KEYS = {"sketch": "the-key", "openai": "another"}
-    keys: list[str] = []
-    monkeypatch.setattr(SketchGenerator, "__init__", lambda self, declared, key: keys.append(key.get_secret_value()))
-    monkeypatch.setattr(SketchGenerator, "close", lambda self: None)
-    get_generator(make_styled("crayon"))
-    assert keys == ["the-key"]
+def test_a_server_is_sent_the_key_of_its_provider_the_one_that_the_model_names_or_none(settings: Any) -> None:
+    settings.PROVIDER_KEYS = {"PARAGONE_OPENAI_KEY": "the-key", "PARAGONE_SERVER_KEY_LAB": "another"}
+
+    def find_key(adapter: str, **declared: str) -> str | None:
+        key = get_generator(make_model(adapter=adapter, settings=declared)).key  # type: ignore[attr-defined]
+        return None if key is None else str(key.get_secret_value())
+
+    lab = {"model": "m", "base_url": "https://images.lab/v1"}
+    assert find_key("openai", model="m") == "the-key"
+    assert find_key("openai", **lab) is None
+    assert find_key("openai", **lab, key_env="PARAGONE_SERVER_KEY_LAB") == "another"
+    assert find_key("openai", model="m", key_env="PARAGONE_SERVER_KEY_LAB") == "another"
+    assert find_key("stability") == ""
 
 
 def test_a_model_without_an_adapter_is_invalid() -> None:

@@ -4,7 +4,7 @@ import uuid
 from http import HTTPStatus
 from typing import Any
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -12,7 +12,7 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.middleware import HtmxDetails
 
-from arena.battles import blinding, opening
+from arena.battles import blinding, opening, padding
 from arena.battles.opening import NoMatchupError
 from arena.battles.pools import find_usual_seconds
 from arena.leaderboards.matchup_counts import read_battle_counts
@@ -56,32 +56,32 @@ def show_battle(request: HtmxRequest, token: str) -> HttpResponse:
 
 @for_raters
 @require_safe
-def battle_image(request: HtmxRequest, token: str, side: str) -> HttpResponseBase:
+def battle_image(request: HtmxRequest, token: str, side: str) -> HttpResponse:
     """One of the two images as a derivative, once both exist: neither can be fetched before the other."""
     battle = _find(token, None)
     generations = {"a": battle.generation_a, "b": battle.generation_b}
     if not battle.can_be_served:
         raise Http404("The images are not drawn yet.")
-    return _serve(generations[side].original, battle.board)
+    return _serve(battle, side, generations[side].original)
 
 
 @for_raters
 @require_safe
-def battle_source(request: HtmxRequest, token: str, number: int = 1) -> HttpResponseBase:
+def battle_source(request: HtmxRequest, token: str, number: int = 1) -> HttpResponse:
     """A source image of the edit. Served as a derivative like the two results, so that they compare fairly."""
     battle = _find(token, None)
     if not 1 <= number <= len(battle.prompt.sources):
         raise Http404("The prompt has no such source image.")
-    return _serve(battle.prompt.sources[number - 1], battle.board)
+    return _serve(battle, f"source-{number}", battle.prompt.sources[number - 1])
 
 
-def _serve(original: str, board: Board) -> HttpResponseBase:
-    """The derivative of an original. Browsers never get the original itself."""
+def _serve(battle: Battle, name: str, original: str) -> HttpResponse:
+    """The derivative of an original, as this battle serves it. Browsers never get the original itself."""
     try:
-        file = blinding.derive(original, board.canvas_width, board.canvas_height)
+        data = padding.read_image(battle, name, original)
     except blinding.UnviewableImageError as error:
         raise Http404("The image cannot be shown.") from error
-    response = FileResponse(file.open("rb"), content_type=blinding.MEDIA_TYPE)
+    response = HttpResponse(data, content_type=blinding.MEDIA_TYPE)
     # No file name: it is a digest, which would link battles that show the same image.
     response["Content-Disposition"] = "inline"
     patch_cache_control(response, private=True, immutable=True, max_age=3600)

@@ -154,9 +154,9 @@ def test_a_battle_shows_the_source_and_both_results(edits: Board, client: Client
 def test_the_source_is_served_like_the_results(edits: Board, client: Client) -> None:
     open_page(edits, client)
     responses = [client.get(address) for address in addresses_of(Battle.objects.get())]
-    headers = [{k: v for k, v in r.headers.items() if k != "Content-Length"} for r in responses]
+    headers = [dict(response.headers) for response in responses]
     assert headers[0] == headers[1] == headers[2]
-    images = [Image.open(io.BytesIO(b"".join(response.streaming_content))) for response in responses]
+    images = [Image.open(io.BytesIO(response.content)) for response in responses]
     assert {(image.format, image.size) for image in images} == {("JPEG", (96, 96))}
 
 
@@ -242,7 +242,7 @@ def test_a_retired_model_keeps_its_rating_but_gets_no_battles(edits: Board, clie
 
 def is_served(client: Client, address: str) -> bool:
     response = client.get(address)
-    return response.status_code == 200 and b"".join(response.streaming_content).startswith(b"\xff\xd8")
+    return response.status_code == 200 and response.content.startswith(b"\xff\xd8")
 
 
 def addresses_of(battle: Battle) -> list[str]:

@@ -26,6 +26,32 @@ RULES: dict[str, tuple[str, str, str, str]] = {
         "a vote has the board, prompt and models of its battle",
     ),
     "vote_never_changes": ("arena_vote", "UPDATE", "FALSE", "a vote never changes"),
+    "vote_is_never_deleted": ("arena_vote", "DELETE", "FALSE", "a vote is never deleted: exclude it instead"),
+    "exclusion_is_only_lifted": (
+        "arena_exclusion",
+        "UPDATE",
+        "OLD.lifted_at IS NULL AND NEW.lifted_at IS NOT NULL AND NEW.id = OLD.id AND NEW.board_id = OLD.board_id"
+        " AND NEW.reason = OLD.reason AND NEW.note = OLD.note AND NEW.made_by = OLD.made_by"
+        " AND NEW.made_at = OLD.made_at",
+        "an exclusion never changes, except that it is lifted once",
+    ),
+    "exclusion_is_never_deleted": ("arena_exclusion", "DELETE", "FALSE", "an exclusion is never deleted"),
+    "excluded_vote_is_on_its_board": (
+        "arena_excludedvote",
+        "INSERT",
+        "(SELECT board_id FROM arena_vote WHERE id = NEW.vote_id)"
+        " = (SELECT board_id FROM arena_exclusion WHERE id = NEW.exclusion_id)",
+        "an exclusion is about votes of its board",
+    ),
+    # A backup restores the votes of a lifted exclusion, which were added before.
+    "lifted_exclusion_takes_no_votes": (
+        "arena_excludedvote",
+        "INSERT",
+        "NOT EXISTS (SELECT 1 FROM arena_exclusion WHERE id = NEW.exclusion_id AND lifted_at < NEW.added_at)",
+        "votes cannot be added to a lifted exclusion",
+    ),
+    "excluded_vote_never_changes": ("arena_excludedvote", "UPDATE", "FALSE", "an excluded vote never changes"),
+    "excluded_vote_is_never_deleted": ("arena_excludedvote", "DELETE", "FALSE", "an excluded vote is never deleted"),
     "battle_shows_its_models": (
         "arena_battle",
         "INSERT",
@@ -39,12 +65,4 @@ RULES: dict[str, tuple[str, str, str, str]] = {
 }
 
 # name -> (table, event, statement to run after it, once a row)
-CONSEQUENCES: dict[str, tuple[str, str, str]] = {
-    # Paragone never deletes votes. If an administrator does, the counts that include them are void.
-    "vote_deleted_voids_counts": (
-        "arena_vote",
-        "DELETE",
-        # A row updated many times in one transaction becomes slow to find, so only the first vote updates it.
-        "UPDATE arena_votecursor SET last_vote_id = 0 WHERE board_id = OLD.board_id AND last_vote_id > 0",
-    ),
-}
+CONSEQUENCES: dict[str, tuple[str, str, str]] = {}

@@ -5,9 +5,10 @@ import uuid
 
 from arena.battles.opening import open_battle
 from arena.battles.pools import fill_pool
-from arena.models import Battle, Board, Vote
+from arena.models import Battle, Board, Exclusion, Vote
 from arena.rater_prompts.opening import open_rater_battle
 from arena.votes.casting import cast_vote
+from arena.votes.exclusions import exclude_votes
 from generators.adapters.base import GenerationRequest
 from generators.adapters.registry import load_generator
 from generators.images import originals
@@ -82,6 +83,11 @@ def make_battle(board: Board, key: uuid.UUID | None = None) -> Battle:
 def make_vote(board: Board, winner: str = "model_a", key: uuid.UUID | None = None) -> Vote:
     key = key or uuid.uuid4()
     return cast_vote(make_battle(board, key), key, winner)[0]
+
+
+def exclude(*votes: Vote) -> Exclusion:
+    """An exclusion of votes of one board by an operator."""
+    return exclude_votes(votes[0].board, [vote.pk for vote in votes], note="a test", made_by="tests")
 
 
 def make_rater_battle(

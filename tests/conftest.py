@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.db import connection
+from django.db.backends.sqlite3.base import DatabaseOperations
 from django.utils import timezone
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -14,6 +15,8 @@ from hypothesis import settings as hypothesis_settings
 from arena.battles import opening
 from arena.leaderboards import matchup_counts
 from arena.models import Board
+from arena.trigger_installation import PREFIX
+from arena.triggers import RULES
 from generators import database_time
 from generators.adapters.registry import ADAPTERS
 from generators.workers import generator_cache
@@ -47,6 +50,19 @@ def _required_services(request: pytest.FixtureRequest) -> None:
         report_missing("redis-server is not installed")
     if request.node.get_closest_marker("browser") and not shutil.which("chromium"):
         report_missing("chromium is not installed")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _flush_despite_triggers() -> Iterator[None]:
+    """Tests with transactions of their own end by emptying all tables: on SQLite by DELETE, which triggers refuse.
+
+    The signal post_migrate follows, which installs the triggers again.
+    """
+    drops = [f"DROP TRIGGER IF EXISTS {PREFIX}{name}" for name, (_, event, *_) in RULES.items() if event == "DELETE"]
+    flush = DatabaseOperations.sql_flush
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "sql_flush", lambda *args, **options: drops + flush(*args, **options))
+        yield
 
 
 @pytest.fixture(autouse=True)

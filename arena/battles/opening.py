@@ -13,7 +13,8 @@ from django.utils import timezone
 from arena.battles import blinding
 from arena.battles.matchmaking import Matchups, choose, weigh_matchups
 from arena.leaderboards.matchup_counts import read_matchup_counts
-from arena.models import Battle, Board, Leaderboard, Stage, Vote
+from arena.models import Battle, Board, Exclusion, Leaderboard, Stage, Vote
+from arena.votes.exclusions import exclude_automatically
 from generators.generations import request_generations
 from generators.models import Generation, ImageModel, Prompt
 
@@ -70,11 +71,15 @@ def choose_matchup(board: Board, models: Collection[int]) -> tuple[int, int]:
     return choose(_find_matchups(board, models), _rng)
 
 
+@transaction.atomic
 def exclude_battle(battle: Battle, reason: str, rater_key: uuid.UUID | None) -> None:
     """Exclude the battle, and so its votes. The first reason stays. Raises ValueError for an unknown reason."""
     if reason not in Battle.ExclusionReason.values:
         raise ValueError(f"Unknown reason {reason!r}. Known reasons: {', '.join(Battle.ExclusionReason.values)}.")
     Battle.objects.filter(pk=battle.pk, exclusion="").update(exclusion=reason, excluded_by=rater_key)
+    unsafe = reason == Battle.ExclusionReason.UNSAFE
+    for vote in battle.votes.all():
+        exclude_automatically(vote, Exclusion.Reason.UNSAFE if unsafe else Exclusion.Reason.REPORTED_IMAGE)
     battle.refresh_from_db(fields=["exclusion", "excluded_by"])
 
 

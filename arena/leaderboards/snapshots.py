@@ -12,6 +12,7 @@ from arena.leaderboards.matchup_counts import pack_counts
 from arena.models import Board, Leaderboard, Rating, VoteCursor
 from arena.votes.clusters import keep_usable_clusters, read_clusters
 from arena.votes.counts import advance_counts, read_counts, rebuild_counts
+from arena.votes.exclusions import digest_exclusions
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.components import Components, find_components
 from evaluation.ratings.counts import Counts, count_votes
@@ -44,6 +45,7 @@ def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
         # Both lock the board's counts, so that they are of one moment.
         (rebuild_counts if rebuild else advance_counts)(board)
         counted = read_counts(board)
+        exclusions = digest_exclusions(board)
         newest = Leaderboard.objects.filter(board=board).order_by("-id").first()
     leaderboard = Leaderboard(
         board=board,
@@ -52,8 +54,8 @@ def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
         last_vote_id=counted.last_vote_id,
         n_votes=counted.counts.n_votes,
         n_raters=counted.n_raters,
-        n_excluded=counted.n_excluded,
-        n_custom_prompt=counted.n_custom_prompt,
+        excluded={reason: excluded.n_votes for reason, excluded in counted.excluded.items()},
+        exclusions_digest=exclusions,
     )
     if newest and _is_same(newest, leaderboard):
         return None
@@ -83,7 +85,7 @@ def _is_same(newest: Leaderboard, leaderboard: Leaderboard) -> bool:
     """Whether both have the same content except for the interval, which follows from the votes."""
     interval = {"interval": leaderboard.parameters["interval"]}
     same = all(
-        getattr(newest, name) == getattr(leaderboard, name) for name in ("counts", "n_excluded", "n_custom_prompt")
+        getattr(newest, name) == getattr(leaderboard, name) for name in ("counts", "excluded", "exclusions_digest")
     )
     return same and newest.parameters | interval == leaderboard.parameters
 
@@ -178,6 +180,7 @@ def _digest(leaderboard: Leaderboard, counts: Counts, ratings: Sequence[Rating])
         "parameters": leaderboard.parameters,
         "models": counts.models,
         "counts": hashlib.sha256(counts.table.astype("<i8").tobytes()).hexdigest(),
+        "excluded": leaderboard.excluded,
         "covariance": leaderboard.covariance_digest,
         "ratings": [[r.model_id, r.value, r.ci_low, r.ci_high, r.unrated, r.preliminary] for r in ratings],
     }

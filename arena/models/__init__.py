@@ -1,4 +1,4 @@
-"""Tables of the arena: boards, raters, battles, votes, and the leaderboards computed from them.
+"""Tables of the arena: boards, raters, battles, votes, exclusions, and the leaderboards computed from them.
 
 Rules that a constraint cannot express (a vote has the origin of its board, a snapshot never changes) are in
 ``arena/triggers.py``.
@@ -6,6 +6,7 @@ Rules that a constraint cannot express (a vote has the origin of its board, a sn
 
 from arena.models.battles import Battle, BattleQuerySet, Stage
 from arena.models.boards import Board, Origin, Rater
+from arena.models.exclusions import ExcludedVote, Exclusion, ExclusionQuerySet
 from arena.models.leaderboards import Leaderboard, LeaderboardQuerySet, Rating, RatingSchedule
 from arena.models.limits import NetworkKey, RateCount, SignInFailures
 from arena.models.votes import MatchupCount, Vote, VoteCursor
@@ -14,6 +15,9 @@ __all__ = [
     "Battle",
     "BattleQuerySet",
     "Board",
+    "ExcludedVote",
+    "Exclusion",
+    "ExclusionQuerySet",
     "Leaderboard",
     "LeaderboardQuerySet",
     "MatchupCount",

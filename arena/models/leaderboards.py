@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from arena.models.boards import Board
+from arena.models.exclusions import Exclusion
 from generators.models import ImageModel
 
 
@@ -27,12 +28,12 @@ class Leaderboard(models.Model):
     last_vote_id = models.PositiveBigIntegerField()
     n_votes = models.PositiveBigIntegerField()
     n_raters = models.PositiveBigIntegerField()
-    n_excluded = models.PositiveBigIntegerField(default=0)
-    n_custom_prompt = models.PositiveBigIntegerField(
-        default=0, help_text="votes on raters' prompts, if the board does not count them"
+    excluded = models.JSONField(default=dict, help_text="numbers of excluded votes by reason: see Exclusion.Reason")
+    exclusions_digest = models.CharField(
+        max_length=64, blank=True, help_text="sha256 of the exclusions in force, with their numbers of votes"
     )
     covariance_digest = models.CharField(max_length=64, blank=True, help_text="sha256 of the rated models' covariance")
-    digest = models.CharField(max_length=64, help_text="sha256 of parameters, counts, ratings and covariance")
+    digest = models.CharField(max_length=64, help_text="sha256 of parameters, counts, excluded, ratings, covariance")
 
     objects = LeaderboardQuerySet.as_manager()
 
@@ -41,6 +42,17 @@ class Leaderboard(models.Model):
 
     def __str__(self) -> str:
         return f"leaderboard {self.pk} of board {self.board_id}"
+
+    @property
+    def n_excluded(self) -> int:
+        return sum(self.excluded.values())
+
+    def describe_excluded(self) -> str:
+        """How many votes are excluded and why, as a sentence; "" if none is."""
+        if not self.excluded:
+            return ""
+        reasons = [f"{self.excluded[r]:,} {r.label}" for r in Exclusion.Reason if r in self.excluded]
+        return f"{self.n_excluded:,} vote{' is' if self.n_excluded == 1 else 's are'} excluded: {', '.join(reasons)}."
 
 
 class Rating(models.Model):

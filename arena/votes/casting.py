@@ -5,7 +5,8 @@ import uuid
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from arena.models import Battle, Origin, Rater, Stage, Vote
+from arena.models import Battle, Exclusion, Origin, Rater, Stage, Vote
+from arena.votes.exclusions import exclude_automatically
 from arena.votes.looks import Look
 
 NO_LOOK = Look()
@@ -46,7 +47,7 @@ def cast_vote(battle: Battle, rater_key: uuid.UUID, winner: str, look: Look = NO
 
 
 def _store(battle: Battle, rater: Rater, winner: str, look: Look) -> Vote:
-    return Vote.objects.create(
+    vote = Vote.objects.create(
         battle=battle,
         rater=rater,
         board_id=battle.board_id,
@@ -61,3 +62,6 @@ def _store(battle: Battle, rater: Rater, winner: str, look: Look) -> Vote:
         how=look.how,
         seconds_shown=look.seconds_shown,
     )
+    if battle.custom_prompt:
+        exclude_automatically(vote, Exclusion.Reason.CUSTOM_PROMPT)
+    return vote

@@ -13,6 +13,7 @@ isolation level READ COMMITTED, the default, and on ids drawn in order: after in
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from arena.models import Board, MatchupCount, Vote, VoteCursor
-from arena.votes.exclusions import CUSTOM_PROMPT, EXCLUDED, list_excluded
+from arena.votes.exclusions import REASONS, list_excluded
 from evaluation.ratings.counts import Counts
 from evaluation.ratings.outcomes import WINNERS
 
@@ -64,11 +65,11 @@ ALL_RATERS = """
 (SELECT COUNT(*) FROM (SELECT rater_id FROM arena_vote
     WHERE board_id = %(board)s AND rater_id IS NOT NULL GROUP BY rater_id) AS rater)
 """
-# Rows of (kind, model_a, model_b, votes by winner, last vote id). COUNTED votes are added, those with the number of an
-# exclusion are subtracted. The row RATERS holds two numbers of raters instead of votes: those first seen after the
-# cursor, and those whose votes are all excluded. The second compares counts, because PostgreSQL turns a NOT EXISTS into
-# a scan of all votes if it misjudges how many are excluded.
-COUNTED, RATERS = 1, 0
+# Rows of (kind, model_a, model_b, votes by winner, last vote id). COUNTED votes are added; those with a kind of REASONS
+# are subtracted. The row RATERS holds two numbers of raters instead of votes: those first seen after the cursor, and
+# those whose votes are all excluded. The second compares counts, because PostgreSQL turns a NOT EXISTS into a scan of
+# all votes if it misjudges how many are excluded.
+COUNTED, RATERS = 0, -1
 BY_WINNER = ", ".join(f"COUNT(*) FILTER (WHERE winner = '{winner}')" for winner in WINNERS)
 READ = f"""
 WITH new AS (SELECT * FROM arena_vote WHERE board_id = %(board)s AND id > %(last)s),
@@ -78,7 +79,7 @@ WHERE board_id = %(board)s
 UNION ALL
 SELECT {COUNTED}, model_a_id, model_b_id, {BY_WINNER}, MAX(id) FROM new GROUP BY model_a_id, model_b_id
 UNION ALL
-SELECT kind, model_a_id, model_b_id, {BY_WINNER}, MAX(id) FROM excluded GROUP BY kind, model_a_id, model_b_id
+SELECT kind, model_a_id, model_b_id, {BY_WINNER}, 0 FROM excluded GROUP BY kind, model_a_id, model_b_id
 UNION ALL
 SELECT {RATERS}, 0, 0,
     {LATER_RATERS.format(after="last")},
@@ -99,12 +100,11 @@ class BoardCounts:
     """The countable votes of a board up to ``last_vote_id``, cast by ``n_raters`` raters.
 
     The models of ``counts`` are ids in ascending order: the board's models, and others that have votes.
-    ``n_excluded`` votes are on excluded battles, ``n_custom_prompt`` on raters' prompts that the board does not count.
+    ``excluded`` holds the votes that do not count, on the same models, by reason; reasons without votes have no key.
     """
 
     counts: Counts
-    n_excluded: int
-    n_custom_prompt: int
+    excluded: Mapping[str, Counts]
     n_raters: int
     last_vote_id: int
 
@@ -130,7 +130,8 @@ def advance_counts(board: Board) -> None:
 def rebuild_counts(board: Board) -> None:
     """Recount all votes."""
     cursor = _lock_cursor(board)
-    cursor.last_vote_id = 0
+    MatchupCount.objects.filter(board=board).delete()
+    cursor.last_vote_id = cursor.n_raters = 0
     cursor.save()
     advance_counts(board)
 
@@ -150,12 +151,12 @@ def read_counts(board: Board) -> BoardCounts:
     pairs = kind != RATERS
     on_board = board.image_models.order_by().values_list("pk", flat=True)
     models = np.union1d(sides[pairs], np.array(on_board, dtype=np.int64))
-    table = np.zeros((len(models), len(models), len(WINNERS)), dtype=np.int64)
-    np.add.at(table, tuple(np.searchsorted(models, sides[pairs]).T), np.sign(kind)[pairs, None] * votes[pairs])
+    table = np.zeros((1 + len(REASONS), len(models), len(models), len(WINNERS)), dtype=np.int64)
+    np.add.at(table, (kind[pairs], *np.searchsorted(models, sides[pairs]).T), votes[pairs])
+    names = tuple(models.tolist())
     return BoardCounts(
-        counts=Counts(tuple(models.tolist()), table),
-        n_excluded=int(votes[kind == EXCLUDED].sum()),
-        n_custom_prompt=int(votes[kind == CUSTOM_PROMPT].sum()),
+        counts=Counts(names, table[COUNTED] - table[COUNTED + 1 :].sum(axis=0)),
+        excluded={reason: Counts(names, table[place]) for place, reason in REASONS.items() if table[place].any()},
         n_raters=cursor.n_raters + int(votes[~pairs, 0].sum() - votes[~pairs, 1].sum()),
         last_vote_id=int(last.max()),
     )
@@ -170,15 +171,12 @@ def write_read(board: Board, last_vote_id: int) -> tuple[str, dict[str, Any]]:
 
 
 def _lock_cursor(board: Board) -> VoteCursor:
-    """The board's cursor, locked until the end of the transaction. Void counts are deleted."""
+    """The board's cursor, locked until the end of the transaction."""
     if connection.vendor == "postgresql":
         with connection.cursor() as sql:
-            # Without excluded battles PostgreSQL estimates millions of votes on them, and compiles for that many.
+            # PostgreSQL may estimate millions of excluded votes where there are few, and compile for that many.
             sql.execute("SET LOCAL jit = off")
     cursor, _ = VoteCursor.objects.select_for_update().get_or_create(board=board)
-    if not cursor.last_vote_id:
-        MatchupCount.objects.filter(board=board).delete()
-        cursor.n_raters = 0
     return cursor
 
 

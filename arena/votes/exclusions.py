@@ -1,40 +1,96 @@
-"""Exclusions: the votes that do not count, by reason. The one definition for counts, clusters and preferences.
+"""Exclusions of votes: the one definition of which votes count, for counts, clusters and preferences.
 
-A vote is excluded for the first reason whose condition holds, and counts if none does.
+A vote counts unless it is under an exclusion in force. If it is under several, its reason is the first of
+``Exclusion.Reason``.
 """
 
-from typing import Final
+import hashlib
+import json
+from collections.abc import Collection
+from itertools import islice
+from typing import Any, Final
 
-from django.db.models import Q, QuerySet, Value
+from django.db import transaction
+from django.db.models import Case, Count, Exists, F, IntegerField, Min, OuterRef, QuerySet, Value, When
+from django.utils import timezone
 
-from arena.models import Board, Vote
+from arena.models import Board, ExcludedVote, Exclusion, Vote
 
-# The reasons, as negative numbers for the SQL of arena/votes/counts.py.
-EXCLUDED: Final = -1
-CUSTOM_PROMPT: Final = -2
-# Each condition needs the vote's battle, excludes the reasons above it, and has a partial index on battles that finds
-# its few rows.
-EXCLUSIONS: Final[dict[int, Q]] = {
-    EXCLUDED: Q(battle__exclusion__gt=""),
-    CUSTOM_PROMPT: Q(battle__exclusion="", battle__custom_prompt=True)
-    & ~Q(board__rater_prompts=Board.RaterPrompts.COUNTED),
-}
+BATCH: Final = 5000
+# The reasons by their place in the order of precedence, from 1.
+REASONS: Final = dict(enumerate(Exclusion.Reason.values, 1))
+
+
+class ExclusionError(Exception):
+    """An exclusion cannot be lifted. The message says why."""
 
 
 def keep_countable(votes: QuerySet[Vote]) -> QuerySet[Vote]:
     """Leave out the excluded votes."""
-    for condition in EXCLUSIONS.values():
-        votes = votes.filter(~condition)
-    return votes
+    excluded = ExcludedVote.objects.filter(exclusion__in=Exclusion.objects.in_force(), vote=OuterRef("pk"))
+    return votes.filter(~Exists(excluded))
 
 
-def list_excluded(board: Board) -> QuerySet[Vote]:
-    """The board's excluded votes as dictionaries: ``kind`` is the reason, beside the columns that counting needs."""
-    columns = ("kind", "id", "rater_id", "model_a_id", "model_b_id", "winner")
-    first, *others = (
-        # By the board of the battle, which the partial indexes hold.
-        Vote.objects.filter(condition, battle__board=board).order_by().annotate(kind=Value(kind)).values(*columns)
-        for kind, condition in EXCLUSIONS.items()
+def list_excluded(board: Board) -> QuerySet[Any, Any]:
+    """The board's excluded votes, each once, as dictionaries: the ``kind`` is a key of REASONS.
+
+    The other columns are those that counting needs.
+    """
+    place = Case(
+        *(When(exclusion__reason=reason, then=Value(place)) for place, reason in REASONS.items()),
+        output_field=IntegerField(),
     )
-    excluded: QuerySet[Vote] = first.union(*others, all=True)
-    return excluded
+    columns = {name: F(f"vote__{name}") for name in ("rater_id", "model_a_id", "model_b_id", "winner")}
+    rows = ExcludedVote.objects.filter(exclusion__in=Exclusion.objects.in_force().filter(board=board)).order_by()
+    return rows.values("vote_id", **columns).annotate(kind=Min(place))
+
+
+def digest_exclusions(board: Board) -> str:
+    """The sha256 of the board's exclusions in force; "" without any. While it is the same, so are the excluded votes.
+
+    Votes are only ever added to an exclusion, so its id and its number of votes say which votes it has.
+    """
+    in_force = ExcludedVote.objects.filter(exclusion__in=Exclusion.objects.in_force().filter(board=board))
+    sizes = list(in_force.order_by("exclusion").values_list("exclusion").annotate(votes=Count("*")))
+    return hashlib.sha256(json.dumps(sizes).encode()).hexdigest() if sizes else ""
+
+
+@transaction.atomic
+def exclude_automatically(vote: Vote, reason: str) -> None:
+    """Exclude a vote for a reason that no person decided. Each board has one such exclusion in force for each reason.
+
+    Call it in the transaction that stores the vote, so that the vote never counts.
+    """
+    # Locked, so that it cannot be lifted meanwhile: the vote would count again without a decision about it.
+    exclusion, _ = Exclusion.objects.select_for_update(no_key=True).get_or_create(
+        board_id=vote.board_id, reason=Exclusion.Reason(reason), lifted_at=None
+    )
+    ExcludedVote.objects.get_or_create(exclusion=exclusion, vote=vote)
+
+
+@transaction.atomic
+def exclude_votes(board: Board, votes: Collection[int], *, note: str, made_by: str) -> Exclusion:
+    """Exclude votes of the board (ids) by decision of a person."""
+    exclusion = Exclusion.objects.create(board=board, reason=Exclusion.Reason.OPERATOR, note=note, made_by=made_by)
+    rows = (ExcludedVote(exclusion=exclusion, vote_id=vote) for vote in votes)
+    while batch := list(islice(rows, BATCH)):
+        ExcludedVote.objects.bulk_create(batch)
+    return exclusion
+
+
+def lift_exclusion(exclusion: Exclusion, *, lifted_by: str) -> None:
+    """Let the votes count again that are under no other exclusion.
+
+    Raises:
+        ExclusionError: It is lifted already, or is about raters' prompts, which the board's own setting decides.
+    """
+    if exclusion.reason == Exclusion.Reason.CUSTOM_PROMPT:
+        raise ExclusionError(
+            f"Exclusion {exclusion.pk} is about votes on raters' prompts. They count if the board "
+            f'{exclusion.board.slug} declares rater_prompts = "{Board.RaterPrompts.COUNTED}".'
+        )
+    lifted = Exclusion.objects.filter(pk=exclusion.pk, lifted_at=None)
+    if not lifted.update(lifted_at=timezone.now(), lifted_by=lifted_by):
+        exclusion.refresh_from_db()
+        by = f" by {exclusion.lifted_by}" if exclusion.lifted_by else ""
+        raise ExclusionError(f"Exclusion {exclusion.pk} was lifted{by} on {exclusion.lifted_at:%Y-%m-%d %H:%M} UTC.")

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from arena.agreement import correlate_with_votes, judge_pairs, read_metrics, read_pair_votes
-from arena.models import Battle, Board
+from arena.models import Board
 from evaluation.metrics.agreement import find_agreement
 from evaluation.models import MetricResult, Run, Sample, Score
 from generators.models import Generation
@@ -63,7 +63,7 @@ def scored(board: Board) -> Board:
     for n, (x, y, _) in enumerate(rows):
         vote(board, x, y, "tie" if n == 3 else "")
     vote(board, rows[0][1], rows[0][0])
-    Battle.objects.filter(pk=vote(board, rows[0][1], rows[0][0]).pk).update(exclusion="unsafe")
+    builders.exclude(*vote(board, rows[0][1], rows[0][0]).votes.all())
     marks = {}
     for (x, y, _), (first, second) in zip(rows, ((0.9, 0.1), (0.8, 0.2), (0.3, 0.7)), strict=False):
         marks |= {x: first, y: second}

@@ -37,6 +37,8 @@ class Command(BaseCommand):
             f"{board.title}: {leaderboard.n_votes:,} votes ({board.get_origin_display()}), "
             f"{'new' if made else 'unchanged'} snapshot {leaderboard.pk}, digest {leaderboard.digest[:12]}"
         )
+        if leaderboard.excluded:
+            self.stdout.write(leaderboard.describe_excluded())
         self.stdout.write(format_table(leaderboard))
         if output:
             try:

@@ -16,9 +16,10 @@ from django.urls import reverse
 from arena.leaderboards import snapshots
 from arena.leaderboards.matchup_counts import unpack_counts
 from arena.leaderboards.snapshots import rate_board
-from arena.models import Battle, Board, Leaderboard, Vote
+from arena.models import Board, Leaderboard, Vote
 from arena.votes.casting import cast_vote
 from arena.votes.clusters import read_clusters
+from arena.votes.exclusions import lift_exclusion
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.ranks import find_rank_sets
 from tests import builders
@@ -92,20 +93,20 @@ def test_without_new_votes_there_is_no_new_snapshot(voted: Board) -> None:
     assert Leaderboard.objects.count() == 2
 
 
-def test_equally_many_new_and_deleted_votes_make_a_new_snapshot(voted: Board) -> None:
+def test_equally_many_new_and_excluded_votes_make_a_new_snapshot(voted: Board) -> None:
     before = rate_board(voted)
     battle = Vote.objects.latest("id").battle
-    Battle.objects.filter(pk=battle.pk).update(exclusion="unsafe")
+    builders.exclude(battle.votes.get())
     vote_on(voted, battle.model_a, battle.model_b, battle.votes.get().winner)
     after = rate_board(voted)
-    assert (after.n_votes, after.n_excluded) == (before.n_votes, 1)
+    assert (after.n_votes, after.excluded) == (before.n_votes, {"operator": 1})
 
 
 def test_a_board_without_new_votes_takes_few_queries(voted: Board) -> None:
     rate_board(voted)
     with CaptureQueriesContext(connection) as queries:
         assert rate_board(voted) is None
-    assert len([q for q in queries.captured_queries if "SAVEPOINT" not in q["sql"]]) <= 8
+    assert len([q for q in queries.captured_queries if "SAVEPOINT" not in q["sql"]]) <= 9
 
 
 @pytest.mark.parametrize("step", ["read_clusters", "fit_bradley_terry"])
@@ -129,13 +130,36 @@ def test_of_two_ratings_at_once_one_is_stored(voted: Board, monkeypatch: pytest.
     assert list(Leaderboard.objects.all()) == stored
 
 
-def test_excluded_battles_do_not_count(voted: Board) -> None:
+def test_excluded_votes_do_not_count(voted: Board) -> None:
     before = rate_board(voted)
-    battle = Vote.objects.latest("id").battle
-    battle.exclusion = "unsafe"
-    battle.save()
+    exclusion = builders.exclude(Vote.objects.latest("id"))
     after = rate_board(voted)
-    assert (after.n_votes, after.n_excluded) == (before.n_votes - 1, 1)
+    assert (after.n_votes, after.excluded) == (before.n_votes - 1, {"operator": 1})
+    assert after.digest != before.digest
+    assert rate_board(voted) is None
+    lift_exclusion(exclusion, lifted_by="tests")
+    assert rate_board(voted).digest == before.digest
+
+
+def test_another_exclusion_of_equal_votes_makes_a_new_snapshot(voted: Board) -> None:
+    """The counts stay the same, but the clusters may not."""
+    first, second = equal_votes(voted)
+    exclusion = builders.exclude(first)
+    before = rate_board(voted)
+    lift_exclusion(exclusion, lifted_by="tests")
+    builders.exclude(second)
+    after = rate_board(voted)
+    assert (after.counts, after.excluded) == (before.counts, before.excluded)
+
+
+def equal_votes(board: Board) -> tuple[Vote, Vote]:
+    """Two votes with the same models, sides and winner."""
+    found: dict[tuple[int, int, str], Vote] = {}
+    for vote in board.votes.all():
+        earlier = found.setdefault((vote.model_a_id, vote.model_b_id, vote.winner), vote)
+        if earlier != vote:
+            return earlier, vote
+    raise AssertionError("no two votes are equal")
 
 
 def test_an_unbeaten_model_has_no_rating_and_the_page_says_so(board: Board, client: Client) -> None:

@@ -10,14 +10,15 @@ from django.test import Client
 
 from arena.leaderboards.matchup_counts import unpack_counts
 from arena.leaderboards.snapshots import rate_board
-from arena.models import Battle, Board, Rater, Vote
+from arena.models import Battle, Board, Exclusion, Rater, Vote
 from arena.votes.casting import cast_vote
 from arena.votes.clusters import read_clusters
 from arena.votes.counts import BoardCounts, advance_counts, read_counts, rebuild_counts, write_read
-from arena.votes.exclusions import keep_countable
+from arena.votes.exclusions import exclude_automatically, keep_countable, lift_exclusion
 from evaluation.ratings.outcomes import WINNERS
 from generators.models import Prompt
 from tests import builders
+from tests.arena.votes.counting import exclude_by_hand
 
 NOT_COUNTED, COUNTED, OFF = Board.RaterPrompts.NOT_COUNTED, Board.RaterPrompts.COUNTED, Board.RaterPrompts.OFF
 Votes = Counter[tuple[int, int, str]]
@@ -38,19 +39,19 @@ def set_mode(board: Board, mode: str) -> None:
     board.save()
 
 
-def count_by_hand(board: Board) -> tuple[Votes, int, int, int]:
-    """(votes by models and winner, raters, excluded, on custom prompts), by a loop over the votes."""
+def count_by_hand(board: Board) -> tuple[Votes, int, Counter[str]]:
+    """(votes by models and winner, raters, excluded votes by reason), by a loop over the votes."""
     votes: Votes = Counter()
-    raters, n_excluded, n_custom_prompt = set(), 0, 0
-    for vote in Vote.objects.filter(board=board).select_related("battle"):
-        if vote.battle.exclusion:
-            n_excluded += 1
-        elif vote.battle.custom_prompt and board.rater_prompts != "counted":
-            n_custom_prompt += 1
-        else:
+    raters, excluded = set(), exclude_by_hand(board)
+    for vote in Vote.objects.filter(board=board):
+        if vote.pk not in excluded:
             votes[vote.model_a_id, vote.model_b_id, vote.winner] += 1
             raters.add(vote.rater_id)
-    return votes, len(raters), n_excluded, n_custom_prompt
+    return votes, len(raters), Counter(excluded.values())
+
+
+def count_excluded(read: BoardCounts) -> dict[str, int]:
+    return {reason: counts.n_votes for reason, counts in read.excluded.items()}
 
 
 def votes_of(read: BoardCounts) -> Votes:
@@ -61,7 +62,7 @@ def votes_of(read: BoardCounts) -> Votes:
 
 def assert_exact(board: Board) -> None:
     read = read_counts(board)
-    assert (votes_of(read), read.n_raters, read.n_excluded, read.n_custom_prompt) == count_by_hand(board)
+    assert (votes_of(read), read.n_raters, count_excluded(read)) == count_by_hand(board)
     assert keep_countable(Vote.objects.filter(board=board)).count() == read.counts.n_votes
     clusters = read_clusters(board, read.counts.models, read.last_vote_id)
     assert clusters.weight.sum() == read.counts.n_votes
@@ -72,11 +73,11 @@ def test_votes_on_typed_prompts_count_only_if_the_board_says_so(board: Board) ->
     for winner in ("model_b", "tie"):
         vote_on_own_prompt(board, winner)
     read = read_counts(board)
-    assert (read.counts.n_votes, read.n_custom_prompt, read.n_excluded, read.n_raters) == (1, 2, 0, 1)
+    assert (read.counts.n_votes, count_excluded(read), read.n_raters) == (1, {"custom_prompt": 2}, 1)
     assert_exact(board)
     set_mode(board, COUNTED)
     counted = read_counts(board)
-    assert (counted.counts.n_votes, counted.n_custom_prompt, counted.n_raters) == (3, 0, 3)
+    assert (counted.counts.n_votes, counted.excluded, counted.n_raters) == (3, {}, 3)
     assert_exact(board)
     set_mode(board, OFF)
     assert votes_of(read_counts(board)) == votes_of(read)
@@ -91,7 +92,7 @@ def test_the_next_rating_follows_the_mode_without_a_rebuild(board: Board) -> Non
     for mode in (NOT_COUNTED, COUNTED, NOT_COUNTED):
         set_mode(board, mode)
         made = rate_board(board)
-        seen.append((made.n_votes, made.n_custom_prompt, made.n_raters))
+        seen.append((made.n_votes, made.n_excluded, made.n_raters))
         assert unpack_counts(made.counts).n_votes == made.n_votes
         assert rate_board(board) is None
     assert seen == [(3, 2, 3), (5, 0, 5), (3, 2, 3)]
@@ -103,18 +104,26 @@ def test_a_vote_that_does_not_count_changes_no_rating(board: Board) -> None:
     before = rate_board(board)
     vote_on_own_prompt(board, "model_a")
     after = rate_board(board)
-    assert (after.n_custom_prompt, after.n_votes) == (1, before.n_votes)
+    assert (after.excluded, after.n_votes) == ({"custom_prompt": 1}, before.n_votes)
     rows = [list(made.ratings.order_by("model").values_list("model", "value", "n_votes")) for made in (before, after)]
     assert rows[0] == rows[1]
 
 
-def test_an_excluded_battle_is_excluded_in_every_mode(board: Board) -> None:
+def test_a_vote_on_unsafe_images_is_excluded_in_every_mode(board: Board) -> None:
     vote = vote_on_own_prompt(board, "model_a")
-    Battle.objects.filter(pk=vote.battle_id).update(exclusion="unsafe")
+    exclude_automatically(vote, "unsafe")
     for mode in (NOT_COUNTED, COUNTED):
         set_mode(board, mode)
         read = read_counts(board)
-        assert (read.counts.n_votes, read.n_excluded, read.n_custom_prompt, read.n_raters) == (0, 1, 0, 0)
+        assert (read.counts.n_votes, count_excluded(read), read.n_raters) == (0, {"unsafe": 1}, 0)
+
+
+def test_a_vote_cast_while_they_count_does_not_count_later(board: Board) -> None:
+    set_mode(board, COUNTED)
+    vote_on_own_prompt(board, "model_a")
+    assert read_counts(board).excluded == {}
+    set_mode(board, OFF)
+    assert count_excluded(read_counts(board)) == {"custom_prompt": 1}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -123,7 +132,7 @@ def test_counts_equal_a_loop_over_the_votes_after_random_events(board: Board, se
     keys = [uuid.uuid4() for _ in range(4)]
     for _ in range(30):
         voted = list(Battle.objects.filter(votes__isnull=False).order_by("id"))
-        event = rng.choice(["pool vote", "own vote", "own vote", "mode", "exclude", "include", "advance", "rebuild"])
+        event = rng.choice(["pool vote", "own vote", "own vote", "mode", "exclude", "lift", "advance", "rebuild"])
         if event == "pool vote" or not voted:
             builders.make_vote(board, rng.choice(WINNERS), rng.choice(keys))
         elif event == "own vote":
@@ -133,9 +142,10 @@ def test_counts_equal_a_loop_over_the_votes_after_random_events(board: Board, se
         elif event == "mode":
             set_mode(board, rng.choice([NOT_COUNTED, COUNTED, OFF]))
         elif event == "exclude":
-            Battle.objects.filter(pk=rng.choice(voted).pk).update(exclusion="broken")
-        elif event == "include":
-            Battle.objects.update(exclusion="")
+            builders.exclude(*rng.choice(voted).votes.all())
+        elif event == "lift":
+            for exclusion in Exclusion.objects.filter(lifted_at=None, reason="operator"):
+                lift_exclusion(exclusion, lifted_by="tests")
         else:
             {"advance": advance_counts, "rebuild": rebuild_counts}[event](board)
         assert_exact(board)
@@ -146,12 +156,12 @@ def test_the_page_says_how_many_votes_do_not_count(board: Board, client: Client)
     vote_on_own_prompt(board, "tie")
     rate_board(board)
     page = client.get(board.get_absolute_url()).content.decode()
-    assert "1 on raters' prompts not counted" in page
-    assert "do not count in any of these figures" in page
+    assert "1 excluded" in page
+    assert "1 vote is excluded: 1 on raters&#x27; prompts. They do not count" in page
     set_mode(board, COUNTED)
     rate_board(board)
     page = client.get(board.get_absolute_url()).content.decode()
-    assert "prompts not counted" not in page
+    assert "excluded" not in page
     assert "count like any other" in page
 
 
@@ -165,7 +175,7 @@ def test_typed_prompts_are_not_in_the_pool(board: Board) -> None:
 @pytest.mark.postgres
 @pytest.mark.django_db
 def test_excluded_votes_are_found_by_index(board: Board) -> None:
-    """Among many other votes, without a sequential scan of battles or votes."""
+    """Among many other votes, without a sequential scan of votes."""
     prepared = builders.make_vote(board).battle
     vote_on_own_prompt(board, "tie")
     sides = {name: getattr(prepared, name) for name in ("board", "prompt", "model_a", "model_b")}
@@ -175,12 +185,10 @@ def test_excluded_votes_are_found_by_index(board: Board) -> None:
     Vote.objects.bulk_create([Vote(battle=battle, **sides, **cast) for battle in battles])
     advance_counts(board)
     with connection.cursor() as sql:
-        sql.execute("ANALYZE arena_vote, arena_battle, arena_board")
+        sql.execute("ANALYZE arena_vote, arena_excludedvote, arena_exclusion, arena_board")
         statement, values = write_read(board, Vote.objects.latest("id").pk)
         sql.execute(f"EXPLAIN {statement}", values)
         plan = "\n".join(row[0] for row in sql.fetchall())
     assert "Seq Scan on arena_vote" not in plan, plan
-    assert "Seq Scan on arena_battle" not in plan, plan
-    assert "battle_custom_prompt" in plan
     read = read_counts(board)
-    assert (read.counts.n_votes, read.n_custom_prompt, read.n_raters) == (5001, 1, 2)
+    assert (read.counts.n_votes, count_excluded(read), read.n_raters) == (5001, {"custom_prompt": 1}, 2)

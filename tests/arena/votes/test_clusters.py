@@ -118,11 +118,10 @@ def test_an_excluded_vote_is_in_no_cluster(board: Board) -> None:
     models = list(board.image_models.order_by("pk").values_list("pk", flat=True))
     last = Vote.objects.latest("id")
     assert read_clusters(board, models, last.pk).weight.sum() == 60
-    last.battle.exclusion = "unsafe"
-    last.battle.save()
+    builders.exclude(last)
     assert read_clusters(board, models, last.pk).weight.sum() == 59
     made = rate_board(board)
-    assert (made.n_votes, made.n_excluded, made.parameters["interval"]) == (59, 1, "rater")
+    assert (made.n_votes, made.excluded, made.parameters["interval"]) == (59, {"operator": 1}, "rater")
 
 
 def test_the_probability_of_being_first_and_the_usable_rate_are_in_the_table(imported: Board, client: Client) -> None:

@@ -18,9 +18,10 @@ from arena.leaderboards.snapshots import rate_board
 from arena.models import Battle, Board, MatchupCount, Origin, Rater, Vote, VoteCursor
 from arena.votes import counts
 from arena.votes.counts import advance_counts, read_counts, rebuild_counts
-from arena.votes.exclusions import keep_countable
+from arena.votes.exclusions import exclude_automatically, keep_countable, lift_exclusion
 from evaluation.ratings.outcomes import WINNERS
 from tests import builders
+from tests.arena.votes.counting import exclude_by_hand
 from tests.concurrency import run_at_once
 
 on_postgresql = pytest.mark.postgres
@@ -47,18 +48,12 @@ def add_votes(board: Board, n_votes: int, rng: random.Random, raters: list[Rater
     Vote.objects.bulk_create(votes)
 
 
-def counts_by_hand(vote: Vote, board: Board) -> bool:
-    battle = vote.battle
-    if battle is None:
-        return True
-    return not battle.exclusion and (not battle.custom_prompt or board.rater_prompts == "counted")
-
-
 def assert_exact(board: Board) -> None:
     """The counts, the ORM's definition of countable votes, and a loop over all votes agree."""
     read = read_counts(board)
     votes = Vote.objects.filter(board=board)
-    countable = [vote for vote in votes.select_related("battle") if counts_by_hand(vote, board)]
+    reasons = exclude_by_hand(board)
+    countable = [vote for vote in votes if vote.pk not in reasons]
     assert set(keep_countable(votes)) == set(countable)
     expected = Counter((vote.model_a_id, vote.model_b_id, vote.winner) for vote in countable)
     counts = read.counts
@@ -66,7 +61,7 @@ def assert_exact(board: Board) -> None:
     i, j, k = counts.table.nonzero()
     cells = zip(i.tolist(), j.tolist(), k.tolist(), counts.table[i, j, k].tolist(), strict=True)
     assert {(counts.models[a], counts.models[b], WINNERS[w]): votes for a, b, w, votes in cells} == expected
-    assert read.n_excluded + read.n_custom_prompt == votes.count() - len(countable)
+    assert {reason: counts.n_votes for reason, counts in read.excluded.items()} == Counter(reasons.values())
     assert read.n_raters == len({vote.rater_id for vote in countable} - {None})
 
 
@@ -84,7 +79,7 @@ def happen(board: Board, keys: list[uuid.UUID], rng: random.Random) -> None:
     """A random event that affects votes."""
     voted = list(Battle.objects.filter(board=board, votes__isnull=False).distinct().order_by("id"))
     event = rng.choice(
-        ["vote", "vote", "vote", "second vote", "exclude", "include", "delete", "rebuild", "advance", "rate"]
+        ["vote", "vote", "vote", "second vote", "exclude", "lift", "unsafe", "rebuild", "advance", "rate"]
     )
     if event == "vote" or not voted:
         builders.make_vote(board, rng.choice(WINNERS), rng.choice(keys))
@@ -95,11 +90,12 @@ def happen(board: Board, keys: list[uuid.UUID], rng: random.Random) -> None:
         rater = Rater.objects.create()
         Vote.objects.create(battle=battle, rater=rater, winner="tie", origin="human", cast_at=timezone.now(), **fields)
     elif event == "exclude":
-        Battle.objects.filter(pk=battle.pk).update(exclusion="unsafe")
-    elif event == "include":
-        Battle.objects.filter(exclusion="unsafe").update(exclusion="")
-    elif event == "delete":
-        battle.votes.all().delete()
+        builders.exclude(*battle.votes.all(), *rng.choice(voted).votes.exclude(battle=battle))
+    elif event == "unsafe":
+        exclude_automatically(battle.votes.first(), "unsafe")
+    elif event == "lift":
+        for exclusion in board.exclusions.filter(lifted_at=None)[: rng.randint(1, 3)]:
+            lift_exclusion(exclusion, lifted_by="tests")
     else:
         {"rebuild": rebuild_counts, "advance": advance_counts, "rate": rate_board}[event](board)
 
@@ -139,7 +135,7 @@ def test_wrong_counts_are_corrected_by_a_rebuild(imported: Board) -> None:
 def test_a_negative_count_is_an_error(board: Board) -> None:
     vote = builders.make_vote(board)
     advance_counts(board)
-    Battle.objects.filter(pk=vote.battle_id).update(exclusion="broken")
+    builders.exclude(vote)
     MatchupCount.objects.all().delete()
     with pytest.raises(ValueError, match="0 or more"):
         read_counts(board)
@@ -148,7 +144,7 @@ def test_a_negative_count_is_an_error(board: Board) -> None:
 def test_a_board_without_votes_has_counts_of_its_models(imported: Board) -> None:
     read = read_counts(imported)
     assert read.counts.models == tuple(imported.image_models.order_by("pk").values_list("pk", flat=True))
-    assert (read.counts.n_votes, read.n_raters, read.n_excluded, read.last_vote_id) == (0, 0, 0, 0)
+    assert (read.counts.n_votes, read.n_raters, read.excluded, read.last_vote_id) == (0, 0, {}, 0)
 
 
 # Concurrency

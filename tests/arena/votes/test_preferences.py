@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from arena.leaderboards.snapshots import rate_board
-from arena.models import Battle, Board
+from arena.models import Board
 from arena.votes.preferences import count_preferences
 from generators.models import Generation
 from tests import builders
@@ -46,8 +46,7 @@ def test_only_the_given_generations_are_counted(board: Board, images: list[Gener
 def test_excluded_votes_are_left_out(board: Board, images: list[Generation]) -> None:
     x, y, z = images
     vote(board, x, y)
-    Battle.objects.filter(pk=vote(board, x, z).pk).update(exclusion="broken")
-    Battle.objects.filter(pk=vote(board, x, z).pk).update(custom_prompt=True)
+    builders.exclude(*vote(board, x, z).votes.all())
     assert [vote.opponent for vote in count_preferences([x.pk])[x.pk]] == [y.model.slug]
 
 

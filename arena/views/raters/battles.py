@@ -97,14 +97,16 @@ def vote(request: HtmxRequest, token: str) -> HttpResponse:
         problem = "Your browser sent no cookie, so your vote was not counted. Allow cookies and vote again."
         return _show(request, battle, None, problem, HTTPStatus.FORBIDDEN)
     try:
-        _, counted = casting.cast_vote(battle, key, request.POST.get("winner", ""), read_look(request.POST))
+        stored, _ = casting.cast_vote(battle, key, request.POST.get("winner", ""), read_look(request.POST))
     except ValueError as error:
         return _show(request, battle, key, str(error), HTTPStatus.BAD_REQUEST)
     except casting.BattleNotOpenError as error:
         return _show(request, battle, key, str(error), HTTPStatus.CONFLICT)
     if not request.htmx:
         return HttpResponseRedirect(battle.get_absolute_url(), status=HTTPStatus.SEE_OTHER)
-    response = _show(request, battle, key, "" if counted else "You had voted before. Your first vote stands.")
+    # Silent for the same answer: a page sends its vote again when it got no response.
+    changed = stored.winner != request.POST.get("winner")
+    response = _show(request, battle, key, "You had voted before. Your first vote stands." if changed else "")
     response["HX-Push-Url"] = battle.get_absolute_url()
     return response
 

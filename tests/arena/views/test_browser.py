@@ -1,102 +1,28 @@
 """Pages in a real browser: voting by key, the reveal, the next battle, the leaderboard; on desktop and phone."""
 
-import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings as project
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import expect
 
 from arena.boards import seed
 from arena.leaderboards.snapshots import rate_board
 from arena.models import Battle, Board, Vote
 from generators.workers import drawing
 from tests import builders
+from tests.arena.views.chromium import (
+    PHONE,
+    SCREENSHOTS,
+    SIZES,
+    OpenContext,
+    expect_no_overflow,
+    expect_shown,
+    finish_animations,
+    open_page,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-SCREENSHOTS = Path(project.BASE_DIR) / "var" / "screenshots"
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-SIZES = pytest.mark.parametrize(("name", "size"), [("desktop", DESKTOP), ("phone", PHONE)])
-# Milliseconds: every wait ends by an event, so this bounds only failing tests.
-TIMEOUT = 120_000
-OpenContext = Callable[..., BrowserContext]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    # Playwright's event loop runs in this thread, where Django would refuse synchronous queries.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    expect.set_options(timeout=TIMEOUT)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=quiet)
-        yield browser
-        browser.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-@pytest.fixture
-def open_context(chromium: Browser) -> Iterator[OpenContext]:
-    """Opens browser contexts of a size, and closes them after the test."""
-    contexts: list[BrowserContext] = []
-
-    def open_context(size: dict[str, int] = DESKTOP, **options: Any) -> BrowserContext:
-        phone = size == PHONE
-        context = chromium.new_context(viewport=size, is_mobile=phone, has_touch=phone, **options)
-        context.set_default_timeout(TIMEOUT)
-        contexts.append(context)
-        return context
-
-    yield open_context
-    for context in contexts:
-        context.close()
-
-
-@pytest.fixture
-def arena(live_server) -> Board:
-    board = builders.make_board(n_models=3, n_prompts=6, canvas_width=512, canvas_height=512)
-    names = ("Fresco 2", "Atelier", "Linocut")
-    styles = ("gouache", "pastel", "woodcut")
-    for model, name, style in zip(board.image_models.all(), names, styles, strict=True):
-        model.name, model.organization, model.license = name, "Sketch", "Apache-2.0"
-        model.settings, model.in_house = {"style": style}, name == "Fresco 2"
-        model.save()
-    board.title, board.slug = "Painters' table", "painters"
-    board.save()
-    builders.draw(board)
-    return board
-
-
-def open_page(context: BrowserContext, address: str) -> Page:
-    """A page that collects console errors and warnings (a blocked script or style, an exception) in ``complaints``."""
-    page = context.new_page()
-    complaints: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning", "trace"}:
-            complaints.append(message.text)
-
-    page.on("console", listen)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.complaints = complaints  # type: ignore[attr-defined]
-    page.goto(address)
-    return page
-
-
-def expect_shown(page: Page) -> None:
-    expect(page.locator("#battle .pair.shown")).to_be_visible()
-
-
-def finish_animations(page: Page) -> None:
-    page.evaluate("Promise.all(document.getAnimations().map(animation => animation.finished))")
-
-
-def expect_no_overflow(page: Page) -> None:
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "wider than the screen"
 
 
 @SIZES
@@ -220,7 +146,8 @@ def test_voting_works_without_javascript(open_context: OpenContext, live_server,
     page = open_page(context, f"{live_server.url}/boards/painters/battle/")
     page.get_by_role("button", name="B is better").click()
     expect(page.locator("#battle")).to_have_attribute("data-stage", "revealed")
-    assert Vote.objects.get().winner == "model_b"
+    vote = Vote.objects.get()
+    assert (vote.winner, vote.how, vote.seconds_shown) == ("model_b", "form", None)
     page.get_by_role("link", name="Next pair").click()
     expect(page.locator("#battle")).to_have_attribute("data-stage", "ready")
     assert Battle.objects.count() == 2

@@ -107,3 +107,13 @@ def test_votes_of_others_are_shown_once_there_are_enough(battle: Battle, client:
     page = client.post(reverse("vote", args=[battle.token]), {"winner": "tie"}, follow=True)
     assert b"Of 13 votes on these two models" in page.content
     assert b"a is better 92 %" in page.content
+
+
+def test_a_vote_that_is_sent_again_is_answered_like_the_first(battle: Battle, client: Client) -> None:
+    pages = [
+        client.post(reverse("vote", args=[battle.token]), {"winner": "tie"}, headers={"HX-Request": "true"})
+        for _ in range(2)
+    ]
+    assert [page.status_code for page in pages] == [200, 200]
+    assert b"voted before" not in pages[1].content
+    assert Vote.objects.count() == 1

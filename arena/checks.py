@@ -23,15 +23,24 @@ def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
         key = settings.SECRET_KEY
     except ImproperlyConfigured:  # Django raises it for an empty key
         key = ""
+    errors: list[CheckMessage] = []
+    if any(len(old) < 32 for old in settings.SECRET_KEY_FALLBACKS):
+        errors.append(
+            Error(
+                "A key in PARAGONE_SECRET_KEY_FALLBACKS is shorter than 32 characters, so cookies can be forged.",
+                hint="Remove it. People with a cookie under it sign in again, or become new raters.",
+                id="arena.E001",
+            )
+        )
     if len(key) < 32:
-        return [
+        errors.append(
             Error(
                 "PARAGONE_SECRET_KEY is missing or shorter than 32 characters, and production needs it.",
                 hint="Set it, or set PARAGONE_SECRET_KEY_FILE to a file that contains it.",
                 id="arena.E001",
             )
-        ]
-    return []
+        )
+    return errors
 
 
 @register(Tags.database)

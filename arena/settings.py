@@ -49,6 +49,8 @@ FIXTURES: list[Path] = [
 SECRET_KEY = env.str("PARAGONE_SECRET_KEY", "") or (
     "" if PRODUCTION else SimpleLazyObject(lambda: read_secret_key(VAR / "secret_key"))
 )
+# Earlier keys: what they signed stays valid, and is signed again with the new one. An empty key would sign for anyone.
+SECRET_KEY_FALLBACKS: list[str] = list(filter(None, env.list("PARAGONE_SECRET_KEY_FALLBACKS", [], subcast=str.strip)))
 
 # People and their browsers
 

@@ -38,6 +38,13 @@ def test_production_needs_a_secret_key(settings, key: str) -> None:
     assert ids(checks.check_secret_key()) == ["arena.E001"]
 
 
+def test_production_refuses_a_short_earlier_key(settings) -> None:
+    settings.PRODUCTION, settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = True, "k" * 32, ["k" * 32, "short"]
+    assert ids(checks.check_secret_key()) == ["arena.E001"]
+    settings.SECRET_KEY_FALLBACKS = ["k" * 32]
+    assert checks.check_secret_key() == []
+
+
 def test_several_worker_hosts_need_a_database_and_a_broker_on_the_network(
     settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

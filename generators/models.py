@@ -209,6 +209,7 @@ class Generation(models.Model):
             models.Index(F("due_at"), name="generation_open_due_at", condition=Q(status__in=["pending", "running"])),
             models.Index(F("model"), F("prompt"), F("seed"), name="generation_ready", condition=Q(status="ok")),
             models.Index(F("claimed_at"), name="generation_claimed_at"),
+            models.Index(F("model"), F("finished_at"), name="generation_drawn", condition=Q(seconds__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from django.db import transaction
-from django.db.models import Avg
 
 from arena.models import Board
 from generators.generations import request_generations
@@ -33,14 +32,6 @@ def _list_pool(board: Board) -> list[tuple[ImageModel, Prompt, int]]:
     prompts = list(Prompt.objects.filter(prompt_set__boards=board).order_by("pk"))
     # Prompt by prompt, so that the first pairs are complete early.
     return [(model, prompt, seed) for seed in range(board.seeds) for prompt in prompts for model in models]
-
-
-def find_usual_seconds(board: Board) -> float | None:
-    """Mean time in seconds to draw an image of the pool; None if there are no images."""
-    drawn: dict[str, float | None] = (
-        Generation.objects.ready().filter(prompt__prompt_set__boards=board).aggregate(seconds=Avg("seconds"))
-    )
-    return drawn["seconds"]
 
 
 def watch_pool(pool: Sequence[Generation], on_tick: Callable[[int, int], None]) -> dict[str, int]:

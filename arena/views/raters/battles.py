@@ -13,8 +13,8 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.middleware import HtmxDetails
 
 from arena.battles import blinding, opening, padding
+from arena.battles.drawing_times import find_usual_seconds
 from arena.battles.opening import NoMatchupError
-from arena.battles.pools import find_usual_seconds
 from arena.leaderboards.matchup_counts import read_battle_counts
 from arena.models import Battle, Board, Leaderboard, Rating, Stage, Vote
 from arena.rater_prompts.opening import LONGEST_TYPED
@@ -172,7 +172,8 @@ def _drawing(battle: Battle) -> dict[str, Any]:
     """Progress of both drawings. The usual time is the board's: a model's own time could identify it."""
     waiting = [g for g in (battle.generation_a, battle.generation_b) if g.status == Generation.Status.PENDING]
     waited = max(((timezone.now() - g.created_at).total_seconds() for g in waiting), default=0.0)
-    context = {"usual_seconds": find_usual_seconds(battle.board), "no_worker": waited > NO_WORKER_AFTER}
+    usual_seconds = find_usual_seconds(battle.board, before=battle.opened_at)
+    context = {"usual_seconds": usual_seconds, "no_worker": waited > NO_WORKER_AFTER}
     return context | _count_drawn(battle) if battle.custom_prompt else context
 
 

@@ -5,11 +5,12 @@ from http import HTTPStatus
 
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.views.decorators.http import require_http_methods
 
+from arena.battles.drawing_times import find_usual_seconds
 from arena.battles.opening import NoMatchupError
-from arena.battles.pools import find_usual_seconds
 from arena.models import Board
 from arena.rater_prompts.opening import LONGEST_TYPED, PromptLimitError, PromptRefusedError, open_rater_battle
 from arena.views.access import for_raters
@@ -54,7 +55,7 @@ def _show(request: HtmxRequest, board: Board, status: int, problem: str = "") ->
         "problem": problem,
         "text": request.POST.get("prompt", ""),
         "longest_typed": LONGEST_TYPED,
-        "usual_seconds": find_usual_seconds(board),
+        "usual_seconds": find_usual_seconds(board, before=timezone.now()),
     }
     template = "arena/_rater_prompt.html" if request.htmx else "arena/rater_prompt.html"
     response = render(request, template, context, status=status)

@@ -165,6 +165,9 @@ SAFETY_CHECK_SECONDS = 2  # a rater waits for this check
 # A worker's claim on the scoring of a run, which it renews while it works.
 SCORING_CLAIM_SECONDS = env.int("PARAGONE_SCORING_CLAIM_SECONDS", 600)
 
+# On SIGTERM, the time that tasks have to finish before a worker gives its claims back and ends.
+SHUTDOWN_SECONDS = env.float("PARAGONE_SHUTDOWN_SECONDS", 5)
+
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 # A row in the database says what is to be done, and a lost message is sent again. A message that stays unacknowledged
@@ -221,6 +224,7 @@ MIDDLEWARE = [
     "arena.views.access.SignInMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "arena.views.errors.StorageErrorMiddleware",
 ]
 ROOT_URLCONF = "arena.urls"
 WSGI_APPLICATION = "arena.wsgi.application"

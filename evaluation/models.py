@@ -63,7 +63,7 @@ class Run(models.Model):
     claimed_at = models.DateTimeField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
     progress = models.JSONField(default=dict, blank=True, help_text="current stage, with the numbers done and in total")
-    message = models.TextField(blank=True, help_text="why the run failed")
+    message = models.TextField(blank=True, help_text="why the run failed, or why its scoring waits")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

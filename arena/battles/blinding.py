@@ -42,18 +42,24 @@ def derive(original: str, width: int, height: int) -> Path:
 
     Raises:
         UnviewableImageError: The original is missing, damaged or too large.
+        StorageError: The image cannot be read now.
     """
     file = Path(settings.MEDIA_ROOT) / "derivatives" / f"{VERSION}-{width}x{height}" / original[:2] / f"{original}.jpg"
-    if not file.exists():
-        try:
-            data = blind(originals.read(original), width, height)
-        except FileNotFoundError as error:
-            raise UnviewableImageError("The image file is gone.") from error
-        except originals.CorruptOriginalError as error:
-            raise UnviewableImageError("The image file is damaged.") from error
-        file.parent.mkdir(parents=True, exist_ok=True)
-        originals.write_durably(file, data)
+    with originals.disk_errors():
+        if not file.exists():
+            data = blind(_read(original), width, height)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            originals.write_durably(file, data)
     return file
+
+
+def _read(original: str) -> bytes:
+    try:
+        return originals.read(original)
+    except FileNotFoundError as error:
+        raise UnviewableImageError("The image file is gone.") from error
+    except originals.CorruptOriginalError as error:
+        raise UnviewableImageError("The image file is damaged.") from error
 
 
 def blind(data: bytes, width: int, height: int) -> bytes:

@@ -6,6 +6,7 @@ row is the truth: a message only points at it, and a duplicate finds nothing to 
 
 import time
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from celery import current_app
@@ -17,6 +18,7 @@ from arena.leaderboards.snapshots import rate_board
 from arena.models import Board, RatingSchedule
 from generators import database_time
 from generators.providers.redaction import redact
+from generators.workers.shutdown import holding
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +57,8 @@ def rate_scheduled(board_id: int) -> None:
         return
     started = time.monotonic()
     try:
-        rate_board(schedule.board)
+        with holding(partial(_give_back, schedule)):
+            rate_board(schedule.board)
     except Exception as error:
         log.exception("rating_failed", board=schedule.board.slug)
         # A rating can outlast its connection.
@@ -82,6 +85,11 @@ def _claim(board_id: int) -> RatingSchedule | None:
     if not sent.update(claimed_at=now, due_at=until):
         return None
     return RatingSchedule.objects.select_related("board").get(pk=board_id)
+
+
+def _give_back(schedule: RatingSchedule) -> None:
+    """Give the claim back, because this worker stops."""
+    _settle(schedule, due_at=database_time.now())
 
 
 def _note_failure(schedule: RatingSchedule, error: str) -> None:

@@ -17,6 +17,24 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Battle',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('token', models.CharField(default=arena.models.battles.new_token, max_length=32, unique=True)),
+                ('opened_by', models.UUIDField()),
+                ('opened_at', models.DateTimeField(auto_now_add=True)),
+                ('custom_prompt', models.BooleanField(default=False, help_text='the rater typed the prompt')),
+                ('checked', models.BooleanField(default=False, help_text='the safety classifier passed both images')),
+                ('exclusion', models.CharField(blank=True, choices=[('broken', 'An image is broken'), ('unsafe', 'An image is unsafe'), ('revealing', 'An image reveals its model')], max_length=10)),
+                ('excluded_by', models.UUIDField(blank=True, null=True)),
+                ('generation_a', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='generators.generation')),
+                ('generation_b', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='generators.generation')),
+                ('model_a', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='generators.imagemodel')),
+                ('model_b', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='generators.imagemodel')),
+                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='generators.prompt')),
+            ],
+        ),
+        migrations.CreateModel(
             name='Board',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -68,6 +86,15 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='FailedSafetyCheck',
+            fields=[
+                ('battle', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='failed_safety_check', serialize=False, to='arena.battle')),
+                ('failures', models.PositiveSmallIntegerField(default=0)),
+                ('due_at', models.DateTimeField(help_text='no check before this time')),
+                ('error', models.TextField(help_text='why the last check failed')),
+            ],
+        ),
+        migrations.CreateModel(
             name='RatingSchedule',
             fields=[
                 ('board', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='rating_schedule', serialize=False, to='arena.board')),
@@ -88,24 +115,10 @@ class Migration(migrations.Migration):
                 ('n_raters', models.PositiveBigIntegerField(default=0)),
             ],
         ),
-        migrations.CreateModel(
-            name='Battle',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token', models.CharField(default=arena.models.battles.new_token, max_length=32, unique=True)),
-                ('opened_by', models.UUIDField()),
-                ('opened_at', models.DateTimeField(auto_now_add=True)),
-                ('custom_prompt', models.BooleanField(default=False, help_text='the rater typed the prompt')),
-                ('checked', models.BooleanField(default=False, help_text='the safety classifier passed both images')),
-                ('exclusion', models.CharField(blank=True, choices=[('broken', 'An image is broken'), ('unsafe', 'An image is unsafe'), ('revealing', 'An image reveals its model')], max_length=10)),
-                ('excluded_by', models.UUIDField(blank=True, null=True)),
-                ('generation_a', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='generators.generation')),
-                ('generation_b', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='generators.generation')),
-                ('model_a', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='generators.imagemodel')),
-                ('model_b', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='generators.imagemodel')),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='generators.prompt')),
-                ('board', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='battles', to='arena.board')),
-            ],
+        migrations.AddField(
+            model_name='battle',
+            name='board',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='battles', to='arena.board'),
         ),
         migrations.CreateModel(
             name='Exclusion',

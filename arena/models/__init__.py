@@ -9,6 +9,7 @@ from arena.models.boards import Board, Origin, Rater
 from arena.models.exclusions import ExcludedVote, Exclusion, ExclusionQuerySet
 from arena.models.leaderboards import Leaderboard, LeaderboardQuerySet, Rating, RatingSchedule
 from arena.models.limits import NetworkKey, RateCount, SignInFailures
+from arena.models.safety_checks import FailedSafetyCheck
 from arena.models.votes import MatchupCount, Vote, VoteCursor
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ExcludedVote",
     "Exclusion",
     "ExclusionQuerySet",
+    "FailedSafetyCheck",
     "Leaderboard",
     "LeaderboardQuerySet",
     "MatchupCount",

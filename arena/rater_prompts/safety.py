@@ -4,17 +4,22 @@ Only the child processes of workers run this: it needs torch, which the site nev
 check are found in the database, so the next run of the beat task makes up for a lost one.
 """
 
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from arena.battles import blinding, opening
-from arena.models import Battle
+from arena.models import Battle, FailedSafetyCheck
+from generators import database_time
+from generators.images.originals import StorageError
 from generators.models import Generation
+from generators.providers.redaction import redact
 
 if TYPE_CHECKING:
     from transformers import ImageClassificationPipeline
@@ -24,6 +29,9 @@ log = structlog.get_logger(__name__)
 # Labels that classifiers use for safe images. An image is unsafe if all other labels together reach UNSAFE_FROM.
 SAFE_LABELS: Final = {"safe", "sfw", "normal", "neutral"}
 UNSAFE_FROM: Final = 0.5
+# A rater waits for the check, so a battle whose check fails is tried again soon, and then ended.
+MAX_FAILURES: Final = 3
+RETRY_SECONDS: Final = 2
 
 
 class ClassifierError(Exception):
@@ -39,11 +47,30 @@ def check_waiting_images() -> int:
         generation_a__status=Generation.Status.OK,
         generation_b__status=Generation.Status.OK,
         opened_at__gte=timezone.now() - opening.RESUME_WITHIN,
-    )
+    ).exclude(failed_safety_check__due_at__gt=database_time.now())
     found = list(waiting.select_related("board", "generation_a", "generation_b").order_by("id"))
     for battle in found:
-        check_images(battle)
+        try:
+            check_images(battle)
+        except (ClassifierError, OperationalError, InterfaceError):
+            raise  # it would fail for every battle
+        except StorageError as error:
+            log.warning("safety_check_put_off", battle=battle.pk, reason=str(error))
+        except Exception as error:
+            log.exception("safety_check_failed", battle=battle.pk)
+            _note_failure(battle, error)
     return len(found)
+
+
+def _note_failure(battle: Battle, error: Exception) -> None:
+    """Keep the reason. The battle is checked again after a pause; the last failure ends it as broken."""
+    failed, _ = FailedSafetyCheck.objects.get_or_create(battle=battle, defaults={"due_at": database_time.now()})
+    failed.failures += 1
+    failed.due_at = database_time.now() + timedelta(seconds=RETRY_SECONDS * 2**failed.failures)
+    failed.error = redact(f"{type(error).__name__}: {error}")[:2000]
+    failed.save()
+    if failed.failures >= MAX_FAILURES:
+        opening.exclude_battle(battle, Battle.ExclusionReason.BROKEN, None)
 
 
 def check_images(battle: Battle) -> None:

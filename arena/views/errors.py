@@ -1,9 +1,19 @@
 """Error pages: what happened and what to do. They reveal nothing about a battle."""
 
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import Final
 
+import structlog
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+
+from generators.images.originals import StorageError
+
+log = structlog.get_logger(__name__)
+
+# Seconds, while the images cannot be read.
+RETRY_AFTER: Final = "30"
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -39,6 +49,25 @@ def server_error(request: HttpRequest) -> HttpResponse:
         "Something went wrong on the server",
         "The error has been logged. If you were voting, go back and vote again: a vote that was stored stands.",
     )
+
+
+class StorageErrorMiddleware:
+    """Answers 503 where a page needs an image while the disk or the bucket is away. No battle ends because of it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, StorageError):
+            return None
+        log.error("images_unavailable", reason=str(exception))
+        sentence = "Nothing is lost. Try again in a minute."
+        response = _page(request, HTTPStatus.SERVICE_UNAVAILABLE, "The images cannot be read at the moment", sentence)
+        response["Retry-After"] = RETRY_AFTER
+        return response
 
 
 def _page(request: HttpRequest, status: HTTPStatus, title: str, sentence: str) -> HttpResponse:

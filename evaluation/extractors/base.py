@@ -4,6 +4,7 @@ Errors::
 
     ExtractionError            this input gave nothing; the message says why
       UnreadableInputError     the bytes cannot be decoded as an image
+    UnavailableInputError      an input cannot be read now, but may be later: the extraction stops
     MissingWeightsError        the files of a network are missing or wrong; the message says how to get them
 """
 
@@ -26,6 +27,10 @@ class ExtractionError(Exception):
 
 class UnreadableInputError(ExtractionError):
     """The bytes cannot be decoded as a complete image."""
+
+
+class UnavailableInputError(Exception):
+    """An input cannot be read now: the disk or the bucket is away. A later attempt may succeed."""
 
 
 class MissingWeightsError(Exception):

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from evaluation.extractors.base import Extracted, ExtractionError, Extractor, Identity
+from evaluation.extractors.base import Extracted, ExtractionError, Extractor, Identity, UnavailableInputError
 from evaluation.extractors.feature_store import FeatureStore
 
 MOST_THREADS: Final = 16
@@ -71,6 +71,7 @@ def extract_all(
 
     Raises:
         MissingWeightsError: The files of the network are missing or wrong.
+        UnavailableInputError: ``read`` raised it.
         Exception: Any error that the extractor itself raises.
     """
     # Computing the identity hashes whole weight files: do it once, before threads start.
@@ -118,6 +119,8 @@ def _fetch(extractor: Extractor, stored: _ExtractorStore, digest: str, read: Rea
         return kept
     try:
         source = read()
+    except UnavailableInputError:
+        raise
     except Exception as error:
         # Files, buckets and archives fail in many ways. One unreadable input must not end the run.
         return ExtractionError(f"It cannot be read: {str(error) or type(error).__name__}")

@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                 ('claimed_at', models.DateTimeField(blank=True, null=True)),
                 ('due_at', models.DateTimeField(blank=True, null=True)),
                 ('progress', models.JSONField(blank=True, default=dict, help_text='current stage, with the numbers done and in total')),
-                ('message', models.TextField(blank=True, help_text='why the run failed')),
+                ('message', models.TextField(blank=True, help_text='why the run failed, or why its scoring waits')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('baseline', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='compared', to='evaluation.run')),

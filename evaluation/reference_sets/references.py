@@ -22,7 +22,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 
-from evaluation.extractors.base import Extracted, ExtractionError, Extractor, Identity
+from evaluation.extractors.base import Extracted, ExtractionError, Extractor, Identity, UnavailableInputError
 from evaluation.extractors.feature_store import FeatureStore
 from evaluation.extractors.pipeline import extract_all
 from evaluation.metrics.base import UnscoredError
@@ -209,10 +209,12 @@ def find_reference(name: str, extractor: str, identity: Identity) -> tuple[Refer
                 raise UnscoredError(f"the file of reference set {row} is damaged. Build it again: {build}")
             stream.seek(0)
             return ReferenceStatistics.load(stream), row
-    except OSError as error:
+    except FileNotFoundError as error:
         raise UnscoredError(
             f"the file of reference set {row} cannot be read: {error.strerror}. Build it again: {build}"
         ) from error
+    except OSError as error:
+        raise UnavailableInputError(f"The file of reference set {row} cannot be read now: {error.strerror}") from error
 
 
 def _path(digest: str) -> Path:

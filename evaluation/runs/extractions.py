@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from evaluation.extractors.base import Extracted, Extractor, Identity, MissingWeightsError
+from evaluation.extractors.base import Extracted, Extractor, Identity, MissingWeightsError, UnavailableInputError
 from evaluation.extractors.feature_store import FeatureStore, digest_text
 from evaluation.extractors.pipeline import extract_all
 from evaluation.extractors.registry import load_extractor
@@ -37,6 +37,7 @@ class Extractions:
         self.warnings: dict[str, str] = {}
         # Results that are not in the store: errors, and features that it could not write.
         self._kept: dict[tuple[str, str], Found] = {}
+        self._stored: set[tuple[str, str]] = set()
 
     def extract_images(self, specification: str, sources: Sequence[Source], on_progress: OnProgress) -> None:
         """Run the extractor on the images (sha256, read) that it has not seen yet."""
@@ -71,12 +72,16 @@ class Extractions:
         for n, (digest, found) in enumerate(answers, start=1):
             if isinstance(found, Exception) or not self.store.has(extractor.identity, digest):
                 self._kept[specification, digest] = found
+            else:
+                self._stored.add((specification, digest))
             on_progress(n, len(sources))
 
     def _stop_at_failure(self, specification: str, answers: Iterator[tuple[str, Found]]) -> Iterator[tuple[str, Found]]:
         """The answers until the extractor raises, so that only the metrics that need it are unscored."""
         try:
             yield from answers
+        except UnavailableInputError:
+            raise
         except Exception as error:
             log.exception("extractor_failed", extractor=specification)
             reason = str(error) if isinstance(error, MissingWeightsError) else f"{type(error).__name__}: {error}"
@@ -101,7 +106,10 @@ class Extractions:
             return self._kept[specification, digest]
         if specification not in self.identities:
             return None
-        return self.store.read(self.identities[specification], digest)
+        found = self.store.read(self.identities[specification], digest)
+        if found is None and (specification, digest) in self._stored:
+            raise UnavailableInputError(f"The features of {specification} were stored, but cannot be read now.")
+        return found
 
     def of_image(self, digest: str) -> Mapping[str, Found]:
         """Results for one image, by specification."""

@@ -12,6 +12,7 @@ most. A run whose images could not all be drawn is scored too; the missing ones 
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
@@ -20,6 +21,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Count, F, Q
 
+from evaluation.extractors.base import UnavailableInputError
 from evaluation.models import MetricResult, Run, Sample, Score
 from evaluation.results import MetricOutcome
 from evaluation.runs import scoring
@@ -30,6 +32,7 @@ from generators.adapters.base import AdapterError
 from generators.adapters.registry import find_capabilities
 from generators.generations import request_generations, retry_generations
 from generators.models import Budget, Charge, Generation, ImageModel, Prompt
+from generators.workers.shutdown import holding
 
 log = structlog.get_logger(__name__)
 
@@ -152,7 +155,8 @@ def describe_progress(run: Run) -> Progress:
         progress = describe_progress(baseline)
         return progress._replace(stage=f"baseline: {progress.stage}")
     if run.status == Status.SCORING:
-        return Progress(**run.progress) if run.progress else Progress("waiting for a metrics worker", 0, 1)
+        waiting = "waiting for the stored images" if run.message else "waiting for a metrics worker"
+        return Progress(**run.progress) if run.progress else Progress(waiting, 0, 1)
     outcome_counts = dict(Generation.objects.filter(samples__run=run).values_list("status").annotate(Count("pk")))
     n_open = outcome_counts.get(Generation.Status.PENDING, 0) + outcome_counts.get(Generation.Status.RUNNING, 0)
     total = sum(outcome_counts.values())
@@ -189,13 +193,17 @@ def score(run_id: int) -> None:
     if run is None:
         return
     try:
-        found = scoring.score_run(run, on_progress=_ProgressReporter(run))
-        _store(run, found)
+        with holding(partial(_give_back, run)):
+            found = scoring.score_run(run, on_progress=_ProgressReporter(run))
+            _store(run, found)
     except (OperationalError, InterfaceError):
         # The database is unreachable, which is no fault of the run. Its claim expires and it is scored again.
         raise
     except _ClaimLostError:
         log.warning("scoring_claim_lost", run=run.pk)
+    except UnavailableInputError as error:
+        log.warning("scoring_put_off", run=run.pk, reason=str(error))
+        _put_off(run, str(error))
     except Exception as error:
         log.exception("scoring_crashed", run=run.pk)
         message = f"{type(error).__name__}: {error}"
@@ -206,9 +214,21 @@ def _claim(run_id: int) -> Run | None:
     now = database_time.now()
     until = now + timedelta(seconds=settings.SCORING_CLAIM_SECONDS)
     free = Run.objects.filter(pk=run_id, status=Status.SCORING, claimed_at=None)
-    if not free.update(claimed_at=now, attempts=F("attempts") + 1, due_at=until, progress={}):
+    if not free.update(claimed_at=now, attempts=F("attempts") + 1, due_at=until, progress={}, message=""):
         return None
     return Run.objects.select_related("model", "baseline").get(pk=run_id)
+
+
+def _give_back(run: Run) -> None:
+    """Give the claim back without counting the attempt, because this worker stops."""
+    _settle(run, claimed_at=None, attempts=F("attempts") - 1, due_at=database_time.now(), progress={})
+
+
+def _put_off(run: Run, reason: str) -> None:
+    """Give the claim back, without counting the attempt. The run is scored again after a pause."""
+    due_at = database_time.now() + timedelta(seconds=settings.REDISPATCH_SECONDS)
+    message = f"The scoring is tried again every {settings.REDISPATCH_SECONDS} s. {reason}"
+    _settle(run, claimed_at=None, attempts=F("attempts") - 1, due_at=due_at, message=message, progress={})
 
 
 class _ClaimLostError(Exception):

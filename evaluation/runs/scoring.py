@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 
+from evaluation.extractors.base import UnavailableInputError
 from evaluation.extractors.feature_store import FeatureStore
 from evaluation.metrics.base import Measurement, Metric, SampleInputs, SetMetric, UnscoredError
 from evaluation.metrics.computing.comparing import compare_with_baseline
@@ -50,7 +51,11 @@ def score_run(run: Run, *, on_progress: OnProgress) -> Scoring:
 
 
 def score_snapshot(run: Run, inputs: Mapping[int, Snapshot], *, on_progress: OnProgress) -> Scoring:
-    """Score a run from a snapshot of its inputs. Only originals and features are read besides it."""
+    """Score a run from a snapshot of its inputs. Only originals and features are read besides it.
+
+    Raises:
+        UnavailableInputError: The disk or the bucket is away, which would leave samples unscored.
+    """
     suite = Suite.model_validate(run.spec["suite"])
     extractions = Extractions(FeatureStore(Path(settings.MEDIA_ROOT) / "features"), Path(settings.WEIGHTS))
     samples = list(run.samples.select_related("generation__prompt").order_by("pk"))
@@ -86,13 +91,20 @@ def _extract(
     on_progress: OnProgress,
 ) -> None:
     """Run each extractor once on each image and text."""
-    sources = [(digest, partial(originals.read, digest)) for digest in _unique(filter(None, digests))]
+    sources = [(digest, partial(_read_original, digest)) for digest in _unique(filter(None, digests))]
     for specification in _unique(spec for metric in metrics for spec in metric.image_extractors()):
         extractions.extract_images(specification, sources, partial(on_progress, specification))
     texts = _unique(pair for metric in metrics for sample in samples for pair in metric.texts(sample.prompt))
     for specification in _unique(spec for spec, _ in texts):
         of_this = [text for spec, text in texts if spec == specification]
         extractions.extract_texts(specification, of_this, partial(on_progress, specification))
+
+
+def _read_original(digest: str) -> bytes:
+    try:
+        return originals.read(digest)
+    except originals.StorageError as error:
+        raise UnavailableInputError(str(error)) from error
 
 
 def _unique(items: Iterable[Any]) -> list[Any]:

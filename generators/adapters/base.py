@@ -34,6 +34,9 @@ class Outcome(StrEnum):
 # The code of an INVALID outcome if the provider rejects the key: every request would fail, not only this one.
 AUTHENTICATION = "authentication"
 
+# The code of a TRANSIENT outcome if the disk or the bucket failed: neither the image nor the provider is to blame.
+STORAGE = "storage"
+
 # Quantities by price unit: {"image": 1, "output_token": 4160}. The adapter's declaration lists the units.
 Billed = Mapping[str, float]
 

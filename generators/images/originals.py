@@ -20,24 +20,29 @@ class CorruptOriginalError(ValueError):
     """The stored bytes do not match the digest."""
 
 
-class BucketUnavailableError(OSError):
-    """The bucket failed or did not answer. A later attempt may succeed."""
+class StorageError(OSError):
+    """The disk or the bucket failed, is full or does not answer. A later attempt may succeed."""
+
+    def __str__(self) -> str:
+        return str(self.args[-1])  # without the number of the error
 
 
 def store(data: bytes) -> str:
     """Store ``data`` durably and return its sha256. Storing the same bytes again changes nothing.
 
     Raises:
-        OSError: The file system or the bucket (BucketUnavailableError) failed.
+        StorageError: The disk or the bucket failed.
     """
     digest = hashlib.sha256(data).hexdigest()
     if bucket := _find_bucket():
         with _bucket_errors():
             if not bucket.exists(_name(digest)):
                 bucket.save(_name(digest), ContentFile(data))
-    elif not (file := path(digest)).exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(file, data)
+        return digest
+    with disk_errors():
+        if not (file := path(digest)).exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_durably(file, data)
     return digest
 
 
@@ -47,18 +52,29 @@ def read(digest: str) -> bytes:
     Raises:
         FileNotFoundError: There is no such original.
         CorruptOriginalError: The bytes do not match the digest.
-        OSError: The file system or the bucket (BucketUnavailableError) failed.
+        StorageError: The disk or the bucket failed.
     """
     if bucket := _find_bucket():
         with _bucket_errors(), bucket.open(_name(digest)) as stream:
             data: bytes = stream.read()
     else:
-        data = path(digest).read_bytes()
+        data = _read_file(path(digest))
     if hashlib.sha256(data).hexdigest() != digest:
         raise CorruptOriginalError(
             f"The original {digest} is damaged: its bytes do not match the digest. Restore it from a backup."
         )
     return data
+
+
+def _read_file(file: Path) -> bytes:
+    try:
+        with disk_errors():
+            return file.read_bytes()
+    except FileNotFoundError as error:
+        # The folder exists since the first original was stored.
+        if not (folder := file.parent.parent).is_dir():
+            raise StorageError(f"The folder {folder} is missing. Is its disk mounted?") from error
+        raise
 
 
 def path(digest: str) -> Path:
@@ -70,13 +86,25 @@ def _name(digest: str) -> str:
     return f"{digest[:2]}/{digest}"
 
 
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turn errors of the disk into StorageError, except that a file does not exist."""
+    try:
+        yield
+    except (FileNotFoundError, StorageError):
+        raise
+    except OSError as error:
+        text = f"The disk of the images cannot be used: {error.strerror or error}"
+        raise StorageError(error.errno, text) from error
+
+
 def _find_bucket() -> Storage | None:
     return storages["originals"] if "originals" in settings.STORAGES else None
 
 
 @contextmanager
 def _bucket_errors() -> Iterator[None]:
-    """Turn boto3's errors, which have several unrelated classes, into BucketUnavailableError."""
+    """Turn boto3's errors, which have several unrelated classes, into StorageError."""
     try:
         yield
     except FileNotFoundError:
@@ -85,7 +113,7 @@ def _bucket_errors() -> Iterator[None]:
         # Only the code: messages of servers may repeat the key.
         code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
         what = f"{type(error).__name__} {code}".strip()
-        raise BucketUnavailableError(f"The bucket of originals cannot be used: {what}.") from error
+        raise StorageError(f"The bucket of originals cannot be used: {what}.") from error
 
 
 def write_durably(file: Path, data: bytes) -> None:

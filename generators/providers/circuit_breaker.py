@@ -10,7 +10,7 @@ from datetime import timedelta
 from django.db.models import F, QuerySet
 
 from generators import database_time
-from generators.adapters.base import AUTHENTICATION, AdapterError, Answer, Outcome
+from generators.adapters.base import AUTHENTICATION, STORAGE, AdapterError, Answer, Outcome
 from generators.models import Provider
 from generators.providers.rate_limits import take_turn
 from generators.providers.servers import Server
@@ -38,7 +38,8 @@ def find_wait(server: Server) -> float:
 
 def note_answers(server: Server, answers: Iterable[Answer]) -> None:
     """Open or close the breaker after one call. Any answer, also a refusal, closes it."""
-    answers = list(answers)
+    # A source image that cannot be read says nothing of the provider.
+    answers = [answer for answer in answers if not (isinstance(answer, AdapterError) and answer.code == STORAGE)]
     errors = [answer for answer in answers if isinstance(answer, AdapterError) and _concerns_provider(answer)]
     providers = Provider.objects.filter(slug=server.slug, host=server.host)
     if len(errors) < len(answers):

@@ -2,16 +2,17 @@
 
 import random
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 
 from generators import database_time
 from generators.adapters.base import AdapterError
 from generators.adapters.registry import find_capabilities
-from generators.models import Generation, GenerationQuerySet
+from generators.models import Charge, Generation, GenerationQuerySet
 from generators.providers import circuit_breaker
 from generators.providers.servers import find_server
 
@@ -75,6 +76,19 @@ def claim_batch(first: Generation) -> list[Generation]:
         alike = alike.filter(prompt__sources=[])
     # Rows that another worker has locked are skipped: a batch does not wait to be full.
     return claim_rows(alike.order_by("pk").select_for_update(skip_locked=True)[: capable.max_batch - 1])
+
+
+def give_back(batch: Sequence[Generation]) -> None:
+    """Make claimed rows PENDING again without counting the attempt, because this worker stops.
+
+    A paid call in progress keeps its claim: it is not repeated, whatever becomes of its answer.
+    """
+    in_progress = Charge.objects.filter(state=Charge.State.RESERVED, generation=OuterRef("pk"))
+    for row in batch:
+        held = Generation.objects.filter(pk=row.pk, status=Status.RUNNING, attempts=row.attempts)
+        held.filter(~Exists(in_progress)).update(
+            status=Status.PENDING, attempts=F("attempts") - 1, due_at=database_time.now(), sent_at=None
+        )
 
 
 def find_due_time(delay: float) -> datetime:

@@ -4,11 +4,12 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection
 
-from generators.adapters.base import AdapterError, Answer, Billed, GeneratedImage, GenerationRequest, Outcome
+from generators.adapters.base import STORAGE, AdapterError, Answer, Billed, GeneratedImage, GenerationRequest, Outcome
 from generators.adapters.registry import is_provider
 from generators.generations import BUDGET
 from generators.images import originals
@@ -19,15 +20,16 @@ from generators.providers import circuit_breaker
 from generators.providers.budgets import BudgetExhaustedError
 from generators.providers.charges import reserve_charge
 from generators.providers.servers import find_server
-from generators.workers.claims import claim_batch, claim_rows, put_off_if_paused
+from generators.workers.claims import claim_batch, claim_rows, give_back, put_off_if_paused
 from generators.workers.generator_cache import get_generator
-from generators.workers.settlement import end_generation, settle_answer, settle_error
+from generators.workers.settlement import end_generation, settle_batch, settle_error
+from generators.workers.shutdown import holding
 
 log = structlog.get_logger(__name__)
 
 Status = Generation.Status
-# Seconds between attempts to store a paid image, in case a full disk is freed.
-STORE_PAUSES = (1.0, 4.0)
+# Seconds between attempts to store a paid image, which is lost otherwise: two minutes, within the claim.
+STORE_PAUSES = (1.0, 4.0, 15.0, 40.0, 60.0)
 
 
 def produce(generation_id: int, attempts: int | None = None) -> None:
@@ -44,9 +46,15 @@ def produce(generation_id: int, attempts: int | None = None) -> None:
     first = waiting.select_related("model").first()
     if first is None or put_off_if_paused(first):
         return
-    if batch := claim_rows(waiting.select_for_update()):
-        batch += claim_batch(batch[0])
-        batch = [generation for generation in batch if reserve_or_end(generation)]
+    batch = claim_rows(waiting.select_for_update())
+    with holding(partial(give_back, batch)):
+        if batch:
+            batch += claim_batch(batch[0])
+            draw([generation for generation in batch if reserve_or_end(generation)])
+
+
+def draw(batch: Sequence[Generation]) -> None:
+    """Call the adapter for claimed generations of one model, store the images and settle the rows."""
     if not batch:
         return
     started = time.monotonic()
@@ -55,9 +63,8 @@ def produce(generation_id: int, attempts: int | None = None) -> None:
     # A drawing can outlast the connection through which it was claimed.
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
-    for generation, answer, stored in zip(batch, answers, store_answers(answers), strict=True):
-        settle_answer(generation, answer, stored, seconds)
-    if server := find_server(first.model):
+    settle_batch(batch, answers, store_answers(answers), seconds)
+    if server := find_server(batch[0].model):
         circuit_breaker.note_answers(server, answers)
 
 
@@ -71,6 +78,12 @@ def reserve_or_end(generation: Generation) -> bool:
         end_generation(generation, Status.FAILED, reason=BUDGET, message=str(error))
     except AdapterError as error:
         settle_error(generation, error)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        # The others of the batch are drawn.
+        log.exception("charge_not_reserved", generation=generation.pk)
+        settle_error(generation, AdapterError(Outcome.INVALID, f"{type(error).__name__}: {error}"))
     else:
         return True
     return False
@@ -116,7 +129,7 @@ def make_request(generation: Generation) -> GenerationRequest:
         raise AdapterError(Outcome.INVALID, text) from error
     except OSError as error:
         text = f"A source image of prompt {prompt.key} cannot be read now: {error}"
-        raise AdapterError(Outcome.TRANSIENT, text) from error
+        raise AdapterError(Outcome.TRANSIENT, text, code=STORAGE) from error
     return GenerationRequest(prompt.text, generation.seed, generation.width, generation.height, sources, mask)
 
 
@@ -143,7 +156,7 @@ def _store_answer(answer: Answer) -> StoredImage | AdapterError:
         return AdapterError(Outcome.INVALID, text, billed=answer.billed)
     except OSError as error:
         text = f"The original could not be stored: {error}"
-        return AdapterError(Outcome.TRANSIENT, text, billed=answer.billed)
+        return AdapterError(Outcome.TRANSIENT, text, code=STORAGE, billed=answer.billed)
     except Exception as error:
         log.exception("image_not_stored")
         return AdapterError(Outcome.INVALID, f"{type(error).__name__}: {error}", billed=answer.billed)

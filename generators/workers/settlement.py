@@ -1,5 +1,6 @@
 """Settlement of an attempt: writes its outcome to the generation and to its charge, in one transaction."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import structlog
@@ -7,7 +8,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from generators.adapters.base import AdapterError, Answer, GeneratedImage, Outcome
+from generators.adapters.base import STORAGE, AdapterError, Answer, GeneratedImage, Outcome
 from generators.adapters.registry import is_provider
 from generators.generations import ANSWER_LOST, PERHAPS_PAID
 from generators.images.ingest import StoredImage
@@ -21,6 +22,25 @@ log = structlog.get_logger(__name__)
 Status = Generation.Status
 # A rate limit is not a failure of the image, but retries end at some point.
 RATE_LIMITED_ATTEMPTS = 50
+
+
+def settle_batch(
+    batch: Sequence[Generation], answers: Sequence[Answer], stored: Sequence[StoredImage | AdapterError], seconds: float
+) -> None:
+    """Settle each generation of a batch, even if one of them cannot be settled: its claim expires.
+
+    Raises:
+        Exception: The last error.
+    """
+    failed: Exception | None = None
+    for generation, answer, image in zip(batch, answers, stored, strict=True):
+        try:
+            settle_answer(generation, answer, image, seconds)
+        except Exception as error:
+            log.exception("generation_not_settled", generation=generation.pk)
+            failed = error
+    if failed:
+        raise failed
 
 
 def settle_answer(generation: Generation, answer: Answer, stored: StoredImage | AdapterError, seconds: float) -> None:
@@ -85,6 +105,9 @@ def settle_error(generation: Generation, error: AdapterError) -> None:
     may_have_cost = is_provider(generation.model.adapter) and error.billed != {}
     if error.outcome is Outcome.RATE_LIMITED:
         failures, again = generation.failures, generation.attempts < RATE_LIMITED_ATTEMPTS
+    elif error.code == STORAGE:
+        # A full disk must not use up the attempts of every image; the pauses between them grow.
+        failures, again = generation.failures, True
     else:
         failures = generation.failures + 1
         again = failures < settings.MAX_ATTEMPTS

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, F, OuterRef, Q
 
 from generators import database_time
@@ -29,8 +29,11 @@ def sweep_if_due() -> bool:
 def sweep(now: datetime | None = None) -> int:
     """Release or give up stale claims, then send messages for undispatched rows. Returns the number of messages."""
     now = now or database_time.now()
-    given_up, released = _release_stale_claims(now)
-    sent = _send_undispatched(now)
+    given_up = released = 0
+    try:
+        given_up, released = _release_stale_claims(now)
+    finally:
+        sent = _send_undispatched(now)
     if given_up or released:
         log.warning("claims_expired", given_up=given_up, released=released)
     return sent
@@ -64,14 +67,31 @@ def _find_undispatched(now: datetime) -> GenerationQuerySet:
     return waiting.filter(Q(sent_at__isnull=True) | lost)
 
 
+def _settle_lost_call(generation: Generation, now: datetime) -> bool:
+    """Settle the charge of a call whose worker was lost. If that fails, the row is tried again later."""
+    try:
+        with transaction.atomic():
+            settle_charge(generation, None)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("charge_not_settled", generation=generation.pk)
+        later = now + timedelta(seconds=settings.CLAIM_SECONDS)
+        Generation.objects.filter(pk=generation.pk).update(due_at=later)
+        return False
+    return True
+
+
 @transaction.atomic
 def _release_stale_claims(now: datetime) -> tuple[int, int]:
     """Handle expired claims. Returns (rows given up, rows released)."""
     calls = Charge.objects.filter(state=Charge.State.RESERVED, generation=OuterRef("pk"))
     all_expired = Generation.objects.overdue(now).filter(status=Status.RUNNING)
-    lost_calls = list(all_expired.filter(Exists(calls)).select_for_update(skip_locked=True))
-    for generation in lost_calls:
-        settle_charge(generation, None)
+    lost_calls = [
+        generation
+        for generation in all_expired.filter(Exists(calls)).select_for_update(skip_locked=True)
+        if _settle_lost_call(generation, now)
+    ]
     given_up = Generation.objects.filter(pk__in=[row.pk for row in lost_calls]).update(
         status=Status.FAILED,
         reason=ANSWER_LOST,

@@ -1,6 +1,7 @@
 """Pages of a battle. htmx requests get the fragment, others the whole page."""
 
 import uuid
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +23,8 @@ from arena.views.access import for_raters
 from arena.views.raters.cookie import read_rater_key, write_rater_key
 from arena.votes import casting
 from arena.votes.looks import read_look
+from generators.images import originals
+from generators.images.originals import StorageError
 from generators.models import Generation
 
 
@@ -78,7 +81,8 @@ def battle_source(request: HtmxRequest, token: str, number: int = 1) -> HttpResp
 def _serve(battle: Battle, name: str, original: str) -> HttpResponse:
     """The derivative of an original, as this battle serves it. Browsers never get the original itself."""
     try:
-        data = padding.read_image(battle, name, original)
+        with originals.disk_errors():
+            data = padding.read_image(battle, name, original)
     except blinding.UnviewableImageError as error:
         raise Http404("The image cannot be shown.") from error
     response = HttpResponse(data, content_type=blinding.MEDIA_TYPE)
@@ -201,8 +205,9 @@ def _revealed(battle: Battle, key: uuid.UUID) -> dict[str, Any]:
     except NoMatchupError as error:
         return context | {"no_next": str(error)}
     # Its images are prepared and preloaded now, so that the next battle appears at once.
-    if following.stage is Stage.READY and opening.prepare_images(following):
-        context |= {"preload": following, "preload_sources": _list_sources(following)}
+    with suppress(StorageError):  # the vote is stored, so its result is shown
+        if following.stage is Stage.READY and opening.prepare_images(following):
+            context |= {"preload": following, "preload_sources": _list_sources(following)}
     return context
 
 

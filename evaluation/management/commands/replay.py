@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from evaluation.extractors.base import UnavailableInputError
 from evaluation.management.run_argument import find_run
 from evaluation.runs.replays import ReplayError, replay
 from generators.management.progress import Progress
@@ -20,7 +21,7 @@ class Command(BaseCommand):
         try:
             with Progress() as progress:
                 differences = replay(run, on_progress=progress.show)
-        except ReplayError as error:
+        except (ReplayError, UnavailableInputError) as error:
             raise CommandError(str(error)) from error
         n = run.results.count()
         if not differences:

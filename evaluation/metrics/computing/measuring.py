@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 import structlog
 
+from evaluation.extractors.base import UnavailableInputError
 from evaluation.metrics.base import (
     Measurement,
     Metric,
@@ -34,6 +35,8 @@ def attempt(metric: Metric, call: Callable[[], T]) -> T | UnscoredError:
         return call()
     except UnscoredError as reason:
         return reason
+    except UnavailableInputError:
+        raise  # the run is scored later
     except Exception as error:
         log.exception("metric_crashed", metric=type(metric).__name__)
         return UnscoredError(f"{type(error).__name__}: {error}")

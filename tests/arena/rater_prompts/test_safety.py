@@ -10,12 +10,14 @@ from django.test import Client
 from django.urls import reverse
 
 from arena import tasks
-from arena.models import Battle, Board
+from arena.models import Battle, Board, FailedSafetyCheck
 from arena.rater_prompts import safety
 from arena.rater_prompts.safety import ClassifierError, check_waiting_images
 from arena.votes.casting import BattleNotOpenError, cast_vote
 from generators.images import originals
 from tests import builders
+from tests.clock import Clock
+from tests.generations import return_or_raise
 from tests.processes import child_environment
 
 pytest.importorskip("transformers")
@@ -109,6 +111,45 @@ def test_a_broken_image_is_excluded_as_broken(board: Board, settings, tmp_path) 
     check_waiting_images()
     battle.refresh_from_db()
     assert (battle.exclusion, battle.checked) == ("broken", False)
+
+
+def test_a_battle_whose_check_fails_is_put_aside_and_the_later_ones_are_checked(
+    board: Board, settings, tmp_path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SAFETY_MODEL = make_classifier(tmp_path / "safe", predicts="safe")
+    bad, good = builders.make_rater_battle(board), builders.make_rater_battle(board)
+    check = safety.check_images
+
+    def fail(battle: Battle) -> None:
+        if battle == bad:
+            raise RuntimeError("the classifier ran out of memory")
+        check(battle)
+
+    monkeypatch.setattr(safety, "check_images", fail)
+    for failures in range(1, safety.MAX_FAILURES + 1):
+        check_waiting_images()
+        assert FailedSafetyCheck.objects.get().failures == failures
+        check_waiting_images()  # not due yet
+        assert FailedSafetyCheck.objects.get().failures == failures
+        clock.advance(60)
+    bad.refresh_from_db()
+    good.refresh_from_db()
+    assert (bad.exclusion, bad.checked, good.checked) == ("broken", False, True)
+    assert FailedSafetyCheck.objects.get().error == "RuntimeError: the classifier ran out of memory"
+    assert check_waiting_images() == 0
+
+
+def test_a_disk_that_is_away_ends_no_battle(board: Board, settings, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.SAFETY_MODEL = make_classifier(tmp_path / "safe", predicts="safe")
+    battles = [builders.make_rater_battle(board) for _ in range(2)]
+    for _ in range(safety.MAX_FAILURES + 1):
+        with monkeypatch.context() as away:
+            away.setattr(originals, "read", lambda digest: return_or_raise(originals.StorageError("away")))
+            assert check_waiting_images() == 2
+    assert check_waiting_images() == 2
+    for battle in battles:
+        battle.refresh_from_db()
+        assert (battle.checked, battle.exclusion) == (True, "")
 
 
 @pytest.mark.parametrize("labels", [("cat", "dog"), ("safe", "sfw")])

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from evaluation.extractors.base import MissingWeightsError
+from evaluation.extractors.feature_store import FeatureStore
 from evaluation.models import Run
 from evaluation.runs import lifecycle
 from generators.images import originals
 from generators.models import ImageModel
+from tests.clock import Clock
 from tests.evaluation.runs.scored_runs import draw, finish, result_of
 from tests.evaluation.shades import Shade, write_suite
 
@@ -39,6 +41,53 @@ def test_only_a_damaged_original_is_unscored(tmp_path: Path, model: ImageModel, 
     assert (mean.n_scored, mean.n_unscored) == (6, 2)
     assert any("damaged" in reason for reason in mean.outcome["reasons"])
     assert result_of(run, "spread").n_scored == 6
+
+
+def test_a_disk_that_is_away_leaves_no_sample_unscored(
+    tmp_path: Path, model: ImageModel, sent: list[int], monkeypatch: pytest.MonkeyPatch, clock: Clock, settings: Any
+) -> None:
+    run = lifecycle.start(write_suite(tmp_path), model)
+    draw(run)
+    lifecycle.advance()
+    reads = []
+
+    def fail(digest: str) -> bytes:
+        reads.append(digest)
+        if len(reads) > 3:
+            raise originals.StorageError("The disk of the images cannot be used: Input/output error")
+        return read(digest)
+
+    read = originals.read
+    for _ in range(lifecycle.MAX_ATTEMPTS + 1):
+        with monkeypatch.context() as away:
+            away.setattr(originals, "read", fail)
+            lifecycle.score(run.pk)
+        run.refresh_from_db()
+        assert (run.status, run.claimed_at, run.attempts) == (Status.SCORING, None, 0)
+        assert "Input/output error" in run.message
+        assert lifecycle.describe_progress(run).stage == "waiting for the stored images"
+        assert not run.results.exists()
+        clock.advance(settings.REDISPATCH_SECONDS - 1)
+        assert lifecycle.advance() == 0
+        clock.advance(1)
+        assert lifecycle.advance() == 1
+    lifecycle.score(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.message, result_of(run, "mean-shade").n_unscored) == (Status.DONE, "", 0)
+
+
+def test_features_that_vanish_while_metrics_are_computed_put_the_run_off(
+    tmp_path: Path, model: ImageModel, sent: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = lifecycle.start(write_suite(tmp_path), model)
+    draw(run)
+    lifecycle.advance()
+    with monkeypatch.context() as away:
+        away.setattr(FeatureStore, "read", lambda self, identity, digest: None)
+        lifecycle.score(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.claimed_at) == (Status.SCORING, None)
+    assert "cannot be read now" in run.message
 
 
 def test_missing_weights_leave_the_metric_unscored_with_instructions(

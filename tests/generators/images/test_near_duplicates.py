@@ -268,7 +268,7 @@ def test_the_command_stops_if_the_store_does_not_answer(db: None, monkeypatch: p
     Generation.objects.update(phash="")
 
     def fail(digest: str) -> bytes:
-        raise originals.BucketUnavailableError("The bucket of originals cannot be used: timeout.")
+        raise originals.StorageError("The bucket of originals cannot be used: timeout.")
 
     monkeypatch.setattr(originals, "read", fail)
     with pytest.raises(CommandError, match="cannot be read"):

@@ -97,6 +97,7 @@ def test_the_same_bytes_from_many_workers_are_one_original(place: str) -> None:
 
 
 def test_an_original_that_was_never_there_is_an_error(place: str) -> None:
+    originals.store(b"another image")
     with pytest.raises(FileNotFoundError):
         originals.read("0" * 64)
 
@@ -141,6 +142,21 @@ def test_a_write_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatc
     assert list(originals.path(DIGEST).parent.iterdir()) == []
 
 
+def test_a_disk_that_is_not_mounted_is_unavailable() -> None:
+    with pytest.raises(originals.StorageError, match="Is its disk mounted"):
+        originals.read(DIGEST)
+
+
+def test_a_disk_that_fails_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **options: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    originals.store(b"an image")
+    monkeypatch.setattr(originals.Path, "read_bytes", fail)
+    with pytest.raises(originals.StorageError, match="used: Input/output error"):
+        originals.read(DIGEST)
+
+
 def test_a_bucket_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch, settings) -> None:
     use_bucket("http://127.0.0.1:9", monkeypatch, settings)
     started = time.monotonic()
@@ -154,7 +170,7 @@ def test_a_bucket_that_does_not_answer_is_unavailable(monkeypatch: pytest.Monkey
 
 def test_a_bucket_that_does_not_exist_is_unavailable(s3: str, monkeypatch: pytest.MonkeyPatch, settings) -> None:
     use_bucket(s3, monkeypatch, settings, "no-such-bucket")
-    with pytest.raises(originals.BucketUnavailableError, match="NoSuchBucket"):
+    with pytest.raises(originals.StorageError, match="NoSuchBucket"):
         originals.store(b"an image")
 
 
@@ -164,7 +180,7 @@ def test_a_bucket_that_fails_or_refuses_is_unavailable(httpserver, monkeypatch: 
         httpserver.clear()
         httpserver.expect_request(f"/our-images/originals/{NAME}").respond_with_data(SECRET, status=status)
         for attempt in (lambda: originals.store(b"an image"), lambda: originals.read(DIGEST)):
-            with pytest.raises(originals.BucketUnavailableError, match=str(status)) as caught:
+            with pytest.raises(originals.StorageError, match=str(status)) as caught:
                 attempt()
             assert SECRET not in str(caught.value)
 

@@ -25,7 +25,6 @@ from generators.models import Budget, Charge, Generation, ImageModel, Price, Pro
 from generators.providers import circuit_breaker
 from generators.providers.budgets import spent_from, spent_on
 from generators.providers.charges import reserve_charge
-from generators.workers import drawing
 from generators.workers.drawing import produce
 from generators.workers.stale_claims import sweep
 from tests import builders
@@ -264,23 +263,6 @@ def test_a_paid_answer_after_the_claim_expired_is_kept(script: Script) -> None:
     assert charge_of(generation) == (State.SETTLED, Decimal("0.04"))
 
 
-@pytest.mark.django_db
-def test_a_full_disk_does_not_lose_a_paid_image(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, tries = originals.store, []
-
-    def store_at_last(data: bytes) -> str:
-        tries.append(data)
-        if len(tries) < 3:
-            raise OSError(28, "No space left on device")
-        return store(data)
-
-    monkeypatch.setattr(drawing, "STORE_PAUSES", (0.0, 0.0))
-    monkeypatch.setattr(originals, "store", store_at_last)
-    script(draw_one(image=1))
-    produce((generation := make_generation(model=make_paid_model())).pk)
-    assert (status_of(generation), len(tries), len(ScriptedGenerator.calls)) == (Status.OK, 3, 1)
-
-
 @pytest.mark.django_db(transaction=True)
 def test_the_database_forbids_a_second_paid_call() -> None:
     generation = make_generation(model=make_paid_model(), attempts=1)
@@ -313,7 +295,7 @@ def test_messages_of_a_provider_are_stored_and_logged_without_its_key(
     [
         (FileNotFoundError("gone"), Status.FAILED, "is gone or damaged"),
         (originals.CorruptOriginalError("damaged"), Status.FAILED, "is gone or damaged"),
-        (originals.BucketUnavailableError("the bucket is unreachable"), Status.PENDING, "cannot be read now"),
+        (originals.StorageError("the bucket is unreachable"), Status.PENDING, "cannot be read now"),
         (RuntimeError("a bug of ours"), Status.FAILED, "a bug of ours"),
     ],
     ids=["gone", "damaged", "bucket unreachable", "bug"],

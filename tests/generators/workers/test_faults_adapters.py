@@ -10,12 +10,14 @@ import pytest
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
+from generators.adapters.base import AdapterError, Capabilities, GeneratedImage, GenerationRequest, Outcome
 from generators.images import originals
 from generators.models import Generation
+from generators.workers import settlement
 from generators.workers.drawing import produce
 from generators.workers.stale_claims import sweep
-from tests.fake_adapters import Script, paint
+from tests.clock import Clock
+from tests.fake_adapters import Script, ScriptedGenerator, paint
 from tests.generations import after_every_claim, make_generation, reload, return_or_raise, status_of, stored_originals
 from tests.processes import test_database_url
 
@@ -23,27 +25,51 @@ Status = Generation.Status
 
 
 @pytest.mark.django_db
-def test_a_full_disk_is_retried_and_then_reported(
-    script: Script, settings: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS])
+def test_a_full_or_failing_disk_never_fails_a_drawing(
+    script: Script, settings: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    def store(data: bytes) -> str:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(originals, "store", store)
     script(lambda request: GeneratedImage(paint(1), "image/png"))
     generation = make_generation()
-    for attempt in range(1, settings.MAX_ATTEMPTS):
-        began = timezone.now()
-        produce(generation.pk)
-        row = reload(generation)
-        assert (row.status, row.attempts, row.reason) == (Status.PENDING, attempt, "transient")
-        assert row.due_at >= began + timedelta(seconds=2**attempt)
-        assert row.finished_at is None
+    pauses = []
+    with monkeypatch.context() as full:
+        full.setattr("tempfile.mkstemp", fail)
+        for attempt in range(1, 3 * settings.MAX_ATTEMPTS + 2):
+            produce(generation.pk)
+            row = reload(generation)
+            assert (row.status, row.attempts, row.failures) == (Status.PENDING, attempt, 0)
+            assert (row.reason, row.code, row.finished_at) == ("transient", "storage", None)
+            assert os.strerror(number) in row.message
+            pauses.append((row.due_at - clock.now).total_seconds())
+    assert all(2**n <= pause <= 1.25 * 2**n for n, pause in enumerate(pauses[:8], start=1))
+    assert max(pauses) <= 1.25 * 256
     produce(generation.pk)
     row = reload(generation)
-    assert (row.status, row.reason, row.original) == (Status.FAILED, "transient", "")
-    assert "No space left on device" in row.message
-    assert row.finished_at
+    assert (row.status, row.code, row.message) == (Status.OK, "", "")
+
+
+@pytest.mark.django_db
+def test_one_generation_that_cannot_be_settled_does_not_affect_the_rest_of_its_batch(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ScriptedGenerator, "capable", Capabilities(max_batch=3, mixes_prompts=True))
+    script(lambda request: GeneratedImage(paint(request.seed), "image/png"))
+    first = make_generation(seed=0)
+    others = [make_generation(model=first.model, prompt=first.prompt, seed=seed) for seed in (1, 2)]
+    settle = settlement.settle_image
+
+    def fail(generation: Generation, *args: Any) -> None:
+        if generation.seed == 1:
+            raise OperationalError("the row is locked")
+        settle(generation, *args)
+
+    monkeypatch.setattr(settlement, "settle_image", fail)
+    with pytest.raises(OperationalError):
+        produce(first.pk)
+    assert [status_of(row) for row in (first, *others)] == [Status.OK, Status.RUNNING, Status.OK]
 
 
 @pytest.mark.django_db

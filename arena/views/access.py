@@ -6,8 +6,11 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -37,4 +40,8 @@ class SignInMiddleware(LoginRequiredMiddleware):
         if settings.PUBLIC and getattr(view_func, "for_raters", False):
             return None
         response: HttpResponseBase | None = super().process_view(request, view_func, view_args, view_kwargs)
-        return response
+        htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]  # set by its middleware
+        if response is None or not htmx:
+            return response
+        # htmx would follow the redirect and put the sign-in page in the place of a battle.
+        return HttpResponseClientRedirect(redirect_to_login(htmx.current_url_abs_path or "/").url)

@@ -354,3 +354,30 @@ def test_the_back_button_shows_whole_pages(open_context: OpenContext, live_serve
     page.go_back()
     expect(page.get_by_role("link", name="Paragone")).to_be_visible()
     expect_stage(page, "revealed")
+
+
+def test_a_rater_who_was_signed_out_returns_to_the_pair_after_signing_in(
+    open_context: OpenContext, live_server, arena: Board, settings, django_user_model
+) -> None:
+    settings.PUBLIC = False
+    django_user_model.objects.create_user("ada", password="correct horse")
+
+    def sign_in() -> None:
+        page.get_by_label("Name").fill("ada")
+        page.get_by_label("Password").fill("correct horse")
+        page.get_by_role("button", name="Sign in").click()
+        expect_shown(page)
+
+    page = open_page(open_context(), f"{live_server.url}/boards/{arena.slug}/battle/")
+    sign_in()
+    battle = Battle.objects.get()
+    page.goto(f"{live_server.url}{battle.get_absolute_url()}")
+    expect_shown(page)
+    page.context.clear_cookies(name="sessionid")
+    page.keyboard.press("ArrowLeft")
+    sign_in()
+    expect(page).to_have_url(f"{live_server.url}{battle.get_absolute_url()}")
+    assert not Vote.objects.exists()
+    page.keyboard.press("ArrowLeft")
+    expect_stage(page, "revealed")
+    assert Vote.objects.get().winner == "model_a"

@@ -64,6 +64,19 @@ def test_every_page_requires_sign_in_unless_it_opts_out(settings, client: Client
             assert response["Location"].startswith("/sign-in/"), pattern.name
 
 
+def test_a_page_whose_rater_was_signed_out_is_left_and_shown_again_afterwards(
+    settings, client: Client, board: Board
+) -> None:
+    settings.PUBLIC = False
+    token = builders.make_battle(board).token
+    headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver/battles/{token}/"}
+    response = client.post(reverse("vote", args=[token]), {"winner": "tie"}, headers=headers)
+    assert response["HX-Redirect"] == f"/sign-in/?next=/battles/{token}/"
+    foreign = headers | {"HX-Current-URL": "https://elsewhere.example/battles/"}
+    response = client.post(reverse("vote", args=[token]), {"winner": "tie"}, headers=foreign)
+    assert response["HX-Redirect"] == "/sign-in/?next=/"
+
+
 def test_signed_in_users_can_vote(settings, client: Client, board: Board) -> None:
     settings.PUBLIC = False
     User.objects.create_user("ada", password="a long enough password")

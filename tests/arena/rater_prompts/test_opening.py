@@ -335,6 +335,7 @@ def test_the_page_shows_the_progress_of_both_drawings_together(
     type_prompt(client, board)
     battle = Battle.objects.get()
     Battle.objects.update(opened_at=timezone.now() - timedelta(seconds=7))
+    Generation.objects.ready().update(finished_at=timezone.now() - timedelta(minutes=1))
 
     def read_state() -> str:
         page = client.get(battle.get_absolute_url(), headers=HTMX).content.decode()

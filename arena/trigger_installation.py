@@ -44,7 +44,7 @@ class Trigger:
 class Dialect(Protocol):
     def refuse(self, name: str, table: str, event: str, condition: str, message: str) -> Trigger: ...
 
-    def follow(self, name: str, table: str, event: str, statement: str) -> Trigger: ...
+    def follow(self, name: str, table: str, event: str, condition: str, statement: str) -> Trigger: ...
 
     def read_installed(self, cursor: CursorWrapper) -> list[Trigger]: ...
 
@@ -142,8 +142,9 @@ class SQLite:
         action = f"WHEN NOT ({condition}) BEGIN SELECT RAISE(ABORT, '{message}'); END"
         return Trigger(name, table, f"CREATE TRIGGER {name} BEFORE {event} ON {table} {action}")
 
-    def follow(self, name: str, table: str, event: str, statement: str) -> Trigger:
-        return Trigger(name, table, f"CREATE TRIGGER {name} AFTER {event} ON {table} BEGIN {statement}; END")
+    def follow(self, name: str, table: str, event: str, condition: str, statement: str) -> Trigger:
+        action = f"WHEN {condition} BEGIN {statement}; END"
+        return Trigger(name, table, f"CREATE TRIGGER {name} AFTER {event} ON {table} {action}")
 
     def read_installed(self, cursor: CursorWrapper) -> list[Trigger]:
         cursor.execute("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'")
@@ -170,11 +171,11 @@ class PostgreSQL:
             name, table, f"BEFORE {event}", f"IF NOT ({condition}) THEN {refusal}; END IF; RETURN {_row(event)};"
         )
 
-    def follow(self, name: str, table: str, event: str, statement: str) -> Trigger:
-        return self._call(name, table, f"AFTER {event}", f"{statement}; RETURN NULL;")
+    def follow(self, name: str, table: str, event: str, condition: str, statement: str) -> Trigger:
+        return self._call(name, table, f"AFTER {event}", f"{statement}; RETURN NULL;", f" WHEN ({condition})")
 
-    def _call(self, name: str, table: str, event: str, body: str) -> Trigger:
-        source = f"-- {event} ON {table} FOR EACH ROW\nBEGIN {body} END"
+    def _call(self, name: str, table: str, event: str, body: str, condition: str = "") -> Trigger:
+        source = f"-- {event} ON {table} FOR EACH ROW{condition}\nBEGIN {body} END"
         return Trigger(name, table, self.table.sub(lambda found: f"{self.schema}.{found[0]}", source))
 
     def read_installed(self, cursor: CursorWrapper) -> list[Trigger]:

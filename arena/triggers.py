@@ -25,6 +25,15 @@ RULES: dict[str, tuple[str, str, str, str]] = {
         " AND b.model_a_id = NEW.model_a_id AND b.model_b_id = NEW.model_b_id)",
         "a vote has the board, prompt and models of its battle",
     ),
+    # A closed battle that has lost its vote takes the same vote again: a backup restores battles before votes.
+    "vote_is_by_the_owner_of_an_open_battle": (
+        "arena_vote",
+        "INSERT",
+        "NEW.battle_id IS NULL OR EXISTS (SELECT 1 FROM arena_battle b JOIN arena_rater r ON r.key = b.owner"
+        " WHERE b.id = NEW.battle_id AND r.id = NEW.rater_id"
+        " AND (b.closed_at IS NULL OR (b.closure = 'vote' AND b.closed_at = NEW.cast_at)))",
+        "a battle takes one vote, from its owner, while it is open",
+    ),
     "vote_never_changes": ("arena_vote", "UPDATE", "FALSE", "a vote never changes"),
     "vote_is_never_deleted": ("arena_vote", "DELETE", "FALSE", "a vote is never deleted: exclude it instead"),
     "exclusion_is_only_lifted": (
@@ -60,9 +69,38 @@ RULES: dict[str, tuple[str, str, str, str]] = {
         " OR (g.id = NEW.generation_b_id AND g.model_id = NEW.model_b_id)))",
         "a battle shows images of its own models, for its own prompt",
     ),
+    "battle_never_changes_hands": (
+        "arena_battle",
+        "UPDATE",
+        "NEW.owner = OLD.owner AND NEW.board_id = OLD.board_id AND NEW.prompt_id = OLD.prompt_id"
+        " AND NEW.model_a_id = OLD.model_a_id AND NEW.model_b_id = OLD.model_b_id"
+        " AND NEW.generation_a_id = OLD.generation_a_id AND NEW.generation_b_id = OLD.generation_b_id",
+        "a battle never changes its owner, its board or what it shows",
+    ),
+    "battle_stays_closed": (
+        "arena_battle",
+        "UPDATE",
+        "OLD.closed_at IS NULL"
+        " OR (NEW.closed_at IS NOT NULL AND NEW.closed_at = OLD.closed_at AND NEW.closure = OLD.closure)",
+        "a closed battle stays closed, for the same reason",
+    ),
+    "battle_is_closed_by_its_vote": (
+        "arena_battle",
+        "UPDATE",
+        "NEW.closure <> 'vote' OR OLD.closure = 'vote'"
+        " OR EXISTS (SELECT 1 FROM arena_vote v WHERE v.battle_id = NEW.id)",
+        "a battle is closed by a vote only if it has one",
+    ),
     "leaderboard_never_changes": ("arena_leaderboard", "UPDATE", "FALSE", "a leaderboard never changes"),
     "rating_never_changes": ("arena_rating", "UPDATE", "FALSE", "a rating never changes"),
 }
 
-# name -> (table, event, statement to run after it, once a row)
-CONSEQUENCES: dict[str, tuple[str, str, str]] = {}
+# name -> (table, event, condition, statement to run after it for each row that has the condition)
+CONSEQUENCES: dict[str, tuple[str, str, str, str]] = {
+    "vote_closes_its_battle": (
+        "arena_vote",
+        "INSERT",
+        "NEW.battle_id IS NOT NULL",
+        "UPDATE arena_battle SET closed_at = NEW.cast_at, closure = 'vote' WHERE id = NEW.battle_id",
+    ),
+}

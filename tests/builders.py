@@ -3,10 +3,14 @@
 import itertools
 import uuid
 
+from django.core.signing import get_cookie_signer
+from django.test import Client
+
 from arena.battles.opening import open_battle
 from arena.battles.pools import fill_pool
 from arena.models import Battle, Board, Exclusion, Vote
 from arena.rater_prompts.opening import open_rater_battle
+from arena.raters.identity import COOKIE
 from arena.votes.casting import cast_vote
 from arena.votes.exclusions import exclude_votes
 from generators.adapters.base import GenerationRequest
@@ -78,6 +82,13 @@ def draw(board: Board) -> None:
 
 def make_battle(board: Board, key: uuid.UUID | None = None) -> Battle:
     return open_battle(board, key or uuid.uuid4())
+
+
+def make_client(key: uuid.UUID) -> Client:
+    """A browser whose cookie holds this rater's key."""
+    client = Client()
+    client.cookies[COOKIE] = get_cookie_signer(salt=COOKIE).sign(str(key))
+    return client
 
 
 def make_vote(board: Board, winner: str = "model_a", key: uuid.UUID | None = None) -> Vote:

@@ -1,4 +1,4 @@
-"""Opening of battles: the choice of models, prompt and images, and the exclusion of a battle."""
+"""Opening of battles: the choice of models, prompt and images."""
 
 import random
 import uuid
@@ -7,14 +7,14 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from functools import lru_cache
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from arena.battles import blinding
+from arena.battles.closing import close_battle
 from arena.battles.matchmaking import Matchups, choose, weigh_matchups
 from arena.leaderboards.matchup_counts import read_matchup_counts
-from arena.models import Battle, Board, Exclusion, Leaderboard, Stage, Vote
-from arena.votes.exclusions import exclude_automatically
+from arena.models import Battle, Board, Closure, Leaderboard, Stage, Vote
 from generators.generations import request_generations
 from generators.models import Generation, ImageModel, Prompt
 
@@ -32,21 +32,35 @@ class NoMatchupError(Exception):
 
 
 def open_battle(board: Board, rater_key: uuid.UUID) -> Battle:
-    """The battle that this browser has open on the board, or a new one on random sides.
+    """The battle that this rater has open on the board, or a new one on random sides.
 
     Raises:
         NoMatchupError: The board takes no votes, or has nothing to compare.
     """
     if not board.takes_votes:
         raise NoMatchupError(f"This board shows {board.get_origin_display()}. You cannot vote on it.")
-    open_battles = Battle.objects.filter(
-        board=board, opened_by=rater_key, opened_at__gte=timezone.now() - RESUME_WITHIN
-    )
-    newest = open_battles.seen_by(rater_key).order_by("-id").first()
-    if newest and newest.stage in {Stage.READY, Stage.DRAWING}:
-        return newest
-    with transaction.atomic():
-        return create_battle(board, rater_key, _choose_generations(board, rater_key))
+    if battle := find_open(board, rater_key):
+        return battle
+    try:
+        with transaction.atomic():
+            return create_battle(board, rater_key, _choose_generations(board, rater_key))
+    except IntegrityError:
+        # The constraint lets one of several concurrent requests open a battle. After any other error there is none.
+        if battle := find_open(board, rater_key):
+            return battle
+        raise
+
+
+def find_open(board: Board, rater_key: uuid.UUID) -> Battle | None:
+    """The rater's open battle on the board. One that cannot be shown or has expired is closed, and not returned."""
+    battle = Battle.objects.for_page().filter(board=board, owner=rater_key, closed_at__isnull=True).first()
+    if battle is None:
+        return None
+    if battle.opened_at < timezone.now() - RESUME_WITHIN:
+        close_battle(battle, Closure.EXPIRED)
+    elif battle.stage_for(rater_key) is Stage.FAILED:
+        close_battle(battle, Closure.FAILED)
+    return None if battle.closed_at else battle
 
 
 def create_battle(
@@ -61,7 +75,7 @@ def create_battle(
         model_b=generation_b.model,
         generation_a=generation_a,
         generation_b=generation_b,
-        opened_by=rater_key,
+        owner=rater_key,
         custom_prompt=custom_prompt,
     )
 
@@ -71,20 +85,8 @@ def choose_matchup(board: Board, models: Collection[int]) -> tuple[int, int]:
     return choose(_find_matchups(board, models), _rng)
 
 
-@transaction.atomic
-def exclude_battle(battle: Battle, reason: str, rater_key: uuid.UUID | None) -> None:
-    """Exclude the battle, and so its votes. The first reason stays. Raises ValueError for an unknown reason."""
-    if reason not in Battle.ExclusionReason.values:
-        raise ValueError(f"Unknown reason {reason!r}. Known reasons: {', '.join(Battle.ExclusionReason.values)}.")
-    Battle.objects.filter(pk=battle.pk, exclusion="").update(exclusion=reason, excluded_by=rater_key)
-    unsafe = reason == Battle.ExclusionReason.UNSAFE
-    for vote in battle.votes.all():
-        exclude_automatically(vote, Exclusion.Reason.UNSAFE if unsafe else Exclusion.Reason.REPORTED_IMAGE)
-    battle.refresh_from_db(fields=["exclusion", "excluded_by"])
-
-
 def prepare_images(battle: Battle) -> bool:
-    """Make all derivatives, so that both sides load equally fast. If one cannot be shown, exclude the battle.
+    """Make all derivatives, so that both sides load equally fast. If one cannot be shown, close the battle.
 
     Returns:
         Whether all images can be shown.
@@ -93,7 +95,7 @@ def prepare_images(battle: Battle) -> bool:
         for original in (battle.generation_a.original, battle.generation_b.original, *battle.prompt.sources):
             blinding.derive(original, battle.board.canvas_width, battle.board.canvas_height)
     except blinding.UnviewableImageError:
-        exclude_battle(battle, Battle.ExclusionReason.BROKEN, None)
+        close_battle(battle, Closure.DAMAGED)
         return False
     return True
 

@@ -4,7 +4,7 @@ Rules that a constraint cannot express (a vote has the origin of its board, a sn
 ``arena/triggers.py``.
 """
 
-from arena.models.battles import Battle, BattleQuerySet, Stage
+from arena.models.battles import Battle, BattleQuerySet, Closure, Stage
 from arena.models.boards import Board, Origin, Rater
 from arena.models.exclusions import ExcludedVote, Exclusion, ExclusionQuerySet
 from arena.models.leaderboards import Leaderboard, LeaderboardQuerySet, Rating, RatingSchedule
@@ -16,6 +16,7 @@ __all__ = [
     "Battle",
     "BattleQuerySet",
     "Board",
+    "Closure",
     "ExcludedVote",
     "Exclusion",
     "ExclusionQuerySet",

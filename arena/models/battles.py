@@ -3,12 +3,11 @@
 import secrets
 import uuid
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from django.apps import apps
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import F, Q
 from django.urls import reverse
 
 from arena.models.boards import Board
@@ -20,35 +19,57 @@ def new_token() -> str:
 
 
 class Stage(StrEnum):
-    """The state of a battle, as one rater sees it."""
+    """The state of a battle, as one rater sees it.
+
+    Before the vote everyone but its owner sees only that it is TAKEN. After the vote it is REVEALED to everyone.
+    """
 
     DRAWING = "drawing"
     READY = "ready"
     FAILED = "failed"
-    EXCLUDED = "excluded"
+    ENDED = "ended"
+    TAKEN = "taken"
     REVEALED = "revealed"
 
 
+class Closure(models.TextChoices):
+    """How a battle was closed: by its vote, or why without one."""
+
+    VOTE = "vote", "Voted on"
+    # Reported by the owner.
+    BROKEN = "broken", "An image is broken"
+    UNSAFE = "unsafe", "An image is unsafe"
+    REVEALING = "revealing", "An image reveals its model"
+    # Left by the owner, for a prompt of their own.
+    SKIPPED = "skipped", "Another pair was asked for"
+    # Found by the site.
+    FAILED = "failed", "An image could not be drawn"
+    DAMAGED = "damaged", "An image file is missing or damaged"
+    BLOCKED = "blocked", "The safety check did not pass both images"
+    EXPIRED = "expired", "Not voted on in time"
+
+
+# The reasons for which an owner can report a battle.
+REPORTS: Final = (Closure.BROKEN, Closure.UNSAFE, Closure.REVEALING)
+# The closures by which an owner gets another pair without a vote.
+SKIPS: Final = (*REPORTS, Closure.SKIPPED)
+
+
 class BattleQuerySet(models.QuerySet["Battle"]):
-    def seen_by(self, rater_key: uuid.UUID | None) -> "BattleQuerySet":
-        """Battles with the rows that their page needs, annotated with ``voted``: whether this rater has voted."""
-        battles = self.select_related("board", "prompt", "generation_a", "generation_b").defer(
+    def for_page(self) -> "BattleQuerySet":
+        """Battles with the rows that their page needs."""
+        return self.select_related("board", "prompt", "generation_a", "generation_b").defer(
             "generation_a__reported",
             "generation_b__reported",  # large, and never shown to a rater
         )
-        if rater_key is None:
-            return battles
-        own = apps.get_model("arena", "Vote").objects.filter(battle=OuterRef("pk"), rater__key=rater_key)
-        return battles.annotate(voted=Exists(own))  # type: ignore[no-redef]  # Battle.voted is its default
 
 
 class Battle(models.Model):
-    """A blind comparison of two models' images for one prompt. A browser knows it by its token only."""
+    """A blind comparison of two models' images for one prompt. A browser knows it by its token only.
 
-    class ExclusionReason(models.TextChoices):
-        BROKEN = "broken", "An image is broken"
-        UNSAFE = "unsafe", "An image is unsafe"
-        REVEALING = "revealing", "An image reveals its model"
+    It belongs to the rater to whom it was handed, its owner, takes one vote from them, and is closed by it. The
+    database enforces this (arena/triggers.py). A battle that is closed without a vote takes none.
+    """
 
     token = models.CharField(max_length=32, unique=True, default=new_token)
     board = models.ForeignKey(Board, models.PROTECT, related_name="battles")
@@ -57,30 +78,34 @@ class Battle(models.Model):
     model_b = models.ForeignKey(ImageModel, models.PROTECT, related_name="+")
     generation_a = models.ForeignKey(Generation, models.PROTECT, related_name="+")
     generation_b = models.ForeignKey(Generation, models.PROTECT, related_name="+")
-    # The key of the browser that it was opened for. No Rater exists before the first vote.
-    opened_by = models.UUIDField()
+    # The key of the rater to whom it was handed. No Rater exists before the first vote.
+    owner = models.UUIDField()
     opened_at = models.DateTimeField(auto_now_add=True)
+    # Null and blank while it is open.
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closure = models.CharField(max_length=10, choices=Closure, blank=True)
     custom_prompt = models.BooleanField(default=False, help_text="the rater typed the prompt")
     # Custom prompts only, and only with a safety classifier (see arena/rater_prompts/safety.py).
     checked = models.BooleanField(default=False, help_text="the safety classifier passed both images")
-    exclusion = models.CharField(max_length=10, choices=ExclusionReason, blank=True)
-    excluded_by = models.UUIDField(null=True, blank=True)
-
-    # Whether the rater of seen_by() has voted; not on a new battle.
-    voted = False
 
     objects = BattleQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=~Q(model_a=F("model_b")), name="battle_of_two_models"),
+            models.UniqueConstraint(
+                fields=["owner", "board"],
+                condition=Q(closed_at__isnull=True),
+                name="one_open_battle_per_rater_and_board",
+            ),
             models.CheckConstraint(
-                condition=Q(exclusion__in=["", "broken", "unsafe", "revealing"]), name="battle_exclusion_known"
+                condition=Q(closed_at__isnull=True, closure="")
+                | Q(closed_at__isnull=False, closure__in=Closure.values),
+                name="closed_battle_says_why",
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["opened_by", "board", "-id"], name="battle_opened_by"),
-            models.Index(fields=["board"], name="battle_excluded", condition=Q(exclusion__gt="")),
+            models.Index(fields=["owner", "closed_at"], name="battle_owner"),
             models.Index(fields=["board", "opened_at"], name="battle_custom_prompt", condition=Q(custom_prompt=True)),
         ]
 
@@ -90,13 +115,14 @@ class Battle(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("battle", args=[self.token])
 
-    @property
-    def stage(self) -> Stage:
-        """The stage for the rater of ``Battle.objects.seen_by``. Votes of other raters do not change it."""
-        if self.voted:
+    def stage_for(self, rater_key: uuid.UUID | None) -> Stage:
+        """The stage for the rater with this key, or for someone without one."""
+        if self.closure == Closure.VOTE:
             return Stage.REVEALED
-        if self.exclusion:
-            return Stage.EXCLUDED
+        if rater_key != self.owner:
+            return Stage.TAKEN
+        if self.closure:
+            return Stage.FAILED if self.closure == Closure.FAILED else Stage.ENDED
         statuses = {self.generation_a.status, self.generation_b.status}
         if statuses & {Generation.Status.REFUSED, Generation.Status.FAILED}:
             return Stage.FAILED
@@ -107,5 +133,4 @@ class Battle(models.Model):
         """Whether both images exist and, if the safety classifier checks them, have passed."""
         if any(generation.status != Generation.Status.OK for generation in (self.generation_a, self.generation_b)):
             return False
-        found_unsafe = self.exclusion == Battle.ExclusionReason.UNSAFE and self.excluded_by is None
-        return self.checked or not (self.custom_prompt and (settings.SAFETY_MODEL or found_unsafe))
+        return self.checked or not (self.custom_prompt and settings.SAFETY_MODEL)

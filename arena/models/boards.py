@@ -108,7 +108,7 @@ class Board(models.Model):
 
 
 class Rater(models.Model):
-    """A person who voted: a browser (identified by the key in its signed cookie) or a name from an import."""
+    """A person who voted: an account or a browser (see arena/raters/identity.py), or a name from an import."""
 
     key = models.UUIDField(default=uuid.uuid4, unique=True)
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.HUMAN)

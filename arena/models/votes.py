@@ -29,7 +29,7 @@ class Vote(models.Model):
 
     board = models.ForeignKey(Board, models.PROTECT, related_name="votes", db_index=False)
     # Imported and simulated votes have no battle.
-    battle = models.ForeignKey(Battle, models.PROTECT, null=True, blank=True, related_name="votes")
+    battle = models.OneToOneField(Battle, models.PROTECT, null=True, blank=True, related_name="vote")
     rater = models.ForeignKey(Rater, models.PROTECT, null=True, blank=True, related_name="votes")
     model_a = models.ForeignKey(ImageModel, models.PROTECT, related_name="+")
     model_b = models.ForeignKey(ImageModel, models.PROTECT, related_name="+")
@@ -45,7 +45,6 @@ class Vote(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint("battle", "rater", name="one_vote_per_battle_and_rater"),
             models.CheckConstraint(condition=Q(winner__in=WINNERS), name="vote_winner_known"),
             models.CheckConstraint(condition=~Q(model_a=F("model_b")), name="vote_on_two_models"),
             models.CheckConstraint(

@@ -11,17 +11,18 @@ from datetime import timedelta
 from math import ceil
 from typing import Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from arena.battles.opening import NoMatchupError, choose_matchup, create_battle
+from arena.battles.closing import close_battle
+from arena.battles.opening import NoMatchupError, choose_matchup, create_battle, find_open
 from arena.battles.pools import OPEN
-from arena.models import Battle, BattleQuerySet, Board
+from arena.models import Battle, BattleQuerySet, Board, Closure
 from arena.rater_prompts import moderation
 from generators import database_time
 from generators.generations import request_generations
-from generators.models import ImageModel, Prompt, PromptSet, Provider
+from generators.models import Generation, ImageModel, Prompt, PromptSet, Provider
 from generators.prompts.text import check_prompt
 from generators.providers.servers import find_server
 
@@ -50,6 +51,8 @@ class PromptLimitError(Exception):
 def open_rater_battle(board: Board, rater_key: uuid.UUID, text: str) -> Battle:
     """Create a battle on a prompt that this rater typed, and request its two images.
 
+    The battle that the rater had open on the board is closed as skipped.
+
     Raises:
         ValueError: The text is empty, too long, or has characters that cannot be drawn.
         PromptRefusedError: The board takes no prompts, or moderation refuses the text.
@@ -72,7 +75,21 @@ def open_rater_battle(board: Board, rater_key: uuid.UUID, text: str) -> Battle:
         generations = request_generations(
             [(model, prompt, seed) for model in matchup], width=board.canvas_width, height=board.canvas_height
         )
-        return create_battle(board, rater_key, generations, custom_prompt=True)
+        return _replace_battle(board, rater_key, generations)
+
+
+def _replace_battle(board: Board, rater_key: uuid.UUID, generations: list[Generation]) -> Battle:
+    """Create the battle in place of the one that the rater has open."""
+    while left := find_open(board, rater_key):
+        close_battle(left, Closure.SKIPPED)
+    try:
+        with transaction.atomic():
+            return create_battle(board, rater_key, generations, custom_prompt=True)
+    except IntegrityError:
+        # Unless another request of this rater opened a battle at the same moment.
+        if not find_open(board, rater_key):
+            raise
+    return _replace_battle(board, rater_key, generations)
 
 
 def _check_text(text: str) -> str:
@@ -90,7 +107,7 @@ def _expect_room(board: Board, rater_key: uuid.UUID) -> None:
     """Raises PromptLimitError."""
     recent = Battle.objects.filter(board=board, custom_prompt=True, opened_at__gte=timezone.now() - HOUR)
     limit = board.rater_prompts_per_hour
-    if wait := _find_wait(recent.filter(opened_by=rater_key), limit):
+    if wait := _find_wait(recent.filter(owner=rater_key), limit):
         raise PromptLimitError(
             f"You have reached the limit of {limit} prompts per hour on this board. Try again in {_say_minutes(wait)}.",
             wait,

@@ -15,7 +15,8 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from arena.battles import blinding, opening
-from arena.models import Battle, FailedSafetyCheck
+from arena.battles.closing import close_battle
+from arena.models import Battle, Closure, FailedSafetyCheck
 from generators import database_time
 from generators.images.originals import StorageError
 from generators.models import Generation
@@ -43,7 +44,7 @@ def check_waiting_images() -> int:
     waiting = Battle.objects.filter(
         custom_prompt=True,
         checked=False,
-        exclusion="",
+        closed_at__isnull=True,
         generation_a__status=Generation.Status.OK,
         generation_b__status=Generation.Status.OK,
         opened_at__gte=timezone.now() - opening.RESUME_WITHIN,
@@ -63,18 +64,18 @@ def check_waiting_images() -> int:
 
 
 def _note_failure(battle: Battle, error: Exception) -> None:
-    """Keep the reason. The battle is checked again after a pause; the last failure ends it as broken."""
+    """Keep the reason. The battle is checked again after a pause; the last failure closes it."""
     failed, _ = FailedSafetyCheck.objects.get_or_create(battle=battle, defaults={"due_at": database_time.now()})
     failed.failures += 1
     failed.due_at = database_time.now() + timedelta(seconds=RETRY_SECONDS * 2**failed.failures)
     failed.error = redact(f"{type(error).__name__}: {error}")[:2000]
     failed.save()
     if failed.failures >= MAX_FAILURES:
-        opening.exclude_battle(battle, Battle.ExclusionReason.BROKEN, None)
+        close_battle(battle, Closure.BLOCKED)
 
 
 def check_images(battle: Battle) -> None:
-    """Pass or exclude the battle. The classifier sees exactly the derivatives that a rater would see.
+    """Pass or close the battle. The classifier sees exactly the derivatives that a rater would see.
 
     Raises:
         ClassifierError: There is no usable classifier.
@@ -85,11 +86,11 @@ def check_images(battle: Battle) -> None:
         for generation in (battle.generation_a, battle.generation_b):
             file = blinding.derive(generation.original, board.canvas_width, board.canvas_height)
             if _is_unsafe(classifier, file):
-                opening.exclude_battle(battle, Battle.ExclusionReason.UNSAFE, None)
+                close_battle(battle, Closure.BLOCKED)
                 log.info("battle_unsafe", battle=battle.pk)
                 return
     except blinding.UnviewableImageError:
-        opening.exclude_battle(battle, Battle.ExclusionReason.BROKEN, None)
+        close_battle(battle, Closure.DAMAGED)
         return
     Battle.objects.filter(pk=battle.pk).update(checked=True)
 

@@ -1,49 +1,60 @@
 """Casting of votes."""
 
 import uuid
+from typing import Final
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from arena.models import Battle, Exclusion, Origin, Rater, Stage, Vote
+from arena.models import Battle, Closure, Exclusion, Origin, Rater, Stage, Vote
 from arena.votes.exclusions import exclude_automatically
 from arena.votes.looks import Look
 
-NO_LOOK = Look()
+NO_LOOK: Final = Look()
+# Why a battle takes no vote at a stage.
+OBJECTIONS: Final = {
+    Stage.DRAWING: "The images are still being drawn. Your vote was not counted.",
+    Stage.FAILED: "An image could not be drawn, so there is nothing to compare.",
+    Stage.ENDED: "This pair was closed without a vote, so your vote was not counted.",
+    Stage.TAKEN: "This pair was given to another rater, so your vote was not counted.",
+    Stage.REVEALED: "Another rater has voted on this pair, so your vote was not counted.",
+}
 
 
 class BattleNotOpenError(Exception):
-    """The battle takes no vote now. The message is shown to the rater and names no model."""
+    """The battle takes no vote from this rater now. The message is shown to the rater and names no model."""
 
 
 def cast_vote(battle: Battle, rater_key: uuid.UUID, winner: str, look: Look = NO_LOOK) -> tuple[Vote, bool]:
-    """Store this rater's vote. Returns (vote, True), or (the earlier vote, False) if the rater has voted already.
+    """Store the owner's vote. Returns (vote, True), or (the earlier vote, False) if the owner has voted already.
 
-    Safe to call concurrently: the database keeps one vote per battle and rater. Creates the Rater at the first vote.
+    Safe to repeat and to call concurrently: the database keeps one vote per battle, from its owner, and closes the
+    battle. Creates the Rater at the first vote.
 
     Raises:
         ValueError: ``winner`` is unknown.
-        BattleNotOpenError: The images are not both drawn, one failed, or the battle is excluded.
+        BattleNotOpenError: The battle belongs to another rater, or was closed without a vote, or its images are not
+            both drawn.
     """
     if winner not in Vote.Winner.values:
         raise ValueError(f"Unknown winner {winner!r}. Known values: {', '.join(Vote.Winner.values)}.")
-    stage = battle.stage
-    if stage not in {Stage.READY, Stage.REVEALED}:
-        raise BattleNotOpenError(
-            {
-                Stage.DRAWING: "The images are still being drawn. Your vote was not counted.",
-                Stage.FAILED: "An image could not be drawn, so there is nothing to compare.",
-                Stage.EXCLUDED: "A problem was reported with this battle. It takes no more votes.",
-            }[stage]
-        )
-    rater, _ = Rater.objects.get_or_create(key=rater_key)
-    battle.voted = True
-    try:
-        with transaction.atomic():
-            return _store(battle, rater, winner, look), True
-    except IntegrityError:
-        # The constraint lets one of two concurrent votes through. After any other error, this get raises DoesNotExist.
-        return Vote.objects.get(battle=battle, rater=rater), False
+    stage = battle.stage_for(rater_key)
+    if stage is Stage.READY:
+        rater, _ = Rater.objects.get_or_create(key=rater_key)
+        try:
+            with transaction.atomic():
+                vote = _store(battle, rater, winner, look)
+        except IntegrityError:
+            battle.refresh_from_db(fields=["closed_at", "closure"])
+            if not battle.closed_at:
+                raise  # not because another request closed it first
+            stage = battle.stage_for(rater_key)
+        else:
+            battle.closed_at, battle.closure = vote.cast_at, Closure.VOTE  # by the trigger
+            return vote, True
+    if stage is Stage.REVEALED and rater_key == battle.owner:
+        return Vote.objects.get(battle=battle), False
+    raise BattleNotOpenError(OBJECTIONS[stage])
 
 
 def _store(battle: Battle, rater: Rater, winner: str, look: Look) -> Vote:

@@ -63,7 +63,7 @@ def scored(board: Board) -> Board:
     for n, (x, y, _) in enumerate(rows):
         vote(board, x, y, "tie" if n == 3 else "")
     vote(board, rows[0][1], rows[0][0])
-    builders.exclude(*vote(board, rows[0][1], rows[0][0]).votes.all())
+    builders.exclude(vote(board, rows[0][1], rows[0][0]).vote)
     marks = {}
     for (x, y, _), (first, second) in zip(rows, ((0.9, 0.1), (0.8, 0.2), (0.3, 0.7)), strict=False):
         marks |= {x: first, y: second}

@@ -18,7 +18,7 @@ def battle(board: Board) -> Battle:
 
 
 def vote_fields(battle: Battle, /, **changes: object) -> dict[str, object]:
-    rater = Rater.objects.create()
+    rater, _ = Rater.objects.get_or_create(key=battle.owner)
     return {
         "board": battle.board,
         "battle": battle,
@@ -37,10 +37,77 @@ def refuse(make, **fields: object) -> None:
         make(**fields)
 
 
-def test_one_vote_per_battle_and_rater(battle: Battle) -> None:
+def test_a_battle_takes_one_vote(battle: Battle) -> None:
     fields = vote_fields(battle)
     Vote.objects.create(**fields)
     refuse(Vote.objects.create, **fields)
+    refuse(Vote.objects.create, **vote_fields(battle))
+
+
+def test_a_battle_takes_votes_from_its_owner_only(battle: Battle) -> None:
+    refuse(Vote.objects.create, **vote_fields(battle, rater=Rater.objects.create()))
+    builders.make_vote(battle.board, key=Rater.objects.create().key)
+    refuse(Vote.objects.create, **vote_fields(battle, rater=Rater.objects.latest("pk")))
+    Vote.objects.create(**vote_fields(battle))
+
+
+def test_a_vote_closes_its_battle(battle: Battle) -> None:
+    vote = Vote.objects.create(**vote_fields(battle))
+    battle.refresh_from_db()
+    assert (battle.closed_at, battle.closure) == (vote.cast_at, "vote")
+
+
+@pytest.mark.parametrize("closure", ["broken", "skipped", "failed", "expired"])
+def test_a_battle_closed_without_a_vote_takes_none(battle: Battle, closure: str) -> None:
+    Battle.objects.filter(pk=battle.pk).update(closed_at=timezone.now(), closure=closure)
+    refuse(Vote.objects.create, **vote_fields(battle))
+
+
+def test_a_closed_battle_stays_closed(battle: Battle) -> None:
+    Vote.objects.create(**vote_fields(battle))
+    closed = Battle.objects.filter(pk=battle.pk)
+    refuse(closed.update, closed_at=None, closure="")
+    refuse(closed.update, closed_at=timezone.now())
+    refuse(closed.update, closure="broken")
+
+
+def test_a_closed_battle_says_why(battle: Battle) -> None:
+    opened = Battle.objects.filter(pk=battle.pk)
+    refuse(opened.update, closed_at=timezone.now())
+    refuse(opened.update, closure="broken")
+    refuse(opened.update, closed_at=timezone.now(), closure="dull")
+    refuse(opened.update, closed_at=timezone.now(), closure="vote")
+
+
+def test_a_battle_keeps_its_owner_and_its_images(battle: Battle) -> None:
+    opened = Battle.objects.filter(pk=battle.pk)
+    refuse(opened.update, owner=uuid.uuid4())
+    refuse(opened.update, board=builders.make_board(n_prompts=0))
+    refuse(
+        opened.update,
+        generation_a=battle.generation_b,
+        generation_b=battle.generation_a,
+        model_a=battle.model_b,
+        model_b=battle.model_a,
+    )
+
+
+def test_a_rater_has_one_open_battle_per_board(battle: Battle) -> None:
+    sides = ("prompt", "model_a", "model_b", "generation_a", "generation_b", "board")
+    fields = {name: getattr(battle, name) for name in sides}
+    refuse(Battle.objects.create, owner=battle.owner, **fields)
+    Battle.objects.create(owner=uuid.uuid4(), **fields)
+    Vote.objects.create(**vote_fields(battle))
+    Battle.objects.create(owner=battle.owner, **fields)
+
+
+def test_rows_of_a_backup_can_be_restored_before_their_votes(battle: Battle) -> None:
+    """A closed battle takes the vote that closed it, and no other."""
+    Battle.objects.filter(pk=battle.pk).delete()
+    battle.closed_at, battle.closure = timezone.now(), "vote"
+    battle.save(force_insert=True)
+    refuse(Vote.objects.create, **vote_fields(battle))
+    Vote.objects.create(**vote_fields(battle, cast_at=battle.closed_at))
 
 
 def test_a_winner_is_one_of_four_values(battle: Battle) -> None:
@@ -56,7 +123,7 @@ def test_a_battle_is_of_two_models(battle: Battle) -> None:
         model_b=battle.model_a,
         generation_a=battle.generation_a,
         generation_b=battle.generation_a,
-        opened_by=uuid.uuid4(),
+        owner=uuid.uuid4(),
     )
 
 
@@ -77,7 +144,7 @@ def test_a_battle_shows_its_own_models_and_prompt(battle: Battle) -> None:
         model_b=battle.model_b,
         generation_a=battle.generation_b,
         generation_b=battle.generation_a,
-        opened_by=uuid.uuid4(),
+        owner=uuid.uuid4(),
     )
 
 

@@ -13,14 +13,15 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.middleware import HtmxDetails
 
-from arena.battles import blinding, opening, padding
+from arena.battles import blinding, closing, opening, padding
 from arena.battles.drawing_times import find_usual_seconds
 from arena.battles.opening import NoMatchupError
 from arena.leaderboards.matchup_counts import read_battle_counts
 from arena.models import Battle, Board, Leaderboard, Rating, Stage, Vote
+from arena.models.battles import REPORTS
 from arena.rater_prompts.opening import LONGEST_TYPED
+from arena.raters.identity import read_rater_key, write_rater_key
 from arena.views.access import for_raters
-from arena.views.raters.cookie import read_rater_key, write_rater_key
 from arena.votes import casting
 from arena.votes.looks import read_look
 from generators.images import originals
@@ -47,24 +48,23 @@ def open_battle(request: HtmxRequest, slug: str) -> HttpResponse:
         battle = opening.open_battle(board, key)
     except NoMatchupError as error:
         return _render(request, {"board": board, "stage": "nothing", "problem": str(error)}, HTTPStatus.NOT_FOUND)
-    return write_rater_key(_show(request, battle, key), key)
+    return write_rater_key(request, _show(request, battle, key), key)
 
 
 @for_raters
 @require_safe
 def show_battle(request: HtmxRequest, token: str) -> HttpResponse:
-    key = read_rater_key(request) or uuid.uuid4()
-    return write_rater_key(_show(request, _find(token, key), key), key)
+    return _show(request, _find(token), read_rater_key(request))
 
 
 @for_raters
 @require_safe
 def battle_image(request: HtmxRequest, token: str, side: str) -> HttpResponse:
     """One of the two images as a derivative, once both exist: neither can be fetched before the other."""
-    battle = _find(token, None)
+    battle = _find(token)
     generations = {"a": battle.generation_a, "b": battle.generation_b}
-    if not battle.can_be_served:
-        raise Http404("The images are not drawn yet.")
+    if battle.stage_for(read_rater_key(request)) not in {Stage.READY, Stage.REVEALED} or not battle.can_be_served:
+        raise Http404("The images are not drawn yet, or not shown to you.")
     return _serve(battle, side, generations[side].original)
 
 
@@ -72,7 +72,9 @@ def battle_image(request: HtmxRequest, token: str, side: str) -> HttpResponse:
 @require_safe
 def battle_source(request: HtmxRequest, token: str, number: int = 1) -> HttpResponse:
     """A source image of the edit. Served as a derivative like the two results, so that they compare fairly."""
-    battle = _find(token, None)
+    battle = _find(token)
+    if battle.stage_for(read_rater_key(request)) not in {Stage.DRAWING, Stage.READY, Stage.REVEALED}:
+        raise Http404("The image is not shown to you.")
     if not 1 <= number <= len(battle.prompt.sources):
         raise Http404("The prompt has no such source image.")
     return _serve(battle, f"source-{number}", battle.prompt.sources[number - 1])
@@ -96,7 +98,7 @@ def _serve(battle: Battle, name: str, original: str) -> HttpResponse:
 @require_POST
 def vote(request: HtmxRequest, token: str) -> HttpResponse:
     key = read_rater_key(request)
-    battle = _find(token, key)
+    battle = _find(token)
     if key is None:
         problem = "Your browser sent no cookie, so your vote was not counted. Allow cookies and vote again."
         return _show(request, battle, None, problem, HTTPStatus.FORBIDDEN)
@@ -118,43 +120,50 @@ def vote(request: HtmxRequest, token: str) -> HttpResponse:
 @for_raters
 @require_POST
 def report_problem(request: HtmxRequest, token: str) -> HttpResponse:
-    """Exclude the battle for the problem that the rater reports. Not possible after the rater's own vote."""
     key = read_rater_key(request)
-    battle = _find(token, key)
-    if key is None or battle.voted:
-        return _show(request, battle, key, "A problem can be reported only before you vote.", HTTPStatus.CONFLICT)
+    battle = _find(token)
     try:
-        opening.exclude_battle(battle, request.POST.get("reason", ""), key)
+        closing.report_problem(battle, key, request.POST.get("reason", ""))
     except ValueError as error:
         return _show(request, battle, key, str(error), HTTPStatus.BAD_REQUEST)
+    except closing.ReportRefusedError as error:
+        return _show(request, battle, key, str(error), HTTPStatus.CONFLICT)
     if request.htmx:
         return _show(request, battle, key)
     return HttpResponseRedirect(battle.get_absolute_url(), status=HTTPStatus.SEE_OTHER)
 
 
-def _find(token: str, key: uuid.UUID | None) -> Battle:
-    return get_object_or_404(Battle.objects.seen_by(key), token=token)
+def _find(token: str) -> Battle:
+    return get_object_or_404(Battle.objects.for_page(), token=token)
 
 
 def _show(
     request: HtmxRequest, battle: Battle, key: uuid.UUID | None, problem: str = "", status: int = HTTPStatus.OK
 ) -> HttpResponse:
-    stage = battle.stage
+    stage = battle.stage_for(key)
     if stage is Stage.READY and not opening.prepare_images(battle):
-        stage = Stage.EXCLUDED
+        stage = battle.stage_for(key)
     context: dict[str, Any] = {
         "board": battle.board,
-        "battle": battle,
         "stage": stage.value,
         "problem": problem,
-        "sources": _list_sources(battle),
-        "problems": Battle.ExclusionReason.choices,
         "longest_typed": LONGEST_TYPED,
+    }
+    if stage is Stage.TAKEN:
+        return _render(request, context, max(status, HTTPStatus.FORBIDDEN))
+    context |= {
+        "battle": battle,
+        "is_own": key == battle.owner,
+        "sources": _list_sources(battle),
+        "reports": [(reason.value, reason.label) for reason in REPORTS],
+        "was_reported": battle.closure in REPORTS,
     }
     if stage is Stage.DRAWING:
         context |= _drawing(battle)
-    if stage is Stage.REVEALED and key:
-        context |= _revealed(battle, key)
+    if stage is Stage.REVEALED:
+        context |= _revealed(battle)
+        if key == battle.owner:
+            context |= _following(battle.board, key)
     return _render(request, context, status)
 
 
@@ -191,8 +200,8 @@ def _count_drawn(battle: Battle) -> dict[str, Any]:
     }
 
 
-def _revealed(battle: Battle, key: uuid.UUID) -> dict[str, Any]:
-    context: dict[str, Any] = {"vote": Vote.objects.get(battle=battle, rater__key=key)}
+def _revealed(battle: Battle) -> dict[str, Any]:
+    context: dict[str, Any] = {"vote": battle.vote}
     newest = Leaderboard.objects.newest(battle.board)
     ratings = {r.model_id: r for r in Rating.objects.filter(leaderboard=newest)} if newest else {}
     context["sides"] = [
@@ -200,15 +209,19 @@ def _revealed(battle: Battle, key: uuid.UUID) -> dict[str, Any]:
         for letter, model in (("A", battle.model_a), ("B", battle.model_b))
     ]
     context["others"] = _share_votes(newest, battle) if newest else None
-    try:
-        following = opening.open_battle(battle.board, key)
-    except NoMatchupError as error:
-        return context | {"no_next": str(error)}
-    # Its images are prepared and preloaded now, so that the next battle appears at once.
-    with suppress(StorageError):  # the vote is stored, so its result is shown
-        if following.stage is Stage.READY and opening.prepare_images(following):
-            context |= {"preload": following, "preload_sources": _list_sources(following)}
     return context
+
+
+def _following(board: Board, key: uuid.UUID) -> dict[str, Any]:
+    """The rater's next battle. Its images are prepared and preloaded now, so that it appears at once."""
+    try:
+        following = opening.open_battle(board, key)
+    except NoMatchupError as error:
+        return {"no_next": str(error)}
+    with suppress(StorageError):  # the vote is stored, so its result is shown
+        if following.stage_for(key) is Stage.READY and opening.prepare_images(following):
+            return {"preload": following, "preload_sources": _list_sources(following)}
+    return {}
 
 
 def _share_votes(leaderboard: Leaderboard, battle: Battle) -> dict[str, Any] | None:

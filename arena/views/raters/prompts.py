@@ -13,9 +13,9 @@ from arena.battles.drawing_times import find_usual_seconds
 from arena.battles.opening import NoMatchupError
 from arena.models import Board
 from arena.rater_prompts.opening import LONGEST_TYPED, PromptLimitError, PromptRefusedError, open_rater_battle
+from arena.raters.identity import read_rater_key, write_rater_key
 from arena.views.access import for_raters
 from arena.views.raters.battles import HtmxRequest
-from arena.views.raters.cookie import read_rater_key, write_rater_key
 
 
 @for_raters
@@ -26,7 +26,7 @@ def rater_prompt(request: HtmxRequest, slug: str) -> HttpResponse:
     if request.method == "POST":
         return _draw(request, board, key)
     status = HTTPStatus.OK if board.takes_prompts else HTTPStatus.FORBIDDEN
-    return write_rater_key(_show(request, board, status), key or uuid.uuid4())
+    return write_rater_key(request, _show(request, board, status), key or uuid.uuid4())
 
 
 def _draw(request: HtmxRequest, board: Board, key: uuid.UUID | None) -> HttpResponse:

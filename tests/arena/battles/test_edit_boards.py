@@ -178,11 +178,11 @@ def test_a_battle_without_sources_has_no_source_url(board: Board, client: Client
     assert client.get(reverse("battle_source", args=[Battle.objects.get().token])).status_code == 404
 
 
-def test_a_missing_source_excludes_the_battle(edits: Board, client: Client) -> None:
+def test_a_missing_source_closes_the_battle(edits: Board, client: Client) -> None:
     for prompt in Prompt.objects.filter(prompt_set__boards=edits):
         originals.path(prompt.sources[0]).unlink()
-    assert 'data-stage="excluded"' in open_page(edits, client)
-    assert Battle.objects.get().exclusion == "broken"
+    assert 'data-stage="ended"' in open_page(edits, client)
+    assert Battle.objects.get().closure == "damaged"
 
 
 def test_votes_on_edits_count_only_on_their_board(edits: Board) -> None:

@@ -8,7 +8,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from arena.battles import opening
 from arena.battles.opening import NoMatchupError
 from arena.models import Battle, Board, Origin, Rater, Stage
 from generators.images import originals
@@ -17,10 +16,14 @@ from generators.workers import drawing
 from tests import builders
 
 
+def is_ready(battle: Battle) -> bool:
+    return battle.stage_for(battle.owner) is Stage.READY
+
+
 def test_a_drawn_pool_serves_a_battle_at_once(board: Board) -> None:
     n_generations = Generation.objects.count()
     battle = builders.make_battle(board)
-    assert battle.stage is Stage.READY
+    assert is_ready(battle)
     assert Generation.objects.count() == n_generations
     assert battle.model_a != battle.model_b
     assert {battle.generation_a.model, battle.generation_b.model} == {battle.model_a, battle.model_b}
@@ -102,17 +105,20 @@ def test_a_failed_battle_is_replaced_by_another(db: None, client: Client) -> Non
     assert b"does not count against either model" in client.get(failed.get_absolute_url()).content
     client.get(reverse("open_battle", args=[board.slug]))
     assert Battle.objects.latest("id") != failed
+    failed.refresh_from_db()
+    assert failed.closure == "failed"
+    assert b"does not count against either model" in client.get(failed.get_absolute_url()).content
 
 
-def test_a_missing_original_excludes_the_battle(board: Board, client: Client) -> None:
+def test_a_missing_original_closes_the_battle(board: Board, client: Client) -> None:
     client.get(reverse("open_battle", args=[board.slug]))
     battle = Battle.objects.get()
     originals.path(battle.generation_a.original).unlink()
     for file in originals.path("x").parent.parent.parent.glob("derivatives/**/*.jpg"):
         file.unlink()
-    assert b'data-stage="excluded"' in client.get(battle.get_absolute_url()).content
+    assert b'data-stage="ended"' in client.get(battle.get_absolute_url()).content
     battle.refresh_from_db()
-    assert battle.exclusion == "broken"
+    assert battle.closure == "damaged"
 
 
 @pytest.mark.parametrize("n_models", [0, 1])
@@ -146,7 +152,7 @@ def test_boards_of_imported_votes_take_no_votes(client: Client, db: None) -> Non
 def test_a_model_without_an_adapter_uses_its_imported_images(db: None) -> None:
     board = builders.make_board(n_models=2, n_prompts=3, drawn=True)
     board.image_models.update(adapter="")
-    assert builders.make_battle(board).stage is Stage.READY
+    assert is_ready(builders.make_battle(board))
 
 
 def test_the_preloaded_battle_is_the_next_one(board: Board, client: Client) -> None:
@@ -162,13 +168,13 @@ def test_the_preloaded_battle_is_the_next_one(board: Board, client: Client) -> N
     assert Battle.objects.latest("id") == second
 
 
-def test_a_reported_problem_excludes_the_battle(board: Board, client: Client) -> None:
+def test_a_reported_problem_closes_the_battle(board: Board, client: Client) -> None:
     client.get(reverse("open_battle", args=[board.slug]))
     battle = Battle.objects.get()
     reported = client.post(reverse("report_problem", args=[battle.token]), {"reason": "unsafe"}, follow=True)
     assert b"This battle does not count" in reported.content
     battle.refresh_from_db()
-    assert battle.exclusion == "unsafe"
+    assert battle.closure == "unsafe"
     assert client.post(reverse("vote", args=[battle.token]), {"winner": "tie"}).status_code == 409
 
 
@@ -178,13 +184,7 @@ def test_a_problem_cannot_be_reported_after_the_vote(board: Board, client: Clien
     client.post(reverse("vote", args=[battle.token]), {"winner": "tie"})
     assert client.post(reverse("report_problem", args=[battle.token]), {"reason": "unsafe"}).status_code == 409
     battle.refresh_from_db()
-    assert battle.exclusion == ""
-
-
-def test_an_unknown_reason_is_refused(board: Board) -> None:
-    battle = builders.make_battle(board)
-    with pytest.raises(ValueError, match="dull"):
-        opening.exclude_battle(battle, "dull", None)
+    assert battle.closure == "vote"
 
 
 def test_the_target_model_is_in_most_battles(board: Board) -> None:

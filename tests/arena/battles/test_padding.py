@@ -6,7 +6,6 @@ import uuid
 from itertools import product
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,12 +82,13 @@ def make_battles(board: Board) -> list[Battle]:
     return [create_battle(board, uuid.uuid4(), drawn) for _ in range(3)]
 
 
-def fetch(client: Client, battle: Battle) -> list[bytes]:
+def fetch(battle: Battle) -> list[bytes]:
+    client = builders.make_client(battle.owner)
     return [client.get(address).content for address in addresses_of(battle)]
 
 
-def test_a_battle_serves_other_bytes_of_one_length_and_the_same_pixels(client: Client, edits: Board) -> None:
-    battles = [fetch(client, battle) for battle in make_battles(edits)]
+def test_a_battle_serves_other_bytes_of_one_length_and_the_same_pixels(edits: Board) -> None:
+    battles = [fetch(battle) for battle in make_battles(edits)]
     served = [image for images in battles for image in images]
     digests = {hashlib.sha256(image).hexdigest() for image in served}
     assert len(digests) == len(served) == 9
@@ -97,12 +97,12 @@ def test_a_battle_serves_other_bytes_of_one_length_and_the_same_pixels(client: C
     assert pixels[0] == pixels[1] == pixels[2]
 
 
-def test_a_reload_serves_the_same_bytes(client: Client, edits: Board) -> None:
+def test_a_reload_serves_the_same_bytes(edits: Board) -> None:
     battle = make_battles(edits)[0]
-    assert fetch(client, battle) == fetch(Client(), battle)
+    assert fetch(battle) == fetch(battle)
 
 
-def test_the_images_of_a_battle_have_one_length_though_one_of_them_is_large(client: Client, edits: Board) -> None:
+def test_the_images_of_a_battle_have_one_length_though_one_of_them_is_large(edits: Board) -> None:
     battle = make_battles(edits)[0]
     canvas = battle.board.canvas_width, battle.board.canvas_height
     out = io.BytesIO()
@@ -111,10 +111,10 @@ def test_the_images_of_a_battle_have_one_length_though_one_of_them_is_large(clie
     Generation.objects.filter(pk=battle.generation_b_id).update(original=large)
     largest = blinding.derive(large, *canvas).stat().st_size
     assert largest > 96 * 96
-    assert {len(image) for image in fetch(client, battle)} == {2 * 96 * 96}
+    assert {len(image) for image in fetch(battle)} == {2 * 96 * 96}
 
 
-def test_a_table_of_digests_or_lengths_names_no_side(client: Client, board: Board) -> None:
+def test_a_table_of_digests_or_lengths_names_no_side(board: Board) -> None:
     """The attack: remember each file with the model that was named after the vote, and look it up in later battles."""
     drawn = list(Generation.objects.filter(prompt=board.prompt_sets.get().prompts.first()))
     by_digest: dict[str, int] = {}
@@ -122,7 +122,7 @@ def test_a_table_of_digests_or_lengths_names_no_side(client: Client, board: Boar
     for _, (a, b) in product(range(3), [(drawn[0], drawn[1]), (drawn[1], drawn[2]), (drawn[0], drawn[2])]):
         battle = create_battle(board, uuid.uuid4(), [a, b])
         for side, model in (("a", battle.model_a_id), ("b", battle.model_b_id)):
-            data = client.get(reverse("battle_image", args=[battle.token, side])).content
+            data = builders.make_client(battle.owner).get(reverse("battle_image", args=[battle.token, side])).content
             assert hashlib.sha256(data).hexdigest() not in by_digest
             by_digest[hashlib.sha256(data).hexdigest()] = model
             by_length.setdefault(len(data), set()).add(model)
@@ -135,18 +135,19 @@ def test_a_table_of_digests_or_lengths_names_no_side(client: Client, board: Boar
     [{"Range": "bytes=100-199"}, {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"}, {"If-None-Match": "*"}],
     ids=["range", "modified", "etag"],
 )
-def test_partial_and_conditional_requests_get_the_whole_image(
-    client: Client, edits: Board, headers: dict[str, str]
-) -> None:
-    for address in addresses_of(make_battles(edits)[0]):
+def test_partial_and_conditional_requests_get_the_whole_image(edits: Board, headers: dict[str, str]) -> None:
+    battle = make_battles(edits)[0]
+    client = builders.make_client(battle.owner)
+    for address in addresses_of(battle):
         whole, answer = client.get(address), client.get(address, headers=headers)
         assert (answer.status_code, dict(answer.headers), answer.content) == (200, dict(whole.headers), whole.content)
         assert answer["Content-Length"] == str(len(whole.content))
         assert client.head(address)["Content-Length"] == answer["Content-Length"]
 
 
-def test_no_image_is_served_if_another_cannot_be_shown(client: Client, edits: Board) -> None:
+def test_no_image_is_served_if_another_cannot_be_shown(edits: Board) -> None:
     """A length of its own would tell the remaining images apart."""
     battle = make_battles(edits)[0]
     Generation.objects.filter(pk=battle.generation_a_id).update(original=originals.store(b"broken"))
+    client = builders.make_client(battle.owner)
     assert {client.get(address).status_code for address in addresses_of(battle)} == {404}

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import uuid
 from typing import Any
 
 import pandas as pd
@@ -32,10 +31,10 @@ def vote_on(board: Board, first, second, winner: str, times: int = 1) -> None:
         battle = builders.make_battle(board)
         models = (battle.model_a, battle.model_b)
         if models == (first, second):
-            cast_vote(battle, uuid.uuid4(), winner)
+            cast_vote(battle, battle.owner, winner)
         elif models == (second, first):
             swapped = {"model_a": "model_b", "model_b": "model_a"}
-            cast_vote(battle, uuid.uuid4(), swapped.get(winner, winner))
+            cast_vote(battle, battle.owner, swapped.get(winner, winner))
         else:
             continue
         times -= 1
@@ -96,8 +95,8 @@ def test_without_new_votes_there_is_no_new_snapshot(voted: Board) -> None:
 def test_equally_many_new_and_excluded_votes_make_a_new_snapshot(voted: Board) -> None:
     before = rate_board(voted)
     battle = Vote.objects.latest("id").battle
-    builders.exclude(battle.votes.get())
-    vote_on(voted, battle.model_a, battle.model_b, battle.votes.get().winner)
+    builders.exclude(battle.vote)
+    vote_on(voted, battle.model_a, battle.model_b, battle.vote.winner)
     after = rate_board(voted)
     assert (after.n_votes, after.excluded) == (before.n_votes, {"operator": 1})
 

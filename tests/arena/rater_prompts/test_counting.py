@@ -131,7 +131,7 @@ def test_counts_equal_a_loop_over_the_votes_after_random_events(board: Board, se
     rng = random.Random(seed)
     keys = [uuid.uuid4() for _ in range(4)]
     for _ in range(30):
-        voted = list(Battle.objects.filter(votes__isnull=False).order_by("id"))
+        voted = list(Battle.objects.filter(vote__isnull=False).order_by("id"))
         event = rng.choice(["pool vote", "own vote", "own vote", "mode", "exclude", "lift", "advance", "rebuild"])
         if event == "pool vote" or not voted:
             builders.make_vote(board, rng.choice(WINNERS), rng.choice(keys))
@@ -142,7 +142,7 @@ def test_counts_equal_a_loop_over_the_votes_after_random_events(board: Board, se
         elif event == "mode":
             set_mode(board, rng.choice([NOT_COUNTED, COUNTED, OFF]))
         elif event == "exclude":
-            builders.exclude(*rng.choice(voted).votes.all())
+            builders.exclude(rng.choice(voted).vote)
         elif event == "lift":
             for exclusion in Exclusion.objects.filter(lifted_at=None, reason="operator"):
                 lift_exclusion(exclusion, lifted_by="tests")
@@ -179,10 +179,13 @@ def test_excluded_votes_are_found_by_index(board: Board) -> None:
     prepared = builders.make_vote(board).battle
     vote_on_own_prompt(board, "tie")
     sides = {name: getattr(prepared, name) for name in ("board", "prompt", "model_a", "model_b")}
-    images = {"generation_a": prepared.generation_a, "generation_b": prepared.generation_b, "opened_by": uuid.uuid4()}
-    cast = {"rater": Rater.objects.create(), "winner": "tie", "origin": "human", "cast_at": prepared.opened_at}
-    battles = Battle.objects.bulk_create([Battle(**sides, **images) for _ in range(5000)])
-    Vote.objects.bulk_create([Vote(battle=battle, **sides, **cast) for battle in battles])
+    images = {"generation_a": prepared.generation_a, "generation_b": prepared.generation_b}
+    raters = Rater.objects.bulk_create(Rater() for _ in range(5000))
+    battles = Battle.objects.bulk_create(Battle(owner=rater.key, **sides, **images) for rater in raters)
+    cast = {"winner": "tie", "origin": "human", "cast_at": prepared.opened_at}
+    Vote.objects.bulk_create(
+        Vote(battle=battle, rater=rater, **sides, **cast) for battle, rater in zip(battles, raters, strict=True)
+    )
     advance_counts(board)
     with connection.cursor() as sql:
         sql.execute("ANALYZE arena_vote, arena_excludedvote, arena_exclusion, arena_board")
@@ -191,4 +194,4 @@ def test_excluded_votes_are_found_by_index(board: Board) -> None:
         plan = "\n".join(row[0] for row in sql.fetchall())
     assert "Seq Scan on arena_vote" not in plan, plan
     read = read_counts(board)
-    assert (read.counts.n_votes, count_excluded(read), read.n_raters) == (5001, {"custom_prompt": 1}, 2)
+    assert (read.counts.n_votes, count_excluded(read), read.n_raters) == (5001, {"custom_prompt": 1}, 5001)

@@ -60,12 +60,12 @@ def test_two_models_draw_the_typed_prompt(board: Board) -> None:
     assert battle.model_a != battle.model_b
     assert {battle.model_a, battle.model_b} <= set(board.image_models.all())
     assert Generation.objects.count() == n_pool + 2
-    assert battle.stage is Stage.DRAWING
+    assert battle.stage_for(battle.owner) is Stage.DRAWING
     for generation in (battle.generation_a, battle.generation_b):
         assert (generation.width, generation.height) == (board.canvas_width, board.canvas_height)
         drawing.produce(generation.pk)
         generation.refresh_from_db()
-    assert battle.stage is Stage.READY
+    assert battle.stage_for(battle.owner) is Stage.READY
     assert battle.generation_a.seed == battle.generation_b.seed
 
 

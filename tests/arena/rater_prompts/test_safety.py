@@ -6,7 +6,6 @@ import warnings
 from pathlib import Path
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from arena import tasks
@@ -51,66 +50,67 @@ def board(db: None) -> Board:
     return builders.make_board(n_models=2, n_prompts=1, drawn=True, rater_prompts="not_counted")
 
 
-def page_of(client: Client, battle: Battle) -> str:
-    return client.get(battle.get_absolute_url()).content.decode()
+def page_of(battle: Battle) -> str:
+    return builders.make_client(battle.owner).get(battle.get_absolute_url()).content.decode()
 
 
-def image_statuses(client: Client, battle: Battle) -> list[int]:
+def image_statuses(battle: Battle) -> list[int]:
+    client = builders.make_client(battle.owner)
     responses = [client.get(reverse("battle_image", args=[battle.token, side])) for side in "ab"]
     # Reading to the end, as a browser does, closes the files.
     return [response.status_code for response in responses if b"".join(response)]
 
 
-def test_images_appear_once_the_classifier_passes_both(board: Board, client: Client, settings, tmp_path) -> None:
+def test_images_appear_once_the_classifier_passes_both(board: Board, settings, tmp_path) -> None:
     settings.SAFETY_MODEL = make_classifier(tmp_path / "safe", predicts="safe")
     battle = builders.make_rater_battle(board)
-    assert 'data-stage="drawing"' in page_of(client, battle)
-    assert "Both images are drawn and being checked" in page_of(client, battle)
-    assert image_statuses(client, battle) == [404, 404]
+    assert 'data-stage="drawing"' in page_of(battle)
+    assert "Both images are drawn and being checked" in page_of(battle)
+    assert image_statuses(battle) == [404, 404]
     with pytest.raises(BattleNotOpenError):
-        cast_vote(battle, battle.opened_by, "tie")
+        cast_vote(battle, battle.owner, "tie")
     tasks.check_images()
-    assert 'data-stage="ready"' in page_of(client, battle)
-    assert image_statuses(client, battle) == [200, 200]
+    assert 'data-stage="ready"' in page_of(battle)
+    assert image_statuses(battle) == [200, 200]
     assert check_waiting_images() == 0
 
 
 @pytest.mark.parametrize("labels", [("safe", "unsafe"), ("normal", "nsfw"), ("porn", "NEUTRAL")])
-def test_an_unsafe_image_excludes_the_battle_permanently(
-    board: Board, client: Client, settings, tmp_path, labels: tuple[str, str]
+def test_an_unsafe_image_closes_the_battle_permanently(
+    board: Board, settings, tmp_path, labels: tuple[str, str]
 ) -> None:
     unsafe = next(label for label in labels if label.lower() not in safety.SAFE_LABELS)
     settings.SAFETY_MODEL = make_classifier(tmp_path / "unsafe", predicts=unsafe, labels=labels)
     battle = builders.make_rater_battle(board)
     assert check_waiting_images() == 1
     battle.refresh_from_db()
-    assert (battle.exclusion, battle.excluded_by, battle.checked) == ("unsafe", None, False)
-    page = page_of(client, battle)
+    assert (battle.closure, battle.checked) == ("blocked", False)
+    page = page_of(battle)
     assert "These images cannot be shown." in page
     assert "Thank you" not in page
-    assert image_statuses(client, battle) == [404, 404]
+    assert image_statuses(battle) == [404, 404]
     settings.SAFETY_MODEL = ""
-    assert image_statuses(client, battle) == [404, 404]
-    assert "<img" not in page_of(client, battle)
+    assert image_statuses(battle) == [404, 404]
+    assert "<img" not in page_of(battle)
     assert check_waiting_images() == 0
 
 
-def test_pool_battles_and_half_drawn_battles_are_not_checked(board: Board, client: Client, settings, tmp_path) -> None:
+def test_pool_battles_and_half_drawn_battles_are_not_checked(board: Board, settings, tmp_path) -> None:
     settings.SAFETY_MODEL = make_classifier(tmp_path / "unsafe", predicts="unsafe")
     prepared = builders.make_battle(board)
     builders.make_rater_battle(board, drawn=False)
     assert check_waiting_images() == 0
-    assert 'data-stage="ready"' in page_of(client, prepared)
-    assert image_statuses(client, prepared) == [200, 200]
+    assert 'data-stage="ready"' in page_of(prepared)
+    assert image_statuses(prepared) == [200, 200]
 
 
-def test_a_broken_image_is_excluded_as_broken(board: Board, settings, tmp_path) -> None:
+def test_a_missing_image_closes_the_battle_as_damaged(board: Board, settings, tmp_path) -> None:
     settings.SAFETY_MODEL = make_classifier(tmp_path / "safe", predicts="safe")
     battle = builders.make_rater_battle(board)
     originals.path(battle.generation_b.original).unlink()
     check_waiting_images()
     battle.refresh_from_db()
-    assert (battle.exclusion, battle.checked) == ("broken", False)
+    assert (battle.closure, battle.checked) == ("damaged", False)
 
 
 def test_a_battle_whose_check_fails_is_put_aside_and_the_later_ones_are_checked(
@@ -134,7 +134,7 @@ def test_a_battle_whose_check_fails_is_put_aside_and_the_later_ones_are_checked(
         clock.advance(60)
     bad.refresh_from_db()
     good.refresh_from_db()
-    assert (bad.exclusion, bad.checked, good.checked) == ("broken", False, True)
+    assert (bad.closure, bad.checked, good.checked) == ("blocked", False, True)
     assert FailedSafetyCheck.objects.get().error == "RuntimeError: the classifier ran out of memory"
     assert check_waiting_images() == 0
 
@@ -149,18 +149,18 @@ def test_a_disk_that_is_away_ends_no_battle(board: Board, settings, tmp_path, mo
     assert check_waiting_images() == 2
     for battle in battles:
         battle.refresh_from_db()
-        assert (battle.checked, battle.exclusion) == (True, "")
+        assert (battle.checked, battle.closure) == (True, "")
 
 
 @pytest.mark.parametrize("labels", [("cat", "dog"), ("safe", "sfw")])
 def test_a_classifier_without_usable_labels_passes_nothing(
-    board: Board, client: Client, settings, tmp_path, labels: tuple[str, str]
+    board: Board, settings, tmp_path, labels: tuple[str, str]
 ) -> None:
     settings.SAFETY_MODEL = make_classifier(tmp_path / "odd", predicts=labels[0], labels=labels)
     battle = builders.make_rater_battle(board)
     with pytest.raises(ClassifierError, match=labels[1]):
         check_waiting_images()
-    assert 'data-stage="drawing"' in page_of(client, battle)
+    assert 'data-stage="drawing"' in page_of(battle)
 
 
 def test_a_missing_folder_is_not_looked_up_on_the_network(board: Board, settings, tmp_path) -> None:
@@ -170,8 +170,8 @@ def test_a_missing_folder_is_not_looked_up_on_the_network(board: Board, settings
         check_waiting_images()
 
 
-def test_without_a_classifier_images_are_shown_at_once(board: Board, client: Client) -> None:
-    assert 'data-stage="ready"' in page_of(client, builders.make_rater_battle(board))
+def test_without_a_classifier_images_are_shown_at_once(board: Board) -> None:
+    assert 'data-stage="ready"' in page_of(builders.make_rater_battle(board))
 
 
 @pytest.mark.parametrize(("folder", "ticks"), [("", False), ("/models/safety", True)])

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, Route, expect
 
 from arena.boards import seed
 from arena.models import Battle, Board, Vote
+from arena.models.battles import REPORTS
 from generators.workers import drawing
 from tests import builders
 from tests.arena.views.chromium import (
@@ -250,7 +251,7 @@ def test_the_pair_stays_until_the_answer_has_arrived(
     expect_stage(page, "revealed")
     vote = Vote.objects.get()
     assert (vote.winner, vote.how) == ("model_a", "key")
-    assert not Battle.objects.exclude(exclusion="").exists()
+    assert not Battle.objects.filter(closure__in=REPORTS).exists()
     assert page.evaluate(leaves), "nothing is lost by leaving now"
 
 
@@ -289,9 +290,9 @@ def test_a_report_that_did_not_arrive_is_sent_again(
     line = Line(page, "**/report/", fault)
     page.get_by_text("Report a problem").click()
     page.get_by_role("button", name="An image is unsafe").click()
-    expect_stage(page, "excluded")
+    expect_stage(page, "ended")
     assert line.n_requests == 2
-    assert Battle.objects.get(exclusion="unsafe")
+    assert Battle.objects.get(closure="unsafe")
 
 
 @pytest.mark.parametrize("fault", [send_proxy_page, send_portal_page, break_before])

@@ -77,8 +77,9 @@ def test_a_battle_says_so_and_stays_open(client: Client, board: Board, away) -> 
 
 
 @AWAY
-def test_its_images_say_so(client: Client, board: Board, away) -> None:
+def test_its_images_say_so(board: Board, away) -> None:
     battle = builders.make_battle(board)
+    client = builders.make_client(battle.owner)
     address = reverse("battle_image", args=[battle.token, "a"])
     with away():
         assert client.get(address).status_code == 503
@@ -97,8 +98,9 @@ def test_a_vote_is_stored_and_its_result_shown(client: Client, board: Board, awa
     assert b'data-stage="revealed"' in response.content
 
 
-def test_an_original_that_is_gone_is_not_a_disk_that_is_away(client: Client, board: Board) -> None:
+def test_an_original_that_is_gone_is_not_a_disk_that_is_away(board: Board) -> None:
     battle = builders.make_battle(board)
+    client = builders.make_client(battle.owner)
     originals.path(battle.generation_a.original).unlink()
     assert client.get(reverse("battle_image", args=[battle.token, "a"])).status_code == 404
 

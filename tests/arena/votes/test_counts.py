@@ -77,22 +77,16 @@ def assert_all_counted(board: Board) -> None:
 
 def happen(board: Board, keys: list[uuid.UUID], rng: random.Random) -> None:
     """A random event that affects votes."""
-    voted = list(Battle.objects.filter(board=board, votes__isnull=False).distinct().order_by("id"))
-    event = rng.choice(
-        ["vote", "vote", "vote", "second vote", "exclude", "lift", "unsafe", "rebuild", "advance", "rate"]
-    )
+    voted = list(Battle.objects.filter(board=board, vote__isnull=False).order_by("id"))
+    event = rng.choice(["vote", "vote", "vote", "exclude", "lift", "unsafe", "rebuild", "advance", "rate"])
     if event == "vote" or not voted:
         builders.make_vote(board, rng.choice(WINNERS), rng.choice(keys))
         return
     battle = rng.choice(voted)
-    if event == "second vote":
-        fields = {name: getattr(battle, name) for name in ("model_a", "model_b", "prompt", "board")}
-        rater = Rater.objects.create()
-        Vote.objects.create(battle=battle, rater=rater, winner="tie", origin="human", cast_at=timezone.now(), **fields)
-    elif event == "exclude":
-        builders.exclude(*battle.votes.all(), *rng.choice(voted).votes.exclude(battle=battle))
+    if event == "exclude":
+        builders.exclude(*{battle.vote, rng.choice(voted).vote})
     elif event == "unsafe":
-        exclude_automatically(battle.votes.first(), "unsafe")
+        exclude_automatically(battle.vote, "unsafe")
     elif event == "lift":
         for exclusion in board.exclusions.filter(lifted_at=None)[: rng.randint(1, 3)]:
             lift_exclusion(exclusion, lifted_by="tests")

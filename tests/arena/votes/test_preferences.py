@@ -46,7 +46,7 @@ def test_only_the_given_generations_are_counted(board: Board, images: list[Gener
 def test_excluded_votes_are_left_out(board: Board, images: list[Generation]) -> None:
     x, y, z = images
     vote(board, x, y)
-    builders.exclude(*vote(board, x, z).votes.all())
+    builders.exclude(vote(board, x, z).vote)
     assert [vote.opponent for vote in count_preferences([x.pk])[x.pk]] == [y.model.slug]
 
 

@@ -31,5 +31,5 @@ def vote(board: Board, preferred: Generation, other: Generation, winner: str = "
     """Vote for the first image, on either side, or "tie" or "both_bad"."""
     battle = create_battle(board, uuid.uuid4(), [preferred, other])
     side = "model_a" if battle.generation_a == preferred else "model_b"
-    cast_vote(battle, uuid.uuid4(), winner or side)
+    cast_vote(battle, battle.owner, winner or side)
     return battle

@@ -163,7 +163,7 @@ def test_imported_images_are_used_in_battles(folder: Path, monkeypatch: pytest.M
     battle = open_battle(board, uuid.uuid4())
     assert battle.prompt.text == "A cat"
     assert {battle.model_a.slug, battle.model_b.slug} == {"midjourney-7", "imagen-4"}
-    assert battle.stage == Stage.READY
+    assert battle.stage_for(battle.owner) == Stage.READY
     assert prepare_images(battle)
 
 

@@ -139,6 +139,8 @@ else:
         "socket_connect_timeout": 1,
         "socket_timeout": 1,
     }
+# Free megabytes under the media folder below which the site reports that it is not ready.
+MIN_FREE_MB = env.int("PARAGONE_MIN_FREE_MB", 1000)
 # Number of machines that run workers. More than one needs a database and a broker that all of them can reach.
 WORKER_HOSTS = env.int("PARAGONE_WORKER_HOSTS", 1)
 

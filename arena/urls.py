@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 
 from arena.views import health, sign_in
-from arena.views.operators import providers
+from arena.views.operators import providers, status
 from arena.views.raters import battles, prompts
 from arena.views.research import agreement, leaderboards, runs
 
@@ -35,6 +35,7 @@ urlpatterns = [
     path("providers/<int:pk>/call-again/", providers.call_again, name="call_again"),
     path("generations/<int:pk>/", providers.show_generation, name="generation"),
     path("generations/<int:pk>/original", providers.original, name="original"),
+    path("status/", status.show_status, name="status"),
     path("runs/", runs.list_runs, name="runs"),
     path("runs/<uuid:key>/", runs.show_run, name="run"),
     path("runs/<uuid:key>/report.html", runs.show_report, name="run_report"),

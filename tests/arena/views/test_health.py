@@ -8,10 +8,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from arena import checks
+from arena import checks, tasks
 from arena.models import Board
 from arena.views import health
+from generators.workers.stale_claims import sweep_if_due
 from tests import builders
+from tests.clock import Clock, shift_clock
 
 
 def test_a_running_process_is_healthy(client: Client) -> None:
@@ -21,7 +23,8 @@ def test_a_running_process_is_healthy(client: Client) -> None:
 def test_readyz_lists_each_part(client: Client, db: None) -> None:
     response = client.get("/readyz")
     assert response.status_code == 200
-    assert response.json() == {"status": "ready", "database": "ok", "broker": "ok", "media": "ok"}
+    parts = {"database": "ok", "broker": "ok", "media": "ok"}
+    assert response.json() == {"status": "ready", **parts, "sweep": "late: never", "rating": "never"}
 
 
 def test_readyz_names_the_part_that_fails(client: Client, db: None, settings, tmp_path, monkeypatch) -> None:
@@ -33,6 +36,36 @@ def test_readyz_names_the_part_that_fails(client: Client, db: None, settings, tm
     assert response.json()["broker"] == "OperationalError"
     assert response.json()["media"] == "NotADirectoryError"
     assert response.json()["database"] == "ok"
+
+
+def test_a_disk_without_space_is_not_ready(client: Client, db: None, settings) -> None:
+    settings.MIN_FREE_MB = 10**12
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["media"].endswith(" MB free, 1000000000000 MB wanted")
+
+
+def test_readyz_knows_the_last_sweep_and_rating(
+    client: Client, board: Board, clock: Clock, monkeypatch, settings
+) -> None:
+    monkeypatch.setattr("celery.current_app.send_task", lambda *args, **options: None)
+    sweep_if_due()
+    tasks.rate_boards()
+    tasks.rate_board(board.pk)
+    clock.advance(3)
+    body = client.get("/readyz").json()
+    assert (body["status"], body["sweep"], body["rating"]) == ("ready", "3 s ago", f"3 s ago, board {board.slug}")
+    clock.advance(597)
+    response = client.get("/readyz")
+    assert response.status_code == 200, "the site still takes votes"
+    assert response.json()["sweep"] == "late: 600 s ago"
+    assert response.json()["rating"] == f"late: 600 s ago, board {board.slug}"
+
+
+def test_ages_are_by_the_clock_of_the_database(client: Client, board: Board, monkeypatch) -> None:
+    sweep_if_due()
+    shift_clock(monkeypatch, 3600)
+    assert not client.get("/readyz").json()["sweep"].startswith("late")
 
 
 def test_a_reachable_broker_has_no_error() -> None:

@@ -14,6 +14,7 @@ from psycopg import sql
 
 from arena.leaderboards.snapshots import rate_board
 from arena.models import Battle, Board, Vote
+from arena.votes.exclusions import lift_exclusion
 from tests import builders
 from tests.conftest import report_missing
 from tests.processes import ROOT, child_environment, test_database_url
@@ -34,9 +35,10 @@ def empty_url() -> Iterator[str]:
 
 @pytest.fixture
 def voted_board(board: Board) -> Board:
-    """A board with votes, a snapshot, an open battle and one that was reported."""
-    for winner in ("model_a", "model_b", "tie"):
-        builders.make_vote(board, winner)
+    """A board with votes, of which one is excluded and one no longer, a snapshot and an open battle."""
+    votes = [builders.make_vote(board, winner) for winner in ("model_a", "model_b", "tie")]
+    builders.exclude(votes[0])
+    lift_exclusion(builders.exclude(votes[1]), lifted_by="tests")
     rate_board(board)
     builders.make_battle(board)
     return board
@@ -99,5 +101,6 @@ def test_rows_are_restored_into_a_migrated_database(
     run("pg_restore", "--exit-on-error", *options, f"--dbname={empty_url}", dump)
     assert read_rows(empty_url) == read_rows(url)
     assert len(read_rows(url)["arena_vote"]) == Vote.objects.count() == 3
+    assert len(read_rows(url)["arena_excludedvote"]) == 2
     assert len(read_rows(url)["arena_battle"]) == Battle.objects.count() == 4
     assert_rules_hold(empty_url)

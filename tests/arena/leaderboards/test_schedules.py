@@ -92,6 +92,26 @@ def test_a_board_rests_for_a_multiple_of_the_time_that_its_rating_took(
     assert deliver(sent) == [board.pk]
 
 
+def test_a_broker_that_fails_only_delays_the_ratings(
+    board: Board, clock: Clock, settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builders.make_board()
+
+    def refuse(*args: Any, **options: Any) -> None:
+        raise ConnectionError("the broker is away")
+
+    with monkeypatch.context() as away:
+        away.setattr("celery.current_app.send_task", refuse)
+        with pytest.raises(ConnectionError):
+            tasks.rate_boards()
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr("celery.current_app.send_task", lambda name, **options: sent.append(options))
+    clock.advance(settings.REDISPATCH_SECONDS)
+    tasks.rate_boards()
+    assert len(deliver(sent)) == 2
+    assert Leaderboard.objects.count() == 2
+
+
 def test_copies_of_a_message_do_nothing(board: Board, sent, clock: Clock, settings) -> None:
     tasks.rate_boards()
     clock.advance(settings.REDISPATCH_SECONDS)

@@ -97,9 +97,20 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# Limits (see arena/raters/limits.py and docs/operation.md). 0: no limit.
+# Limits (see arena/raters/limits.py and docs/limits.md). 0: no limit.
 
 _NOT_NEGATIVE = validate.Range(min=0)
+# Votes beyond these are stored and excluded.
+RATER_VOTES_PER_HOUR = env.int("PARAGONE_RATER_VOTES_PER_HOUR", 120, validate=_NOT_NEGATIVE)
+RATER_VOTES_PER_5_MINUTES = env.int("PARAGONE_RATER_VOTES_PER_5_MINUTES", 60, validate=_NOT_NEGATIVE)
+NETWORK_VOTES_PER_HOUR = env.int("PARAGONE_NETWORK_VOTES_PER_HOUR", 600, validate=_NOT_NEGATIVE)
+NETWORK_NEW_RATERS_PER_HOUR = env.int("PARAGONE_NETWORK_NEW_RATERS_PER_HOUR", 20, validate=_NOT_NEGATIVE)
+# Beyond these, no battle is opened.
+RATER_OPENINGS_PER_HOUR = env.int("PARAGONE_RATER_OPENINGS_PER_HOUR", 240, validate=_NOT_NEGATIVE)
+RATER_OPENINGS_PER_5_MINUTES = env.int("PARAGONE_RATER_OPENINGS_PER_5_MINUTES", 90, validate=_NOT_NEGATIVE)
+RATER_SKIPS_PER_HOUR = env.int("PARAGONE_RATER_SKIPS_PER_HOUR", 30, validate=_NOT_NEGATIVE)
+NETWORK_OPENINGS_PER_HOUR = env.int("PARAGONE_NETWORK_OPENINGS_PER_HOUR", 1200, validate=_NOT_NEGATIVE)
+NETWORK_PROMPTS_PER_HOUR = env.int("PARAGONE_NETWORK_PROMPTS_PER_HOUR", 60, validate=_NOT_NEGATIVE)
 # Failed sign-in attempts before further ones are delayed.
 SIGN_IN_FAILURES = env.int("PARAGONE_SIGN_IN_FAILURES", 5, validate=_NOT_NEGATIVE)
 NETWORK_SIGN_IN_FAILURES = env.int("PARAGONE_NETWORK_SIGN_IN_FAILURES", 50, validate=_NOT_NEGATIVE)

@@ -4,12 +4,11 @@ A vote closes its battle by a trigger (arena/triggers.py). Whatever closes a bat
 """
 
 import uuid
-from datetime import datetime
 
 from django.utils import timezone
 
 from arena.models import Battle, Stage
-from arena.models.battles import REPORTS, SKIPS
+from arena.models.battles import REPORTS
 
 
 class ReportRefusedError(Exception):
@@ -45,8 +44,3 @@ def close_battle(battle: Battle, closure: str) -> bool:
     )
     battle.refresh_from_db(fields=["closed_at", "closure"])
     return bool(closed)
-
-
-def count_skips(rater_key: uuid.UUID, since: datetime) -> int:
-    """Battles, on all boards, that this rater has closed without a vote since then: by a report or for another pair."""
-    return Battle.objects.filter(owner=rater_key, closed_at__gte=since, closure__in=SKIPS).count()

@@ -15,6 +15,7 @@ from arena.battles.closing import close_battle
 from arena.battles.matchmaking import Matchups, choose, weigh_matchups
 from arena.leaderboards.matchup_counts import read_matchup_counts
 from arena.models import Battle, Board, Closure, Leaderboard, Stage, Vote
+from arena.raters.limits import take_opening
 from generators.generations import request_generations
 from generators.models import Generation, ImageModel, Prompt
 
@@ -31,19 +32,22 @@ class NoMatchupError(Exception):
     """The board has no two models with a prompt that both can show. The message is shown to the rater."""
 
 
-def open_battle(board: Board, rater_key: uuid.UUID) -> Battle:
+def open_battle(board: Board, rater_key: uuid.UUID, network: str = "") -> Battle:
     """The battle that this rater has open on the board, or a new one on random sides.
 
     Raises:
         NoMatchupError: The board takes no votes, or has nothing to compare.
+        LimitReachedError: The rater or the network has opened too many battles.
     """
     if not board.takes_votes:
         raise NoMatchupError(f"This board shows {board.get_origin_display()}. You cannot vote on it.")
     if battle := find_open(board, rater_key):
         return battle
+    over_limit = not take_opening(rater_key, network)
     try:
         with transaction.atomic():
-            return create_battle(board, rater_key, _choose_generations(board, rater_key))
+            generations = _choose_generations(board, rater_key)
+            return create_battle(board, rater_key, generations, network=network, over_limit=over_limit)
     except IntegrityError:
         # The constraint lets one of several concurrent requests open a battle. After any other error there is none.
         if battle := find_open(board, rater_key):
@@ -64,7 +68,13 @@ def find_open(board: Board, rater_key: uuid.UUID) -> Battle | None:
 
 
 def create_battle(
-    board: Board, rater_key: uuid.UUID, generations: Sequence[Generation], *, custom_prompt: bool = False
+    board: Board,
+    rater_key: uuid.UUID,
+    generations: Sequence[Generation],
+    *,
+    network: str = "",
+    over_limit: bool = False,
+    custom_prompt: bool = False,
 ) -> Battle:
     """Create a battle between two generations of one prompt, on random sides."""
     generation_a, generation_b = _rng.sample(generations, 2)
@@ -76,6 +86,8 @@ def create_battle(
         generation_a=generation_a,
         generation_b=generation_b,
         owner=rater_key,
+        network=network,
+        over_limit=over_limit,
         custom_prompt=custom_prompt,
     )
 

@@ -81,6 +81,11 @@ class Battle(models.Model):
     # The key of the rater to whom it was handed. No Rater exists before the first vote.
     owner = models.UUIDField()
     opened_at = models.DateTimeField(auto_now_add=True)
+    # See arena/raters/networks.py. Blank if no request opened the battle.
+    network = models.CharField(max_length=32, blank=True, help_text="keyed hash of the network it was opened from")
+    over_limit = models.BooleanField(
+        default=False, help_text="opened by a new rater beyond the limit of the network: a vote does not count"
+    )
     # Null and blank while it is open.
     closed_at = models.DateTimeField(null=True, blank=True)
     closure = models.CharField(max_length=10, choices=Closure, blank=True)

@@ -1,7 +1,7 @@
 """Battles on prompts that raters type: two models draw the prompt now, and the rater compares the images.
 
-Raters are anonymous, so a limit per browser does not stop a rater who deletes the cookie. Two more limits therefore
-apply to all raters of a board together: prompts per hour, and prompts waiting at once.
+Beside the limits of a rater and a network (arena/raters/limits.py), two limits apply to all raters of a board together:
+prompts per hour, and prompts waiting at once.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from arena.battles.opening import NoMatchupError, choose_matchup, create_battle,
 from arena.battles.pools import OPEN
 from arena.models import Battle, BattleQuerySet, Board, Closure
 from arena.rater_prompts import moderation
+from arena.raters.limits import LimitReachedError, take_opening, take_prompt
 from generators import database_time
 from generators.generations import request_generations
 from generators.models import Generation, ImageModel, Prompt, PromptSet, Provider
@@ -40,15 +41,7 @@ class PromptRefusedError(Exception):
     """The prompt is refused. The message is shown to the rater."""
 
 
-class PromptLimitError(Exception):
-    """A limit is reached until ``retry_after`` seconds from now. The message is shown to the rater."""
-
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-def open_rater_battle(board: Board, rater_key: uuid.UUID, text: str) -> Battle:
+def open_rater_battle(board: Board, rater_key: uuid.UUID, text: str, network: str = "") -> Battle:
     """Create a battle on a prompt that this rater typed, and request its two images.
 
     The battle that the rater had open on the board is closed as skipped.
@@ -56,7 +49,7 @@ def open_rater_battle(board: Board, rater_key: uuid.UUID, text: str) -> Battle:
     Raises:
         ValueError: The text is empty, too long, or has characters that cannot be drawn.
         PromptRefusedError: The board takes no prompts, or moderation refuses the text.
-        PromptLimitError: The rater or the board has reached a limit.
+        LimitReachedError: The rater, the network or the board has reached a limit.
         NoMatchupError: Fewer than two models can draw now.
     """
     if not board.takes_prompts:
@@ -68,6 +61,8 @@ def open_rater_battle(board: Board, rater_key: uuid.UUID, text: str) -> Battle:
         # Locks the board, so that concurrent requests cannot pass the limits together.
         Board.objects.select_for_update(no_key=True).get(pk=board.pk)
         _expect_room(board, rater_key)
+        take_prompt(rater_key, network)
+        over_limit = not take_opening(rater_key, network)
         matchup = _choose_models(board)
         prompt = _store_prompt(board, text)
         # A random seed, so that the images are new even if another rater typed the same words.
@@ -75,21 +70,25 @@ def open_rater_battle(board: Board, rater_key: uuid.UUID, text: str) -> Battle:
         generations = request_generations(
             [(model, prompt, seed) for model in matchup], width=board.canvas_width, height=board.canvas_height
         )
-        return _replace_battle(board, rater_key, generations)
+        return _replace_battle(board, rater_key, generations, network=network, over_limit=over_limit)
 
 
-def _replace_battle(board: Board, rater_key: uuid.UUID, generations: list[Generation]) -> Battle:
+def _replace_battle(
+    board: Board, rater_key: uuid.UUID, generations: list[Generation], *, network: str, over_limit: bool
+) -> Battle:
     """Create the battle in place of the one that the rater has open."""
     while left := find_open(board, rater_key):
         close_battle(left, Closure.SKIPPED)
     try:
         with transaction.atomic():
-            return create_battle(board, rater_key, generations, custom_prompt=True)
+            return create_battle(
+                board, rater_key, generations, network=network, over_limit=over_limit, custom_prompt=True
+            )
     except IntegrityError:
         # Unless another request of this rater opened a battle at the same moment.
         if not find_open(board, rater_key):
             raise
-    return _replace_battle(board, rater_key, generations)
+    return _replace_battle(board, rater_key, generations, network=network, over_limit=over_limit)
 
 
 def _check_text(text: str) -> str:
@@ -104,21 +103,16 @@ def _check_text(text: str) -> str:
 
 
 def _expect_room(board: Board, rater_key: uuid.UUID) -> None:
-    """Raises PromptLimitError."""
+    """Raises LimitReachedError."""
     recent = Battle.objects.filter(board=board, custom_prompt=True, opened_at__gte=timezone.now() - HOUR)
     limit = board.rater_prompts_per_hour
     if wait := _find_wait(recent.filter(owner=rater_key), limit):
-        raise PromptLimitError(
-            f"You have reached the limit of {limit} prompts per hour on this board. Try again in {_say_minutes(wait)}.",
-            wait,
-        )
+        raise LimitReachedError(f"You have reached the limit of {limit} prompts per hour on this board.", wait)
     if wait := _find_wait(recent, limit * RATERS_AT_ONCE):
-        raise PromptLimitError(
-            f"This board has reached its hourly limit of raters' prompts. Try again in {_say_minutes(wait)}.", wait
-        )
+        raise LimitReachedError("This board has reached its hourly limit of raters' prompts.", wait)
     waiting = recent.filter(Q(generation_a__status__in=OPEN) | Q(generation_b__status__in=OPEN))
     if waiting.count() >= MAX_WAITING:
-        raise PromptLimitError("Many prompts are waiting to be drawn. Try again in a minute.", 60)
+        raise LimitReachedError("Many prompts are waiting to be drawn.", 60)
 
 
 def _find_wait(recent: BattleQuerySet, limit: int) -> int:
@@ -128,11 +122,6 @@ def _find_wait(recent: BattleQuerySet, limit: int) -> int:
         return 0
     opened_at = newest[-1] if newest else timezone.now()
     return max(1, ceil((opened_at + HOUR - timezone.now()).total_seconds()))
-
-
-def _say_minutes(seconds: int) -> str:
-    minutes = ceil(seconds / 60)
-    return "a minute" if minutes == 1 else f"{minutes} minutes"
 
 
 def _choose_models(board: Board) -> list[ImageModel]:

@@ -26,6 +26,11 @@ def read_rater_key(request: HttpRequest) -> uuid.UUID | None:
     return uuid.UUID(value) if value else None
 
 
+def has_account(rater_key: uuid.UUID) -> bool:
+    """Whether this is the key of an account. Keys in cookies are random: version 4."""
+    return rater_key.version == 5
+
+
 def write_rater_key(request: HttpRequest, response: Response, key: uuid.UUID) -> Response:
     """Set the cookie with this key, or renew it for another year. An account needs none."""
     if not request.user.is_authenticated:

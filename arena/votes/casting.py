@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from arena.models import Battle, Closure, Exclusion, Origin, Rater, Stage, Vote
+from arena.raters.limits import take_vote
 from arena.votes.exclusions import exclude_automatically
 from arena.votes.looks import Look
 
@@ -75,4 +76,6 @@ def _store(battle: Battle, rater: Rater, winner: str, look: Look) -> Vote:
     )
     if battle.custom_prompt:
         exclude_automatically(vote, Exclusion.Reason.CUSTOM_PROMPT)
+    if not take_vote(battle):
+        exclude_automatically(vote, Exclusion.Reason.LIMIT)
     return vote

@@ -21,6 +21,8 @@ from arena.models import Battle, Board, Leaderboard, Rating, Stage, Vote
 from arena.models.battles import REPORTS
 from arena.rater_prompts.opening import LONGEST_TYPED
 from arena.raters.identity import read_rater_key, write_rater_key
+from arena.raters.limits import LimitReachedError
+from arena.raters.networks import find_network
 from arena.views.access import for_raters
 from arena.votes import casting
 from arena.votes.looks import read_look
@@ -45,9 +47,14 @@ def open_battle(request: HtmxRequest, slug: str) -> HttpResponse:
     board = get_object_or_404(Board, slug=slug)
     key = read_rater_key(request) or uuid.uuid4()
     try:
-        battle = opening.open_battle(board, key)
+        battle = opening.open_battle(board, key, find_network(request))
     except NoMatchupError as error:
         return _render(request, {"board": board, "stage": "nothing", "problem": str(error)}, HTTPStatus.NOT_FOUND)
+    except LimitReachedError as error:
+        context = {"board": board, "stage": "limit", "problem": str(error)}
+        response = _render(request, context, HTTPStatus.TOO_MANY_REQUESTS)
+        response["Retry-After"] = str(error.retry_after)
+        return response
     return write_rater_key(request, _show(request, battle, key), key)
 
 
@@ -163,7 +170,7 @@ def _show(
     if stage is Stage.REVEALED:
         context |= _revealed(battle)
         if key == battle.owner:
-            context |= _following(battle.board, key)
+            context |= _following(request, battle.board, key)
     return _render(request, context, status)
 
 
@@ -212,11 +219,11 @@ def _revealed(battle: Battle) -> dict[str, Any]:
     return context
 
 
-def _following(board: Board, key: uuid.UUID) -> dict[str, Any]:
+def _following(request: HtmxRequest, board: Board, key: uuid.UUID) -> dict[str, Any]:
     """The rater's next battle. Its images are prepared and preloaded now, so that it appears at once."""
     try:
-        following = opening.open_battle(board, key)
-    except NoMatchupError as error:
+        following = opening.open_battle(board, key, find_network(request))
+    except (NoMatchupError, LimitReachedError) as error:
         return {"no_next": str(error)}
     with suppress(StorageError):  # the vote is stored, so its result is shown
         if following.stage_for(key) is Stage.READY and opening.prepare_images(following):

@@ -12,8 +12,10 @@ from django.views.decorators.http import require_http_methods
 from arena.battles.drawing_times import find_usual_seconds
 from arena.battles.opening import NoMatchupError
 from arena.models import Board
-from arena.rater_prompts.opening import LONGEST_TYPED, PromptLimitError, PromptRefusedError, open_rater_battle
+from arena.rater_prompts.opening import LONGEST_TYPED, PromptRefusedError, open_rater_battle
 from arena.raters.identity import read_rater_key, write_rater_key
+from arena.raters.limits import LimitReachedError
+from arena.raters.networks import find_network
 from arena.views.access import for_raters
 from arena.views.raters.battles import HtmxRequest
 
@@ -34,14 +36,14 @@ def _draw(request: HtmxRequest, board: Board, key: uuid.UUID | None) -> HttpResp
         problem = "Your browser sent no cookie, so the prompt was not drawn. Allow cookies and try again."
         return _show(request, board, HTTPStatus.FORBIDDEN, problem)
     try:
-        battle = open_rater_battle(board, key, request.POST.get("prompt", ""))
+        battle = open_rater_battle(board, key, request.POST.get("prompt", ""), find_network(request))
     except ValueError as error:
         return _show(request, board, HTTPStatus.BAD_REQUEST, str(error))
     except PromptRefusedError as error:
         return _show(request, board, HTTPStatus.FORBIDDEN, str(error))
     except NoMatchupError as error:
         return _show(request, board, HTTPStatus.CONFLICT, str(error))
-    except PromptLimitError as error:
+    except LimitReachedError as error:
         response = _show(request, board, HTTPStatus.TOO_MANY_REQUESTS, str(error))
         response["Retry-After"] = str(error.retry_after)
         return response

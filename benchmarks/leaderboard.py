@@ -34,7 +34,7 @@ import psycopg
 M = 200
 CHUNK = 500_000
 NEW_VOTES = 1000
-COLUMNS = "board_id, rater_id, model_a_id, model_b_id, winner, origin, category, language, cast_at"
+COLUMNS = "board_id, rater_id, model_a_id, model_b_id, winner, origin, category, language, how, cast_at"
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def copy_votes(
         for start in range(0, n_votes, CHUNK):
             n = min(CHUNK, n_votes - start)
             a, b, winner = draw_votes(n, rng)
-            constants = [np.full(n, text) for text in ("imported", "", "", "2026-01-01 00:00:00+00")]
+            constants = [np.full(n, text) for text in ("imported", "", "", "", "2026-01-01 00:00:00+00")]
             columns = [np.full(n, board), rng.choice(raters, n), models[a], models[b], winners.take(pa.array(winner))]
             out = io.BytesIO()
             table = pa.table([*columns, *constants], names=COLUMNS.split(", "))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.db.models import F
 
-from arena.models import Leaderboard
+from arena.models import Exclusion, Leaderboard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,16 +39,23 @@ COLUMNS: Final = {
     "both_bad": "both_bad",
     "preliminary": "preliminary",
     "unrated": "unrated",
+    "excluded": "excluded",
 }
 
 
 def as_frame(leaderboard: Leaderboard) -> "pd.DataFrame":
-    """A row per model, best first. The figures of a model without a rating are missing, not zero."""
+    """A row per model, best first. The figures of a model without a rating are missing, not zero.
+
+    Columns like ``excluded_limit`` are numbers of votes that are not among the model's ``votes``.
+    """
     # Imported here because the web process does not need it otherwise.
     import pandas as pd
 
     rows = leaderboard.ratings.order_by(F("value").desc(nulls_last=True), "model__slug").values_list(*COLUMNS)
     frame = pd.DataFrame.from_records(list(rows), columns=list(COLUMNS.values()))
+    excluded = frame.pop("excluded")
+    for reason in Exclusion.Reason.values:
+        frame[f"excluded_{reason}"] = [votes.get(reason, 0) for votes in excluded]
     ranks = ("rank_best", "rank_worst", "rank_set_best", "rank_set_worst")
     figures = ("rating", "ci_low", "ci_high", "p_first", "usable", "usable_low", "usable_high")
     return frame.astype(dict.fromkeys(ranks, "Int64") | dict.fromkeys(figures, "float64"))

@@ -3,19 +3,21 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 from django.db import transaction
+from django.db.models import Q
 
 from arena.leaderboards.matchup_counts import pack_counts
 from arena.models import Board, Leaderboard, Rating, VoteCursor
+from arena.read_transaction import read_transaction
 from arena.votes.clusters import keep_usable_clusters, read_clusters
-from arena.votes.counts import advance_counts, read_counts, rebuild_counts
+from arena.votes.counts import BoardCounts, advance_counts, read_counts, rebuild_counts
 from arena.votes.exclusions import digest_exclusions
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.components import Components, find_components
-from evaluation.ratings.counts import Counts, count_votes
+from evaluation.ratings.counts import Counts
 from evaluation.ratings.outcomes import BOTH_BAD, TIE
 from evaluation.ratings.ranks import find_rank_probabilities, find_rank_sets, rank_ranges
 from evaluation.ratings.ratings import Ratings
@@ -32,7 +34,8 @@ DRAWS: Final = {"draws": 2000, "seed": 0}
 def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
     """Compute the board's ratings and store them as a new snapshot.
 
-    The votes are read and the ratings fitted outside any transaction: it would stop all votes on SQLite.
+    The votes are read without a lock and the ratings fitted outside any transaction, so that votes go on meanwhile.
+    All that is read is of one state of the database: counts, clusters and exclusions belong together.
 
     Args:
         board: The board.
@@ -41,13 +44,34 @@ def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
     Returns:
         The snapshot; None if the newest one has the same votes, or if another process stored one meanwhile.
     """
-    with transaction.atomic():
-        # Both lock the board's counts, so that they are of one moment.
-        (rebuild_counts if rebuild else advance_counts)(board)
-        counted = read_counts(board)
-        exclusions = digest_exclusions(board)
+    (rebuild_counts if rebuild else advance_counts)(board)
+    with read_transaction():
         newest = Leaderboard.objects.filter(board=board).order_by("-id").first()
-    leaderboard = Leaderboard(
+        counted = read_counts(board)
+        leaderboard = _make_leaderboard(board, counted)
+        leaderboard.exclusions_digest = digest_exclusions(board)
+        if newest and _is_same(newest, leaderboard):
+            return None
+        clusters = read_clusters(board, counted.models, counted.last_vote_id)
+    ratings = _rate(leaderboard, counted, clusters)
+    return _store(leaderboard, ratings, newest)
+
+
+def preview_ratings(board: Board, without: Q | None = None) -> list[Rating]:
+    """Compute the ratings of all models, as if votes were excluded, and store nothing.
+
+    Args:
+        board: The board.
+        without: The condition on Vote of the votes to exclude.
+    """
+    with read_transaction():
+        counted = read_counts(board, without)
+        clusters = read_clusters(board, counted.models, counted.last_vote_id, without)
+    return _rate(_make_leaderboard(board, counted), counted, clusters)
+
+
+def _make_leaderboard(board: Board, counted: BoardCounts) -> Leaderboard:
+    return Leaderboard(
         board=board,
         parameters=_describe(board),
         counts=pack_counts(counted.counts),
@@ -55,18 +79,7 @@ def rate_board(board: Board, *, rebuild: bool = False) -> Leaderboard | None:
         n_votes=counted.counts.n_votes,
         n_raters=counted.n_raters,
         excluded={reason: excluded.n_votes for reason, excluded in counted.excluded.items()},
-        exclusions_digest=exclusions,
     )
-    if newest and _is_same(newest, leaderboard):
-        return None
-    counts = counted.counts
-    clusters = read_clusters(board, cast(tuple[int, ...], counts.models), counted.last_vote_id)
-    if clusters:
-        # The clusters were read a moment later than the counts: store the counts that are rated.
-        counts = Counts(counts.models, count_votes(clusters).table.astype(np.int64))
-        leaderboard.counts, leaderboard.n_votes = pack_counts(counts), counts.n_votes
-    ratings = _rate(leaderboard, counts, clusters)
-    return _store(leaderboard, ratings, newest)
 
 
 def _store(leaderboard: Leaderboard, ratings: Sequence[Rating], newest: Leaderboard | None) -> Leaderboard | None:
@@ -108,10 +121,11 @@ def _describe(board: Board) -> dict[str, Any]:
     }
 
 
-def _rate(leaderboard: Leaderboard, counts: Counts, clusters: Votes | None) -> list[Rating]:
+def _rate(leaderboard: Leaderboard, counted: BoardCounts, clusters: Votes | None) -> list[Rating]:
     """Make the rows of the snapshot, and set its digests."""
+    counts = counted.counts
     components = find_components(counts)
-    ratings = _make_rows(leaderboard, counts, components)
+    ratings = _make_rows(leaderboard, counted, components)
     if components.rated:
         fit = fit_bradley_terry(
             counts.select(components.rated),
@@ -131,8 +145,10 @@ def _rate(leaderboard: Leaderboard, counts: Counts, clusters: Votes | None) -> l
     return ratings
 
 
-def _make_rows(leaderboard: Leaderboard, counts: Counts, components: Components) -> list[Rating]:
+def _make_rows(leaderboard: Leaderboard, counted: BoardCounts, components: Components) -> list[Rating]:
     """A row per model, still without a rating."""
+    counts = counted.counts
+    excluded = {reason: excluded.meetings.sum(axis=1).tolist() for reason, excluded in counted.excluded.items()}
     columns = [
         counts.wins.sum(axis=1),
         counts.wins.sum(axis=0),
@@ -143,7 +159,7 @@ def _make_rows(leaderboard: Leaderboard, counts: Counts, components: Components)
     return [
         Rating(
             leaderboard=leaderboard,
-            model_id=cast(int, model_id),
+            model_id=model_id,
             unrated=components.unrated.get(i, ""),
             preliminary=sum(outcome_counts) < below,
             n_votes=sum(outcome_counts),
@@ -151,8 +167,9 @@ def _make_rows(leaderboard: Leaderboard, counts: Counts, components: Components)
             losses=outcome_counts[1],
             ties=outcome_counts[2],
             both_bad=outcome_counts[3],
+            excluded={reason: votes[i] for reason, votes in excluded.items() if votes[i]},
         )
-        for i, (model_id, outcome_counts) in enumerate(zip(counts.models, np.transpose(columns).tolist(), strict=True))
+        for i, (model_id, outcome_counts) in enumerate(zip(counted.models, np.transpose(columns).tolist(), strict=True))
     ]
 
 

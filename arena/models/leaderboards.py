@@ -85,6 +85,7 @@ class Rating(models.Model):
     losses = models.PositiveBigIntegerField()
     ties = models.PositiveBigIntegerField()
     both_bad = models.PositiveBigIntegerField()
+    excluded = models.JSONField(default=dict, help_text="numbers of the model's excluded votes by reason")
 
     class Meta:
         constraints: ClassVar = [

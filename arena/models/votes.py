@@ -70,7 +70,7 @@ class Vote(models.Model):
 class VoteCursor(models.Model):
     """The position of a board's counts: they hold the votes up to ``last_vote_id``, cast by ``n_raters`` raters.
 
-    Readers and writers of the counts lock this row.
+    Writers of the counts lock this row.
     """
 
     board = models.OneToOneField(Board, models.CASCADE, primary_key=True, related_name="vote_cursor")

@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Max, Q, QuerySet
 
 from arena.models import Board, MatchupCount, Vote, VoteCursor
-from arena.votes.exclusions import REASONS, list_excluded
+from arena.read_transaction import read_transaction
+from arena.votes.exclusions import REASONS, list_excluded, list_excluded_by
 from evaluation.ratings.counts import Counts
 from evaluation.ratings.outcomes import WINNERS
 
@@ -99,10 +100,11 @@ AND relation = 'arena_vote'::regclass AND mode = 'RowExclusiveLock' AND pid IS D
 class BoardCounts:
     """The countable votes of a board up to ``last_vote_id``, cast by ``n_raters`` raters.
 
-    The models of ``counts`` are ids in ascending order: the board's models, and others that have votes.
+    The ``models`` of the counts are ids in ascending order: the board's models, and others that have votes.
     ``excluded`` holds the votes that do not count, on the same models, by reason; reasons without votes have no key.
     """
 
+    models: tuple[int, ...]
     counts: Counts
     excluded: Mapping[str, Counts]
     n_raters: int
@@ -136,16 +138,19 @@ def rebuild_counts(board: Board) -> None:
     advance_counts(board)
 
 
-@transaction.atomic
-def read_counts(board: Board) -> BoardCounts:
+def read_counts(board: Board, without: Q | None = None) -> BoardCounts:
     """The countable votes at this moment, wherever the cursor is.
+
+    Args:
+        board: The board.
+        without: A condition on Vote. Votes with it are read as if an operator had excluded them.
 
     Raises:
         ValueError: A count is negative: the stored counts were edited, or votes were inserted with explicit ids.
     """
-    cursor = _lock_cursor(board)
-    with connection.cursor() as sql:
-        sql.execute(*write_read(board, cursor.last_vote_id))
+    with read_transaction(), connection.cursor() as sql:
+        cursor = VoteCursor.objects.filter(board=board).first() or VoteCursor(board=board)
+        sql.execute(*write_read(board, cursor.last_vote_id, without))
         rows = np.array(sql.fetchall(), dtype=np.int64)
     kind, sides, votes, last = rows[:, 0], rows[:, 1:3], rows[:, 3:7], rows[:, 7]
     pairs = kind != RATERS
@@ -155,6 +160,7 @@ def read_counts(board: Board) -> BoardCounts:
     np.add.at(table, (kind[pairs], *np.searchsorted(models, sides[pairs]).T), votes[pairs])
     names = tuple(models.tolist())
     return BoardCounts(
+        models=names,
         counts=Counts(names, table[COUNTED] - table[COUNTED + 1 :].sum(axis=0)),
         excluded={reason: Counts(names, table[place]) for place, reason in REASONS.items() if table[place].any()},
         n_raters=cursor.n_raters + int(votes[~pairs, 0].sum() - votes[~pairs, 1].sum()),
@@ -162,12 +168,20 @@ def read_counts(board: Board) -> BoardCounts:
     )
 
 
-def write_read(board: Board, last_vote_id: int) -> tuple[str, dict[str, Any]]:
+def write_read(board: Board, last_vote_id: int, without: Q | None = None) -> tuple[str, dict[str, Any]]:
     """The statement behind ``read_counts``, and its parameters."""
-    excluded, values = list_excluded(board).query.sql_with_params()
-    named = {f"excluded_{i}": value for i, value in enumerate(values)}
-    statement = READ.format(excluded=excluded % tuple(f"%({name})s" for name in named))
-    return statement, {"board": board.pk, "last": last_vote_id, **named}
+    values = {"board": board.pk, "last": last_vote_id}
+    lists = [list_excluded(board), *([] if without is None else [list_excluded_by(board, without)])]
+    return READ.format(excluded=" UNION ALL ".join(_write_list(excluded, values) for excluded in lists)), values
+
+
+def _write_list(excluded: QuerySet[Any, Any], values: dict[str, Any]) -> str:
+    """A list of excluded votes as SQL. Adds its parameters, with names, to the values."""
+    statement, positional = excluded.query.sql_with_params()
+    named = {f"excluded_{i}": value for i, value in enumerate(positional, len(values))}
+    values |= named
+    columns = "kind, rater_id, model_a_id, model_b_id, winner"
+    return f"SELECT {columns} FROM ({statement % tuple(f'%({name})s' for name in named)}) AS listed"  # noqa: S608
 
 
 def _lock_cursor(board: Board) -> VoteCursor:

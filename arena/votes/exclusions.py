@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Case, Count, Exists, F, IntegerField, Min, OuterRef, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, F, IntegerField, Min, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from arena.models import Board, ExcludedVote, Exclusion, Vote
@@ -25,10 +25,11 @@ class ExclusionError(Exception):
     """An exclusion cannot be lifted. The message says why."""
 
 
-def keep_countable(votes: QuerySet[Vote]) -> QuerySet[Vote]:
-    """Leave out the excluded votes."""
+def keep_countable(votes: QuerySet[Vote], without: Q | None = None) -> QuerySet[Vote]:
+    """Leave out the excluded votes, and those with the condition ``without``."""
     excluded = ExcludedVote.objects.filter(exclusion__in=Exclusion.objects.in_force(), vote=OuterRef("pk"))
-    return votes.filter(~Exists(excluded))
+    countable = votes.filter(~Exists(excluded))
+    return countable if without is None else countable.exclude(without)
 
 
 def list_excluded(board: Board) -> QuerySet[Any, Any]:
@@ -43,6 +44,13 @@ def list_excluded(board: Board) -> QuerySet[Any, Any]:
     columns = {name: F(f"vote__{name}") for name in ("rater_id", "model_a_id", "model_b_id", "winner")}
     rows = ExcludedVote.objects.filter(exclusion__in=Exclusion.objects.in_force().filter(board=board)).order_by()
     return rows.values("vote_id", **columns).annotate(kind=Min(place))
+
+
+def list_excluded_by(board: Board, condition: Q) -> QuerySet[Any, Any]:
+    """The board's countable votes with the condition as ``list_excluded`` has them, if an operator excluded them."""
+    kind = next(place for place, reason in REASONS.items() if reason == Exclusion.Reason.OPERATOR)
+    rows = keep_countable(Vote.objects.filter(condition, board=board)).order_by()
+    return rows.values("rater_id", "model_a_id", "model_b_id", "winner", kind=Value(kind), vote_id=F("id"))
 
 
 def digest_exclusions(board: Board) -> str:

@@ -1,5 +1,6 @@
 """Command that computes a board's leaderboard, prints it, and can write it to a file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,11 @@ def format_table(leaderboard: Leaderboard) -> str:
     """The snapshot as a text table, best model first. Rows without a rating end with the reason."""
     rows = leaderboard.ratings.select_related("model").order_by(F("value").desc(nulls_last=True), "model__name")
     interval = f"{100 * leaderboard.parameters['confidence']:g} % interval"
-    cells = [("rank", "model", "rating", interval, "votes", "win rate", ""), *map(_format_row, rows)]
+    return align_columns([("rank", "model", "rating", interval, "votes", "win rate", ""), *map(format_row, rows)])
+
+
+def align_columns(cells: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as lines: the second column and the last one begin at one place, the others end at one."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = []
     for line in cells:
@@ -62,7 +67,8 @@ def format_table(leaderboard: Leaderboard) -> str:
     return "\n".join(lines)
 
 
-def _format_row(row: Rating) -> tuple[str, ...]:
+def format_row(row: Rating) -> tuple[str, ...]:
+    """The cells of rank, model, rating, interval, votes, win rate, and a remark."""
     won = "-" if row.win_rate is None else f"{100 * row.win_rate:.1f} %"
     votes = f"{row.n_votes:,}"
     if row.value is None:

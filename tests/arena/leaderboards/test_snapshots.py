@@ -5,6 +5,7 @@ import io
 import json
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from django.db import connection
@@ -20,8 +21,10 @@ from arena.votes.casting import cast_vote
 from arena.votes.clusters import read_clusters
 from arena.votes.exclusions import lift_exclusion
 from evaluation.ratings.bradley_terry import fit_bradley_terry
+from evaluation.ratings.counts import count_votes
 from evaluation.ratings.ranks import find_rank_sets
 from tests import builders
+from tests.concurrency import run_at_once
 from tests.transactions import refuse_in_transactions
 
 
@@ -108,12 +111,36 @@ def test_a_board_without_new_votes_takes_few_queries(voted: Board) -> None:
     assert len([q for q in queries.captured_queries if "SAVEPOINT" not in q["sql"]]) <= 9
 
 
-@pytest.mark.parametrize("step", ["read_clusters", "fit_bradley_terry"])
-def test_votes_are_read_and_ratings_fitted_outside_transactions(
-    voted: Board, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    monkeypatch.setattr(snapshots, step, refuse_in_transactions(getattr(snapshots, step), step))
+def test_ratings_are_fitted_outside_transactions(voted: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "fit_bradley_terry", refuse_in_transactions(fit_bradley_terry, "a fit"))
     assert rate_board(voted)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_snapshot_is_of_one_state_and_votes_go_on_meanwhile(voted: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vote is excluded, another included and a third cast between reading the counts and the clusters."""
+    first, second, *_ = Vote.objects.order_by("id")
+    exclusion = builders.exclude(first)
+    used = []
+
+    def change() -> None:
+        lift_exclusion(exclusion, lifted_by="tests")
+        builders.exclude(second)
+        builders.make_vote(voted)
+
+    def be_late(*args: Any) -> Any:
+        assert run_at_once([change]) == [None]
+        used.append(read_clusters(*args))
+        return used[0]
+
+    monkeypatch.setattr(snapshots, "read_clusters", be_late)
+    made = rate_board(voted)
+    assert (made.n_votes, made.n_raters, made.excluded) == (17, 17, {"operator": 1})
+    assert np.array_equal(count_votes(used[0]).table, unpack_counts(made.counts).table)
+    assert set(used[0].clusters["rater"]) == set(voted.votes.exclude(pk=first.pk)[:17].values_list("rater", flat=True))
+    monkeypatch.setattr(snapshots, "read_clusters", read_clusters)
+    after = rate_board(voted)
+    assert (after.n_votes, after.n_raters, after.excluded) == (18, 18, {"operator": 1})
 
 
 def test_of_two_ratings_at_once_one_is_stored(voted: Board, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,6 +241,8 @@ def test_the_table_can_be_downloaded(board: Board, client: Client, kind: str, re
     a, b, c = board.image_models.all()
     vote_on(board, a, b, "model_a", 3)
     vote_on(board, a, b, "model_b", 1)
+    vote_on(board, c, a, "model_a")
+    builders.exclude(Vote.objects.latest("id"))
     rate_board(board)
     response = client.get(reverse("download", args=[board.slug, kind]))
     frame = read(io.BytesIO(response.content)).set_index("model")
@@ -222,6 +251,8 @@ def test_the_table_can_be_downloaded(board: Board, client: Client, kind: str, re
     assert frame.loc[c.slug, ["rating", "ci_low", "rank_best", "rank_set_best"]].isna().all()
     assert list(frame["rank_set_worst"].iloc[:2]) == [2, 2]
     assert frame.loc[c.slug, "unrated"] == "no_votes"
+    assert list(frame["excluded_operator"]) == [1, 0, 1]
+    assert not frame[["excluded_limit", "excluded_unsafe", "excluded_custom_prompt"]].any(axis=None)
     assert client.get(reverse("download", args=[board.slug, "exe"])).status_code == 404
 
 

@@ -28,8 +28,8 @@ on_postgresql = pytest.mark.postgres
 transactional = pytest.mark.django_db(transaction=True)
 
 SQL_VOTE = """
-INSERT INTO arena_vote (board_id, model_a_id, model_b_id, winner, origin, category, language, cast_at)
-VALUES (%s, %s, %s, 'tie', 'imported', '', '', CURRENT_TIMESTAMP)
+INSERT INTO arena_vote (board_id, model_a_id, model_b_id, winner, origin, category, language, how, cast_at)
+VALUES (%s, %s, %s, 'tie', 'imported', '', '', '', CURRENT_TIMESTAMP)
 """
 
 

@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from arena.battles import blinding, opening
 from arena.battles.closing import close_battle
-from arena.models import Battle, Closure, FailedSafetyCheck
+from arena.models import Battle, Closure, Exclusion, FailedSafetyCheck, Vote
+from arena.votes.exclusions import exclude_automatically
 from generators import database_time
 from generators.images.originals import StorageError
 from generators.models import Generation
@@ -86,13 +87,20 @@ def check_images(battle: Battle) -> None:
         for generation in (battle.generation_a, battle.generation_b):
             file = blinding.derive(generation.original, board.canvas_width, board.canvas_height)
             if _is_unsafe(classifier, file):
-                close_battle(battle, Closure.BLOCKED)
+                _close_or_exclude(battle, Closure.BLOCKED, Exclusion.Reason.UNSAFE)
                 log.info("battle_unsafe", battle=battle.pk)
                 return
     except blinding.UnviewableImageError:
-        close_battle(battle, Closure.DAMAGED)
+        _close_or_exclude(battle, Closure.DAMAGED, Exclusion.Reason.REPORTED_IMAGE)
         return
     Battle.objects.filter(pk=battle.pk).update(checked=True)
+
+
+def _close_or_exclude(battle: Battle, closure: str, reason: str) -> None:
+    """Close the battle; if its vote was cast before the check, exclude the vote instead."""
+    if not close_battle(battle, closure):
+        for vote in Vote.objects.filter(battle=battle):
+            exclude_automatically(vote, reason)
 
 
 def _is_unsafe(classifier: "ImageClassificationPipeline", file: Path) -> bool:

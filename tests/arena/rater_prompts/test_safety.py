@@ -13,6 +13,7 @@ from arena.models import Battle, Board, FailedSafetyCheck
 from arena.rater_prompts import safety
 from arena.rater_prompts.safety import ClassifierError, check_waiting_images
 from arena.votes.casting import BattleNotOpenError, cast_vote
+from arena.votes.counts import read_counts
 from generators.images import originals
 from tests import builders
 from tests.clock import Clock
@@ -111,6 +112,22 @@ def test_a_missing_image_closes_the_battle_as_damaged(board: Board, settings, tm
     check_waiting_images()
     battle.refresh_from_db()
     assert (battle.closure, battle.checked) == ("damaged", False)
+
+
+@pytest.mark.parametrize(("predicts", "reason"), [("unsafe", "unsafe"), ("safe", "reported_image")])
+def test_a_vote_cast_before_the_check_is_excluded(board: Board, settings, tmp_path, predicts: str, reason: str) -> None:
+    """The classifier was configured while the battle was open: one image is unsafe, or missing."""
+    board.rater_prompts = "counted"
+    board.save()
+    battle = builders.make_rater_battle(board)
+    cast_vote(Battle.objects.get(pk=battle.pk), battle.owner, "tie")
+    settings.SAFETY_MODEL = make_classifier(tmp_path / predicts, predicts=predicts)
+    if predicts == "safe":
+        originals.path(battle.generation_b.original).unlink()
+    safety.check_images(battle)
+    assert {name: counts.n_votes for name, counts in read_counts(board).excluded.items()} == {reason: 1}
+    battle.refresh_from_db()
+    assert battle.closure == "vote"
 
 
 def test_a_battle_whose_check_fails_is_put_aside_and_the_later_ones_are_checked(

@@ -15,7 +15,7 @@ from generators.declarations import declare_model
 from generators.fixtures import find_prompt_file
 from generators.input_files.fields import Declaration
 from generators.models import ImageModel, Prompt, PromptSet
-from generators.prompts.packs import prepare_prompt_set, write_prompt_set
+from generators.prompts.packs import find_prompt_sets, prepare_prompt_set, write_prompt_set
 
 
 class BoardDeclaration(Declaration):
@@ -59,8 +59,7 @@ def declare_board(declared: Mapping[str, Any]) -> Board:
     _expect_all("model", declaration.models, {model.slug for model in models})
     if declaration.target_model is not None:
         _expect_all("model", [declaration.target_model], set(declaration.models))
-    slugs = [name.partition(" ")[0] for name in declaration.prompt_sets]
-    prompt_sets = [s for s in PromptSet.objects.filter(slug__in=slugs) if str(s) in declaration.prompt_sets]
+    prompt_sets = find_prompt_sets(declaration.prompt_sets)
     _expect_all("prompt set", declaration.prompt_sets, {str(prompt_set) for prompt_set in prompt_sets})
     _expect_task(declaration, prompt_sets)
     if declaration.task == Board.Task.IMAGE_EDIT:

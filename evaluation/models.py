@@ -4,7 +4,7 @@ import uuid
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from generators.models import Budget, Generation, ImageModel
 
@@ -34,6 +34,7 @@ class Run(models.Model):
     """One execution of a suite on one model. Only ``runs/lifecycle.py`` changes its state."""
 
     class Status(models.TextChoices):
+        PREPARING = "preparing"
         DRAWING = "drawing"
         SCORING = "scoring"
         DONE = "done"
@@ -45,6 +46,8 @@ class Run(models.Model):
         FAIL = "fail"
         INCONCLUSIVE = "inconclusive"
 
+    OPEN: ClassVar = (Status.PREPARING, Status.DRAWING, Status.SCORING)
+
     key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     suite = models.CharField(max_length=100)
     suite_digest = models.CharField(max_length=64)
@@ -54,7 +57,7 @@ class Run(models.Model):
     spec = models.JSONField(help_text="everything the numbers depend on, recorded at the start")
     budget = models.ForeignKey(Budget, models.PROTECT, null=True, blank=True, related_name="runs")
 
-    status = models.CharField(max_length=10, choices=Status, default=Status.DRAWING)
+    status = models.CharField(max_length=10, choices=Status, default=Status.PREPARING)
     verdict = models.CharField(max_length=12, choices=Verdict, default=Verdict.NONE, blank=True)
     judgement = models.JSONField(default=dict, blank=True, help_text="verdict of each rule")
     record = models.JSONField(default=dict, blank=True, help_text="versions and digests used for scoring")
@@ -69,6 +72,7 @@ class Run(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
+        indexes: ClassVar = [models.Index(F("created_at").desc(), name="run_newest")]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 "suite", "suite_digest", "model", "commit", "baseline", name="one_run_per_checkpoint_and_baseline"
@@ -77,7 +81,7 @@ class Run(models.Model):
                 "suite", "suite_digest", "model", "commit", name="one_run_per_checkpoint", condition=Q(baseline=None)
             ),
             models.CheckConstraint(
-                condition=Q(status__in=["drawing", "scoring", "done", "failed"]), name="run_status_known"
+                condition=Q(status__in=["preparing", "drawing", "scoring", "done", "failed"]), name="run_status_known"
             ),
             models.CheckConstraint(
                 condition=Q(verdict__in=["", "pass", "fail", "inconclusive"]), name="run_verdict_known"
@@ -88,6 +92,11 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.suite} on {self.model_id}: {self.status}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run has not ended."""
+        return self.status in self.OPEN
 
 
 class Sample(models.Model):
@@ -123,6 +132,7 @@ class Score(models.Model):
                 name="score_is_a_value_or_an_error",
             ),
         ]
+        indexes: ClassVar = [models.Index(fields=["label", "value"], name="score_values")]
 
     def __str__(self) -> str:
         return f"{self.label}: {self.error or self.value}"

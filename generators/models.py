@@ -210,6 +210,9 @@ class Generation(models.Model):
             models.Index(F("model"), F("prompt"), F("seed"), name="generation_ready", condition=Q(status="ok")),
             models.Index(F("claimed_at"), name="generation_claimed_at"),
             models.Index(F("model"), F("finished_at"), name="generation_drawn", condition=Q(seconds__isnull=False)),
+            models.Index(F("original"), name="generation_original"),
+            # The rows whose messages wait in a queue: few, while a million may be pending.
+            models.Index(F("model"), name="generation_sent", condition=Q(status="pending", sent_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

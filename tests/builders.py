@@ -76,8 +76,8 @@ def make_edit_board(*, n_prompts: int = 3, n_sources: int = 1, drawn: bool = Fal
 
 def draw(board: Board) -> None:
     """Draw the board's pool in this process, as a worker would."""
-    for generation in fill_pool(board):
-        drawing.produce(generation.pk)
+    for pk in fill_pool(board):
+        drawing.produce(pk)
 
 
 def make_battle(board: Board, key: uuid.UUID | None = None) -> Battle:

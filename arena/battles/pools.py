@@ -9,15 +9,28 @@ from django.db import transaction
 from arena.models import Board
 from generators.generations import request_generations
 from generators.models import Generation, ImageModel, Prompt
-from generators.workers.stale_claims import sweep_if_due
+from generators.workers.stale_claims import dispatch_due, sweep_if_due
 
+BATCH = 1000
 OPEN = (Generation.Status.PENDING, Generation.Status.RUNNING)
 
 
-def fill_pool(board: Board) -> list[Generation]:
-    """All images the board can show (each active model with an adapter, prompt and seed). Requests the missing ones."""
-    with transaction.atomic():
-        return request_generations(_list_pool(board), width=board.canvas_width, height=board.canvas_height)
+def fill_pool(board: Board, on_batch: Callable[[int, int], None] = lambda n_done, total: None) -> list[int]:
+    """The ids of all images the board can show (each active model with an adapter, prompt and seed).
+
+    Requests the missing ones, in transactions of their own: an interrupted call is continued by the next one.
+    ``on_batch`` is called with the images requested and their total.
+    """
+    pool: list[int] = []
+    wanted = _list_pool(board)
+    for start in range(0, len(wanted), BATCH):
+        batch = wanted[start : start + BATCH]
+        with transaction.atomic():
+            found = request_generations(batch, width=board.canvas_width, height=board.canvas_height, at_once=False)
+        pool += [generation.pk for generation in found]
+        on_batch(len(pool), len(wanted))
+    dispatch_due()
+    return pool
 
 
 def count_missing(board: Board) -> Counter[ImageModel]:
@@ -34,19 +47,18 @@ def _list_pool(board: Board) -> list[tuple[ImageModel, Prompt, int]]:
     return [(model, prompt, seed) for seed in range(board.seeds) for prompt in prompts for model in models]
 
 
-def watch_pool(pool: Sequence[Generation], on_tick: Callable[[int, int], None]) -> dict[str, int]:
+def watch_pool(pool: Sequence[int], on_tick: Callable[[int, int], None]) -> dict[str, int]:
     """Wait until every image is drawn or has failed. Returns the number of images by status.
 
     ``on_tick`` is called with the number done and the total at each poll; its exceptions end the watch.
     """
-    first, last = min((g.pk for g in pool), default=0), max((g.pk for g in pool), default=0)
-    ids = {g.pk for g in pool}
+    ids = set(pool)
+    of_pool = Generation.objects.filter(pk__range=(min(ids, default=0), max(ids, default=0)))
     while True:
-        rows = Generation.objects.filter(pk__range=(first, last)).values_list("pk", "status")
-        outcome_counts = Counter(status for pk, status in rows if pk in ids)
-        n_done = len(pool) - sum(outcome_counts[status] for status in OPEN)
-        on_tick(n_done, len(pool))
-        if n_done == len(pool):
-            return dict(outcome_counts)
+        n_open = len(ids.intersection(of_pool.filter(status__in=OPEN).values_list("pk", flat=True)))
+        on_tick(len(pool) - n_open, len(pool))
+        if n_open == 0:
+            return dict(Counter(status for pk, status in of_pool.values_list("pk", "status").iterator() if pk in ids))
+        # Beat may not run: then this sends the messages of a large pool, part by part.
         sweep_if_due()
         time.sleep(0.2)

@@ -35,7 +35,7 @@ def start_suite() -> Run | None:
 def wait_for_verdict(run: Run, children: Sequence[Child]) -> None:
     """Wait until the run is finished. Raises DemoError if it failed, made no progress, or a child ended."""
     moved_at, last = time.monotonic(), None
-    while run.status in {Run.Status.DRAWING, Run.Status.SCORING}:
+    while run.is_open:
         for child in children:
             child.expect_alive()
         if (progress := lifecycle.describe_progress(run)) != last:

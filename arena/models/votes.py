@@ -61,6 +61,8 @@ class Vote(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["board", "model_a", "model_b", "winner"], name="vote_counts"),
             models.Index(fields=["board", "rater"], name="vote_raters"),
+            models.Index(fields=["board", "cast_at"], name="vote_times"),
+            models.Index(fields=["board", "category", "cast_at"], name="vote_categories"),
         ]
 
     def __str__(self) -> str:

@@ -2,11 +2,14 @@
 
 ::
 
-    DRAWING -> SCORING -> DONE
-                  |-----> FAILED      an error in the scoring itself
+    PREPARING -> DRAWING -> SCORING -> DONE
+        |                      |-----> FAILED      an error in the preparation, or in the scoring itself
+        '------------------------------^
 
-All state is in the database. ``advance`` takes every open run one step further, so a killed process loses one step at
-most. A run whose images could not all be drawn is scored too; the missing ones are unscored, and counted.
+All state is in the database. ``start`` writes one row. ``advance`` takes every open run one step further, so a killed
+process loses one step at most: it prepares a run (adds its samples and requests their images) in batches, and has it
+scored when its images have ended. Beat calls it, and each command that waits. A run whose images could not all be drawn
+is scored too; the missing ones are unscored, and counted.
 """
 
 import time
@@ -19,7 +22,7 @@ import structlog
 from celery import current_app
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 
 from evaluation.extractors.base import UnavailableInputError
 from evaluation.models import MetricResult, Run, Sample, Score
@@ -31,13 +34,17 @@ from generators import database_time
 from generators.adapters.base import AdapterError
 from generators.adapters.registry import find_capabilities
 from generators.generations import request_generations, retry_generations
-from generators.models import Budget, Charge, Generation, ImageModel, Prompt
+from generators.models import Budget, Charge, Generation, GenerationQuerySet, ImageModel, Prompt, PromptSet
+from generators.prompts.packs import PromptDeclaration, find_prompt_sets
 from generators.workers.shutdown import holding
+from generators.workers.stale_claims import dispatch_due
 
 log = structlog.get_logger(__name__)
 
 Status = Run.Status
 OPEN_IMAGE = Q(generation__status__in=[Generation.Status.PENDING, Generation.Status.RUNNING])
+# Samples that one step adds to a run, in one transaction of about a third of a second.
+PREPARED_AT_ONCE = 1000
 # A run whose worker was lost this often fails.
 MAX_ATTEMPTS = 3
 # How often a scoring worker stores its progress, which also renews its claim.
@@ -49,18 +56,18 @@ class RunError(Exception):
 
 
 def start(suite: Suite, model: ImageModel, *, baseline: Run | None = None, commit: str = "") -> Run:
-    """Start the run of this suite on this model, or return the existing one, and request its images.
+    """Start the run of this suite on this model, or return the existing one. ``advance`` requests its images.
 
     A run that has ended is resumed if images failed, or if a metric has no value because something was missing. Only
     failed images are drawn again, except after a call to a provider that may have been billed. Raises RunError.
     """
     # Prompt sets are kept even if the run cannot start: images may have to be imported for them first.
-    prompts = _pick_prompts(suite)
+    sets = declare_prompts(suite)
     if model.adapter:
-        _expect_drawable(model, prompts)
-        _expect_size(suite, model, prompts)
+        _expect_drawable(model, suite.prompts)
+        _expect_size(suite, model, Generation.objects.filter(prompt__prompt_set__in=sets))
     else:
-        _expect_imported(suite, model, prompts)
+        _expect_imported(suite, model, _pick_prompts(suite, sets))
     with transaction.atomic():
         run, made = Run.objects.get_or_create(
             suite=suite.name,
@@ -68,27 +75,23 @@ def start(suite: Suite, model: ImageModel, *, baseline: Run | None = None, commi
             model=model,
             baseline=baseline,
             commit=commit,
-            defaults={"spec": _write_spec(suite, prompts)},
+            defaults={"spec": _write_spec(suite, sets)},
         )
         if made and suite.budget is not None:
             run.budget = Budget.objects.create(slug=f"run-{run.key}", limit=suite.budget)
             run.save(update_fields=["budget"])
-        wanted = [(model, prompt, seed) for prompt in prompts for seed in suite.seeds]
-        generations = request_generations(wanted, width=suite.width, height=suite.height, budget=run.budget)
-        samples = [Sample(run=run, generation=generation) for generation in generations]
-        Sample.objects.bulk_create(samples, ignore_conflicts=True)
-        if not made and run.status in {Status.DONE, Status.FAILED}:
+        if not made and not run.is_open:
             _resume(run)
     return run
 
 
-def _pick_prompts(suite: Suite) -> list[Prompt]:
-    sets = declare_prompts(suite)
-    prompts = Prompt.objects.filter(prompt_set__in=sets).select_related("prompt_set").order_by("prompt_set_id", "pk")
-    return [prompt for prompt in prompts if suite.picks(prompt.tags)]
+def _pick_prompts(suite: Suite, sets: Sequence[PromptSet]) -> list[Prompt]:
+    """The prompts of the suite, in the order of its samples."""
+    prompts = Prompt.objects.filter(prompt_set__in=sets).only("tags")
+    return [prompt for prompt in prompts.order_by("prompt_set_id", "pk") if suite.picks(prompt.tags)]
 
 
-def _expect_drawable(model: ImageModel, prompts: Sequence[Prompt]) -> None:
+def _expect_drawable(model: ImageModel, prompts: Sequence[PromptDeclaration]) -> None:
     try:
         capable = find_capabilities(model.adapter, model.settings)
     except AdapterError as error:
@@ -104,30 +107,34 @@ def _expect_imported(suite: Suite, model: ImageModel, prompts: Sequence[Prompt])
     wanted = len(prompts) * len(suite.seeds)
     n = Generation.objects.filter(model=model, prompt__in=prompts, seed__in=suite.seeds).count()
     if n < wanted:
-        sets = " and ".join(sorted({f'"{prompt.prompt_set}"' for prompt in prompts}))
+        sets = " and ".join(sorted(f'"{named}"' for named in PromptSet.objects.filter(prompts__in=prompts).distinct()))
         raise RunError(
             f"{model.name} has no adapter, and {wanted - n:,} of the {wanted:,} images of this suite are missing."
             f" Import them: paragone import_generations MANIFEST --prompt-set {sets}"
         )
 
 
-def _expect_size(suite: Suite, model: ImageModel, prompts: list[Prompt]) -> None:
-    """Raise RunError if images of these prompts and seeds exist in another size: each can be drawn only once."""
-    same = Generation.objects.filter(model=model, prompt__in=prompts, seed__in=suite.seeds, imported_from="")
-    others = same.exclude(width=suite.width, height=suite.height)
-    if other := others.first():
+def _expect_size(suite: Suite, model: ImageModel, generations: GenerationQuerySet) -> None:
+    """Raise RunError if images of the suite's prompts and seeds exist in another size: each can be drawn only once."""
+    drawn = generations.filter(model=model, seed__in=suite.seeds, imported_from="")
+    others = drawn.exclude(width=suite.width, height=suite.height).values_list("prompt__tags", "width", "height")
+    if sizes := [(width, height) for tags, width, height in others if suite.picks(tags)]:
+        width, height = sizes[0]
         raise RunError(
-            f"{others.count()} images of these prompts and seeds exist in another size"
-            f" ({other.width} × {other.height}); the suite wants {suite.width} × {suite.height}."
-            " Give the suite that size, or another first_seed."
+            f"{len(sizes)} images of these prompts and seeds exist in another size ({width} × {height}); the suite"
+            f" wants {suite.width} × {suite.height}. Give the suite that size, or another first_seed."
         )
 
 
-def _write_spec(suite: Suite, prompts: list[Prompt]) -> dict[str, Any]:
+def _write_spec(suite: Suite, sets: Sequence[PromptSet]) -> dict[str, Any]:
     """Everything the numbers depend on, except the versions used for scoring, which are in Run.record."""
-    sets = {str(prompt.prompt_set): prompt.prompt_set.digest for prompt in prompts}
-    declared = suite.model_dump(mode="json")
-    return {"suite": declared, "digest": suite.digest, "prompt_sets": sets, "seeds": list(suite.seeds)}
+    return {
+        "suite": suite.model_dump(mode="json"),
+        "digest": suite.digest,
+        "prompt_sets": {str(prompt_set): prompt_set.digest for prompt_set in sets},
+        "seeds": list(suite.seeds),
+        "n_samples": suite.n_samples,
+    }
 
 
 def _resume(run: Run) -> None:
@@ -135,7 +142,7 @@ def _resume(run: Run) -> None:
     again = retry_generations(failed.exclude(charges__state=Charge.State.UNKNOWN))
     if again or run.status == Status.FAILED or run.results.filter(value=None).exists():
         reset: dict[str, Any] = {"verdict": "", "judgement": {}, "message": "", "finished_at": None, "attempts": 0}
-        Run.objects.filter(pk=run.pk).update(status=Status.DRAWING, due_at=None, **reset)
+        Run.objects.filter(pk=run.pk).update(status=Status.PREPARING, due_at=None, **reset)
         run.refresh_from_db()
 
 
@@ -150,7 +157,9 @@ class Progress(NamedTuple):
 def describe_progress(run: Run) -> Progress:
     """Progress of an open run, or of its baseline while the run waits for it."""
     baseline = run.baseline
-    if baseline and run.status == Status.DRAWING and baseline.status in {Status.DRAWING, Status.SCORING}:
+    if run.status == Status.PREPARING:
+        return Progress("preparing", run.samples.count(), run.spec["n_samples"])
+    if baseline and run.status == Status.DRAWING and baseline.is_open:
         baseline.refresh_from_db()
         progress = describe_progress(baseline)
         return progress._replace(stage=f"baseline: {progress.stage}")
@@ -165,10 +174,12 @@ def describe_progress(run: Run) -> Progress:
 
 def advance() -> int:
     """Take every open run one step further. Returns the number of runs sent to the workers for scoring."""
+    _prepare_runs()
     now = database_time.now()
-    drawn = Run.objects.filter(status=Status.DRAWING).exclude(pk__in=Sample.objects.filter(OPEN_IMAGE).values("run"))
+    open_images = Sample.objects.filter(OPEN_IMAGE, run=OuterRef("pk"))
+    drawn = Run.objects.filter(~Exists(open_images), status=Status.DRAWING)
     # The comparison needs the sample inputs that are stored when the baseline is scored.
-    ready = drawn.exclude(baseline__status__in=[Status.DRAWING, Status.SCORING]).values_list("pk", flat=True)
+    ready = drawn.exclude(baseline__status__in=Run.OPEN).values_list("pk", flat=True)
     Run.objects.filter(pk__in=list(ready), status=Status.DRAWING).update(status=Status.SCORING, due_at=now)
     _release_stale_claims(now)
     waiting = Run.objects.filter(status=Status.SCORING, claimed_at=None, due_at__lte=now)
@@ -177,6 +188,54 @@ def advance() -> int:
     for pk in dispatched:
         current_app.send_task("evaluation.score", args=(pk,), queue="metrics")
     return len(dispatched)
+
+
+def _prepare_runs() -> None:
+    """Prepare the next batch of each run that needs it. A run that cannot be prepared fails, and no other."""
+    waiting = list(Run.objects.filter(status=Status.PREPARING).order_by("pk").values_list("pk", flat=True))
+    for pk in waiting:
+        try:
+            _prepare(pk)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            log.exception("preparation_failed", run=pk)
+            message = str(error) if isinstance(error, RunError) else f"{type(error).__name__}: {error}"
+            failed = {"status": Status.FAILED, "message": message, "finished_at": database_time.now()}
+            Run.objects.filter(pk=pk, status=Status.PREPARING).update(**failed)
+    if waiting:
+        dispatch_due()
+
+
+@transaction.atomic
+def _prepare(run_id: int) -> None:
+    """Add the next samples of a run and request their images. The samples so far say where to continue."""
+    # Locked, so that of two processes that prepare the run one adds the batch and the other passes.
+    free = Run.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=run_id, status=Status.PREPARING)
+    run = free.select_related("model", "budget").first()
+    if run is None:
+        return
+    suite, n_done = Suite.model_validate(run.spec["suite"]), run.samples.count()
+    prompts = _pick_prompts(suite, find_prompt_sets(run.spec["prompt_sets"]))
+    subjects = [(prompt, seed) for prompt in prompts for seed in suite.seeds]
+    if len(subjects) != run.spec["n_samples"]:
+        raise RunError(
+            f"The suite has {len(subjects):,} samples, but had {run.spec['n_samples']:,} when the run was started."
+            " Its prompts were deleted meanwhile."
+        )
+    batch = subjects[n_done : n_done + PREPARED_AT_ONCE]
+    _expect_size(suite, run.model, Generation.objects.filter(prompt__in={prompt for prompt, _ in batch}))
+    generations = request_generations(
+        [(run.model, prompt, seed) for prompt, seed in batch],
+        width=suite.width,
+        height=suite.height,
+        budget=run.budget,
+        at_once=False,
+    )
+    Sample.objects.bulk_create([Sample(run=run, generation=generation) for generation in generations], batch_size=500)
+    if n_done + len(batch) == len(subjects):
+        run.status = Status.DRAWING
+        run.save(update_fields=["status"])
 
 
 def _release_stale_claims(now: datetime) -> None:

@@ -144,7 +144,7 @@ def _find_prompts(name: str, declared: DeclaredFile) -> Path:
 
 def declare_prompts(suite: Suite) -> list[PromptSet]:
     """Store the suite's prompt sets. Raises PromptSetChangedError and ValueError like declare_prompt_set."""
-    return [declare_prompt_set(pack.declared.model_dump(), pack.file.parent) for pack in suite.packs]
+    return [declare_prompt_set(pack.declared, pack.file.parent) for pack in suite.packs]
 
 
 # Consistency

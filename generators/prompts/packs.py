@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -108,7 +108,7 @@ class PreparedPromptSet:
         return hashlib.sha256(json.dumps(self.prompts, sort_keys=True).encode()).hexdigest()
 
 
-def declare_prompt_set(declared: Mapping[str, Any], folder: Path | None = None) -> PromptSet:
+def declare_prompt_set(declared: Mapping[str, Any] | PromptSetDeclaration, folder: Path | None = None) -> PromptSet:
     """Store a prompt set, or find it if it is stored already. Source images of edits are read from ``folder``.
 
     Raises:
@@ -120,7 +120,9 @@ def declare_prompt_set(declared: Mapping[str, Any], folder: Path | None = None) 
     return write_prompt_set(prepare_prompt_set(declared, folder))
 
 
-def prepare_prompt_set(declared: Mapping[str, Any], folder: Path | None = None) -> PreparedPromptSet:
+def prepare_prompt_set(
+    declared: Mapping[str, Any] | PromptSetDeclaration, folder: Path | None = None
+) -> PreparedPromptSet:
     """The first half of ``declare_prompt_set``, outside any transaction: checks the prompts and stores their images.
 
     The images of a set that exists are not stored again: with a bucket, each would be a request.
@@ -151,6 +153,12 @@ def write_prompt_set(prepared: PreparedPromptSet) -> PromptSet:
             f"Prompt set {prompt_set} exists with other prompts. A prompt set never changes. Declare a new version."
         )
     return prompt_set
+
+
+def find_prompt_sets(names: Collection[str]) -> list[PromptSet]:
+    """The stored prompt sets with these names, written "slug version"."""
+    slugs = [name.partition(" ")[0] for name in names]
+    return [prompt_set for prompt_set in PromptSet.objects.filter(slug__in=slugs) if str(prompt_set) in names]
 
 
 def _describe_prompt(prompt: PromptDeclaration, folder: Path | None) -> dict[str, Any]:

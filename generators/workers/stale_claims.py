@@ -1,4 +1,4 @@
-"""Recovery of stuck generations: releases stale claims and re-sends lost dispatch messages."""
+"""The sweeper: releases stale claims, and sends messages for rows that are due."""
 
 from datetime import datetime, timedelta
 
@@ -9,16 +9,16 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from generators import database_time
 from generators.adapters.registry import list_providers
-from generators.generations import ANSWER_LOST, PERHAPS_PAID, WORKER_LOST, dispatch
-from generators.models import Charge, Generation, GenerationQuerySet
+from generators.generations import ANSWER_LOST, LARGE, PERHAPS_PAID, WORKER_LOST, dispatch
+from generators.models import Charge, Generation
 from generators.periodic_tasks import run_if_due
 from generators.providers.charges import settle_charge
 
 log = structlog.get_logger(__name__)
 
 Status = Generation.Status
-# Messages per sweep. A longer queue is not finished sooner.
-SWEEP_BATCH = 500
+# Messages that wait in a queue. A longer queue is not finished sooner, and each message costs about a millisecond.
+SENT_AT_ONCE = 500
 
 
 def sweep_if_due() -> bool:
@@ -27,44 +27,46 @@ def sweep_if_due() -> bool:
 
 
 def sweep(now: datetime | None = None) -> int:
-    """Release or give up stale claims, then send messages for undispatched rows. Returns the number of messages."""
+    """Release or give up stale claims, then send messages for due rows. Returns the number of messages."""
     now = now or database_time.now()
     given_up = released = 0
     try:
         given_up, released = _release_stale_claims(now)
     finally:
-        sent = _send_undispatched(now)
+        sent = dispatch_due(now)
     if given_up or released:
         log.warning("claims_expired", given_up=given_up, released=released)
     return sent
 
 
+def dispatch_due(now: datetime | None = None) -> int:
+    """Send messages for due rows, as many as each queue has room for. Returns the number of messages."""
+    now = now or database_time.now()
+    providers = Q(model__adapter__in=list_providers())
+    return sum(_dispatch_due(queue, now) for queue in (providers, ~providers))
+
+
 @transaction.atomic
-def _send_undispatched(now: datetime) -> int:
+def _dispatch_due(queue: Q, now: datetime) -> int:
+    """Send messages for due rows of one queue that were not sent yet, or whose messages are probably lost.
+
+    While workers claim rows from a queue, its messages are not lost, however long they wait. If no row was claimed for
+    ``REDISPATCH_SECONDS``, they are lost, or the queue has no worker.
+    """
+    of_queue = Generation.objects.filter(queue)
+    recently = now - timedelta(seconds=settings.REDISPATCH_SECONDS)
+    lost = Q(due_at__lte=now) if not of_queue.filter(claimed_at__gt=recently).exists() else Q(pk__in=[])
+    pending = of_queue.filter(status=Status.PENDING)
+    room = SENT_AT_ONCE - pending.filter(~lost, sent_at__isnull=False).count()
+    if room <= 0:
+        return 0
+    due = pending.filter(Q(sent_at__isnull=True) | lost, due_at__lte=now).order_by("due_at", "pk")
     # Locked, so that each message carries the number of attempts that the row has when it is marked as sent.
-    undispatched = _find_undispatched(now).select_related("model").select_for_update(skip_locked=True, of=("self",))
-    sent = list(undispatched.order_by("due_at")[:SWEEP_BATCH])
+    sent = list(due.select_related("model").defer(*LARGE).select_for_update(skip_locked=True, of=("self",))[:room])
     times = {"sent_at": now, "due_at": now + timedelta(seconds=settings.REDISPATCH_SECONDS)}
     Generation.objects.filter(pk__in=[row.pk for row in sent]).update(**times)
     dispatch(sent)
     return len(sent)
-
-
-def _find_undispatched(now: datetime) -> GenerationQuerySet:
-    """Due rows whose message was not sent yet, or is probably lost.
-
-    While workers claim rows from a queue, its messages are not lost; a row that waits has many before it, and sending
-    it again at every sweep would pile up millions of messages. Messages are sent again only for a queue from which no
-    row was claimed for ``REDISPATCH_SECONDS``: its messages are lost, or it has no worker.
-    """
-    providers = Q(model__adapter__in=list_providers())
-    recently = Generation.objects.filter(claimed_at__gt=now - timedelta(seconds=settings.REDISPATCH_SECONDS))
-    lost = Q(pk__in=[])
-    for queue in (providers, ~providers):
-        if not recently.filter(queue).exists():
-            lost |= queue
-    waiting = Generation.objects.overdue(now).filter(status=Status.PENDING)
-    return waiting.filter(Q(sent_at__isnull=True) | lost)
 
 
 def _settle_lost_call(generation: Generation, now: datetime) -> bool:

@@ -36,7 +36,8 @@ class Command(DispatchingCommand):
                 self.stdout.write(describe_missing(model, n_images))
             self.stdout.write(f"{missing.total()} images are missing. This was a dry run: nothing was requested.")
             return
-        pool = fill_pool(board)
+        with Progress("image") as progress:
+            pool = fill_pool(board, partial(progress.show, "requesting"))
         self.stdout.write(f"{len(pool)} images in the pool of {board.slug}.")
         if options["wait"]:
             with Progress("image") as progress:

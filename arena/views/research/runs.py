@@ -27,13 +27,14 @@ DOWNLOADS: Final[dict[str, tuple[str, Callable[[RunReport], str]]]] = {
     "md": ("text/markdown; charset=utf-8", to_markdown),
     "xml": ("application/xml", to_junit),
 }
-OPEN = {Run.Status.DRAWING, Run.Status.SCORING}
 
 
 @for_operators
 @require_safe
 def list_runs(request: HttpRequest) -> HttpResponse:
+    # The JSON of a run is large, and the list does not show it.
     runs = Run.objects.select_related("model", "baseline__model").order_by("-created_at")
+    runs = runs.defer(*(f"{owner}{name}" for owner in ("", "baseline__") for name in ("spec", "judgement", "record")))
     page = Paginator(runs, PAGE).get_page(request.GET.get("page"))
     return render(request, "arena/runs.html", {"page": page})
 
@@ -46,7 +47,7 @@ def show_run(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
     context = {
         "run": run,
         "title": run.spec["suite"]["title"],
-        "is_open": run.status in OPEN,
+        "is_open": run.is_open,
         "progress": describe_progress(run),
         "outcomes": [result.outcome for result in run.results.all()],
     }

@@ -55,20 +55,22 @@ class Command(DispatchingCommand):
             run = lifecycle.start(suite, model, baseline=baseline, commit=options["commit"])
         except (UnknownFixtureError, DeclaredFileError, RunError, PromptSetChangedError, OSError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"Run {run.key}: {suite.title}, {run.samples.count():,} images of {model.name}.")
+        self.stdout.write(f"Run {run.key}: {suite.title}, {suite.n_samples:,} images of {model.name}.")
         if options["wait"]:
             self._wait(run)
             self._conclude(run, options["report"])
+        elif run.is_open:
+            self.stdout.write("Beat takes it further. Without beat, repeat the command with --wait.")
 
     def _wait(self, run: Run) -> None:
         moved_at, last = time.monotonic(), None
         with Progress() as progress:
             while True:
                 lifecycle.advance()
-                # Messages may be lost while no beat runs: this command then sends them again.
+                # Beat may not run: this command then sends messages, and those that are lost again.
                 sweep_if_due()
                 run.refresh_from_db()
-                if run.status in {Run.Status.DONE, Run.Status.FAILED}:
+                if not run.is_open:
                     return
                 state = lifecycle.describe_progress(run)
                 progress.show(state.stage, state.done, state.total)

@@ -9,6 +9,7 @@ from generators.dollars import format_dollars
 from generators.generations import retry_generations
 from generators.management.dispatching import DispatchingCommand
 from generators.models import Charge, Generation, GenerationQuerySet, ImageModel
+from generators.workers.stale_claims import dispatch_due
 
 
 class Command(DispatchingCommand):
@@ -39,6 +40,7 @@ class Command(DispatchingCommand):
             self.stdout.write("This was a dry run: nothing was requested.")
         else:
             self.stdout.write(f"{retry_generations(ended)} requested again.")
+            dispatch_due()
 
 
 def describe_ended(ended: GenerationQuerySet) -> list[str]:

@@ -68,12 +68,11 @@ def test_the_sketch_adapter_understands_every_edit_of_the_demo() -> None:
         stored = [originals.read(digest) for digest in prompts[entry["key"]].sources]
         assert stored == [(FIXTURES / "prompts" / name).read_bytes() for name in entry["sources"]]
     fresco = board.image_models.get(slug="fresco-2")
-    for generation in fill_pool(board):
-        if generation.model_id == fresco.pk:
-            drawing.produce(generation.pk)
-            generation.refresh_from_db()
-            assert generation.reported["scene"]["understood"], generation.prompt
-            assert originals.read(generation.original) not in stored
+    for generation in Generation.objects.filter(pk__in=fill_pool(board), model=fresco):
+        drawing.produce(generation.pk)
+        generation.refresh_from_db()
+        assert generation.reported["scene"]["understood"], generation.prompt
+        assert originals.read(generation.original) not in stored
 
 
 def test_the_images_of_the_demos_edits_are_small() -> None:
@@ -219,7 +218,8 @@ def test_a_private_model_is_in_no_battle_and_no_pool(edits: Board) -> None:
     for _ in range(12):
         battle = builders.make_battle(edits)
         assert private not in (battle.model_a, battle.model_b)
-    assert {generation.model_id for generation in fill_pool(edits)} == {m.pk for m in edits.active_models}
+    pool = Generation.objects.filter(pk__in=fill_pool(edits))
+    assert set(pool.values_list("model", flat=True)) == {m.pk for m in edits.active_models}
     assert set(edits.active_models) == set(edits.image_models.exclude(pk=private.pk))
 
 

@@ -3,10 +3,12 @@
 import pytest
 from django.core.management import CommandError, call_command
 
+from arena.battles import pools
 from arena.battles.pools import fill_pool, watch_pool
-from generators.models import Generation, ImageModel, Price
-from generators.workers import drawing
+from generators.models import Generation, ImageModel, PeriodicTask, Price
+from generators.workers import drawing, stale_claims
 from tests import builders
+from tests.transactions import in_transaction
 
 pytestmark = pytest.mark.django_db
 
@@ -23,17 +25,17 @@ def test_retired_models_and_models_without_an_adapter_are_not_in_the_pool() -> N
     retired, elsewhere, drawing = board.image_models.all()
     ImageModel.objects.filter(pk=retired.pk).update(lifecycle="retired")
     ImageModel.objects.filter(pk=elsewhere.pk).update(adapter="")
-    assert [generation.model for generation in fill_pool(board)] == [drawing]
+    assert [Generation.objects.get(pk=pk).model for pk in fill_pool(board)] == [drawing]
 
 
 def test_watching_a_pool_ends_when_every_image_is_drawn_or_failed() -> None:
     board = builders.make_board(n_models=2, n_prompts=1)
     pool = fill_pool(board)
-    ImageModel.objects.filter(pk=pool[1].model_id).update(settings={"sharpness": 1})
+    ImageModel.objects.filter(generations=pool[1]).update(settings={"sharpness": 1})
 
     def draw(n_done: int, total: int) -> None:
         if n_done < total:
-            drawing.produce(pool[n_done].pk)
+            drawing.produce(pool[n_done])
 
     assert watch_pool(pool, draw) == {"ok": 1, "failed": 1}
 
@@ -61,3 +63,40 @@ def test_a_dry_run_lists_missing_images_and_costs_and_draws_nothing(capsys: pyte
     assert f"{priceless.slug}: 5 images; without a price for today" in out
     assert "15 images are missing" in out
     assert not Generation.objects.exists()
+
+
+def test_a_pool_is_requested_in_batches_and_an_interrupted_one_is_continued(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "BATCH", 5)
+    board, seen = builders.make_board(n_models=3, n_prompts=4), []
+
+    def note(n_done: int, total: int) -> None:
+        assert not in_transaction()
+        seen.append((n_done, total))
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fill_pool(board, note)
+    assert Generation.objects.count() == 10
+    assert len(fill_pool(board, note)) == Generation.objects.count() == 12
+    assert seen == [(5, 12), (10, 12), (5, 12), (10, 12), (12, 12)]
+
+
+def test_of_a_large_pool_a_bounded_number_is_sent_and_the_wait_sends_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stale_claims, "SENT_AT_ONCE", 5)
+    board = builders.make_board(n_models=3, n_prompts=4)
+    pool = fill_pool(board)
+    sent = Generation.objects.exclude(sent_at=None)
+    assert list(sent.order_by("pk").values_list("pk", flat=True)) == pool[:5]
+    n_polls = 0
+
+    def work(n_done: int, total: int) -> None:
+        nonlocal n_polls
+        n_polls += 1
+        # A worker draws what was sent to it. The next poll is another sweep's.
+        for pk in sent.filter(status="pending").values_list("pk", flat=True):
+            drawing.produce(pk)
+        PeriodicTask.objects.update(started_at=None)
+
+    assert watch_pool(pool, work) == {"ok": 12}
+    assert n_polls >= 3

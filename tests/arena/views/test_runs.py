@@ -27,7 +27,9 @@ def staff(client: Client) -> Client:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr("celery.current_app.send_task", lambda *args, **kwargs: None)
     suite = write_suite(tmp_path, more='[[gate]]\nmetric = "mean-shade"\nat_least = 2\n')
-    return lifecycle.start(suite, builders.make_model(adapter="scripted", name="Fresco <2>"), commit="abcdef")
+    run = lifecycle.start(suite, builders.make_model(adapter="scripted", name="Fresco <2>"), commit="abcdef")
+    lifecycle.advance()
+    return run
 
 
 def finish(run: Run) -> None:

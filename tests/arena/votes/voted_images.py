@@ -13,7 +13,7 @@ from tests import builders
 def make_undrawn_board() -> Board:
     """Three models, four prompts."""
     board = builders.make_board()
-    generations = fill_pool(board)
+    generations = list(Generation.objects.filter(pk__in=fill_pool(board)).order_by("pk"))
     for n, generation in enumerate(generations):
         generation.status, generation.original, generation.media_type = Generation.Status.OK, f"{n:064}", "image/png"
     Generation.objects.bulk_update(generations, ["status", "original", "media_type"])

@@ -5,7 +5,16 @@ from evaluation.runs import lifecycle
 from generators.workers.drawing import produce
 
 
+def prepare(run: Run) -> Run:
+    """Add the samples of the run, as beat would."""
+    while run.status == Run.Status.PREPARING:
+        lifecycle.advance()
+        run.refresh_from_db()
+    return run
+
+
 def draw(run: Run) -> None:
+    prepare(run)
     for pk in run.samples.values_list("generation", flat=True):
         produce(pk)
 

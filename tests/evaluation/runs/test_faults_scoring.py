@@ -10,9 +10,9 @@ from evaluation.extractors.registry import EXTRACTORS
 from evaluation.metrics.registry import METRICS
 from evaluation.models import Run
 from evaluation.runs import lifecycle
-from generators.workers.drawing import produce
 from tests import builders
 from tests.concurrency import wait_until
+from tests.evaluation.runs.scored_runs import draw
 from tests.evaluation.shades import write_suite
 from tests.latch import Latch
 from tests.processes import Children, RedisServer
@@ -32,8 +32,7 @@ def test_a_killed_worker_is_replaced_and_no_image_is_extracted_twice(
     monkeypatch.setitem(METRICS, "held-shade", "tests.evaluation.held.HeldMean")
     metric = f'[[metrics]]\nmetric = "held-shade"\nfolder = "{latch.folder}"\n'
     run = lifecycle.start(write_suite(tmp_path, metrics=[], more=metric), builders.make_model(adapter="scripted"))
-    for pk in run.samples.values_list("generation", flat=True):
-        produce(pk)
+    draw(run)
     worker = children.start_worker(redis.url)
     lifecycle.advance()
     wait_until(latch.arrivals, "features of half of the images are extracted")

@@ -10,12 +10,13 @@ from django.utils import timezone
 from evaluation.models import Run, Score
 from evaluation.runs import lifecycle, scoring
 from evaluation.runs.lifecycle import RunError
+from evaluation.suites.suite import load_suite
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
 from generators.images import originals
 from generators.models import Charge, Generation, ImageModel, Prompt
 from generators.workers.drawing import produce
 from tests import builders
-from tests.evaluation.runs.scored_runs import draw, finish, result_of
+from tests.evaluation.runs.scored_runs import draw, finish, prepare, result_of
 from tests.evaluation.shades import Shade, write_suite
 from tests.fake_adapters import Script, paint
 
@@ -28,12 +29,12 @@ GATE = '[[gate]]\nmetric = "mean-shade"\nat_least = 2\n'
 def test_each_prompt_is_drawn_once_per_seed_and_a_second_start_requests_nothing(
     tmp_path: Path, model: ImageModel
 ) -> None:
-    run = lifecycle.start(write_suite(tmp_path), model)
+    run = prepare(lifecycle.start(write_suite(tmp_path), model))
     wanted = {(sample.generation.prompt.key, sample.generation.seed) for sample in run.samples.all()}
     assert wanted == {(f"p{i}", seed) for i in range(4) for seed in (0, 1)}
     assert lifecycle.start(write_suite(tmp_path), model) == run
     assert Generation.objects.count() == 8
-    assert lifecycle.start(write_suite(tmp_path), model, commit="abc") != run
+    assert prepare(lifecycle.start(write_suite(tmp_path), model, commit="abc")) != run
     assert Generation.objects.count() == 8
 
 
@@ -46,7 +47,7 @@ def test_a_changed_suite_of_the_same_name_has_a_new_run(tmp_path: Path, model: I
 
 
 def test_a_run_is_scored_when_its_last_image_has_ended(tmp_path: Path, model: ImageModel, sent: list[int]) -> None:
-    run = lifecycle.start(write_suite(tmp_path), model)
+    run = prepare(lifecycle.start(write_suite(tmp_path), model))
     last, *others = run.samples.values_list("generation", flat=True)
     for pk in others:
         produce(pk)
@@ -210,7 +211,7 @@ def test_a_second_start_draws_only_failed_images_again(
     script(note)
     again = lifecycle.start(write_suite(tmp_path), model)
     assert again == run
-    assert again.status == Status.DRAWING
+    assert again.status == Status.PREPARING
     finish(again)
     assert drawn == ["xx", "xx"]
     assert (result_of(run, "mean-shade").n_scored, result_of(run, "mean-shade").n_unscored) == (6, 2)
@@ -260,7 +261,7 @@ def test_a_run_waits_for_its_baseline_and_reports_the_difference(
 
 
 def test_images_of_another_size_prevent_the_start(tmp_path: Path, model: ImageModel) -> None:
-    run = lifecycle.start(write_suite(tmp_path), model)
+    run = prepare(lifecycle.start(write_suite(tmp_path), model))
     run.samples.all().delete()
     run.delete()
     Generation.objects.filter(seed=0).update(width=32)
@@ -285,15 +286,17 @@ def test_a_model_without_an_adapter_is_evaluated_on_imported_images(tmp_path: Pa
 
 
 def test_a_model_that_cannot_edit_cannot_run_an_edit_suite(tmp_path: Path, model: ImageModel) -> None:
-    suite = write_suite(tmp_path)
-    lifecycle.start(suite, builders.make_model(adapter="scripted"))
-    Prompt.objects.filter(key="p2").update(sources=["0" * 64])
-    with pytest.raises(RunError, match=r"Prompt p2 has 1 source image\(s\), which .* does not take"):
+    write_suite(tmp_path)
+    (tmp_path / "source.png").write_bytes(paint(1))
+    with (tmp_path / "pack.toml").open("a") as pack:
+        pack.write('sources = ["source.png"]\n')
+    suite = load_suite(tmp_path / "suite.toml")
+    with pytest.raises(RunError, match=r"Prompt p3 has 1 source image\(s\), which .* does not take"):
         lifecycle.start(suite, model)
 
 
 def test_a_run_has_the_budget_of_its_suite(tmp_path: Path, model: ImageModel) -> None:
-    run = lifecycle.start(write_suite(tmp_path, first='budget = "3"'), model)
+    run = prepare(lifecycle.start(write_suite(tmp_path, first='budget = "3"'), model))
     assert run.budget
     assert run.budget.limit == 3
     assert set(Generation.objects.values_list("budget", flat=True)) == {run.budget.pk}

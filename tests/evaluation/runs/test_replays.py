@@ -10,8 +10,8 @@ from evaluation.runs import lifecycle, replays
 from evaluation.runs.replays import ReplayError
 from generators.images import originals
 from generators.models import Generation
-from generators.workers.drawing import produce
 from tests import builders
+from tests.evaluation.runs.scored_runs import draw
 from tests.evaluation.shades import Shade, write_suite
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shades")]
@@ -23,8 +23,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     suite = write_suite(tmp_path, more='[[gate]]\nmetric = "mean-shade"\nat_least = 2\n')
     baseline = lifecycle.start(suite, builders.make_model(adapter="scripted"))
     run = lifecycle.start(suite, builders.make_model(adapter="scripted"), baseline=baseline)
-    for pk in Generation.objects.values_list("pk", flat=True):
-        produce(pk)
+    draw(baseline)
+    draw(run)
     for each in (baseline, run):
         lifecycle.advance()
         lifecycle.score(each.pk)
@@ -82,5 +82,5 @@ def test_changed_sample_inputs_are_listed(run: Run) -> None:
 
 def test_a_run_that_is_not_done_cannot_be_replayed(tmp_path: Path) -> None:
     run = lifecycle.start(write_suite(tmp_path), builders.make_model(adapter="scripted"))
-    with pytest.raises(ReplayError, match="is drawing"):
+    with pytest.raises(ReplayError, match="is preparing"):
         replays.replay(run, on_progress=lambda *_: None)

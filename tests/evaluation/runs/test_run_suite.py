@@ -87,7 +87,8 @@ def test_without_wait_the_key_of_the_run_is_printed(tmp_path: Path, model: Image
     run = Run.objects.get()
     assert code == 0
     assert str(run.key) in printed
-    assert run.status == Run.Status.DRAWING
+    assert run.status == Run.Status.PREPARING
+    assert "Without beat, repeat the command with --wait" in printed
 
 
 def test_the_reports_are_written(tmp_path: Path, model: ImageModel) -> None:

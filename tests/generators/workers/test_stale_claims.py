@@ -56,23 +56,25 @@ def test_two_concurrent_sweepers_release_a_claim_once_and_lose_no_row(redis: Red
     assert sweep() == 0
 
 
-@real_broker
-def test_a_sweep_sends_at_most_its_batch_the_longest_waiting_first(redis: RedisServer) -> None:
+@pytest.mark.django_db
+def test_a_queue_has_a_bounded_number_of_messages_the_longest_waiting_first(
+    monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setattr(stale_claims, "SENT_AT_ONCE", 10)
     now = timezone.now()
-    model = builders.make_model(adapter="scripted")
-    prompt = builders.make_prompt_set(1).prompts.get()
-    rows = [
-        Generation(model=model, prompt=prompt, seed=n, width=16, height=16, due_at=now - timedelta(seconds=n))
-        for n in range(stale_claims.SWEEP_BATCH + 7)
-    ]
-    Generation.objects.bulk_create(rows)
-    with Redis(port=redis.port) as broker:
-        assert sweep(now) == stale_claims.SWEEP_BATCH
-        assert broker.llen("gpu") == stale_claims.SWEEP_BATCH
-        left = Generation.objects.overdue(now).values_list("seed", flat=True)
-        assert sorted(left) == list(range(7))
-        assert (sweep(now), sweep(now)) == (7, 0)
-        assert broker.llen("gpu") == len(rows)
+    rows = [make_generation(due_at=now - timedelta(seconds=n)) for n in range(13)]
+    at_a_provider = make_generation(model=builders.make_model(adapter="openai"), due_at=now)
+    assert sweep(now) == 11, "ten of one queue, and the one of the other"
+    assert [reload(row).sent_at for row in rows[:3]] == [None] * 3
+    assert reload(at_a_provider).sent_at == now
+    assert sweep(now) == 0
+    # Two rows were claimed, so there is room for two more.
+    Generation.objects.filter(pk__in=[row.pk for row in rows[3:5]]).update(status=Status.RUNNING, claimed_at=now)
+    assert sweep(now) == 2
+    assert [reload(row).sent_at for row in rows[:3]] == [None, now, now]
+    # If nothing is claimed for a while, the messages are lost, and do not take any room.
+    later = now + timedelta(seconds=settings.REDISPATCH_SECONDS + 1)
+    assert sweep(later) == 11
 
 
 @pytest.mark.django_db(transaction=True)

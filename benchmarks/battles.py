@@ -49,6 +49,8 @@ def rate(site: str, board: str, seconds: float) -> tuple[list[float], list[float
         started = time.monotonic()
         status, page = rater.send("GET", f"/boards/{board}/battle/")
         action, token = ACTION.search(page), TOKEN.search(page)
+        if status == 302:
+            continue  # the first response only sets the cookie
         if status != 200 or not action or not token:
             failures += 1
             continue

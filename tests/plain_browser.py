@@ -1,4 +1,4 @@
-"""A plain browser for forms: it keeps cookies and follows no redirects. Every page is loaded over HTTP."""
+"""A plain browser for forms: it keeps cookies and follows only its first redirect. Every page is loaded over HTTP."""
 
 import http.client
 import re
@@ -31,7 +31,7 @@ class Page:
 
 
 class Browser:
-    """A minimal browser for plain forms: it keeps cookies and follows no redirects."""
+    """A minimal browser for plain forms: it keeps cookies and follows only its first redirect."""
 
     def __init__(self, port: int, cookies: Iterable[tuple[str, str]] = ()) -> None:
         self.port, self.cookies = port, dict(cookies)
@@ -41,7 +41,9 @@ class Browser:
         return Browser(self.port, self.cookies.items())
 
     def get(self, path: str) -> Page:
-        return self._send("GET", path, None, {})
+        page = self._send("GET", path, None, {})
+        # The first page sets the cookie and asks for it.
+        return self._send("GET", page.location, None, {}) if page.status == 302 else page
 
     def vote(self, page: Page, winner: str, *, htmx: bool = False) -> Page:
         """Submit the vote form of a battle page."""

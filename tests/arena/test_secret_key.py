@@ -28,7 +28,7 @@ def _old_key(settings: Any) -> None:
 
 def open_page(client: Client, board: Board) -> str:
     """The rater's cookie as the page sets it, signature included."""
-    return client.get(reverse("open_battle", args=[board.slug])).cookies[COOKIE].value
+    return client.get(reverse("open_battle", args=[board.slug]), follow=True).cookies[COOKIE].value
 
 
 def read_cookie(value: str) -> str | None:

@@ -37,6 +37,8 @@ class HtmxRequest(HttpRequest):
 
 # Other raters' votes on two models are shown from this many on.
 MIN_OTHER_VOTES = 10
+# In the address of a page that has set the cookie, and expects it.
+COOKIE_SET = "cookie-set"
 # If no worker starts an image within this many seconds, the page says that none is available.
 NO_WORKER_AFTER = 20
 
@@ -44,8 +46,13 @@ NO_WORKER_AFTER = 20
 @for_raters
 @require_safe
 def open_battle(request: HtmxRequest, slug: str) -> HttpResponse:
+    """Show the rater's open battle. None is opened for pages fetched ahead, or for programs that keep no cookie."""
     board = get_object_or_404(Board, slug=slug)
-    key = read_rater_key(request) or uuid.uuid4()
+    if _is_unseen(request):
+        return _never_store(HttpResponse(status=HTTPStatus.NO_CONTENT))
+    key = read_rater_key(request)
+    if key is None:
+        return _ask_for_cookie(request, board)
     try:
         battle = opening.open_battle(board, key, find_network(request))
     except NoMatchupError as error:
@@ -140,6 +147,26 @@ def report_problem(request: HtmxRequest, token: str) -> HttpResponse:
     return HttpResponseRedirect(battle.get_absolute_url(), status=HTTPStatus.SEE_OTHER)
 
 
+def _is_unseen(request: HttpRequest) -> bool:
+    """Whether perhaps no person sees the response: HEAD requests, and pages that a browser fetches ahead."""
+    purposes = (request.headers.get(name, "").lower() for name in ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"))
+    return request.method == "HEAD" or any("prefetch" in words or "preview" in words for words in purposes)
+
+
+def _ask_for_cookie(request: HtmxRequest, board: Board) -> HttpResponse:
+    """Set the cookie and load the page again. If the cookie has not come back then, say that cookies are needed."""
+    if COOKIE_SET in request.GET:
+        response = _render(request, {"board": board, "stage": "cookie"}, HTTPStatus.FORBIDDEN)
+    else:
+        response = _never_store(HttpResponseRedirect(f"{request.path}?{COOKIE_SET}=1"))
+    return write_rater_key(request, response, uuid.uuid4())
+
+
+def _never_store(response: HttpResponse) -> HttpResponse:
+    patch_cache_control(response, no_store=True)
+    return response
+
+
 def _find(token: str) -> Battle:
     return get_object_or_404(Battle.objects.for_page(), token=token)
 
@@ -169,7 +196,7 @@ def _show(
         context |= _drawing(battle)
     if stage is Stage.REVEALED:
         context |= _revealed(battle)
-        if key == battle.owner:
+        if key == battle.owner and not _is_unseen(request):
             context |= _following(request, battle.board, key)
     return _render(request, context, status)
 
@@ -182,8 +209,7 @@ def _list_sources(battle: Battle) -> list[str]:
 
 def _render(request: HtmxRequest, context: dict[str, Any], status: int) -> HttpResponse:
     template = "arena/_battle.html" if request.htmx else "arena/battle.html"
-    response = render(request, template, context, status=status)
-    patch_cache_control(response, no_store=True)
+    response = _never_store(render(request, template, context, status=status))
     patch_vary_headers(response, ["HX-Request"])
     return response
 

@@ -75,7 +75,7 @@ def leaky_board(db: None) -> Board:
 @pytest.fixture
 def battle(leaky_board: Board, client: Client) -> Battle:
     """A battle that ``client`` opened, its images not drawn yet."""
-    client.get(reverse("open_battle", args=[leaky_board.slug]))
+    client.get(reverse("open_battle", args=[leaky_board.slug]), follow=True)
     return Battle.objects.get()
 
 
@@ -123,6 +123,13 @@ def battle_responses(client: Client, battle: Battle) -> Iterator[tuple[str, obje
     yield "third image", client.get(f"/battles/{battle.token}/c.jpg")
     yield "image as png", client.get(f"/battles/{battle.token}/a.png")
     yield "no slash", client.get(page.rstrip("/"))
+    stranger = builders.make_client(uuid.uuid4())
+    yield "stranger's page", stranger.get(page)
+    yield "stranger's fragment", stranger.get(page, headers=htmx)
+    yield "stranger's vote", stranger.post(vote, {"winner": "tie"})
+    yield "stranger's report", stranger.post(report, {"reason": "unsafe"})
+    for side in "ab":
+        yield f"stranger's {side}", stranger.get(reverse("battle_image", args=[battle.token, side]))
     yield "another token", client.get(reverse("battle", args=["x" * 22]))
     yield "hostile cookie", Client(headers={"Cookie": "paragone_rater=forged:signature"}).get(page)
     for address in ("/", "/robots.txt", "/sitemap.xml", "/healthz", "/readyz", "/favicon.ico", "/api/", "/media/"):

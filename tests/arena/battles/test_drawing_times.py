@@ -64,7 +64,7 @@ def test_the_time_that_a_battles_own_image_took_does_not_appear_on_its_page(undr
     prompt = Prompt.objects.filter(prompt_set__boards=undrawn).first()
     for model in undrawn.image_models.all():
         add_images(model, prompt, [5])
-    client.get(reverse("open_battle", args=[undrawn.slug]))
+    client.get(reverse("open_battle", args=[undrawn.slug]), follow=True)
     battle = Battle.objects.get()
     page = client.get(battle.get_absolute_url()).content
     assert b"usually 5 s each" in page
@@ -103,7 +103,7 @@ def test_no_query_of_a_waiting_page_reads_all_images(undrawn: Board, client: Cli
         add_images(model, prompt, [3.0] * 1500)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    client.get(reverse("open_battle", args=[undrawn.slug]))
+    client.get(reverse("open_battle", args=[undrawn.slug]), follow=True)
     expect_no_scan(client, Battle.objects.get().get_absolute_url())
     typed = reverse("rater_prompt", args=[undrawn.slug])
     expect_no_scan(client, typed)

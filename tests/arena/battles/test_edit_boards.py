@@ -54,7 +54,7 @@ def declare_edit_board(prompt_set: str, *models: str, **changes: Any) -> Board:
 
 
 def open_page(board: Board, client: Client) -> str:
-    return client.get(reverse("open_battle", args=[board.slug])).content.decode()
+    return client.get(reverse("open_battle", args=[board.slug]), follow=True).content.decode()
 
 
 def test_the_sketch_adapter_understands_every_edit_of_the_demo() -> None:

@@ -36,20 +36,20 @@ def test_sides_are_random(board: Board) -> None:
 
 
 def test_viewing_a_battle_creates_no_rater(board: Board, client: Client) -> None:
-    client.get(reverse("open_battle", args=[board.slug]))
+    client.get(reverse("open_battle", args=[board.slug]), follow=True)
     client.get(Battle.objects.get().get_absolute_url())
     assert not Rater.objects.exists()
 
 
 def test_reloading_shows_the_same_battle(board: Board, client: Client) -> None:
     for _ in range(5):
-        client.get(reverse("open_battle", args=[board.slug]))
+        client.get(reverse("open_battle", args=[board.slug]), follow=True)
     assert Battle.objects.count() == 1
 
 
 def test_each_browser_gets_a_battle_of_its_own(board: Board) -> None:
     for _ in range(3):
-        Client().get(reverse("open_battle", args=[board.slug]))
+        Client().get(reverse("open_battle", args=[board.slug]), follow=True)
     assert Battle.objects.count() == 3
 
 
@@ -62,7 +62,7 @@ def test_a_rater_sees_every_prompt_before_any_repeats(board: Board) -> None:
 
 def test_missing_images_are_requested_and_shown_when_both_exist(client: Client, db: None) -> None:
     board = builders.make_board(n_models=2)
-    response = client.get(reverse("open_battle", args=[board.slug]))
+    response = client.get(reverse("open_battle", args=[board.slug]), follow=True)
     assert b'data-stage="drawing"' in response.content
     assert b'hx-trigger="every 1s"' in response.content
     battle = Battle.objects.get()
@@ -77,12 +77,15 @@ def test_missing_images_are_requested_and_shown_when_both_exist(client: Client, 
 
 def test_the_drawing_page_reloads_without_javascript(client: Client, db: None) -> None:
     board = builders.make_board(n_models=2)
-    assert b'<noscript><meta http-equiv="refresh"' in client.get(reverse("open_battle", args=[board.slug])).content
+    assert (
+        b'<noscript><meta http-equiv="refresh"'
+        in client.get(reverse("open_battle", args=[board.slug]), follow=True).content
+    )
 
 
 def test_the_page_says_when_no_worker_is_available(client: Client, db: None) -> None:
     board = builders.make_board(n_models=2)
-    client.get(reverse("open_battle", args=[board.slug]))
+    client.get(reverse("open_battle", args=[board.slug]), follow=True)
     battle = Battle.objects.get()
     past = battle.opened_at.replace(year=battle.opened_at.year - 1)
     Generation.objects.update(created_at=past)
@@ -99,11 +102,11 @@ def test_battles_do_not_retry_failed_images(db: None) -> None:
 
 def test_a_failed_battle_is_replaced_by_another(db: None, client: Client) -> None:
     board = builders.make_board(n_models=2, n_prompts=2)
-    client.get(reverse("open_battle", args=[board.slug]))
+    client.get(reverse("open_battle", args=[board.slug]), follow=True)
     failed = Battle.objects.get()
     Generation.objects.filter(pk=failed.generation_a_id).update(status="refused", reason="refused")
     assert b"does not count against either model" in client.get(failed.get_absolute_url()).content
-    client.get(reverse("open_battle", args=[board.slug]))
+    client.get(reverse("open_battle", args=[board.slug]), follow=True)
     assert Battle.objects.latest("id") != failed
     failed.refresh_from_db()
     assert failed.closure == "failed"
@@ -111,7 +114,7 @@ def test_a_failed_battle_is_replaced_by_another(db: None, client: Client) -> Non
 
 
 def test_a_missing_original_closes_the_battle(board: Board, client: Client) -> None:
-    client.get(reverse("open_battle", args=[board.slug]))
+    client.get(reverse("open_battle", args=[board.slug]), follow=True)
     battle = Battle.objects.get()
     originals.path(battle.generation_a.original).unlink()
     for file in originals.path("x").parent.parent.parent.glob("derivatives/**/*.jpg"):
@@ -124,14 +127,14 @@ def test_a_missing_original_closes_the_battle(board: Board, client: Client) -> N
 @pytest.mark.parametrize("n_models", [0, 1])
 def test_too_few_models_are_explained(client: Client, db: None, n_models: int) -> None:
     board = builders.make_board(n_models=n_models)
-    response = client.get(reverse("open_battle", args=[board.slug]))
+    response = client.get(reverse("open_battle", args=[board.slug]), follow=True)
     assert response.status_code == 404
     assert b"fewer than two active models" in response.content
 
 
 def test_a_board_without_prompts_is_explained(client: Client, db: None) -> None:
     board = builders.make_board(n_prompts=0)
-    assert b"images for the same prompt" in client.get(reverse("open_battle", args=[board.slug])).content
+    assert b"images for the same prompt" in client.get(reverse("open_battle", args=[board.slug]), follow=True).content
 
 
 def test_retired_models_get_no_battles(board: Board) -> None:
@@ -146,7 +149,7 @@ def test_boards_of_imported_votes_take_no_votes(client: Client, db: None) -> Non
     board = builders.make_board(drawn=True, origin=Origin.IMPORTED)
     with pytest.raises(NoMatchupError):
         builders.make_battle(board)
-    assert client.get(reverse("open_battle", args=[board.slug])).status_code == 404
+    assert client.get(reverse("open_battle", args=[board.slug]), follow=True).status_code == 404
 
 
 def test_a_model_without_an_adapter_uses_its_imported_images(db: None) -> None:
@@ -156,7 +159,7 @@ def test_a_model_without_an_adapter_uses_its_imported_images(db: None) -> None:
 
 
 def test_the_preloaded_battle_is_the_next_one(board: Board, client: Client) -> None:
-    client.get(reverse("open_battle", args=[board.slug]))
+    client.get(reverse("open_battle", args=[board.slug]), follow=True)
     first = Battle.objects.get()
     revealed = client.post(reverse("vote", args=[first.token]), {"winner": "tie"}, headers={"HX-Request": "true"})
     second = Battle.objects.latest("id")
@@ -164,12 +167,12 @@ def test_the_preloaded_battle_is_the_next_one(board: Board, client: Client) -> N
     for side in "ab":
         assert reverse("battle_image", args=[second.token, side]).encode() in revealed.content
     client.get(first.get_absolute_url())
-    client.get(reverse("open_battle", args=[board.slug]))
+    client.get(reverse("open_battle", args=[board.slug]), follow=True)
     assert Battle.objects.latest("id") == second
 
 
 def test_a_reported_problem_closes_the_battle(board: Board, client: Client) -> None:
-    client.get(reverse("open_battle", args=[board.slug]))
+    client.get(reverse("open_battle", args=[board.slug]), follow=True)
     battle = Battle.objects.get()
     reported = client.post(reverse("report_problem", args=[battle.token]), {"reason": "unsafe"}, follow=True)
     assert b"This battle does not count" in reported.content
@@ -179,7 +182,7 @@ def test_a_reported_problem_closes_the_battle(board: Board, client: Client) -> N
 
 
 def test_a_problem_cannot_be_reported_after_the_vote(board: Board, client: Client) -> None:
-    client.get(reverse("open_battle", args=[board.slug]))
+    client.get(reverse("open_battle", args=[board.slug]), follow=True)
     battle = Battle.objects.get()
     client.post(reverse("vote", args=[battle.token]), {"winner": "tie"})
     assert client.post(reverse("report_problem", args=[battle.token]), {"reason": "unsafe"}).status_code == 409
@@ -215,11 +218,11 @@ def test_a_target_model_without_images_does_not_stop_the_battles(board: Board) -
 
 
 def test_opening_and_voting_take_few_queries(board: Board, client: Client) -> None:
-    client.get(reverse("open_battle", args=[board.slug]))
+    client.get(reverse("open_battle", args=[board.slug]), follow=True)
     with CaptureQueriesContext(connection) as resumed:
-        client.get(reverse("open_battle", args=[board.slug]))
+        client.get(reverse("open_battle", args=[board.slug]), follow=True)
     assert len(resumed) <= 4
-    fresh = Client()
+    fresh = builders.make_client(uuid.uuid4())
     with CaptureQueriesContext(connection) as opened:
         fresh.get(reverse("open_battle", args=[board.slug]))
     assert len(opened) <= 21  # 8 of them for the limits

@@ -180,7 +180,7 @@ def test_an_account_is_one_rater_in_two_browsers(board: Board) -> None:
     browsers = [Client(), Client()]
     for browser in browsers:
         browser.force_login(account)
-    pages = [browser.get(reverse("open_battle", args=[board.slug])) for browser in browsers]
+    pages = [browser.get(reverse("open_battle", args=[board.slug]), follow=True) for browser in browsers]
     battle = Battle.objects.get()
     assert all(battle.token in page.content.decode() for page in pages)
     assert all("paragone_rater" not in browser.cookies for browser in browsers)
@@ -231,6 +231,72 @@ def test_an_old_battle_expires_when_another_is_opened(battle: Battle) -> None:
     battle.refresh_from_db()
     assert battle.closure == "expired"
     assert battle.closed_at is not None
+
+
+# Pages that open a battle
+
+
+def test_a_battle_is_opened_once_the_cookie_comes_back(board: Board) -> None:
+    client, address = Client(), reverse("open_battle", args=[board.slug])
+    asked = client.get(address)
+    assert (asked.status_code, asked["Location"], asked["Cache-Control"]) == (
+        302,
+        f"{address}?cookie-set=1",
+        "no-store",
+    )
+    assert not Battle.objects.exists()
+    assert 'data-stage="ready"' in client.get(asked["Location"]).content.decode()
+    assert 'data-stage="ready"' in client.get(address).content.decode()
+    assert Battle.objects.count() == 1
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_a_program_without_cookies_opens_no_battle(db: None, headers: dict[str, str]) -> None:
+    board = builders.make_board()
+    address = reverse("open_battle", args=[board.slug])
+    for _ in range(3):
+        assert Client().get(address, headers=headers).status_code == 302
+        refused = Client().get(f"{address}?cookie-set=1", headers=headers)
+        assert refused.status_code == 403
+        assert "Voting needs a cookie" in refused.content.decode()
+    assert not Battle.objects.exists()
+    assert not Generation.objects.exists()
+
+
+def test_a_forged_cookie_is_replaced(board: Board) -> None:
+    client = Client()
+    client.cookies["paragone_rater"] = f"{uuid.uuid4()}:forged"
+    assert 'data-stage="ready"' in client.get(reverse("open_battle", args=[board.slug]), follow=True).content.decode()
+    assert Battle.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Purpose": "prefetch"},
+        {"Sec-Purpose": "prefetch;prerender"},
+        {"Purpose": "prefetch"},
+        {"X-Moz": "prefetch"},
+    ],
+)
+def test_a_page_that_is_fetched_ahead_opens_no_battle(db: None, stranger: Client, headers: dict[str, str]) -> None:
+    board = builders.make_board()
+    address = reverse("open_battle", args=[board.slug])
+    for client in (stranger, Client()):
+        for response in (client.get(address, headers=headers), client.head(address)):
+            assert (response.status_code, response.content) == (204, b"")
+            assert response["Cache-Control"] == "no-store"
+    assert not Battle.objects.exists()
+    assert not Generation.objects.exists()
+
+
+def test_a_result_that_is_fetched_ahead_opens_no_next_battle(battle: Battle, owner: Client) -> None:
+    cast_vote(battle, battle.owner, "tie")
+    owner.head(battle.get_absolute_url())
+    assert 'data-stage="revealed"' in page_of(owner, battle, headers={"Sec-Purpose": "prefetch"})
+    assert Battle.objects.count() == 1
+    page_of(owner, battle)
+    assert Battle.objects.count() == 2
 
 
 # Reports and skips

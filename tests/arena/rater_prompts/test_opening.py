@@ -140,12 +140,12 @@ def test_a_board_that_takes_no_prompts_says_so(db: None, client: Client, fields:
         assert "Raters cannot type prompts on this board" in response.content.decode()
         assert "<textarea" not in response.content.decode()
     assert address not in client.get(board.get_absolute_url()).content.decode()
-    assert address not in client.get(reverse("open_battle", args=[board.slug])).content.decode()
+    assert address not in client.get(reverse("open_battle", args=[board.slug]), follow=True).content.decode()
 
 
 def test_the_form_is_on_the_battle_page_and_linked_from_the_leaderboard(board: Board, client: Client) -> None:
     address = reverse("rater_prompt", args=[board.slug])
-    assert f'action="{address}"' in client.get(reverse("open_battle", args=[board.slug])).content.decode()
+    assert f'action="{address}"' in client.get(reverse("open_battle", args=[board.slug]), follow=True).content.decode()
     assert f'href="{address}"' in client.get(board.get_absolute_url()).content.decode()
 
 

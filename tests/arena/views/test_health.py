@@ -117,12 +117,12 @@ def test_signed_in_users_can_vote(settings, client: Client, board: Board) -> Non
     assert b"The name or the password is wrong" in client.post("/sign-in/", form).content
     page = client.post("/sign-in/?next=/", {"username": "ada", "password": "a long enough password"}, follow=True)
     assert b"Sign out" in page.content
-    assert client.get(reverse("open_battle", args=[board.slug])).status_code == 200
+    assert client.get(reverse("open_battle", args=[board.slug]), follow=True).status_code == 200
 
 
 def test_a_public_arena_needs_no_account(settings, client: Client, board: Board) -> None:
     settings.PUBLIC = True
-    assert client.get(reverse("open_battle", args=[board.slug])).status_code == 200
+    assert client.get(reverse("open_battle", args=[board.slug]), follow=True).status_code == 200
 
 
 def test_every_page_has_a_content_security_policy(client: Client, board: Board) -> None:
@@ -151,7 +151,7 @@ def test_a_server_error_page_reveals_no_details(monkeypatch, board: Board) -> No
         raise RuntimeError("the password is hunter2")
 
     monkeypatch.setattr("arena.battles.opening.open_battle", fail)
-    response = Client(raise_request_exception=False).get(reverse("open_battle", args=[board.slug]))
+    response = Client(raise_request_exception=False).get(reverse("open_battle", args=[board.slug]), follow=True)
     assert response.status_code == 500
     assert b"a vote that was stored stands" in response.content
     assert b"hunter2" not in response.content

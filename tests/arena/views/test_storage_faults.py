@@ -57,21 +57,21 @@ AWAY = pytest.mark.parametrize("away", [disk_away, bucket_away, disk_not_mounted
 
 def open_battle(client: Client, board: Board) -> Battle:
     """A battle of this browser that is not closed, whatever the page says."""
-    client.get(reverse("open_battle", args=[board.slug]))
+    client.get(reverse("open_battle", args=[board.slug]), follow=True)
     return Battle.objects.latest("id")
 
 
 @AWAY
 def test_a_battle_says_so_and_stays_open(client: Client, board: Board, away) -> None:
     with away():
-        response = client.get(reverse("open_battle", args=[board.slug]))
+        response = client.get(reverse("open_battle", args=[board.slug]), follow=True)
         assert response.status_code == 503
         assert response["Retry-After"]
         assert b"The images cannot be read at the moment" in response.content
         fragment = client.get(reverse("open_battle", args=[board.slug]), headers={"HX-Request": "true"})
         assert fragment.status_code == 503
         assert b"<html" not in fragment.content
-    page = client.get(reverse("open_battle", args=[board.slug]))
+    page = client.get(reverse("open_battle", args=[board.slug]), follow=True)
     assert page.status_code == 200
     assert b'data-stage="ready"' in page.content
 
@@ -110,8 +110,8 @@ def test_a_full_disk_keeps_derivatives_from_being_made(
 ) -> None:
     with monkeypatch.context() as full:
         full.setattr("tempfile.mkstemp", lambda **options: return_or_raise(OSError(28, "No space left on device")))
-        assert client.get(reverse("open_battle", args=[board.slug])).status_code == 503
-    assert client.get(reverse("open_battle", args=[board.slug])).status_code == 200
+        assert client.get(reverse("open_battle", args=[board.slug]), follow=True).status_code == 503
+    assert client.get(reverse("open_battle", args=[board.slug]), follow=True).status_code == 200
 
 
 @AWAY

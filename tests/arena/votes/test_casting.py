@@ -16,7 +16,7 @@ from tests import builders
 
 @pytest.fixture
 def battle(board: Board, client: Client) -> Battle:
-    client.get(reverse("open_battle", args=[board.slug]))
+    client.get(reverse("open_battle", args=[board.slug]), follow=True)
     return Battle.objects.get()
 
 
@@ -44,7 +44,7 @@ def test_htmx_gets_the_names_and_the_url(battle: Battle, client: Client) -> None
 
 def test_the_first_vote_creates_the_rater(battle: Battle, client: Client) -> None:
     client.post(reverse("vote", args=[battle.token]), {"winner": "tie"})
-    client.get(reverse("open_battle", args=[battle.board.slug]))
+    client.get(reverse("open_battle", args=[battle.board.slug]), follow=True)
     client.post(reverse("vote", args=[Battle.objects.latest("id").token]), {"winner": "tie"})
     assert Rater.objects.count() == 1
     assert Vote.objects.count() == 2

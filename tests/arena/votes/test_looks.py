@@ -15,7 +15,7 @@ from tests import builders
 
 @pytest.fixture
 def battle(board: Board, client: Client) -> Battle:
-    client.get(reverse("open_battle", args=[board.slug]))
+    client.get(reverse("open_battle", args=[board.slug]), follow=True)
     return Battle.objects.get()
 
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from arena.demo.processes import QUEUES
+from arena.web_server import site_arguments
 from tests.concurrency import wait_until
 from tests.plain_browser import Browser
 from tests.settings import POSTGRES
@@ -174,8 +175,7 @@ class Children:
 
     def start_site(self, environment: dict[str, str] | None = None) -> "Site":
         port = free_port()
-        options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--blocking-threads", "4"]
-        command = [sys.executable, "-m", "granian", *options, "arena.wsgi:application"]
+        command = [sys.executable, *site_arguments(port)]
         site = Site(self._start("site", command, environment or child_environment()), port)
         site.wait_until_up()
         return site

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from arena.web_server import site_arguments
+
 QUEUES = "gpu,api,default,metrics,rating"
 
 
@@ -42,8 +44,7 @@ def start_worker() -> Child:
 
 
 def start_site(port: int) -> Child:
-    options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--blocking-threads", "4"]
-    return _start("site", ["-m", "granian", *options, "arena.wsgi:application"])
+    return _start("site", site_arguments(port))
 
 
 def start_command(name: str, *arguments: str) -> Child:

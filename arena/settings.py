@@ -203,7 +203,17 @@ def _beat(task: str, seconds: int) -> dict[str, object]:
     return {"task": task, "schedule": min(seconds, LONGEST_BEAT_SECONDS)}
 
 
+# Retention, in days; 0 keeps everything of a kind. docs/operation.md says what is deleted.
+KEEP_LEADERBOARDS_DAYS = env.int("PARAGONE_KEEP_LEADERBOARDS_DAYS", 7, validate=_NOT_NEGATIVE)
+KEEP_HOURLY_LEADERBOARDS_DAYS = env.int("PARAGONE_KEEP_HOURLY_LEADERBOARDS_DAYS", 60, validate=_NOT_NEGATIVE)
+KEEP_BATTLES_DAYS = env.int("PARAGONE_KEEP_BATTLES_DAYS", 30, validate=_NOT_NEGATIVE)
+KEEP_TYPED_PROMPTS_DAYS = env.int("PARAGONE_KEEP_TYPED_PROMPTS_DAYS", 30, validate=_NOT_NEGATIVE)
+KEEP_DERIVATIVES_DAYS = env.int("PARAGONE_KEEP_DERIVATIVES_DAYS", 30, validate=_NOT_NEGATIVE)
+KEEP_ORPHANS_DAYS = env.int("PARAGONE_KEEP_ORPHANS_DAYS", 30, validate=_NOT_NEGATIVE)
+PRUNE_SECONDS = 24 * 3600
+
 CELERY_BEAT_SCHEDULE = {
+    "prune": _beat("arena.prune", PRUNE_SECONDS),
     "sweep": _beat("generators.sweep", SWEEP_SECONDS),
     "advance_runs": _beat("evaluation.advance", SWEEP_SECONDS),
     "rate_boards": _beat("arena.rate_boards", RATING_SECONDS),

@@ -71,6 +71,12 @@ class FeatureStore:
                 log.warning("features_not_kept", folder=str(self.folder), error=str(error))
             self._warned = True
 
+    def forget(self, digest: str) -> None:
+        """Remove everything that any extractor stored of the input with this sha256."""
+        for folder in self.folder.glob("*"):
+            for suffix in (".npy", ".json"):
+                (folder / digest[:2] / digest).with_suffix(suffix).unlink(missing_ok=True)
+
     def _path(self, identity: Identity, digest: str) -> Path:
         return self.folder / digest_identity(identity) / digest[:2] / digest
 

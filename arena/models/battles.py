@@ -89,8 +89,6 @@ class Battle(models.Model):
     # Null and blank while it is open.
     closed_at = models.DateTimeField(null=True, blank=True)
     closure = models.CharField(max_length=10, choices=Closure, blank=True)
-    # See arena/raters/networks.py. Blank if no request opened the battle.
-    network = models.CharField(max_length=32, blank=True, help_text="keyed hash of the network it was opened from")
     custom_prompt = models.BooleanField(default=False, help_text="the rater typed the prompt")
     # Custom prompts only, and only with a safety classifier (see arena/rater_prompts/safety.py).
     checked = models.BooleanField(default=False, help_text="the safety classifier passed both images")

@@ -213,7 +213,8 @@ KEEP_ORPHANS_DAYS = env.int("PARAGONE_KEEP_ORPHANS_DAYS", 30, validate=_NOT_NEGA
 PRUNE_SECONDS = 24 * 3600
 
 CELERY_BEAT_SCHEDULE = {
-    "prune": _beat("arena.prune", PRUNE_SECONDS),
+    # Not on the default queue, where a single process would sweep nothing meanwhile.
+    "prune": _beat("arena.prune", PRUNE_SECONDS) | {"options": {"queue": "rating"}},
     "sweep": _beat("generators.sweep", SWEEP_SECONDS),
     "advance_runs": _beat("evaluation.advance", SWEEP_SECONDS),
     "rate_boards": _beat("arena.rate_boards", RATING_SECONDS),

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 
@@ -55,13 +55,11 @@ def read_sweep() -> TaskState:
 
 
 def _describe_task(task: PeriodicTask, now: datetime) -> TaskState:
-    """A task is late if its last start did not succeed within the patience: its period is known to beat only."""
+    """A task is late if its last run failed, or if it has not succeeded within its period and the patience."""
     age = _find_age(task.succeeded_at, now)
-    if task.name == "sweep":
-        late = age is None or age > settings.SWEEP_SECONDS + PATIENCE
-    else:
-        started = _find_age(task.started_at, now)
-        late = bool(task.error) or (age is None and started is not None and started > PATIENCE)
+    beat: dict[str, Any] = settings.CELERY_BEAT_SCHEDULE.get(task.name, {})
+    period = settings.PRUNE_SECONDS if task.name == "prune" else beat.get("schedule", 0)
+    late = bool(task.error) or age is None or age > period + PATIENCE
     return TaskState(task.name, age, late, task.error)
 
 

@@ -184,8 +184,10 @@ SHUTDOWN_SECONDS = env.float("PARAGONE_SHUTDOWN_SECONDS", 5)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 # A row in the database says what is to be done, and a lost message is sent again. A message that stays unacknowledged
-# during a long task would only be given to a second worker (Redis), or end the connection (RabbitMQ).
+# during a long task would only be given to a second worker (Redis), or end the channel (RabbitMQ). The next message,
+# which a process fetches ahead, can still do the latter: the worker then opens another channel.
 CELERY_TASK_ACKS_LATE = False
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_TIME_LIMIT = CLAIM_SECONDS
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2}
@@ -199,8 +201,18 @@ CELERY_BEAT_SCHEDULER = "celery.beat.Scheduler"
 LONGEST_BEAT_SECONDS = 60
 
 
-def _beat(task: str, seconds: int) -> dict[str, object]:
-    return {"task": task, "schedule": min(seconds, LONGEST_BEAT_SECONDS)}
+def find_expiry(broker_url: str) -> int:
+    """Seconds until a message of beat expires, so that messages do not pile up without limit while no worker runs.
+
+    A worker compares the time with its own clock. The embedded broker serves one machine, with one clock; elsewhere it
+    takes a clock that is a day wrong to drop a message that is still wanted.
+    """
+    return LONGEST_BEAT_SECONDS if broker_url == EMBEDDED_BROKER else 24 * 3600
+
+
+def _beat(task: str, seconds: int, **options: object) -> dict[str, object]:
+    options["expires"] = find_expiry(CELERY_BROKER_URL)
+    return {"task": task, "schedule": min(seconds, LONGEST_BEAT_SECONDS), "options": options}
 
 
 # Retention, in days; 0 keeps everything of a kind. docs/operation.md says what is deleted.
@@ -214,7 +226,7 @@ PRUNE_SECONDS = 24 * 3600
 
 CELERY_BEAT_SCHEDULE = {
     # Not on the default queue, where a single process would sweep nothing meanwhile.
-    "prune": _beat("arena.prune", PRUNE_SECONDS) | {"options": {"queue": "rating"}},
+    "prune": _beat("arena.prune", PRUNE_SECONDS, queue="rating"),
     "sweep": _beat("generators.sweep", SWEEP_SECONDS),
     "advance_runs": _beat("evaluation.advance", SWEEP_SECONDS),
     "rate_boards": _beat("arena.rate_boards", RATING_SECONDS),

@@ -15,7 +15,7 @@ from arena.battles.closing import close_battle
 from arena.battles.matchmaking import Matchups, choose, weigh_matchups
 from arena.leaderboards.matchup_counts import read_matchup_counts
 from arena.models import Battle, Board, Closure, Leaderboard, Stage, Vote
-from arena.raters.limits import take_opening
+from arena.raters.limits import LimitReachedError, take_opening
 from generators.generations import request_generations
 from generators.models import Generation, ImageModel, Prompt
 
@@ -43,12 +43,13 @@ def open_battle(board: Board, rater_key: uuid.UUID, network: str = "") -> Battle
         raise NoMatchupError(f"This board shows {board.get_origin_display()}. You cannot vote on it.")
     if battle := find_open(board, rater_key):
         return battle
-    over_limit = not take_opening(rater_key, network)
     try:
         with transaction.atomic():
             generations = _choose_generations(board, rater_key)
+            # In the transaction: what opens no battle is not counted, and what is beyond a limit draws nothing.
+            over_limit = not take_opening(rater_key, network)
             return create_battle(board, rater_key, generations, network=network, over_limit=over_limit)
-    except IntegrityError:
+    except (IntegrityError, LimitReachedError):
         # The constraint lets one of several concurrent requests open a battle. After any other error there is none.
         if battle := find_open(board, rater_key):
             return battle

@@ -29,6 +29,13 @@ def read_image(battle: Battle, name: str, original: str) -> bytes:
     Raises:
         UnviewableImageError: One of the battle's images cannot be shown.
     """
+    try:
+        return _read(battle, name, original)
+    except FileNotFoundError:
+        return _read(battle, name, original)  # retention removed a derivative meanwhile: it is made again
+
+
+def _read(battle: Battle, name: str, original: str) -> bytes:
     canvas = battle.board.canvas_width, battle.board.canvas_height
     served = [*battle.prompt.sources]
     if battle.can_be_served:

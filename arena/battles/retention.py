@@ -1,5 +1,6 @@
 """Retention of battles and derivatives: battles without a vote, and images for the browser that nothing reads now."""
 
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,9 @@ def prune_derivatives(*, dry_run: bool) -> Iterator[Pruned]:
     if (keep := read_days(settings.KEEP_DERIVATIVES_DAYS)) is None:
         return
     before = time.time() - keep.total_seconds()
-    for folder in sorted((Path(settings.MEDIA_ROOT) / "derivatives").glob("*/*")):
+    folders = list((Path(settings.MEDIA_ROOT) / "derivatives").glob("*/*"))
+    random.shuffle(folders)  # a pass that is ended early must not leave out the same folders every day
+    for folder in folders:
         yield sum((_remove_unused(file, before, dry_run=dry_run) for file in folder.glob("*.jpg")), Pruned())
 
 

@@ -46,18 +46,18 @@ class RateExceededError(Exception):
         self.retry_after = retry_after
 
 
-def take(rates: Sequence[Rate], *, checked: Sequence[Rate] = ()) -> None:
-    """Count one event in all ``rates``; in none of them if one of these or of the ``checked`` is at its limit.
+def take(rates: Sequence[Rate]) -> None:
+    """Count one event in all ``rates``; in none of them if one is at its limit.
 
     Exact among concurrent requests: the rows stay locked until the caller's transaction ends.
 
     Raises:
         RateExceededError: Nothing was counted.
     """
-    rates, checked = ([rate for rate in some if rate.most] for some in (rates, checked))
+    rates = [rate for rate in rates if rate.most]
     now = timezone.now().timestamp()
-    before = _read([*rates, *checked], now)
-    for rate in (*rates, *checked):
+    before = _read(rates, now)
+    for rate in rates:
         _expect_room(rate, before, now)
     if not rates:
         return
@@ -67,11 +67,6 @@ def take(rates: Sequence[Rate], *, checked: Sequence[Rate] = ()) -> None:
             before[scope, subject][_bucket(now)] = number - 1
         for rate in rates:
             _expect_room(rate, before, now)
-
-
-def count(scope: str, subject: str) -> None:
-    """Count one event, without a limit."""
-    _count_up({(scope, subject)}, timezone.now().timestamp())
 
 
 def say_wait(seconds: int) -> str:

@@ -1,10 +1,12 @@
 """Error pages: what happened and what to do. They reveal nothing about a battle."""
 
+import sqlite3
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
 import structlog
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -14,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 # Seconds, while the images cannot be read.
 RETRY_AFTER: Final = "30"
+# The SQLSTATE of PostgreSQL.
+DISK_FULL: Final = "53100"
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -52,7 +56,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 class StorageErrorMiddleware:
-    """Answers 503 where a page needs an image while the disk or the bucket is away. No battle ends because of it."""
+    """Answers 503 where a page needs an image while the disk or the bucket is away, or the database's disk is full.
+
+    No battle ends because of it.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -61,13 +68,23 @@ class StorageErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, StorageError):
+        if isinstance(exception, StorageError):
+            title = "The images cannot be read at the moment"
+        elif isinstance(exception, OperationalError) and _is_disk_full(exception):
+            title = "The server has no space left"
+        else:
             return None
-        log.error("images_unavailable", reason=str(exception))
-        sentence = "Nothing is lost. Try again in a minute."
-        response = _page(request, HTTPStatus.SERVICE_UNAVAILABLE, "The images cannot be read at the moment", sentence)
+        log.error("storage_unavailable", reason=str(exception))
+        sentence = "Nothing that was stored is lost. Try again in a minute."
+        response = _page(request, HTTPStatus.SERVICE_UNAVAILABLE, title, sentence)
         response["Retry-After"] = RETRY_AFTER
         return response
+
+
+def _is_disk_full(error: OperationalError) -> bool:
+    """Whether the database could not write because its disk is full."""
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_FULL or getattr(error.__cause__, "sqlstate", "") == DISK_FULL
 
 
 def _page(request: HttpRequest, status: HTTPStatus, title: str, sentence: str) -> HttpResponse:

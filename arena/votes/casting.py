@@ -59,8 +59,9 @@ def cast_vote(battle: Battle, rater_key: uuid.UUID, winner: str, look: Look = NO
 
 
 def _store(battle: Battle, rater: Rater, winner: str, look: Look) -> Vote:
+    now = timezone.now()
     vote = Vote.objects.create(
-        battle=battle,
+        battle_id=battle.pk,  # not battle=battle: if the vote is refused, battle.vote would be the refused one
         rater=rater,
         board_id=battle.board_id,
         model_a_id=battle.model_a_id,
@@ -70,9 +71,9 @@ def _store(battle: Battle, rater: Rater, winner: str, look: Look) -> Vote:
         prompt_id=battle.prompt_id,
         category=battle.prompt.category,
         language=battle.prompt.language,
-        cast_at=timezone.now(),
+        cast_at=now,
         how=look.how,
-        seconds_shown=look.seconds_shown,
+        seconds_shown=look.limit_seconds((now - battle.opened_at).total_seconds()),
     )
     if battle.custom_prompt:
         exclude_automatically(vote, Exclusion.Reason.CUSTOM_PROMPT)

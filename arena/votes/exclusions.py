@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Case, Count, Exists, F, IntegerField, Min, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, F, IntegerField, Max, Min, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from arena.models import Board, ExcludedVote, Exclusion, Vote
@@ -97,8 +97,14 @@ def lift_exclusion(exclusion: Exclusion, *, lifted_by: str) -> None:
             f"Exclusion {exclusion.pk} is about votes on raters' prompts. They count if the board "
             f'{exclusion.board.slug} declares rater_prompts = "{Board.RaterPrompts.COUNTED}".'
         )
-    lifted = Exclusion.objects.filter(pk=exclusion.pk, lifted_at=None)
-    if not lifted.update(lifted_at=timezone.now(), lifted_by=lifted_by):
+    with transaction.atomic():
+        # Locked, and never before its newest vote: a backup could not be restored otherwise (arena/triggers.py).
+        Exclusion.objects.select_for_update(no_key=True).get(pk=exclusion.pk)
+        newest = exclusion.excluded_votes.aggregate(added_at=Max("added_at"))["added_at"]
+        lifted_at = max(timezone.now(), newest or exclusion.made_at)
+        lifted = Exclusion.objects.filter(pk=exclusion.pk, lifted_at=None)
+        n_lifted = lifted.update(lifted_at=lifted_at, lifted_by=lifted_by)
+    if not n_lifted:
         exclusion.refresh_from_db()
         by = f" by {exclusion.lifted_by}" if exclusion.lifted_by else ""
         raise ExclusionError(f"Exclusion {exclusion.pk} was lifted{by} on {exclusion.lifted_at:%Y-%m-%d %H:%M} UTC.")

@@ -18,6 +18,10 @@ class Look:
     how: str = ""
     seconds_shown: float | None = None
 
+    def limit_seconds(self, age: float) -> float | None:
+        """``seconds_shown``, or None if the battle, opened ``age`` seconds ago, cannot have been shown for so long."""
+        return None if self.seconds_shown is None or self.seconds_shown > age else self.seconds_shown
+
 
 def read_look(form: Mapping[str, str]) -> Look:
     """The look that a vote form claims. Impossible claims are read as unknown."""

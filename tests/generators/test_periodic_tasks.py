@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings as project
 from redis import Redis
 
+from arena.settings import EMBEDDED_BROKER, find_expiry
 from generators import database_time, tasks
 from generators.generations import request_generations
 from generators.models import Generation, PeriodicTask
@@ -89,9 +90,11 @@ def test_a_database_whose_clock_was_set_back_does_not_stop_the_tasks(clock: Cloc
     assert run_if_due("sweep", 5, work)
 
 
-def test_no_message_of_beat_expires() -> None:
+def test_messages_of_beat_expire_by_a_margin_that_clocks_do_not_differ_by() -> None:
     """A worker compares the time of expiry with its own clock."""
-    assert all("expires" not in entry.get("options", {}) for entry in project.CELERY_BEAT_SCHEDULE.values())
+    assert all(entry["options"]["expires"] for entry in project.CELERY_BEAT_SCHEDULE.values())
+    assert find_expiry("redis://192.0.2.1:6379/0") == 86_400
+    assert find_expiry(EMBEDDED_BROKER) == 60  # one machine, one clock
 
 
 @AHEAD_AND_BEHIND

@@ -318,3 +318,26 @@ def test_no_address_is_stored_or_logged(settings, clock: Clock, board: Board, ca
         assert expected in text
         assert "203.0.113" not in text
         assert "198.51.100" not in text
+
+
+def test_a_request_that_opens_no_battle_is_not_counted(settings, clock: Clock, board: Board) -> None:
+    empty = builders.make_board(n_models=1, n_prompts=1, drawn=True)
+    client = Client()
+    for _ in range(20):
+        assert ask(client, empty).status_code == 404
+    assert not RateCount.objects.exists()
+    vote(Client(), board)
+    assert count_votes(board) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_parallel_requests_of_one_rater_count_once(settings, clock: Clock) -> None:
+    board = builders.make_board(n_models=2, n_prompts=1, drawn=True)
+    key = uuid.uuid4()
+    battles = run_at_once([lambda: open_battle(board, key, NETWORK) for _ in range(6)])
+    assert len({battle.pk for battle in battles}) == 1
+    assert set(RateCount.objects.values_list("scope", "count")) == {
+        ("openings", 1),
+        ("network_openings", 1),
+        ("new_raters", 1),
+    }

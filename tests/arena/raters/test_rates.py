@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from arena.models import RateCount
-from arena.raters import rates
 from arena.raters.rates import Rate, RateExceededError, list_expired_counts, say_wait, take
 from tests.clock import Clock
 from tests.concurrency import run_at_once
@@ -84,16 +83,6 @@ def test_all_rates_count_or_none(clock: Clock) -> None:
     narrow, wide = make_rate(1), make_rate(5, scope="openings")
     assert take_until_full(narrow, wide) == 1
     assert take_until_full(wide) == 4
-
-
-def test_a_checked_rate_is_not_counted(clock: Clock) -> None:
-    skips = make_rate(1, scope="skips")
-    for _ in range(3):
-        take([make_rate(9)], checked=[skips])
-    rates.count("skips", "ada")
-    with pytest.raises(RateExceededError) as exceeded:
-        take([make_rate(9)], checked=[skips])
-    assert exceeded.value.rate == skips
 
 
 @pytest.mark.django_db(transaction=True)

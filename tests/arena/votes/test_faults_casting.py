@@ -128,6 +128,9 @@ def test_the_first_of_two_different_votes_in_two_tabs_stands(board: Board, site:
 def test_the_database_refuses_a_second_vote(board: Board) -> None:
     vote = builders.make_vote(board)
     vote.pk = None
+    with pytest.raises(IntegrityError, match="arena_vote_battle_id_key"), transaction.atomic():
+        vote.save(force_insert=True)
+    vote.cast_at += timedelta(seconds=1)
     with pytest.raises(IntegrityError, match="one vote, from its owner"), transaction.atomic():
         vote.save(force_insert=True)
 

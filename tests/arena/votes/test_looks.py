@@ -2,11 +2,13 @@
 
 import math
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from arena.models import Battle, Board, Vote
 from arena.votes.looks import Look, read_look
@@ -23,6 +25,7 @@ def battle(board: Board, client: Client) -> Battle:
 def test_a_vote_carries_how_it_was_given_and_how_long_both_images_were_shown(
     battle: Battle, client: Client, how: str
 ) -> None:
+    Battle.objects.update(opened_at=timezone.now() - timedelta(seconds=9))
     client.post(reverse("vote", args=[battle.token]), {"winner": "tie", "how": how, "seconds_shown": "3.25"})
     vote = Vote.objects.get()
     assert (vote.how, vote.seconds_shown) == (how, 3.25)
@@ -47,6 +50,13 @@ def test_the_bounds_are_possible() -> None:
     assert read_look({"seconds_shown": "0"}) == Look("", 0.0)
     assert read_look({"seconds_shown": "86400"}) == Look("", Vote.LONGEST_SHOWN)
     assert read_look({}) == Look("", None)
+
+
+def test_no_battle_was_shown_for_longer_than_it_is_old() -> None:
+    look = Look("key", 80.0)
+    assert look.limit_seconds(80.5) == 80.0
+    assert look.limit_seconds(79.5) is None
+    assert Look().limit_seconds(79.5) is None
 
 
 @pytest.mark.parametrize("seconds", [-0.5, 86400.5, math.inf])

@@ -105,6 +105,7 @@ def test_three_restarts_do_not_fail_a_long_scoring(
     monkeypatch.setitem(METRICS, "held-shade", "tests.evaluation.held.HeldMean")
     metric = f'[[metrics]]\nmetric = "held-shade"\nfolder = "{latch.folder}"\n'
     run = lifecycle.start(write_suite(tmp_path, metrics=[], more=metric), builders.make_model(adapter="scripted"))
+    lifecycle.advance()
     for pk in run.samples.values_list("generation", flat=True):
         produce(pk)
     for n in range(1, lifecycle.MAX_ATTEMPTS + 1):

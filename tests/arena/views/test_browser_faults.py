@@ -1,10 +1,12 @@
 """Battles on a bad line: no vote on an image that did not load, and no answer is lost that did not arrive."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import settings as project
+from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
 from arena.boards import seed
@@ -199,6 +201,8 @@ def test_time_in_a_background_tab_does_not_count(open_context: OpenContext, live
     page.clock.fast_forward(7_200_000)
     hide("false")
     page.clock.fast_forward(2_000)
+    # For the server no time has passed: a battle is not shown for longer than it is old.
+    Battle.objects.update(opened_at=timezone.now() - timedelta(hours=3))
     page.keyboard.press("ArrowUp")
     expect_stage(page, "revealed")
     vote = Vote.objects.get()

@@ -85,10 +85,17 @@ def give_back(batch: Sequence[Generation]) -> None:
     """
     in_progress = Charge.objects.filter(state=Charge.State.RESERVED, generation=OuterRef("pk"))
     for row in batch:
-        held = Generation.objects.filter(pk=row.pk, status=Status.RUNNING, attempts=row.attempts)
-        held.filter(~Exists(in_progress)).update(
-            status=Status.PENDING, attempts=F("attempts") - 1, due_at=database_time.now(), sent_at=None
-        )
+        with transaction.atomic():
+            if lock_claim(row):
+                Generation.objects.filter(~Exists(in_progress), pk=row.pk).update(
+                    status=Status.PENDING, attempts=F("attempts") - 1, due_at=database_time.now(), sent_at=None
+                )
+
+
+def lock_claim(generation: Generation) -> bool:
+    """Lock the row until the end of the transaction. Returns False if it is not claimed for this attempt any more."""
+    held = Generation.objects.filter(pk=generation.pk, status=Status.RUNNING, attempts=generation.attempts)
+    return held.select_for_update(no_key=True).only("pk").first() is not None
 
 
 def find_due_time(delay: float) -> datetime:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from generators.adapters.base import STORAGE, AdapterError, Answer, Billed, GeneratedImage, GenerationRequest, Outcome
 from generators.adapters.registry import is_provider
@@ -20,7 +20,7 @@ from generators.providers import circuit_breaker
 from generators.providers.budgets import BudgetExhaustedError
 from generators.providers.charges import reserve_charge
 from generators.providers.servers import find_server
-from generators.workers.claims import claim_batch, claim_rows, give_back, put_off_if_paused
+from generators.workers.claims import claim_batch, claim_rows, give_back, lock_claim, put_off_if_paused
 from generators.workers.generator_cache import get_generator
 from generators.workers.settlement import end_generation, settle_batch, settle_error
 from generators.workers.shutdown import holding
@@ -69,11 +69,17 @@ def draw(batch: Sequence[Generation]) -> None:
 
 
 def reserve_or_end(generation: Generation) -> bool:
-    """Reserve the charge of a paid call. If it cannot be reserved, end the generation and return False."""
+    """Reserve the charge of a paid call. If it cannot be reserved, end the generation and return False.
+
+    Also False, without any change, if the claim was given back meanwhile because this worker stops.
+    """
     if not is_provider(generation.model.adapter):
         return True
     try:
-        reserve_charge(generation)
+        with transaction.atomic():
+            if not lock_claim(generation):
+                return False
+            reserve_charge(generation)
     except BudgetExhaustedError as error:
         end_generation(generation, Status.FAILED, reason=BUDGET, message=str(error))
     except AdapterError as error:

@@ -11,7 +11,8 @@ from generators.models import Charge, Generation, Provider
 from generators.providers import circuit_breaker
 from generators.providers.charges import reserve_charge
 from generators.workers import drawing, stale_claims
-from generators.workers.drawing import produce
+from generators.workers.claims import claim_rows, give_back
+from generators.workers.drawing import produce, reserve_or_end
 from generators.workers.stale_claims import sweep
 from tests import builders
 from tests.clock import Clock
@@ -110,3 +111,13 @@ def test_one_charge_that_cannot_be_settled_does_not_stop_the_sweep(monkeypatch: 
     assert [status_of(row) for row in lost] == [Status.RUNNING, Status.FAILED, Status.FAILED]
     assert reload(lost[0]).due_at > now
     assert reload(waiting).sent_at
+
+
+@pytest.mark.django_db
+def test_nothing_is_charged_for_a_claim_that_was_given_back() -> None:
+    paid = make_generation(model=make_paid_model())
+    batch = claim_rows(Generation.objects.all())
+    give_back(batch)
+    assert not reserve_or_end(batch[0])
+    assert not Charge.objects.exists()
+    assert (status_of(paid), reload(paid).attempts) == (Status.PENDING, 0)

@@ -19,7 +19,7 @@ from arena.rater_prompts.retention import prune_typed_prompts
 from arena.raters.retention import prune_counters, prune_sessions
 from evaluation.extractors.feature_store import FeatureStore
 from generators.orphans import prune_originals
-from generators.pruning import Pruned
+from generators.pruning import Pruned, delete_unused_files
 
 log = structlog.get_logger(__name__)
 
@@ -27,9 +27,15 @@ log = structlog.get_logger(__name__)
 BACKGROUND_SECONDS: Final = 45.0
 
 
-def _prune_originals_and_features(*, dry_run: bool) -> Iterator[Pruned]:
+def _prune_originals(*, dry_run: bool) -> Iterator[Pruned]:
     features = FeatureStore(Path(settings.MEDIA_ROOT) / "features")
     yield from prune_originals(settings.KEEP_ORPHANS_DAYS, dry_run=dry_run, forget=features.forget)
+
+
+def _prune_features(*, dry_run: bool) -> Iterator[Pruned]:
+    """Features that no scoring asks for any more, of earlier weights perhaps. They can be extracted again."""
+    folder = Path(settings.MEDIA_ROOT) / "features"
+    yield from delete_unused_files(folder, settings.KEEP_FEATURES_DAYS, dry_run=dry_run)
 
 
 # In this order: a typed prompt is kept while it has a battle, an original while it has a prompt.
@@ -38,7 +44,8 @@ KINDS: Final[Mapping[str, Callable[..., Iterator[Pruned]]]] = {
     "battles": prune_battles,
     "typed prompts": prune_typed_prompts,
     "derivatives": prune_derivatives,
-    "originals": _prune_originals_and_features,
+    "originals": _prune_originals,
+    "features": _prune_features,
     "sessions": prune_sessions,
     "counters": prune_counters,
 }

@@ -7,20 +7,23 @@ find that it is not due. So neither a second beat nor a worker with a wrong cloc
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from typing import Final
 
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Q
+from django.db.models import F, Q
 
 from generators import database_time
 from generators.models import PeriodicTask
 from generators.providers.redaction import redact
 
+RETRY_AFTER: Final = timedelta(hours=1)
+
 
 def run_if_due(name: str, seconds: float, work: Callable[[], object]) -> bool:
-    """Run ``work`` if the task did not start within the last ``seconds``. Returns whether it ran.
+    """Run ``work`` if the task did not start within the last ``seconds``, or failed an hour ago.
 
-    An exception of ``work`` is kept in the task's row and raised.
+    Returns whether it ran. An exception of ``work`` is kept in the task's row and raised.
     """
     if not _take(name, seconds):
         return False
@@ -43,4 +46,6 @@ def _take(name: str, seconds: float) -> bool:
     # If the last start is in the future, the clock of the database was set back.
     impossible = now + timedelta(seconds=settings.LONGEST_BEAT_SECONDS)
     due = Q(started_at=None) | Q(started_at__lte=latest) | Q(started_at__gt=impossible)
+    # A daily task whose worker was lost, or which failed, does not wait for the next day.
+    due |= Q(started_at__lte=now - RETRY_AFTER) & (Q(succeeded_at=None) | Q(succeeded_at__lt=F("started_at")))
     return bool(PeriodicTask.objects.filter(due, pk=name).update(started_at=now))

@@ -1,8 +1,11 @@
 """Pruning: what every kind of retention shares. A kind yields what it deleted, batch by batch."""
 
+import random
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from django.db import transaction
@@ -44,3 +47,29 @@ def delete_rows(rows: "QuerySet[Any]", *, dry_run: bool) -> Iterator[Pruned]:
             found = list(rows.filter(pk__in=locked).values_list("pk", flat=True))
             everything.filter(pk__in=found).delete()
         yield Pruned(len(found))
+
+
+def delete_unused_files(root: Path, keep_days: int, *, dry_run: bool) -> Iterator[Pruned]:
+    """Delete the files in the folders two levels below ``root`` that were not read or written for these days.
+
+    The folders come in random order: a pass that is ended early must not leave out the same ones every day.
+    """
+    if (keep := read_days(keep_days)) is None:
+        return
+    before = time.time() - keep.total_seconds()
+    folders = [folder for folder in root.glob("*/*") if folder.is_dir()]
+    random.shuffle(folders)
+    for folder in folders:
+        yield sum((_delete_unused(file, before, dry_run=dry_run) for file in folder.iterdir()), Pruned())
+
+
+def _delete_unused(file: Path, before: float, *, dry_run: bool) -> Pruned:
+    try:
+        known = file.stat()
+        if max(known.st_atime, known.st_mtime) >= before:
+            return Pruned()
+        if not dry_run:
+            file.unlink()
+    except FileNotFoundError:
+        return Pruned()
+    return Pruned(1, known.st_size)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
@@ -19,6 +20,7 @@ from arena.battles import blinding
 from arena.leaderboards.retention import choose_superfluous
 from arena.leaderboards.snapshots import rate_board
 from arena.models import Battle, Board, Leaderboard, NetworkKey, RateCount, Rating, Vote
+from evaluation.extractors.feature_store import FeatureStore
 from evaluation.models import Run, Sample
 from generators.images import originals
 from generators.models import Charge, Generation, Price, Prompt
@@ -177,6 +179,19 @@ def test_derivatives_go_when_they_are_not_read_and_are_made_again(board: Board) 
     assert read.exists()
     assert blinding.derive(first.original, 96, 96) == old
     assert old.exists()
+
+
+def test_features_go_when_they_are_not_read(db: None, settings) -> None:
+    store = FeatureStore(Path(settings.MEDIA_ROOT) / "features")
+    for digest in ("a" * 64, "b" * 64):
+        store.write({"name": "earlier"}, digest, np.zeros(4, np.float32))
+    (old,) = store.folder.glob("*/aa/*")
+    age_file(old, days=91)
+    assert prune(dry_run=True) == prune() == {"features": 1}
+    assert (store.has({"name": "earlier"}, "a" * 64), store.has({"name": "earlier"}, "b" * 64)) == (False, True)
+    settings.KEEP_FEATURES_DAYS = 0
+    age_file(next(store.folder.glob("*/bb/*")), days=1000)
+    assert prune() == {}
 
 
 def test_expired_sessions_and_counters_go(db: None) -> None:

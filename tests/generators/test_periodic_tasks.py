@@ -90,6 +90,18 @@ def test_a_database_whose_clock_was_set_back_does_not_stop_the_tasks(clock: Cloc
     assert run_if_due("sweep", 5, work)
 
 
+def test_a_daily_task_whose_worker_was_lost_runs_again_within_the_hour(clock: Clock) -> None:
+    day, work = 86_400, Work()
+    assert run_if_due("prune", day, work)
+    clock.advance(day)
+    PeriodicTask.objects.update(started_at=database_time.now())  # a worker took it, and was killed
+    clock.advance(3_000)
+    assert not run_if_due("prune", day, work)
+    clock.advance(601)
+    assert run_if_due("prune", day, work)
+    assert not run_if_due("prune", day, work)
+
+
 def test_messages_of_beat_expire_by_a_margin_that_clocks_do_not_differ_by() -> None:
     """A worker compares the time of expiry with its own clock."""
     assert all(entry["options"]["expires"] for entry in project.CELERY_BEAT_SCHEDULE.values())

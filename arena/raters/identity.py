@@ -21,9 +21,14 @@ Response = TypeVar("Response", bound=HttpResponseBase)
 def read_rater_key(request: HttpRequest) -> uuid.UUID | None:
     """The key of the signed-in account, or the key in the cookie. None without both, or with an invalid signature."""
     if request.user.is_authenticated:
-        return uuid.uuid5(ACCOUNTS, str(request.user.pk))
+        return find_account_key(request.user.pk)
     value = request.get_signed_cookie(COOKIE, default=None, max_age=ONE_YEAR)
     return uuid.UUID(value) if value else None
+
+
+def find_account_key(user_id: int) -> uuid.UUID:
+    """The key of an account."""
+    return uuid.uuid5(ACCOUNTS, str(user_id))
 
 
 def has_account(rater_key: uuid.UUID) -> bool:

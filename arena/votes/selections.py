@@ -8,9 +8,11 @@ from datetime import datetime
 from functools import reduce
 from operator import and_
 
+from django.contrib.auth import get_user_model
 from django.db.models import Q
 
 from arena.models import Battle, Board, Rater
+from arena.raters.identity import find_account_key
 
 
 class SelectionError(Exception):
@@ -57,13 +59,15 @@ def find_condition(board: Board, selection: Selection) -> Q:
 
 
 def _find_rater(board: Board, text: str) -> int:
-    """The id of the rater with this name or key, who has voted on the board."""
+    """The id of the rater with this key, name or account, who has voted on the board."""
     named = Q(name=text, board=board)
     with suppress(ValueError):
         named |= Q(key=uuid.UUID(text))
+    accounts = get_user_model().objects.filter(username=text).values_list("pk", flat=True)
+    named |= Q(key__in=[find_account_key(pk) for pk in accounts])
     rater = Rater.objects.filter(named, votes__board=board).order_by("pk").first()
     if rater is None:
-        wanted = "the key (a UUID) of a rater" if board.takes_votes else "the name of a rater"
+        wanted = "the account or the key (a UUID) of a rater" if board.takes_votes else "the name of a rater"
         raise SelectionError(f"The rater {text!r} has no votes on the board {board.slug}. Give {wanted} who has.")
     return rater.pk
 

@@ -25,7 +25,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("board", metavar="BOARD", help="slug of the board")
         parser.add_argument(
-            "--rater", nargs="+", action="extend", default=[], metavar="RATER", help="keys of raters, or their names"
+            "--rater", nargs="+", action="extend", default=[], metavar="RATER", help="keys of raters, names or accounts"
         )
         parser.add_argument(
             "--network", action="append", default=[], metavar="HASH", help="network that the battles were opened from"
@@ -109,7 +109,6 @@ def format_preview(preview: ExclusionPreview) -> str:
 
 def _format_change(before: Rating, after: Rating) -> tuple[str, ...]:
     cells = zip(format_row(before)[:5], format_row(after)[:5], strict=True)
-    both = before.value is not None and after.value is not None
-    change = f"{after.value - before.value:+.0f}" if both else ""  # type: ignore[operator]
+    change = "" if before.value is None or after.value is None else f"{after.value - before.value:+.0f}"
     remark = after.get_unrated_display()
     return *(old if old == new else f"{old} → {new}" for old, new in cells), change, remark

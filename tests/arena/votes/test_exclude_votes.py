@@ -5,12 +5,14 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from arena.leaderboards.snapshots import rate_board
 from arena.models import Board, ExcludedVote, Exclusion, Origin, Rater, Vote
+from arena.raters.identity import find_account_key
 from arena.simulation import simulate_votes
 from arena.votes.counts import read_counts
 from arena.votes.exclusions import exclude_automatically
@@ -124,6 +126,9 @@ def test_raters_networks_and_battles_of_people(board: Board) -> None:
         vote.battle.save(update_fields=["network"])
     assert exclude(board, "--rater", str(key), "--dry-run").startswith("2 votes of 1 rater.")
     assert exclude(board, "--network", "n1", "--dry-run").startswith("2 votes of 2 raters.")
+    account = User.objects.create_user("grace")
+    builders.make_vote(board, key=find_account_key(account.pk))
+    assert exclude(board, "--rater", "grace", "--dry-run").startswith("1 vote of 1 rater.")
     assert exclude(board, "--network", "n1", "--network", "n2", "--dry-run").startswith("3 votes of 2 raters.")
     addresses = [f"https://arena.example.org{vote.battle.get_absolute_url()}" for vote in (first, third)]
     assert exclude(board, "--battle", *addresses, "--dry-run").startswith("2 votes of 2 raters.")

@@ -15,7 +15,6 @@ import argparse
 import hashlib
 import logging
 import os
-import secrets
 import socket
 import statistics
 import sys
@@ -27,11 +26,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.attacker import Attacker
+from attacker import Attacker
+from databases import scratch_database
 
 # Settings that limit raters and networks; 0 turns each off.
 LIMITS = (
@@ -273,20 +272,6 @@ def attack_limits(site: str, board: str, size: Size) -> list[Gain]:
 
 
 # The site
-
-
-@contextmanager
-def scratch_database(server: str) -> Iterator[str]:
-    """Create a database for the duration of the context, and return its address."""
-    import psycopg
-
-    name = f"paragone_benchmark_{secrets.token_hex(4)}"
-    with psycopg.connect(server, autocommit=True) as link:
-        link.execute(f"CREATE DATABASE {name}")
-        try:
-            yield urlsplit(server)._replace(path=f"/{name}").geturl()
-        finally:
-            link.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def make_board() -> str:

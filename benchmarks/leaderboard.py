@@ -13,17 +13,14 @@ import io
 import multiprocessing
 import os
 import resource
-import secrets
 import signal
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -31,22 +28,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import psycopg
 
+from databases import scratch_database
+
 M = 200
 CHUNK = 500_000
 NEW_VOTES = 1000
 COLUMNS = "board_id, rater_id, model_a_id, model_b_id, winner, origin, category, language, how, cast_at"
-
-
-@contextmanager
-def scratch_database(server: str) -> Iterator[str]:
-    """Create a database for the duration of the context, and return its address."""
-    name = f"paragone_benchmark_{secrets.token_hex(4)}"
-    with psycopg.connect(server, autocommit=True) as link:
-        link.execute(f"CREATE DATABASE {name}")
-        try:
-            yield urlsplit(server)._replace(path=f"/{name}").geturl()
-        finally:
-            link.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def open_django(database: str) -> None:

@@ -15,14 +15,14 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from databases import scratch_database
 from figures import print_line, read_peak
 
 MODELS = 10
@@ -43,23 +43,6 @@ height = 64
 [[metrics]]
 metric = "exposure"
 """
-
-
-@contextmanager
-def scratch_database(server: str, folder: Path) -> Iterator[str]:
-    """The address of a new database, on the server if one is given, otherwise in a file."""
-    if not server:
-        yield f"sqlite:///{folder / 'benchmark.sqlite3'}"
-        return
-    import psycopg
-
-    name = f"paragone_benchmark_{secrets.token_hex(4)}"
-    with psycopg.connect(server, autocommit=True) as link:
-        link.execute(f"CREATE DATABASE {name}")
-        try:
-            yield urlsplit(server)._replace(path=f"/{name}").geturl()
-        finally:
-            link.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def measure(database: str, folder: Path, sizes: argparse.Namespace) -> None:
@@ -171,7 +154,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=500)
     sizes = parser.parse_args()
     for server in dict.fromkeys(["", sizes.postgres]):
-        with tempfile.TemporaryDirectory() as folder, scratch_database(server, Path(folder)) as database:
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+            sqlite = f"sqlite:///{Path(folder) / 'benchmark.sqlite3'}"
+            database = stack.enter_context(scratch_database(server)) if server else sqlite
             # A process of its own, so that the peak of memory is that of this database.
             process = multiprocessing.get_context("spawn").Process(target=measure, args=(database, Path(folder), sizes))
             process.start()

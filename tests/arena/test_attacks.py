@@ -17,7 +17,8 @@ NOTHING = {
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_attacks_on_a_running_site_gain_nothing(children: Children) -> None:
+def test_attacks_on_a_running_site_gain_nothing(children: Children, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")  # as for a script
     attacks = runpy.run_path(str(ROOT / "benchmarks" / "attacks.py"))
     board = builders.make_board(n_prompts=3, drawn=True, rater_prompts="counted").slug
     site = f"http://127.0.0.1:{children.start_site().port}"

@@ -1,3 +1,5 @@
+"""Command that applies migrations and installs the triggers: Django's own, with the error of a locked table."""
+
 from typing import Any
 
 from django.core.checks import Tags

@@ -70,8 +70,11 @@ def hang(route: Route) -> None:
 
 
 def open_battle(open_context: OpenContext, live_server, board: Board, size: dict[str, int] = DESKTOP) -> Page:
-    """A battle that loads without faults."""
-    page = open_page(open_context(size), f"{live_server.url}/boards/{board.slug}/battle/")
+    """A battle that loads without faults, which can be added afterwards."""
+    page = open_blank(open_context, size)
+    # Chromium starts to intercept requests some time after a page that is open already asks for it.
+    page.route("**/never-requested", lambda route: route.continue_())
+    page.goto(f"{live_server.url}/boards/{board.slug}/battle/")
     expect_shown(page)
     return page
 

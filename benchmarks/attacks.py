@@ -291,8 +291,8 @@ def make_board() -> str:
     )
     board.image_models.set(demo.image_models.all())
     board.prompt_sets.set(demo.prompt_sets.all())
-    for generation in fill_pool(board):
-        drawing.produce(generation.pk)
+    for pk in fill_pool(board):
+        drawing.produce(pk)
     return board.slug
 
 

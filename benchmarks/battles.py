@@ -4,7 +4,8 @@
 
 Each simulated rater is a process with cookies and one persistent connection. It opens a battle page, submits its form,
 and opens the next page, without images and without pauses. Client and site share the machine's cores, so the figures
-are a lower bound. The votes are stored: run it on a board that you can delete.
+are a lower bound. The votes are stored: run it on a board that you can delete, of a site that was started without the
+limits of docs/limits.md (each of these settings at 0), or nearly all requests are refused.
 """
 
 import argparse
@@ -43,7 +44,9 @@ class Rater:
 
 def rate(site: str, board: str, seconds: float) -> tuple[list[float], list[float], int]:
     """Seconds of each page and each vote, and the number of failed requests."""
-    rater, pages, votes, failures = Rater(site), [], [], 0
+    rater, failures = Rater(site), 0
+    pages: list[float] = []
+    votes: list[float] = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         started = time.monotonic()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from django.db.models import F
 
 from arena.models import Exclusion, Leaderboard
+from generators.input_files.csv_export import write_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,10 @@ def write(leaderboard: Leaderboard, kind: str) -> bytes:
     """The content of the file. ``kind`` is a key of MEDIA_TYPES."""
     frame = as_frame(leaderboard)
     if kind == "csv":
-        return frame.to_csv(index=False).encode()
+        text = io.StringIO(newline="")
+        cells = frame.astype(object).where(frame.notna(), None)
+        write_csv(text, list(frame.columns), cells.itertuples(index=False, name=None))
+        return text.getvalue().encode()
     if kind == "json":
         return frame.to_json(orient="records", double_precision=10).encode()
     out = io.BytesIO()

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Never
 
+from generators.input_files.csv_export import GUARDED_COLUMNS, restore_texts
 from generators.input_files.faults import InputFileError, is_utf8, quote_value
 
 
@@ -98,8 +99,13 @@ SEPARATORS: Final = {",": "commas", ";": "semicolons, as Excel writes CSV in som
 
 
 def read_csv(content: bytes) -> Table:
-    """A table of comma-separated values; a quoted cell may hold line breaks."""
-    return _read_delimited(content, ",", csv.QUOTE_MINIMAL)
+    """A table of comma-separated values; a quoted cell may hold line breaks. Texts of an export are restored."""
+    table = _read_delimited(content, ",", csv.QUOTE_MINIMAL)
+    if GUARDED_COLUMNS not in table.columns:
+        return table
+    columns = [name for name in table.columns if name != GUARDED_COLUMNS]
+    records = (record._replace(cells=restore_texts(record.cells)) for record in table.records)
+    return Table(table.unit, columns, records)
 
 
 def read_tsv(content: bytes) -> Table:

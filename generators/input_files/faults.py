@@ -1,10 +1,11 @@
 """Faults of imported files: a line that cannot be imported, with its reason, and the errors of files and lines."""
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from generators.input_files.csv_export import write_csv
 
 NAMED = 10
 
@@ -38,9 +39,8 @@ def describe_faults(faults: Sequence[LineFault], unit: str = "line") -> str:
 def write_faults(file: Path, faults: Sequence[LineFault]) -> None:
     """Write the invalid lines to a CSV file, each with its number and reason."""
     with file.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["line", "reason", "content"])
-        writer.writerows((fault.line, fault.reason, fault.content) for fault in faults)
+        rows = ((fault.line, fault.reason, fault.content) for fault in faults)
+        write_csv(stream, ["line", "reason", "content"], rows)
 
 
 def quote_value(value: object) -> str:

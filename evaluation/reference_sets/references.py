@@ -7,6 +7,7 @@
 """
 
 import hashlib
+import io
 import os
 import tempfile
 from collections import deque
@@ -21,12 +22,13 @@ import numpy as np
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
+from PIL import Image
 
 from evaluation.extractors.base import Extracted, ExtractionError, Extractor, Identity, UnavailableInputError
 from evaluation.extractors.feature_store import FeatureStore
 from evaluation.extractors.pipeline import extract_all
 from evaluation.metrics.base import UnscoredError
-from evaluation.metrics.features.moments import Moments, Sums
+from evaluation.metrics.features.moments import Moments
 from evaluation.metrics.features.reference import ReferenceStatistics
 from evaluation.metrics.features.rows import FeatureRows, Features
 from evaluation.models import ReferenceSet
@@ -149,21 +151,39 @@ class _Walk:
                 yield first, early.pop(first)
 
 
-def import_statistics(file: Path, n: int | None = None) -> ReferenceStatistics:
-    """Statistics written by pytorch-fid or clean-fid, of ``n`` images if known. Raises ReferenceSetError."""
+def import_statistics(file: Path, extractor: Extractor, n: int | None = None) -> ReferenceStatistics:
+    """Statistics written by pytorch-fid or clean-fid, of ``n`` images if known. Raises ReferenceSetError.
+
+    They must have as many features as ``extractor`` returns.
+    """
     try:
         with file.open("rb") as stream:
             found = ReferenceStatistics.load(stream)
+        if n is not None:
+            found = found.count(n)
     except (OSError, ValueError) as error:
         raise ReferenceSetError(f"{file} cannot be imported: {error}") from error
-    if n is None or found.moments.n == n:
-        return found
-    if n < 2 or found.moments.n is not None:
+    if found.moments.d != (d := _count_features(extractor)):
         raise ReferenceSetError(
-            f"{file} holds statistics of {found.moments.n or 'an unknown number of'} images, not of {n:,}."
+            f"{file} cannot be imported: it has {found.moments.d:,} features, the extractor returns {d:,}. Name the"
+            " extractor whose features they are."
         )
-    sums = Sums(n, found.moments.mean, found.moments.covariance * (n - 1))
-    return ReferenceStatistics(Moments(sums), found.rows, found.digests)
+    return found
+
+
+def _count_features(extractor: Extractor) -> int:
+    """Number of features of an image. It is tried out if the identity does not state it."""
+    stated = extractor.identity.get("features")
+    if isinstance(stated, int):
+        return stated
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), (128, 128, 128)).save(out, "PNG")
+    (found,) = extractor.extract([extractor.prepare(out.getvalue())])
+    if isinstance(found, dict):
+        raise ReferenceSetError("This extractor returns records. Reference sets need one that returns vectors.")
+    if isinstance(found, ExtractionError):
+        raise ReferenceSetError(f"This extractor returns nothing for a grey image: {found}")
+    return len(found)
 
 
 def store_reference(
@@ -209,6 +229,8 @@ def find_reference(name: str, extractor: str, identity: Identity) -> tuple[Refer
                 raise UnscoredError(f"the file of reference set {row} is damaged. Build it again: {build}")
             stream.seek(0)
             return ReferenceStatistics.load(stream), row
+    except ValueError as error:
+        raise UnscoredError(f"the file of reference set {row} cannot be used: {error}") from error
     except FileNotFoundError as error:
         raise UnscoredError(
             f"the file of reference set {row} cannot be read: {error.strerror}. Build it again: {build}"

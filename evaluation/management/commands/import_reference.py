@@ -39,9 +39,9 @@ class Command(BaseCommand):
         file: Path = options["file"]
         specification: str = options["extractor"] or STATISTICS_PROGRAMS[options["made_by"]]
         try:
-            identity = load_extractor(specification, Path(settings.WEIGHTS)).identity
-            statistics = import_statistics(file, options["n"])
-            made_by = {**identity, MADE_BY: options["made_by"]}
+            extractor = load_extractor(specification, Path(settings.WEIGHTS))
+            statistics = import_statistics(file, extractor, options["n"])
+            made_by = {**extractor.identity, MADE_BY: options["made_by"]}
             row, made = store_reference(options["name"], specification, made_by, statistics, file.name)
         except (ReferenceSetError, MissingWeightsError, ValueError, OSError) as error:
             raise CommandError(f"Nothing was imported. {error}") from error

@@ -13,6 +13,8 @@ from evaluation.metrics.features.rows import Array, FeatureRows, Features
 
 # Rows; 67 MB of Inception features in float64.
 SUMMED_AT_ONCE = 4096
+# Relative to the largest eigenvalue: sums in float32 give eigenvalues that are too small by up to half of this.
+ROUNDING = 5e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +120,7 @@ class Moments:
     def root(self) -> Root:
         """Root of the covariance: from the rows if they are kept, otherwise by Cholesky or, if that fails, eigenvalues.
 
-        Raises ValueError for fewer than two rows.
+        Raises ValueError for fewer than two rows, and for an imported matrix that is not positive semi-definite.
         """
         if self.sums is None:
             degrees, rows = self._degrees, self._concatenate()
@@ -170,5 +172,10 @@ def _find_root(covariance: Array) -> Root:
     if not failed and pivots.min() > tolerance * pivots.max():
         return Root(upper.T, full_rank=True)
     values, vectors = np.linalg.eigh(covariance)
+    if values[0] < -ROUNDING * max(values[-1], 0.0):
+        raise ValueError(
+            f"The covariance is not positive semi-definite: its smallest eigenvalue is {values[0]:.3g}, its largest"
+            f" {values[-1]:.3g}. Compute it again from the features, in float64."
+        )
     kept = values > tolerance * values[-1]
     return Root(np.asarray(vectors[:, kept] * np.sqrt(values[kept]), dtype=np.float64), full_rank=False)

@@ -2,14 +2,14 @@
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, Self
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.metrics.features.moments import Moments, Sums
+from evaluation.metrics.features.moments import ROUNDING, Moments, Sums
 from evaluation.metrics.features.rows import FeatureRows, Features
 
 
@@ -50,7 +50,8 @@ class ReferenceStatistics:
             with_rows: False does not read the features of a large set.
 
         Raises:
-            ValueError: The file is damaged, or has none of these formats.
+            ValueError: The file is damaged, has none of these formats, or holds no statistics: a covariance must be
+                finite, symmetric and positive semi-definite, up to rounding in float32.
         """
         try:
             if file.read(2) != b"PK":
@@ -69,9 +70,9 @@ class ReferenceStatistics:
         if sums is None and name not in archive:
             names = ", ".join(archive) or "no arrays"
             raise ValueError(f"The file contains {names}; expected n, mean and scatter, or mu and sigma, or feats.")
-        few = sums is None or (sums.n is not None and sums.n <= len(sums.mean))
+        few = name in archive and (sums is None or (sums.n is not None and sums.n <= len(sums.mean)))
         if name not in archive or not (with_rows or few):
-            return cls(Moments(sums), digests=digests)
+            return cls(_expect_covariance(Moments(sums)), digests=digests)
         rows = FeatureRows((_check(name, archive[name], 2),))
         if sums is not None and (len(rows), rows.d) != (sums.n or len(rows), len(sums.mean)):
             raise ValueError(
@@ -79,22 +80,63 @@ class ReferenceStatistics:
             )
         # Adding sums up many rows at once.
         moments = Moments() + Moments(rows=rows) if few else Moments(sums)
-        return cls(moments, rows if with_rows else None, digests)
+        return cls(_expect_covariance(moments), rows if with_rows else None, digests)
+
+    def count(self, n: int) -> Self:
+        """The same statistics, of ``n`` images. Raises ValueError if they are not of so many."""
+        moments = self.moments
+        if moments.n == n:
+            return self
+        if n < 2 or moments.n is not None:
+            raise ValueError(f"These are statistics of {moments.n or 'an unknown number of'} images, not of {n:,}.")
+        sums = Sums(n, moments.mean, moments.covariance * (n - 1))
+        return replace(self, moments=_expect_covariance(Moments(sums)))
 
 
 def _read_sums(archive: Mapping[str, NDArray[Any]]) -> Sums | None:
     if "mu" in archive:
-        n, names = None, ("mu", "sigma")
+        names, n = ("mu", "sigma"), _read_n(archive["n"]) if "n" in archive else None
     elif "mean" in archive:
-        n, names = int(archive["n"]), ("mean", "scatter")
+        names, n = ("mean", "scatter"), _read_n(archive["n"])
     else:
         return None
-    mean, scatter = (_check(name, archive[name], k + 1).astype(np.float64) for k, name in enumerate(names))
-    if scatter.shape != (len(mean), len(mean)) or (n is not None and n < 2):
-        raise ValueError(f"{names[0]} {mean.shape} and {names[1]} {scatter.shape} of {n} images do not match.")
-    if not np.allclose(scatter, scatter.T, rtol=1e-4, atol=1e-6 * np.abs(scatter).max()):
-        raise ValueError(f"{names[1]} is not symmetric.")
-    return Sums(n, mean, (scatter + scatter.T) / 2.0)
+    mean, matrix = (_check(name, archive[name], k + 1).astype(np.float64) for k, name in enumerate(names))
+    if matrix.shape != (len(mean), len(mean)):
+        raise ValueError(f"{names[0]} {mean.shape} and {names[1]} {matrix.shape} do not match.")
+    largest, difference = np.abs(matrix).max(), np.abs(matrix - matrix.T)
+    if difference.max() > ROUNDING * largest:
+        i, j = divmod(int(difference.argmax()), len(mean))
+        raise ValueError(
+            f"{names[1]} is not symmetric: [{i}, {j}] is {matrix[i, j]:.6g}, [{j}, {i}] {matrix[j, i]:.6g}."
+        )
+    if matrix.diagonal().min() < -ROUNDING * largest:
+        i = int(matrix.diagonal().argmin())
+        raise ValueError(f"{names[1]} has a negative variance on its diagonal: [{i}, {i}] is {matrix[i, i]:.6g}.")
+    scatter = (matrix + matrix.T) / 2.0
+    return Sums(n, mean, scatter * (n - 1) if names[1] == "sigma" and n is not None else scatter)
+
+
+def _read_n(array: NDArray[Any]) -> int:
+    if array.ndim or array.dtype.kind not in "iu" or array < 2:
+        raise ValueError(f"n must be the number of images, an integer of at least 2, got {array!r}.")
+    return int(array)
+
+
+def _expect_covariance(moments: Moments) -> Moments:
+    """The moments. Raises ValueError if their covariance cannot be that of so many images."""
+    if moments.sums is None:
+        return moments
+    # Finds the root, which the distance needs later; raises if there is none.
+    _ = moments.root
+    if moments.n is not None and moments.n <= moments.d:
+        values = np.linalg.eigvalsh(moments.covariance)
+        rank = int((values > ROUNDING * values[-1]).sum())
+        if rank >= moments.n:
+            raise ValueError(
+                f"The covariance has rank {rank:,}, but that of {moments.n:,} images is at most {moments.n - 1:,}."
+                " Check the number of images."
+            )
+    return moments
 
 
 def _check(name: str, array: NDArray[Any], dimensions: int) -> Features:

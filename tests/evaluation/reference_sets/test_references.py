@@ -21,7 +21,7 @@ from evaluation.metrics.base import UnscoredError
 from evaluation.models import ReferenceSet
 from evaluation.reference_sets import references
 from evaluation.reference_sets.image_archives import ImageArchiveError, count_images, walk_images
-from evaluation.reference_sets.references import ReferenceSetError, find_reference, import_statistics, summarize_images
+from evaluation.reference_sets.references import ReferenceSetError, find_reference, summarize_images
 
 pytestmark = pytest.mark.django_db
 
@@ -311,50 +311,3 @@ def test_a_damaged_file_is_detected_and_can_be_built_again(folder: Path, setting
         find_reference("photos", "mean-color", EXTRACTOR.identity)
     build(folder)
     assert find_reference("photos", "mean-color", EXTRACTOR.identity)[0].moments.n == 12
-
-
-# Imported
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """A file as pytorch-fid and clean-fid write it."""
-    rows = np.random.default_rng(0).standard_normal((50, 3))
-    np.savez(tmp_path / "coco.npz", mu=rows.mean(axis=0), sigma=np.cov(rows, rowvar=False))
-    return tmp_path / "coco.npz"
-
-
-def test_imported_statistics_have_the_given_number_of_images(file: Path) -> None:
-    unknown, known = import_statistics(file), import_statistics(file, 50)
-    assert (unknown.moments.n, known.moments.n, known.rows) == (None, 50, None)
-    np.testing.assert_allclose(known.moments.covariance, unknown.moments.covariance, rtol=1e-12)
-
-
-def test_an_imported_set_names_its_program_and_is_found_by_its_extractor(file: Path) -> None:
-    call_command("import_reference", "coco", str(file), made_by="clean-fid", extractor="mean-color/x")
-    identity = MeanColor("x", Path()).identity
-    statistics, row = find_reference("coco", "mean-color/x", identity)
-    assert row.identity == {**identity, "made_by": "clean-fid"}
-    assert (row.n, row.source, statistics.moments.n) == (None, "coco.npz", None)
-    with pytest.raises(UnscoredError, match="another extractor"):
-        find_reference("coco", "mean-color/x", {**identity, "variant": "y"})
-
-
-def test_importing_again_changes_nothing_and_other_statistics_are_rejected(file: Path) -> None:
-    for _ in range(2):
-        call_command("import_reference", "coco", str(file), made_by="clean-fid", extractor="mean-color", n=50)
-    assert ReferenceSet.objects.get().n == 50
-    with pytest.raises(CommandError, match="with other statistics"):
-        call_command("import_reference", "coco", str(file), made_by="clean-fid", extractor="mean-color", n=51)
-    with pytest.raises(CommandError, match="with other identity"):
-        call_command("import_reference", "coco", str(file), made_by="pytorch-fid", extractor="mean-color", n=50)
-
-
-def test_a_file_without_statistics_is_rejected(tmp_path: Path, file: Path) -> None:
-    np.savez(tmp_path / "other.npz", weights=np.zeros(3))
-    (tmp_path / "text.npz").write_text("mu")
-    for name in ("other.npz", "text.npz", "none.npz"):
-        with pytest.raises(CommandError, match=f"Nothing was imported. .*{name} cannot be imported"):
-            call_command("import_reference", "x", str(tmp_path / name), made_by="clean-fid", extractor="mean-color")
-    with pytest.raises(CommandError, match="of 1"):
-        call_command("import_reference", "x", str(file), made_by="clean-fid", extractor="mean-color", n=1)

@@ -17,8 +17,8 @@ from typing import cast
 
 from evaluation.metrics.base import PromptInputs, SampleInputs, SampleMetric
 from evaluation.metrics.registry import METRICS, build_metric, find_metric
+from evaluation.metrics.text_rendering.folding import fold_text
 from evaluation.metrics.text_rendering.reading import TextMetric
-from evaluation.metrics.text_rendering.words import fold_text
 from figures import print_line
 
 WORDS = [

@@ -33,6 +33,7 @@ METRICS: Final[dict[str, str]] = {
     "mario-f": "evaluation.metrics.text_rendering.mario.MarioF",
     "mario-accuracy": "evaluation.metrics.text_rendering.mario.MarioAccuracy",
     "lex-pned": "evaluation.metrics.text_rendering.lex.LexPned",
+    "lex-pned-words": "evaluation.metrics.text_rendering.lex.LexPnedOfWords",
     "lex-recall": "evaluation.metrics.text_rendering.lex.LexRecall",
     "oneig-ed": "evaluation.metrics.text_rendering.oneig.OneIgEditDistance",
     "oneig-cr": "evaluation.metrics.text_rendering.oneig.OneIgCompletionRate",
@@ -41,6 +42,7 @@ METRICS: Final[dict[str, str]] = {
     "longtext-recall": "evaluation.metrics.text_rendering.longtext.LongTextRecall",
     "cer": "evaluation.metrics.text_rendering.error_rates.CharacterErrorRate",
     "wer": "evaluation.metrics.text_rendering.error_rates.WordErrorRate",
+    "exact-text": "evaluation.metrics.text_rendering.error_rates.ExactText",
     "unwanted-text": "evaluation.metrics.text_rendering.unwanted_text.UnwantedText",
     # Composition
     "composition": "evaluation.metrics.composition.Composition",

@@ -16,7 +16,7 @@ MAX_QUOTED: Final = 200  # characters
 
 @dataclass(frozen=True)
 class Reading:
-    """``lines`` in reading order and ``targets``, both normalized by ``tidy_text`` and without empty strings."""
+    """``lines`` in reading order and ``targets``, without empty strings, as the metric's ``tidy`` leaves them."""
 
     lines: tuple[str, ...]
     targets: tuple[str, ...]
@@ -70,13 +70,17 @@ class TextMetric(SampleMetric):
 
     def targets(self, prompt: PromptInputs) -> tuple[str, ...]:
         """The strings that should be readable. Raises UnscoredError if there are none."""
-        if found := _tidy_all(prompt.targets):
+        if found := self._tidy_all(prompt.targets):
             return found
         raise UnscoredError("the prompt has no target strings")
 
+    def tidy(self, text: str) -> str:
+        """A target or a line as it is compared. By default NFC, and white space is collapsed."""
+        return tidy_text(text)
+
     def measure(self, sample: SampleInputs) -> Measurement:
         targets = self.targets(sample.prompt)
-        lines = _tidy_all(line["text"] for line in sample.look_up(READER)["lines"])
+        lines = self._tidy_all(line["text"] for line in sample.look_up(READER)["lines"])
         reading = Reading(lines, targets, sample.prompt.language)
         return Measurement(tuple(map(float, self.compare(reading))), reading.note)
 
@@ -84,16 +88,15 @@ class TextMetric(SampleMetric):
         """The values of ``columns``. Raises UnscoredError if the targets have nothing to compare."""
         raise NotImplementedError
 
+    def _tidy_all(self, texts: Iterable[str]) -> tuple[str, ...]:
+        return tuple(self.tidy(text) for text in texts if text.strip())
+
 
 class PooledTextMetric(TextMetric):
     """A text metric whose run value is the sum of the second column / sum of the third, so long texts weigh more."""
 
     def aggregate(self, rows: Rows) -> float:
         return float(rows[:, 1].sum() / rows[:, 2].sum())
-
-
-def _tidy_all(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(tidied for text in texts if (tidied := tidy_text(text)))
 
 
 def quote_texts(texts: tuple[str, ...]) -> str:

@@ -42,11 +42,6 @@ def tidy_text(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def fold_text(text: str) -> str:
-    """Normalize to NFKC, case-fold, normalize again, and collapse white space as in ``tidy_text``."""
-    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())
-
-
 def strip_marks(text: str, language: str) -> str:
     """Remove punctuation and symbols, keep case, and collapse white space as in ``tidy_text``.
 

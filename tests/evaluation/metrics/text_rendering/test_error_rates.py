@@ -1,10 +1,10 @@
-"""Character and word error rate, compared with values by hand and with torchmetrics."""
+"""Character and word error rate and exact text, compared with values by hand and with torchmetrics."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.metrics.text_rendering.words import fold_text
+from evaluation.metrics.text_rendering.folding import FOLDING, fold_text
 from tests.evaluation.metrics.text_rendering.readings import aggregate, build, check_table, make_sample
 
 
@@ -40,9 +40,24 @@ def test_word_error_rate() -> None:
     )
 
 
-def test_the_identity_includes_the_normalization() -> None:
-    for name in ("cer", "wer"):
-        assert build(name).replay_inputs() == {"normalization": "NFKC, case-folded, white space collapsed"}
+def test_exact_text() -> None:
+    check_table(
+        "exact-text",
+        [
+            (["for", "sale"], ["FOR SALE"], "en", 1.0),
+            (["SALE"], ["FOR SALE"], "en", 0.0),
+            (["FOR SALE", "x"], ["FOR SALE"], "en", 0.0),
+            (["Cafe"], ["Café"], "en", 0.0),
+            (["Don't"], ["Don’t"], "en", 1.0),
+            (["每日新鲜", "烘焙"], ["每日新鲜烘焙"], "zh", 1.0),
+            ([], ["FOR SALE"], "en", 0.0),
+        ],
+    )
+
+
+def test_the_identity_includes_the_folding() -> None:
+    for name in ("cer", "wer", "exact-text"):
+        assert build(name).replay_inputs() == {"folding": FOLDING}
 
 
 TEXTS = st.lists(st.text("abcé ", min_size=1, max_size=12).filter(str.strip), min_size=1, max_size=4)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from tests.evaluation.metrics.text_rendering.readings import aggregate, check_table, make_sample, value
 
 
-def test_pned_adds_1_for_each_unpaired_word() -> None:
+@pytest.mark.parametrize("name", ["lex-pned", "lex-pned-words"])
+def test_pned_adds_1_for_each_unpaired_word(name: str) -> None:
     check_table(
-        "lex-pned",
+        name,
         [
             (["sale", "FOR"], ["For Sale"], "en", 0.0),
             (["SALES"], ["SALE"], "en", 0.2),
@@ -24,6 +25,33 @@ def test_pned_adds_1_for_each_unpaired_word() -> None:
             (["abcd"], ["wxyz"], "en", 1.0),
         ],
     )
+
+
+@pytest.mark.parametrize(
+    ("lines", "targets", "published", "words"),
+    [
+        (["FOR  SALE"], ["FOR SALE"], 1.0, 0.0),  # two spaces: an empty word between them
+        (["OPEN "], ["OPEN"], 1.0, 0.0),
+        ([" OPEN ", "NOW"], ["OPEN NOW"], 2.0, 0.0),
+        (["a   b"], ["a"], 3.0, 1.0),
+        (["FOR  SALE"], ["FOR  SALE"], 0.0, 0.0),  # two empty words are a pair
+        (["FOR SALE"], ["FOR  SALE NOW"], 2.0, 1.0),
+        (["SALE\u00a0NOW"], ["SALE NOW"], 1.5, 0.0),  # only a space separates: "sale now" and "sale", 4 of 8, and "now"
+        (["SALE\tNOW"], ["SALE NOW"], 1.5, 0.0),
+        (["OPEN", "NOW"], ["OPEN\nNOW"], 1.5, 0.0),
+        ([], ["FOR SALE"], 2.0, 2.0),
+    ],
+)
+def test_published_pned_splits_at_single_spaces(
+    lines: list[str], targets: list[str], published: float, words: float
+) -> None:
+    assert value("lex-pned", lines, targets) == pytest.approx(published, abs=1e-12)
+    assert value("lex-pned-words", lines, targets) == pytest.approx(words, abs=1e-12)
+
+
+def test_further_spaces_do_not_change_recall() -> None:
+    for lines in (["FOR  SALE"], ["FOR SALE "], [" FOR", "SALE"]):
+        assert value("lex-recall", lines, ["FOR SALE NOW"]) == pytest.approx(2 / 3)
 
 
 def test_recall_matches_the_first_word_within_the_limit() -> None:
@@ -49,7 +77,7 @@ def test_recall_is_greedy_as_published() -> None:
 
 def test_run_values_are_means_over_images() -> None:
     samples = [make_sample(["a"], ["a"]), make_sample([], ["b c d"])]
-    assert aggregate("lex-pned", samples) == 1.5
+    assert aggregate("lex-pned", samples) == aggregate("lex-pned-words", samples) == 1.5
     assert aggregate("lex-recall", samples) == 0.5
 
 

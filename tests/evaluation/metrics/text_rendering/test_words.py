@@ -8,7 +8,6 @@ from evaluation.metrics.text_rendering.words import (
     count_shared,
     edit_distance,
     find_quoted,
-    fold_text,
     is_unspaced,
     split_words,
     strip_marks,
@@ -18,25 +17,6 @@ from evaluation.metrics.text_rendering.words import (
 
 def test_composed_and_decomposed_letters_are_equal() -> None:
     assert tidy_text("perche\u0301 \t no\n") == "perché no"
-
-
-@pytest.mark.parametrize(
-    ("text", "folded"),
-    [
-        ("Straße", "strasse"),
-        ("ＳＡＬＥ　５０％", "sale 50%"),
-        ("ﬁne", "fine"),
-        ("CAFÉ", "café"),
-        ("ΣΊΣΥΦΟΣ", "σίσυφοσ"),
-    ],
-)
-def test_folding_removes_case_and_typographic_forms(text: str, folded: str) -> None:
-    assert fold_text(text) == folded
-
-
-@given(st.text(max_size=30))
-def test_folding_is_idempotent(text: str) -> None:
-    assert fold_text(fold_text(text)) == fold_text(text)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from generators.adapters.registry import find_capabilities
 from generators.declarations import declare_model
 from generators.fixtures import find_prompt_file
 from generators.input_files.fields import Declaration
+from generators.model_names import ModelNameError, ModelNames
 from generators.models import ImageModel, Prompt, PromptSet
 from generators.prompts.packs import find_prompt_sets, prepare_prompt_set, write_prompt_set
 
@@ -55,21 +56,35 @@ def declare_board(declared: Mapping[str, Any]) -> Board:
         AdapterError: The settings of a model are invalid.
     """
     declaration = BoardDeclaration.model_validate(declared)
-    models = list(ImageModel.objects.filter(slug__in=declaration.models))
-    _expect_all("model", declaration.models, {model.slug for model in models})
-    if declaration.target_model is not None:
-        _expect_all("model", [declaration.target_model], set(declaration.models))
+    models, target = _find_models(declaration)
     prompt_sets = find_prompt_sets(declaration.prompt_sets)
     _expect_all("prompt set", declaration.prompt_sets, {str(prompt_set) for prompt_set in prompt_sets})
     _expect_task(declaration, prompt_sets)
     if declaration.task == Board.Task.IMAGE_EDIT:
         _expect_editors(declaration, models, prompt_sets)
     fields = declaration.model_dump(exclude={"slug", "models", "prompt_sets", "target_model"})
-    fields["target_model"] = next((model for model in models if model.slug == declaration.target_model), None)
+    fields["target_model"] = target
     board, _ = Board.objects.update_or_create(slug=declaration.slug, defaults=fields)
     board.image_models.set(models)
     board.prompt_sets.set(prompt_sets)
     return board
+
+
+def _find_models(declaration: BoardDeclaration) -> tuple[list[ImageModel], ImageModel | None]:
+    """The models of the board, and the one that battles measure first."""
+    names = ModelNames()
+    try:
+        found = {name: names.find(name) for name in (*declaration.models, declaration.target_model) if name}
+    except ModelNameError as error:
+        raise UnknownDeclarationError(f"Board {declaration.slug}: {error}.") from error
+    _expect_all("model", list(found), {name for name, model in found.items() if model})
+    models = [model for name in dict.fromkeys(declaration.models) if (model := found[name])]
+    target = found[declaration.target_model] if declaration.target_model else None
+    if target and target not in models:
+        raise UnknownDeclarationError(
+            f"The target_model {declaration.target_model} of board {declaration.slug} is not one of its models."
+        )
+    return models, target
 
 
 def _expect_all(kind: str, wanted: list[str], known: set[str]) -> None:

@@ -9,13 +9,11 @@ an earlier one in every column is a fault. Otherwise equal lines are separate vo
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Annotated, Any, Final, Never
 
 import pandas as pd
-from django.utils.text import slugify
 from pydantic import Field
 
 from evaluation.ratings.outcomes import WINNERS
@@ -24,9 +22,9 @@ from generators.input_files.csv_jsonl import TEXT_READERS, Record, Table, read_t
 from generators.input_files.faults import InputFileError, InvalidLineError, LineFault, quote_value
 from generators.input_files.parquet import read_parquet
 from generators.input_files.rows import Row, check_columns, describe_columns, read_rows
+from generators.input_files.slugs import make_slug
 
 READERS: Final = {**TEXT_READERS, ".parquet": read_parquet}
-LONGEST_SLUG: Final = 100  # as in the database, like the lengths in VoteRow
 
 
 class VoteRow(Row):
@@ -107,12 +105,6 @@ def read_vote_file(
     )
 
 
-@lru_cache(maxsize=4096)
-def model_slug(name: str) -> str:
-    """The slug of the model with this name in a file."""
-    return slugify(name)
-
-
 def _match_columns(present: Sequence[str], renamed: Mapping[str, str], only: Mapping[str, str]) -> dict[str, str]:
     """The file's name of each column that it has, by its name in COLUMNS."""
     if unknown := [name for name in renamed if name not in COLUMNS]:
@@ -185,25 +177,21 @@ class _VoteCheck:
         if self._identified:
             self._check_repetition(record, row)
         for name in (row.model_a, row.model_b):
-            self._names.setdefault(model_slug(name), (name, record.line))
+            self._names.setdefault(make_slug(name), (name, record.line))
         return (record.line, record.content, *_get_values(row))
 
     def _check_models(self, row: VoteRow) -> None:
         if row.model_a == row.model_b:
             _fail(f"model_a and model_b are both {quote_value(row.model_a)}")
-        for name in (row.model_a, row.model_b):
-            slug = model_slug(name)
-            if not slug:
-                _fail(f"the name {quote_value(name)} has no letter a-z and no digit to make a slug of")
-            if len(slug) > LONGEST_SLUG:
-                _fail(f"the slug {quote_value(slug)} has {len(slug)} characters; at most {LONGEST_SLUG} are allowed")
+        slugs = [_read_slug(row.model_a), _read_slug(row.model_b)]
+        for name, slug in zip((row.model_a, row.model_b), slugs, strict=True):
             other, line = self._names.get(slug, (name, 0))
             if other != name:
                 names = f"{quote_value(name)} and {quote_value(other)} ({self._unit} {line})"
                 _fail(f"{names} would both be the model {slug}")
-        if model_slug(row.model_a) == model_slug(row.model_b):
+        if slugs[0] == slugs[1]:
             names = f"{quote_value(row.model_a)} and {quote_value(row.model_b)}"
-            _fail(f"{names} would both be the model {model_slug(row.model_a)}")
+            _fail(f"{names} would both be the model {slugs[0]}")
 
     def _check_repetition(self, record: Record, row: VoteRow) -> None:
         try:
@@ -213,6 +201,13 @@ class _VoteCheck:
             earlier = self._votes.setdefault((row.time, texts), record.line)
         if earlier != record.line:
             _fail(f"the same vote as {self._unit} {earlier}: equal in every column")
+
+
+def _read_slug(name: str) -> str:
+    try:
+        return make_slug(name)
+    except ValueError as error:
+        raise InvalidLineError(f"the name {quote_value(name)} cannot be that of a model: {error}") from error
 
 
 def _identifies_votes(used: Iterable[str]) -> bool:

@@ -20,8 +20,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from arena.models import Board, Origin, Rater, Vote
-from arena.votes.files import VoteFile, model_slug
-from generators.input_files.faults import LineFault, describe_faults, quote_value
+from arena.votes.files import VoteFile
+from generators.input_files.faults import NAMED, LineFault, describe_faults, quote_value
+from generators.model_names import ModelNameError, ModelNames
 from generators.models import ImageModel, Prompt, PromptSet
 
 BATCH = 2000
@@ -89,14 +90,15 @@ def import_votes(
             f"The board {board_slug} has votes, and this file may have been imported before. Give it a column time, "
             "or the columns rater and prompt, or use another board."
         )
-    new_models, reused_models = _open_models(votes.rows)
-    rows = _resolve_rows(votes, board, (*new_models, *reused_models))
+    models, new_models = _open_models(votes.rows)
+    reused_models = tuple(model for model in models.values() if model not in new_models)
+    rows = _resolve_rows(votes, board, {name: model.pk for name, model in models.items()})
     rows, rejected = _split_known(board, rows, votes)
     if rejected and not keep_valid:
         raise VoteImportError(describe_faults(rejected, votes.unit))
     if not rows:
         raise VoteImportError("The file has no valid line that is new. " + describe_faults(rejected, votes.unit))
-    board.image_models.add(*new_models, *reused_models)
+    board.image_models.add(*models.values())
     _write_votes(board, rows, on_batch)
     return VoteImport(
         board=board,
@@ -137,25 +139,23 @@ def _open_board(slug: str, title: str, task: str) -> tuple[Board, bool]:
     return board, False
 
 
-def _open_models(rows: pd.DataFrame) -> tuple[tuple[ImageModel, ...], tuple[ImageModel, ...]]:
-    """The models of the file: new ones, then those that exist."""
-    names = {model_slug(name): name for name in pd.unique(pd.concat([rows["model_a"], rows["model_b"]]))}
-    known = ImageModel.objects.in_bulk(list(names), field_name="slug")
-    new = [ImageModel(slug=slug, name=name, family=name) for slug, name in names.items() if slug not in known]
-    revisions = dict(ImageModel.objects.filter(revision=ImageModel().revision).values_list("family", "slug"))
-    for model in new:
-        if other := revisions.get(model.family):
-            raise VoteImportError(
-                f"{quote_value(model.name)} would become the model {model.slug}, but the family of that name already "
-                f"has the model {other}. Write {other} in the file if it is the same; otherwise use another name."
-            )
-    return tuple(ImageModel.objects.bulk_create(new)), tuple(known.values())
+def _open_models(rows: pd.DataFrame) -> tuple[Mapping[str, ImageModel], tuple[ImageModel, ...]]:
+    """The models of the file by their names in it, and those of them that are new."""
+    names, models, faults = ModelNames(), dict[str, ImageModel](), list[str]()
+    for name in pd.unique(pd.concat([rows["model_a"], rows["model_b"]])):
+        try:
+            models[name] = names.read(name, make=True)
+        except ModelNameError as error:
+            faults.append(str(error))
+    if faults:
+        more = f"\n  ... and {len(faults) - NAMED:,} more" if len(faults) > NAMED else ""
+        raise VoteImportError("Models of the file:\n  " + "\n  ".join(faults[:NAMED]) + more)
+    return models, tuple(ImageModel.objects.bulk_create(names.new))
 
 
-def _resolve_rows(votes: VoteFile, board: Board, models: Sequence[ImageModel]) -> list[_Row]:
+def _resolve_rows(votes: VoteFile, board: Board, model_ids: Mapping[str, int]) -> list[_Row]:
     """The rows with the ids of what they name. New raters and prompts are created."""
     rows = votes.rows
-    model_ids = {model.slug: model.pk for model in models}
     rater_ids = _open_raters(board, rows["rater"])
     prompt_keys = [_prompt_key(*texts) for texts in zip(*(rows[name] for name in PROMPT_COLUMNS), strict=True)]
     prompt_ids = _open_prompts(board, rows.assign(key=prompt_keys))
@@ -163,8 +163,8 @@ def _resolve_rows(votes: VoteFile, board: Board, models: Sequence[ImageModel]) -
         _Row(
             line=line,
             content=content,
-            model_a=model_ids[model_slug(model_a)],
-            model_b=model_ids[model_slug(model_b)],
+            model_a=model_ids[model_a],
+            model_b=model_ids[model_b],
             winner=winner,
             rater=rater_ids.get(rater),
             prompt=prompt_ids.get(key),

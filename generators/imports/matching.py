@@ -1,4 +1,4 @@
-"""Models and prompts of a manifest's lines: found in the database, or new."""
+"""Prompts of a manifest's lines: found in the database, or new."""
 
 import hashlib
 from collections import defaultdict
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple, Never
 
 from django.core.exceptions import ValidationError
-from django.utils.text import slugify
 
 from generators.imports.manifests import Entry, ImageImportError
 from generators.input_files.faults import InvalidLineError, quote_value
@@ -27,42 +26,6 @@ class MatchedLine(NamedTuple):
     def subject(self) -> tuple[str, str]:
         """The model and prompt, within which seeds are unique, by names that unsaved rows have too."""
         return self.model.slug, self.prompt.key
-
-
-class ModelMatcher:
-    """The known models, and with ``make`` the new ones of a manifest."""
-
-    def __init__(self, make: bool) -> None:
-        self._make = make
-        known = list(ImageModel.objects.all())
-        self._by_slug = {model.slug: model for model in known}
-        self._by_revision = {(model.family, model.revision): model for model in known}
-
-    def find(self, entry: Entry) -> ImageModel:
-        """The model with that slug, or with that family and revision. Raises InvalidLineError."""
-        named = self._by_slug.get(entry.model)
-        if named and entry.version in {"", named.revision}:
-            return named
-        if entry.version and (model := self._by_revision.get((entry.model, entry.version))):
-            return model
-        what = f"{quote_value(entry.model)} {entry.version and f'of version {quote_value(entry.version)} '}"
-        if not self._make:
-            known = ", ".join(sorted(self._by_slug)[:8]) + (", ..." if len(self._by_slug) > 8 else "")
-            _fail(f"the model {what}is unknown; known are {known or 'none'}. --make-models creates it")
-        model = ImageModel(
-            slug=slugify("-".join(filter(None, [entry.model, entry.version])).replace(".", "-")),
-            name=" ".join(filter(None, [entry.model, entry.version])),
-            family=entry.model,
-            revision=entry.version or "1",
-        )
-        if other := self._by_slug.get(model.slug):
-            _fail(f"the model {what}would get the slug {model.slug} of {quote_value(other.name)}; name {model.slug}")
-        try:
-            model.full_clean()
-        except ValidationError as error:
-            _fail(f"the model {what}cannot be created: {' '.join(error.messages)}")
-        self._by_slug[model.slug] = self._by_revision[model.family, model.revision] = model
-        return model
 
 
 class KnownPrompts:
@@ -110,7 +73,8 @@ class NewPrompts:
             self.prompt_set.clean_fields()
         except ValidationError as error:
             raise ImageImportError(
-                f'The prompt set {quote_value(name)} cannot be created; wanted "SLUG VERSION". {error}'
+                f'The prompt set {quote_value(name)} cannot be created; wanted "SLUG VERSION". '
+                + " ".join(error.messages)
             ) from error
         self._by_key: dict[str, Prompt] = {}
         self._by_text: dict[str, Prompt] = {}

@@ -24,8 +24,9 @@ from generators.adapters.base import Outcome
 from generators.images.decoding import UnusableImageError, read_image
 from generators.images.ingest import StoredImage, store_image
 from generators.imports.manifests import Entry, ImageImportError, Manifest, read_beside
-from generators.imports.matching import KnownPrompts, MatchedLine, ModelMatcher, NewPrompts
+from generators.imports.matching import KnownPrompts, MatchedLine, NewPrompts
 from generators.input_files.faults import InvalidLineError, LineFault, quote_value
+from generators.model_names import ModelNameError, ModelNames
 from generators.models import Generation, ImageModel, Prompt, PromptSet
 from generators.prompts.packs import PromptSetChangedError, declare_prompt_set
 
@@ -73,13 +74,14 @@ def plan_import(
             are faults of the plan instead.
     """
     prompts = NewPrompts(prompt_set) if declare else KnownPrompts(prompt_set)
-    models = ModelMatcher(make_models)
+    models = ModelNames()
     faults = list(manifest.faults)
     lines: list[MatchedLine] = []
     for number, content, entry in manifest.lines:
         try:
-            lines.append(MatchedLine(number, content, entry, models.find(entry), prompts.find(entry)))
-        except InvalidLineError as error:
+            model = models.read(entry.model, entry.version, make=make_models)
+            lines.append(MatchedLine(number, content, entry, model, prompts.find(entry)))
+        except (ModelNameError, InvalidLineError) as error:
             faults.append(LineFault(number, str(error), content))
     variants = _find_variants(prompts.prompt_set, lines)
     rows: dict[int, Generation] = {}
@@ -128,9 +130,7 @@ def write_import(plan: ImportPlan, *, keep: bool = True) -> list[int]:
     except DeclarationError as error:
         raise ImageImportError(f"The prompt set cannot be declared: {error}") from error
     except IntegrityError as error:
-        raise ImageImportError(
-            f"Another process wrote the same rows at the same time. Import again. ({error})"
-        ) from error
+        raise ImageImportError("Another process wrote the same rows at the same time. Import again.") from error
     return shared
 
 

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from arena.models import Board
-from arena.votes.files import COLUMNS, REQUIRED, VoteFile, model_slug, read_vote_file
+from arena.votes.files import COLUMNS, REQUIRED, VoteFile, read_vote_file
 from arena.votes.imports import VoteImport, VoteImportError, import_votes
 from evaluation.ratings.outcomes import WINNERS
 from generators.input_files.faults import InputFileError, describe_faults, write_faults
@@ -93,7 +93,7 @@ def describe_import(votes: VoteFile, made: VoteImport, only: dict[str, str]) -> 
 
 
 def _name_model(model: ImageModel) -> str:
-    return model.slug if model_slug(model.name) == model.slug else f"{model.slug} (named {model.name})"
+    return model.slug if model.name == model.slug else f"{model.slug} (named {model.name})"
 
 
 def _read_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:

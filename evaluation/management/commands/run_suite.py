@@ -20,8 +20,8 @@ from generators.fixtures import UnknownFixtureError, find_fixture
 from generators.images import originals
 from generators.input_files.declared_files import DeclaredFileError
 from generators.management.dispatching import DispatchingCommand
+from generators.management.model_argument import MODEL_HELP, read_model
 from generators.management.progress import Progress
-from generators.models import ImageModel
 from generators.prompts.packs import PromptSetChangedError
 from generators.workers.stale_claims import sweep_if_due
 
@@ -35,8 +35,10 @@ class Command(DispatchingCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("suite", metavar="SUITE", help="name of a suite, or a TOML file")
-        parser.add_argument("--model", required=True, metavar="SLUG")
-        parser.add_argument("--baseline", metavar="SLUG", help="a model to compare with, on the same prompts and seeds")
+        parser.add_argument("--model", required=True, metavar="MODEL", help=MODEL_HELP)
+        parser.add_argument(
+            "--baseline", metavar="MODEL", help="a model to compare with, on the same prompts and seeds"
+        )
         parser.add_argument("--commit", default="", help="commit of the training code; each has its own run")
         parser.add_argument(
             "--wait",
@@ -48,7 +50,7 @@ class Command(DispatchingCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["report"] and not options["wait"]:
             raise CommandError("--report needs --wait: the reports are written when the run is done.")
-        model, baseline_model = _find_model(options["model"]), options["baseline"] and _find_model(options["baseline"])
+        model, baseline_model = read_model(options["model"]), options["baseline"] and read_model(options["baseline"])
         try:
             suite = load_suite(find_fixture(options["suite"], "suites"))
             baseline = lifecycle.start(suite, baseline_model) if baseline_model else None
@@ -93,11 +95,3 @@ class Command(DispatchingCommand):
             raise CommandError(f"The run failed: {run.message}", returncode=EXIT_CODES["inconclusive"])
         if report.verdict and (code := EXIT_CODES[report.verdict.outcome]):
             raise SystemExit(code)
-
-
-def _find_model(slug: str) -> ImageModel:
-    model = ImageModel.objects.filter(slug=slug).first()
-    if model is None:
-        known = ", ".join(ImageModel.objects.values_list("slug", flat=True)) or "none"
-        raise CommandError(f"There is no model {slug!r}. Known: {known}.")
-    return model

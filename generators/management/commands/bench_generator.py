@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from generators.adapters.base import AdapterError
-from generators.models import ImageModel
+from generators.management.model_argument import MODEL_HELP, read_model
 from generators.workers.bench import VARIANTS, Benchmark, BenchmarkError, Timing, measure_model
 
 PROMPTS = [
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     help = "Measure how fast a local model draws: through the worker, and in a plain loop over its pipeline."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("model", metavar="SLUG")
+        parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
         parser.add_argument("--images", type=int, default=16)
         parser.add_argument("--batch", type=int, help="images per call (default: the model's max_batch)")
         parser.add_argument("--width", type=int, default=512)
@@ -34,12 +34,10 @@ class Command(BaseCommand):
             raise CommandError(f"--images is {options['images']}. Draw at least 1.")
         size = {"width": options["width"], "height": options["height"]}
         try:
-            model = ImageModel.objects.get(slug=options["model"])
+            model = read_model(options["model"])
             result = measure_model(
                 model, _read_prompts(options["prompts"]), images=options["images"], batch=options["batch"], **size
             )
-        except ImageModel.DoesNotExist:
-            raise CommandError(f"There is no model {options['model']!r}.") from None
         except (BenchmarkError, AdapterError, OSError) as error:
             raise CommandError(str(error)) from error
         title = f"{model.slug} on {result.device}, {result.dtype}, {size['width']} x {size['height']} pixels"

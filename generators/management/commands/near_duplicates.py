@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from generators.images import originals
 from generators.images.near_duplicates import MAX_DISTANCE, DejaVu, deja_vu_rate, hash_image, repetition_rates
+from generators.management.model_argument import MODEL_HELP, read_model
 from generators.models import Generation, ImageModel
 
 
@@ -18,7 +19,7 @@ class Command(BaseCommand):
     help = "Count the images of a model that are near-duplicates of its other images, or of images in a folder."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--model", required=True, metavar="SLUG")
+        parser.add_argument("--model", required=True, metavar="MODEL", help=MODEL_HELP)
         parser.add_argument("--reference", type=_folder, metavar="FOLDER", help="compare with these images")
         parser.add_argument(
             "--distance",
@@ -30,10 +31,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        model = ImageModel.objects.filter(slug=options["model"]).first()
-        if model is None:
-            known = ", ".join(ImageModel.objects.values_list("slug", flat=True)) or "none"
-            raise CommandError(f"There is no model {options['model']!r}. Known: {known}.")
+        model = read_model(options["model"])
         images = self._hash_generations(model)
         own, distance = [generation.phash for generation in images], options["distance"]
         prompts = [(image.prompt.text, *image.prompt.sources, image.prompt.mask) for image in images]

@@ -8,7 +8,8 @@ from django.db.models import Count, Sum
 from generators.dollars import format_dollars
 from generators.generations import retry_generations
 from generators.management.dispatching import DispatchingCommand
-from generators.models import Charge, Generation, GenerationQuerySet, ImageModel
+from generators.management.model_argument import MODEL_HELP, read_model
+from generators.models import Charge, Generation, GenerationQuerySet
 from generators.workers.stale_claims import dispatch_due
 
 
@@ -16,22 +17,19 @@ class Command(DispatchingCommand):
     help = "Request failed and refused images again, of one model or with one reason. Earlier charges stay."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--model", metavar="SLUG")
+        parser.add_argument("--model", metavar="MODEL", help=MODEL_HELP)
         parser.add_argument("--reason", help="of the generation: refused, timeout, quota, budget, ...")
         parser.add_argument("--dry-run", action="store_true", help="print what would be requested, and request nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        slug, reason = options["model"], options["reason"]
+        model, reason = options["model"], options["reason"]
         ended = Generation.objects.filter(status__in=[Generation.Status.REFUSED, Generation.Status.FAILED])
-        if slug:
-            if not ImageModel.objects.filter(slug=slug).exists():
-                known = ", ".join(ImageModel.objects.values_list("slug", flat=True)) or "none"
-                raise CommandError(f"There is no model {slug!r}. Known: {known}.")
-            ended = ended.filter(model__slug=slug)
+        if model:
+            ended = ended.filter(model=read_model(model))
         if reason:
             ended = ended.filter(reason=reason)
         lines = describe_ended(ended)
-        if not slug and not reason:
+        if not model and not reason:
             # A request for all, refusals included, would be a mistake that may cost money.
             raise CommandError("\n  ".join(["Give --model or --reason. Generations without an image:", *lines]))
         for line in lines:

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from arena.models import Rater, Vote
-from arena.votes.files import COLUMNS, LONGEST_SLUG, VoteRow, read_vote_file
+from arena.votes.files import COLUMNS, VoteRow, read_vote_file
 from evaluation.ratings.outcomes import WINNERS
 from generators.input_files.faults import InputFileError
 from generators.models import ImageModel, Prompt
@@ -183,4 +183,3 @@ def test_allowed_lengths_are_those_of_the_database() -> None:
     assert allowed["rater"] == longest(Rater, "name")
     for name in ("language", "category"):
         assert allowed[name] == longest(Vote, name) == longest(Prompt, name)
-    assert longest(ImageModel, "slug") == LONGEST_SLUG

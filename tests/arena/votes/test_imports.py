@@ -62,7 +62,7 @@ def test_import_creates_a_board(file: Path) -> None:
     )
     models = board.image_models.values_list("slug", "name", "family", "adapter")
     assert list(models) == [
-        ("flux-11", "Flux 1.1", "Flux 1.1", ""),
+        ("flux-1-1", "Flux 1.1", "Flux 1.1", ""),
         ("lcm", "LCM", "LCM", ""),
         ("sdxl", "SDXL", "SDXL", ""),
     ]
@@ -119,18 +119,31 @@ def test_unused_columns_and_skipped_lines_are_reported(file: Path) -> None:
     assert "skipped  1 lines without anony=yes" in out
 
 
-def test_existing_model_is_reused_and_reported(file: Path) -> None:
-    builders.make_model(slug="sdxl", name="SDXL 1.0", adapter="diffusers")
-    out = import_file(write(file, *TWO_VOTES))
-    assert "existing models: sdxl (named SDXL 1.0)" in out
-    assert "models   2 new, 1 existing" in out
+@pytest.mark.parametrize("written", ["sdxl", "SDXL base", "SDXL 1.0"])
+def test_existing_model_is_found_by_slug_name_or_family_and_revision(file: Path, written: str) -> None:
+    builders.make_model(slug="sdxl", name="SDXL base", family="SDXL", revision="1.0", adapter="diffusers")
+    out = import_file(write(file, f"{written},LCM,tie", header=PLAIN))
+    assert "existing models: sdxl (named SDXL base)" in out
+    assert "models   1 new, 1 existing" in out
     assert ImageModel.objects.get(slug="sdxl").adapter == "diffusers"
+
+
+def test_name_that_would_get_the_slug_of_another_model_is_refused(file: Path) -> None:
+    builders.make_model(slug="sdxl", name="SDXL 1.0")
+    message = refuse(write(file, *TWO_VOTES))
+    assert "the model 'SDXL' would get the slug sdxl, which is that of 'SDXL 1.0'; write sdxl if it is" in message
 
 
 def test_model_of_a_family_that_exists_under_another_slug_is_refused(file: Path) -> None:
     builders.make_model(slug="sdxl-base", family="SDXL", revision="1")
     message = refuse(write(file, *TWO_VOTES))
-    assert "'SDXL' would become the model sdxl, but the family of that name already has the model sdxl-base" in message
+    assert "the model 'SDXL' cannot be created: revision 1 of that family is the model sdxl-base" in message
+
+
+def test_file_that_writes_one_model_in_two_ways_is_refused(file: Path) -> None:
+    builders.make_model(slug="gpt-image-1", name="GPT Image")
+    message = refuse(write(file, "GPT Image,LCM,tie", "LCM,gpt-image-1,tie", header=PLAIN))
+    assert "'gpt-image-1' and 'GPT Image' are both the model gpt-image-1; if that is right, write one" in message
 
 
 # Faults

@@ -2,11 +2,13 @@
 
 import csv
 import hashlib
+import io
 import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db.models import QuerySet
 from PIL import Image
 
@@ -127,6 +129,40 @@ def test_unknown_models_are_created_on_request(folder: Path) -> None:
     again = import_file(write(folder, *lines), "--make-models")
     assert "skipped  3 lines, which are already imported" in again
     assert ImageModel.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"), [("Midjourney", "midjourney"), ("FLUX.1 [dev]", "flux-1-dev"), ("混元", "model-3a7294dc")]
+)
+def test_created_model_is_found_by_its_name_on_every_line(folder: Path, name: str, slug: str) -> None:
+    lines = [entry("a.png", model=name), entry("b.jpg", model=name), entry("c.webp", model=name, prompt="A dog")]
+    assert f"{slug} (new)" in import_file(write(folder, *lines), "--make-models")
+    import_file(write(folder, entry("d.avif", model=name)), "--prompt-set", "elsewhere 1", "--keep-valid")
+    assert Generation.objects.filter(model__slug=slug, model__name=name).count() == 4
+
+
+def test_models_of_votes_and_of_manifests_are_the_same(folder: Path) -> None:
+    votes = folder / "votes.csv"
+    votes.write_text("model_a,model_b,winner\nMidjourney 6.1,Imagen 4.0,tie\n")
+    call_command("import_votes", str(votes), "--board", "one", stdout=io.StringIO())
+    manifest = write(folder, entry("a.png", model="Midjourney", version="6.1"), entry("b.jpg", model="Imagen 4.0"))
+    assert "midjourney-6-1, imagen-4-0" in import_file(manifest)
+    call_command("import_votes", str(votes), "--board", "two", stdout=io.StringIO())
+    assert list(ImageModel.objects.values_list("slug", flat=True)) == ["imagen-4-0", "midjourney-6-1"]
+
+
+def test_two_new_names_with_one_slug_are_a_fault(folder: Path) -> None:
+    message = refuse(write(folder, entry(model="GPT Image"), entry("b.jpg", model="gpt-image")), "--make-models")
+    assert "line 3: 'gpt-image' and 'GPT Image' are both the model gpt-image; if that is right, write one" in message
+
+
+def test_unknown_model_is_a_fault_that_names_the_nearest(folder: Path, midjourney: ImageModel) -> None:
+    message = refuse(write(folder, entry(model="Midjourney 7"), entry("b.jpg", model="midjourney")))
+    assert (
+        f"line 2: the model 'Midjourney 7' is unknown; did you mean midjourney-7, named {midjourney.name!r}" in message
+    )
+    assert "line 3: the model 'midjourney' is unknown; the models of that family are midjourney-7" in message
+    assert "--make-models creates it" in message
 
 
 def test_existing_prompts_are_found_by_key_or_text(folder: Path, midjourney: ImageModel) -> None:
@@ -259,12 +295,13 @@ def test_models_that_cannot_be_created_are_faults(folder: Path) -> None:
     ]
     message = refuse(write(folder, *lines), "--make-models")
     assert (
-        "line 2: the model 'imagen' of version '4.0' would get the slug imagen-4-0 of 'Imagen 4'; name imagen-4-0"
-        in message
+        "line 2: the model 'imagen' of version '4.0' would get the slug imagen-4-0, which is that of 'Imagen 4'; write"
+        " imagen-4-0 if it is that model" in message
     )
-    assert "line 3: the model 'emu' cannot be created: " in message
-    assert "line 4: the model '***' cannot be created: " in message
-    assert "at most 100 characters" in message
+    assert "line 3: the model 'emu' cannot be created: revision 1 of that family is the model emu-base" in message
+    assert "line 4: the model '***' cannot be created: it has no letter and no digit" in message
+    assert "a name has at most 200 characters, not 201" in message
+    assert "one_image_model" not in message
 
 
 def test_only_the_first_ten_faults_are_listed(folder: Path, midjourney: ImageModel) -> None:

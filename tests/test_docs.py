@@ -160,6 +160,7 @@ def test_every_suite_and_rule_is_in_the_docs() -> None:
 
 # Internal modules, which readers of the docs do not need.
 INNER = {
+    "arguments",
     "arrow",
     "components",
     "cores",

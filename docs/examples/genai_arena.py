@@ -14,6 +14,7 @@ import sys
 import numpy as np
 import pandas as pd
 
+from evaluation.ratings import rate
 from evaluation.ratings.best_of_n import correct_variants
 from evaluation.ratings.bootstrap import bootstrap_ratings
 from evaluation.ratings.bradley_terry import fit_bradley_terry, fit_davidson
@@ -29,6 +30,9 @@ from evaluation.ratings.votes import code_frame
 
 frame = pd.read_csv(sys.argv[1]).sort_values("tstamp")
 frame = frame[frame["anony"]].replace({"winner": {"tie (bothbad)": "both_bad"}})
+print(rate(frame))
+
+# %% The same in single steps: votes, then counts
 votes = code_frame(frame)
 counts = count_votes(votes)
 print(f"{counts.n_votes} votes on {len(counts.models)} models")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.counts import Counts, count_votes, tabulate
 from evaluation.ratings.outcomes import WINNERS
 from evaluation.ratings.votes import Votes, code_columns, sort_names
@@ -20,7 +21,7 @@ BATCH_ROWS = 1 << 20
 
 
 def code_arrow(
-    table: "pa.Table | pa.RecordBatch", models: Sequence[Hashable] | None = None, *, clusters: Sequence[str] = ()
+    table: "pa.Table | pa.RecordBatch", models: Sequence[Hashable] | None = None, *, clusters: str | Sequence[str] = ()
 ) -> Votes:
     """Votes from the columns model_a, model_b, winner, the cluster columns and, where present, weight.
 
@@ -28,15 +29,22 @@ def code_arrow(
     occur, sorted). Raises ValueError for a missing column, and, with the row, for a missing value and an unknown model
     or winner.
     """
-    columns = [*SIDES, "winner", *clusters]
+    import pyarrow as pa
+
+    if not isinstance(table, pa.RecordBatch):
+        check_type("table", table, pa.Table)
+    columns = [*SIDES, "winner", *_list_columns(clusters)]
     names = table.schema.names
     _check_columns(names, columns)
     coded = {name: _code_column(table[name]) for name in columns}
     return code_columns(coded, models, weight=_read_weight(table["weight"]) if "weight" in names else None)
 
 
-def code_parquet(path: Path | str, models: Sequence[Hashable] | None = None, *, clusters: Sequence[str] = ()) -> Votes:
+def code_parquet(
+    path: Path | str, models: Sequence[Hashable] | None = None, *, clusters: str | Sequence[str] = ()
+) -> Votes:
     """All votes of a Parquet file; columns and errors as in ``code_arrow``."""
+    clusters = _list_columns(clusters)
     file = _open(path, clusters)
     return code_arrow(file.read(_present(file, clusters)), models, clusters=clusters)
 
@@ -108,6 +116,10 @@ def _open(path: Path | str, clusters: Sequence[str]) -> Any:
     columns = [*SIDES, "winner", *clusters]
     _check_columns(metadata.schema.names, columns)
     return ParquetFile(path, metadata=metadata, read_dictionary=columns)
+
+
+def _list_columns(clusters: str | Sequence[str]) -> Sequence[str]:
+    return [clusters] if isinstance(clusters, str) else clusters
 
 
 def _check_columns(names: list[str], columns: list[str]) -> None:

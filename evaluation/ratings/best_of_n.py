@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.ratings import Ratings, check_confidence, quantile
 
 # A lead of fewer standard errors than this is a tie.
@@ -134,6 +135,7 @@ def correct_variants(ratings: Ratings, variants: Sequence[Hashable]) -> BestOfN:
 
     Raises ValueError for no variants, one that is named twice, or one that is not rated.
     """
+    check_type("ratings", ratings, Ratings)
     if not variants or len(set(variants)) != len(variants):
         raise ValueError(f"Expected one or more variants, named once each; got {', '.join(map(str, variants))}.")
     chosen = [ratings.index(variant) for variant in variants]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.cores import count_cores
 from evaluation.ratings.counts import Counts, count_votes
@@ -103,6 +104,7 @@ def bootstrap_ratings(
     from evaluation.ratings.kernels.resampling import draw_votes
 
     key = _check(n, seed, confidence)
+    check_type("counts", counts, Counts)
     if counts.squares is not None:
         raise ValueError("Weighted votes cannot be resampled one by one: use bootstrap_clusters.")
     ratings = fit_bradley_terry(counts, ties=ties, both_bad=both_bad, scale=scale, confidence=confidence)
@@ -144,6 +146,8 @@ def bootstrap_clusters(
     from evaluation.ratings.kernels.resampling import add_votes
 
     key = _check(n, seed, confidence)
+    check_type("votes", votes, Votes)
+    check_type("column", column, str)
     if column not in votes.clusters:
         raise ValueError(f"The votes have no clusters {column!r}; they have {', '.join(votes.clusters) or 'none'}.")
     labels, codes = np.unique(votes.clusters[column], return_inverse=True)

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.components import DisconnectedModelsError, find_components
 from evaluation.ratings.counts import Counts, count_votes
 from evaluation.ratings.covariances import find_clustered, find_sandwich
@@ -105,6 +106,10 @@ def _fit(
     scale: Scale,
     confidence: float,
 ) -> Ratings:
+    check_type("counts", counts, Counts)
+    check_type("scale", scale, Scale)
+    if clusters is not None:
+        check_type("clusters", clusters, Votes)
     check_confidence(confidence)
     if interval not in get_args(Interval):
         raise ValueError(f"interval must be {' or '.join(map(repr, get_args(Interval)))}, got {interval!r}.")

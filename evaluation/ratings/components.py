@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.counts import Counts
 from evaluation.ratings.outcomes import BOTH_BAD, TIE, check_treatment
 
@@ -53,6 +54,7 @@ def find_components(counts: Counts, *, ties: str = "half", both_bad: str = "half
 
     ``ties`` and ``both_bad`` are "half" if the fit counts such votes, "drop" if it ignores them.
     """
+    check_type("counts", counts, Counts)
     check_treatment(ties=ties, both_bad=both_bad)
     beats = counts.wins > 0
     meetings = counts.wins + counts.wins.T

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.bradley_terry import Interval
 from evaluation.ratings.components import DisconnectedModelsError, find_components
 from evaluation.ratings.counts import Counts, count_votes
@@ -86,6 +87,9 @@ def fit_controlled(
         ValueError: Fewer than two models, a parameter out of range, or a column of another length, with a value that is
             not finite, zero throughout, or that is a combination of other columns, the models or the side.
     """
+    check_type("votes", votes, Votes)
+    check_type("scale", scale, Scale)
+    check_type("clustered", clustered, bool)
     check_treatment(ties=ties, both_bad=both_bad)
     _check_parameters(interval, prior_sd, confidence)
     columns = dict(covariates or {})

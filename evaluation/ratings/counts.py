@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.outcomes import BOTH_BAD, MODEL_A, MODEL_B, TIE, WINNERS
 from evaluation.ratings.votes import Votes
 
@@ -49,6 +50,7 @@ class Counts:
             raise ValueError("A model cannot meet itself: the diagonal must be zero.")
 
     def __add__(self, other: "Counts") -> "Counts":
+        check_type("The other table", other, Counts)
         if self.models != other.models:
             raise ValueError("Only tables of the same models, in the same order, can be added.")
         if self.squares is None and other.squares is None:
@@ -97,6 +99,7 @@ class Counts:
 
 def count_votes(votes: Votes) -> Counts:
     """The table of ``votes``; with weights, the table of their sums. A vote of weight 0 does not count."""
+    check_type("votes", votes, Votes)
     m = len(votes.models)
     columns, shape = (votes.model_a, votes.model_b, votes.winner), (m, m, len(WINNERS))
     if votes.weight is None:

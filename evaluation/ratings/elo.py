@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.outcomes import BOTH_BAD, TIE, Treatment, check_treatment
 from evaluation.ratings.ratings import check_confidence
 from evaluation.ratings.scales import Scale
@@ -112,6 +113,8 @@ def bootstrap_elo(
 
 def _count(votes: Votes, k: float, ties: str, both_bad: str, scale: Scale) -> int:
     """The number of votes that count. Raises the errors of ``run_elo``."""
+    check_type("votes", votes, Votes)
+    check_type("scale", scale, Scale)
     check_treatment(ties=ties, both_bad=both_bad)
     if not 0 < k < math.inf:
         raise ValueError(f"Expected a finite k above 0, got {k=}.")

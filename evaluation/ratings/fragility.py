@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.components import DisconnectedModelsError, find_components
 from evaluation.ratings.counts import Counts
 from evaluation.ratings.families import BRADLEY_TERRY, sigmoid
@@ -93,6 +94,8 @@ def find_fragile_votes(
         DisconnectedModelsError: The counts do not rate every model.
         ValueError: Weighted counts, fewer than two models, or a pair that is unknown or in the wrong order.
     """
+    check_type("counts", counts, Counts)
+    check_type("scale", scale, Scale)
     if counts.squares is not None:
         raise ValueError(
             "Weighted counts have no whole votes to remove. Use find_fragile_raters, or unweighted counts."
@@ -122,6 +125,9 @@ def find_fragile_raters(
     ``cluster`` names the column of ``votes.clusters`` to remove by. Votes may be weighted. Raises the errors of
     find_fragile_votes, and ValueError if there is no such column.
     """
+    check_type("votes", votes, Votes)
+    check_type("cluster", cluster, str)
+    check_type("scale", scale, Scale)
     if cluster not in votes.clusters:
         known = ", ".join(votes.clusters) or "none"
         raise ValueError(f"The votes have no clusters {cluster!r}; they have {known}.")

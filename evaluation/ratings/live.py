@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.counts import Counts
 from evaluation.ratings.families import BRADLEY_TERRY, sigmoid
@@ -43,6 +44,7 @@ class LiveRatings:
     ) -> None:
         from evaluation.ratings.kernels import live
 
+        check_type("scale", scale, Scale)
         fit = fit_bradley_terry(counts, ties=ties, both_bad=both_bad, interval="inverse_hessian")
         self.models: Final = counts.models
         self.ties: Final = ties

@@ -9,6 +9,7 @@ from math import inf, isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.counts import Counts
 from evaluation.ratings.information import find_information, predict_reduction, update_covariance
 from evaluation.ratings.ratings import Ratings, quantile
@@ -81,6 +82,7 @@ def plan_votes(
         ValueError: A width that is not above 0, an unknown model, both ``model`` and ``pair``, weights below 0 or for
             fewer than two models, or counts of other models.
     """
+    check_type("ratings", ratings, Ratings)
     if not 0 < width < inf:
         raise ValueError(f"The width must be above 0 and finite, in points; got {width}.")
     contrasts, preferences = _find_contrasts(ratings, model, pair), _find_preferences(ratings, weights or {})
@@ -117,6 +119,8 @@ def find_design_effect(ratings: Ratings, counts: Counts) -> float:
 
     Source: Rao & Scott 1981, "The analysis of categorical data from complex sample surveys".
     """
+    check_type("counts", counts, Counts)
+    check_type("ratings", ratings, Ratings)
     if counts.models != ratings.models:
         raise ValueError("The counts and the ratings must have the same models in the same order.")
     met = counts.meetings * find_information(ratings.theta)

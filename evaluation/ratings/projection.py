@@ -24,6 +24,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.ratings import Ratings, check_confidence, quantile
 from evaluation.ratings.scales import Scale
 
@@ -160,6 +161,8 @@ def project(
     published model that is shared twice, a model that the board already has (see ``PublishedBoard.without``), ratings
     that are not finite, and a covariance that is not positive semidefinite.
     """
+    check_type("ratings", ratings, Ratings)
+    check_type("board", board, PublishedBoard)
     check_confidence(confidence)
     pairs = _pair(ratings, model, board, shared)
     ours = [ratings.index(name) for name in pairs]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.ratings import Ratings, check_confidence
 
 
@@ -54,6 +55,7 @@ def rank_ranges(
     alone; for ranges that hold for all models at once use ``find_rank_sets``. Raises ValueError for intervals of
     different shapes or with ci_low > ci_high.
     """
+    ci_low, ci_high = np.asarray(ci_low), np.asarray(ci_high)
     if ci_low.ndim != 1 or ci_low.shape != ci_high.shape or not (ci_low <= ci_high).all():
         raise ValueError(f"Expected ci_low <= ci_high of one shape (M,), got {ci_low.shape} and {ci_high.shape}.")
     best = 1 + (ci_low[None, :] > ci_high[:, None]).sum(axis=1)
@@ -69,6 +71,7 @@ def find_rank_sets(ratings: Ratings, *, confidence: float = 0.95, draws: int = 2
     models that are significantly above and below it (Mogstad, Romano, Shaikh & Wilhelm 2024, "Inference for ranks",
     section 3). Raises ValueError for a confidence out of range and fewer than 100 draws.
     """
+    check_type("ratings", ratings, Ratings)
     check_confidence(confidence)
     noise = _draw_noise(ratings, draws, seed)
     return conclude_rank_sets(ratings.models, ratings.values, ratings.covariance, noise, confidence, seed)
@@ -112,6 +115,7 @@ def find_rank_probabilities(ratings: Ratings, *, draws: int = 4000, seed: int = 
     The standard error of a probability p from ``draws`` draws is sqrt(p (1 - p) / draws): at most 0.008 with 4,000.
     Raises ValueError for fewer than 100 draws.
     """
+    check_type("ratings", ratings, Ratings)
     sample = ratings.values[:, None] + _draw_noise(ratings, draws, seed)
     m = len(ratings.models)
     order = np.argsort(-sample, axis=0)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.counts import Counts
 from evaluation.ratings.families import sigmoid
 from evaluation.ratings.fitting import Pairs, pair_up
@@ -45,6 +46,7 @@ def fit_usable_rates(counts: Counts, *, confidence: float = 0.95) -> UsableRates
 
     Votes are assumed independent. Raises ValueError without votes, and for a confidence out of range.
     """
+    check_type("counts", counts, Counts)
     check_confidence(confidence)
     if not counts.n_votes:
         raise ValueError("Usable rates need votes, got none.")

@@ -1,12 +1,13 @@
 """Votes as columns of small codes, from arrays, pandas or Arrow."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.outcomes import WINNERS
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Votes:
     def __post_init__(self) -> None:
         if len(set(self.models)) != len(self.models):
             raise ValueError("Each model must be named once.")
+        check_type("clusters", self.clusters, Mapping)
         m, n = len(self.models), len(self.winner)
         limits = {"model_a": m, "model_b": m, "winner": len(WINNERS)} | dict.fromkeys(self.clusters, None)
         for name, limit in limits.items():
@@ -70,6 +72,15 @@ class Votes:
             {name: codes[keep] for name, codes in self.clusters.items()},
         )
 
+    def only(self, *columns: str) -> "Votes":
+        """The same votes with these columns of clusters alone. Raises ValueError for a column that they do not have."""
+        for column in columns:
+            check_type("column", column, str)
+            if column not in self.clusters:
+                known = ", ".join(self.clusters) or "none"
+                raise ValueError(f"The votes have no clusters {column!r}; they have {known}.")
+        return replace(self, clusters={name: self.clusters[name] for name in columns})
+
     def merge(self) -> "Votes":
         """The same votes, with equal rows merged into one row that carries their total weight."""
         columns = [self.model_a, self.model_b, self.winner, *self.clusters.values()]
@@ -95,17 +106,20 @@ def _check_codes(name: str, codes: NDArray[Any], n: int, limit: int | None) -> N
 
 
 def code_frame(
-    frame: "pd.DataFrame", models: Sequence[Hashable] | None = None, *, clusters: Sequence[str] = ()
+    frame: "pd.DataFrame", models: Sequence[Hashable] | None = None, *, clusters: str | Sequence[str] = ()
 ) -> Votes:
     """Votes from a DataFrame with columns model_a, model_b, winner, the cluster columns and, optionally, weight.
 
     Categoricals are read by their codes, anything else by its values. ``models`` names the models and their order
     (default: all that occur, sorted). Raises ValueError for a missing column or value, or an unknown model or winner.
     """
-    columns = ["model_a", "model_b", "winner", *clusters]
+    import pandas as pd
+
+    check_type("frame", frame, pd.DataFrame)
+    columns = ["model_a", "model_b", "winner", *([clusters] if isinstance(clusters, str) else clusters)]
     if missing := [name for name in columns if name not in frame.columns]:
         raise ValueError(f"The frame has no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}.")
-    coded = {name: _code_series(frame[name]) for name in columns}
+    coded = {name: code_series(frame[name]) for name in columns}
     return code_columns(coded, models, weight=frame["weight"].to_numpy() if "weight" in frame.columns else None)
 
 
@@ -158,7 +172,8 @@ def recode(
     return coded
 
 
-def _code_series(series: "pd.Series[Any]") -> tuple[NDArray[np.integer[Any]], Sequence[Hashable]]:
+def code_series(series: "pd.Series[Any]") -> tuple[NDArray[np.integer[Any]], Sequence[Hashable]]:
+    """Codes (N,) of a column, -1 for a missing value, and the names that they index."""
     import pandas as pd
 
     if isinstance(series.dtype, pd.CategoricalDtype):

@@ -1,5 +1,6 @@
 """The docs are complete and true: every setting, check, command, adapter, metric and suite is in them."""
 
+import os
 import re
 import subprocess
 import sys
@@ -204,7 +205,8 @@ def test_links_have_targets() -> None:
 
 def test_the_example_runs_on_real_votes(shared_data: Path) -> None:
     command = [sys.executable, "docs/examples/genai_arena.py", str(shared_data / "votes" / "genai_arena_t2i.csv")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     assert "1451 votes on 6 models" in done.stdout
     assert re.search(r"PlayGroundV2 +1151\.3 +1124\.3 +1178\.3", done.stdout)

@@ -28,7 +28,7 @@ LABELS: Final = {"bradley_terry": "Bradley-Terry", "davidson": "Davidson", "rao_
 TIE_MODELS: Final = {"davidson": fit_davidson, "rao_kupper": fit_rao_kupper}
 # Columns that make votes depend on each other: used if the frame has them.
 CLUSTERS: Final = ("rater", "prompt")
-REASONS: Final = {
+REASONS: Final[dict[str, str]] = {
     Unrated.NO_VOTES: "no votes",
     Unrated.DISCONNECTED: "not connected to the rated models by votes",
     Unrated.UNBEATEN: "never lost to a rated model, so no finite rating",

@@ -33,7 +33,8 @@ class MetricOutcome:
 
     label: str  # unique in the suite; by default the metric's name
     name: str
-    title: str
+    title: str  # with the network
+    network: str = ""  # chosen by a parameter
     unit: str
     higher_is_better: bool | None
     min_samples: int

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from evaluation.extractors.base import Extracted
+from evaluation.extractors.names import abbreviate_network
 
 Rows = NDArray[np.float64]
 
@@ -30,10 +31,14 @@ class UnscoredError(Exception):
 class Declaration:
     """Properties of a metric that do not depend on parameters; used by leaderboard, gate, report and docs.
 
-    ``min_samples`` is the number of measurements below which the value is not meaningful.
+    ``min_samples`` is the number of measurements below which the value is not meaningful. ``title`` and ``acronym``
+    are those with any network; ``published`` is the name with the network in ``published_with``, and only with it.
     """
 
     title: str
+    acronym: str = ""
+    published: str = ""
+    published_with: str = ""
     unit: str  # "share" (0 to 1, printed in percent), "s", "USD", any noun, or "" for none
     higher_is_better: bool | None  # None: neither direction is better
     min_samples: int
@@ -121,6 +126,22 @@ class Metric(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     declaration: ClassVar[Declaration]
+
+    @property
+    def network(self) -> str:
+        """Name of the network that a parameter chooses; "" if there is no choice."""
+        return ""
+
+    @property
+    def title(self) -> str:
+        """Name in reports, which always says with which network."""
+        declared, network = self.declaration, self.network
+        if not network:
+            return declared.title
+        if network == declared.published_with:
+            return declared.published
+        acronym = f" ({declared.acronym}-{abbreviate_network(network)})" if declared.acronym else ""
+        return f"{declared.title}, {network} features{acronym}"
 
     def image_extractors(self) -> tuple[str, ...]:
         """Specifications of the image extractors that the metric needs."""

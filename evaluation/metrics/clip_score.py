@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.extractors.base import Extracted
+from evaluation.extractors.names import name_network
 from evaluation.metrics.base import Declaration, Measurement, PromptInputs, SampleInputs, SampleMetric, UnscoredError
 
 # Cosines that differ by less are equal: summation order changes them by about 1e-16, which must not change a rank.
@@ -23,6 +24,10 @@ class _ClipMetric(SampleMetric):
 
     model: str
     prefix: str = ""
+
+    @property
+    def network(self) -> str:
+        return name_network(f"clip-image/{self.model}")
 
     def image_extractors(self) -> tuple[str, ...]:
         return (f"clip-image/{self.model}",)
@@ -94,7 +99,7 @@ class RetrievalRank(_ClipMetric):
     model: str = "vit-b-32"
     columns: ClassVar[tuple[str, ...]] = ("value", "cosine", "prompts")
     declaration: ClassVar[Declaration] = Declaration(
-        title="Retrieval rank of the right prompt (CLIP)",
+        title="Retrieval rank of the right prompt",
         unit="",
         higher_is_better=False,
         min_samples=10,

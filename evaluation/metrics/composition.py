@@ -19,6 +19,7 @@ from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 from pydantic import Field
 
+from evaluation.extractors.names import name_network
 from evaluation.metrics.base import Declaration, Measurement, PromptInputs, SampleInputs, SampleMetric, UnscoredError
 
 Check: TypeAlias = Mapping[str, Any]
@@ -60,6 +61,14 @@ class _CompositionMetric(SampleMetric):
     checker: Annotated[str, Field(pattern=r"^(sketch-checker|detector/.+)$")] = "sketch-checker"
     confidence: Annotated[float, Field(ge=0, le=1)] = 0.3
     counting_confidence: Annotated[float, Field(ge=0, le=1)] = 0.9
+
+    @property
+    def network(self) -> str:
+        return name_network(self.checker)
+
+    @property
+    def title(self) -> str:
+        return f"{self.declaration.title}, seen by {self.network}"
 
     def image_extractors(self) -> tuple[str, ...]:
         return (self.checker,)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from evaluation.extractors.names import name_network
 from evaluation.metrics.base import Declaration, Measurement, PromptMetric, SampleInputs, SetMetric, UnscoredError
 from evaluation.metrics.features.moments import Moments
 from evaluation.metrics.features.reading import look_up_features, read_features, unit_rows
@@ -52,6 +53,10 @@ class Vendi(SetMetric):
         source="Friedman & Dieng 2023, The Vendi Score: A Diversity Evaluation Metric for Machine Learning, section 3",
     )
 
+    @property
+    def network(self) -> str:
+        return name_network(self.extractor)
+
     def image_extractors(self) -> tuple[str, ...]:
         return (self.extractor,)
 
@@ -75,6 +80,10 @@ class Vendi(SetMetric):
 
 class _WithinPrompt(PromptMetric):
     extractor: str = "inception-v3/clean"
+
+    @property
+    def network(self) -> str:
+        return name_network(self.extractor)
 
     def image_extractors(self) -> tuple[str, ...]:
         return (self.extractor,)

@@ -1,11 +1,12 @@
 """JUnit XML of a run report: one test case for each rule of the gate.
 
 A failed rule is a ``failure`` and an inconclusive one an ``error``: GitLab, Jenkins and GitHub's reporters show errors
-in red, but skipped tests as if nothing were wrong. Metrics without a rule are properties of the suite, not test cases.
+in red, but skipped tests as if nothing were wrong. All metrics, and their warnings, are properties of the suite.
 If no rule was judged, the file holds one error, because a file without test cases looks green.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 from xml.etree import ElementTree as ET
 
@@ -36,7 +37,10 @@ def to_junit(report: RunReport) -> str:
     for name, value in _list_properties(report):
         ET.SubElement(properties, "property", {"name": _clean(name), "value": _clean(value)})
     for rule in rules:
-        _add_case(suite, rule, f"{report.suite.name}.{report.model.slug}")
+        warnings = [
+            warning for outcome in report.outcomes if outcome.label == rule.label for warning in outcome.warnings
+        ]
+        _add_case(suite, rule, f"{report.suite.name}.{report.model.slug}", warnings)
     ET.indent(root)
     return f"{DECLARATION}{ET.tostring(root, encoding='unicode')}\n"
 
@@ -48,14 +52,15 @@ def _list_cases(report: RunReport) -> tuple[RuleVerdict, ...]:
     return (RuleVerdict(rule="the suite has a verdict", label="gate", outcome="inconclusive", reason=reason),)
 
 
-def _add_case(suite: ET.Element, rule: RuleVerdict, classname: str) -> None:
+def _add_case(suite: ET.Element, rule: RuleVerdict, classname: str, warnings: Sequence[str]) -> None:
+    warned = "".join(f"\nWarning: {warning}" for warning in warnings)
     case = ET.SubElement(suite, "testcase", {"classname": _clean(classname), "name": _clean(rule.rule), "time": "0"})
     if rule.outcome == "pass":
-        ET.SubElement(case, "system-out").text = _clean(rule.reason)
+        ET.SubElement(case, "system-out").text = _clean(f"{rule.reason}{warned}")
         return
     needed = "" if rule.samples_needed is None else f" {rule.samples_needed:,} more samples would decide it."
     found = ET.SubElement(case, TAGS[rule.outcome], {"type": rule.outcome, "message": _clean(rule.reason)})
-    found.text = _clean(f"{rule.rule}\n{rule.reason}{needed}")
+    found.text = _clean(f"{rule.rule}\n{rule.reason}{needed}{warned}")
 
 
 def _list_properties(report: RunReport) -> list[tuple[str, str]]:
@@ -68,18 +73,22 @@ def _list_properties(report: RunReport) -> list[tuple[str, str]]:
         ("verdict", report.verdict.outcome if report.verdict else ""),
     ]
     metrics = [(f"metric.{outcome.label}", _write(outcome)) for outcome in report.outcomes]
-    return [(name, value) for name, value in about if value] + metrics
+    warnings = [("warning", warning) for warning in report.warnings]
+    warnings += [
+        (f"metric.{outcome.label}.warning", warning) for outcome in report.outcomes for warning in outcome.warnings
+    ]
+    return [(name, value) for name, value in about if value] + metrics + warnings
 
 
 def _write(outcome: MetricOutcome) -> str:
-    counts = f"{outcome.n_scored} scored, {outcome.n_unscored} unscored"
+    title, counts = outcome.title, f"{outcome.n_scored} scored, {outcome.n_unscored} unscored"
     if outcome.value is None:
-        return f"unscored: {outcome.reason} ({counts})"
+        return f"{title}: unscored: {outcome.reason} ({counts})"
     value = write_value(outcome.value, outcome.unit)
     if outcome.ci_low is None or outcome.ci_high is None:
-        return f"{value} ({counts})"
+        return f"{title}: {value} ({counts})"
     interval = write_interval(outcome.ci_low, outcome.ci_high, outcome.unit)
-    return f"{value}, {100 * outcome.confidence:g} % interval {interval} ({counts})"
+    return f"{title}: {value}, {100 * outcome.confidence:g} % interval {interval} ({counts})"
 
 
 def _clean(text: str) -> str:

@@ -1,20 +1,31 @@
-"""Markdown report: a comment on a pull request in GitHub's dialect, under 60 lines for any suite."""
+"""Markdown report: a comment on a pull request in GitHub's dialect, under 70 lines for any suite."""
 
 import re
 import unicodedata
 from typing import Final
 
 from evaluation.number_format import write_difference, write_difference_interval, write_interval, write_value
-from evaluation.reports.report import RunReport, SampleReport, find_worst, name_metrics, rank_outcomes, rank_rules
+from evaluation.reports.report import (
+    RunReport,
+    SampleReport,
+    find_worst,
+    list_warnings,
+    name_metrics,
+    rank_outcomes,
+    rank_rules,
+)
 from evaluation.results import MetricOutcome, RuleVerdict
 
 SIGNS: Final = {"pass": "✅ PASS", "fail": "❌ FAIL", "inconclusive": "⚠️ INCONCLUSIVE"}
-MAX_RULES, MAX_METRICS, MAX_WORST, MAX_WARNINGS = 12, 16, 5, 3
-MAX_TEXT, MAX_NAME = 160, 80
+MAX_RULES, MAX_METRICS, MAX_WORST, MAX_WARNINGS = 12, 16, 5, 10
+MAX_TEXT, MAX_NAME, MAX_WARNING = 160, 100, 400
 
 
 def to_markdown(report: RunReport) -> str:
-    """The verdict, the rules (failed first), the metrics and the five worst samples. Omitted rows are counted."""
+    """The verdict, the rules (failed first), the metrics, the five worst samples, and the warnings.
+
+    Omitted rows are counted.
+    """
     sections = [_head(report), _list_rules(report), _list_metrics(report), _list_worst(report), _list_warnings(report)]
     foot = f"Run {escape(report.run)} · suite digest {escape(report.suite.digest[:12])}"
     return "\n\n".join("\n".join(lines) for lines in [*sections, [f"<sub>{foot}</sub>"]] if lines) + "\n"
@@ -133,9 +144,13 @@ def _write_score(sample: SampleReport, outcome: MetricOutcome) -> str:
 
 
 def _list_warnings(report: RunReport) -> list[str]:
-    kept = [f"- {escape(warning, 240)}" for warning in report.warnings[:MAX_WARNINGS]]
-    rest = len(report.warnings) - MAX_WARNINGS
-    return [*kept, *([f"- and {rest} more warnings"] if rest > 0 else [])]
+    warnings = list_warnings(report)
+    if not warnings:
+        return []
+    kept = [f"- {escape(warning, MAX_WARNING)}" for warning in warnings[:MAX_WARNINGS]]
+    rest = len(warnings) - MAX_WARNINGS
+    more = [f"- and {rest} more warning{'s' if rest > 1 else ''}: see the HTML report"] if rest > 0 else []
+    return ["Warnings:", "", *kept, *more]
 
 
 def _count_rest(n: int, noun: str) -> list[str]:

@@ -148,6 +148,15 @@ def name_metrics(report: RunReport) -> dict[str, str]:
     }
 
 
+def list_warnings(report: RunReport) -> list[str]:
+    """The warnings of the run, then those of its metrics, each once with the names of the metrics that it is on."""
+    names, found = name_metrics(report), dict[str, list[str]]()
+    for outcome in report.outcomes:
+        for warning in outcome.warnings:
+            found.setdefault(warning, []).append(names[outcome.label])
+    return [*report.warnings, *(f"{'; '.join(named)}: {warning}" for warning, named in found.items())]
+
+
 def find_worst(report: RunReport, outcome: MetricOutcome, n: int) -> list[SampleReport]:
     """The ``n`` samples with the worst values of a metric, worst first, at most one for each prompt.
 

@@ -95,14 +95,18 @@ def judge(outcomes: Sequence[MetricOutcome], rules: Sequence[Rule]) -> Verdict:
 
 
 def list_requirements(rule: Rule, outcomes: Sequence[MetricOutcome]) -> list[Requirement]:
-    """The requirements of a rule, in the order of its fields. Unit and direction are those of the metric's outcome."""
+    """The requirements of a rule, in the order of its fields. Unit and direction are those of the metric's outcome.
+
+    A metric whose network is a parameter is named with it: "fid with EfficientNet-Lite0 at most 30".
+    """
     found = [outcome for outcome in outcomes if outcome.label == rule.metric]
     unit, higher = found[0].unit if found else "", all(outcome.higher_is_better is not False for outcome in found)
     sign = 1.0 if higher else -1.0
+    name = f"{rule.metric} with {found[0].network}" if found and found[0].network else rule.metric
     ends = " (value only)" if rule.on == "value" else ""
 
     def require(text: str, of: Literal["value", "difference"], bound: float, at_least: bool) -> Requirement:
-        return Requirement(f"{rule.metric} {text}{ends}", of, bound, at_least)
+        return Requirement(f"{name} {text}{ends}", of, bound, at_least)
 
     requirements = []
     if rule.at_least is not None:

@@ -158,7 +158,8 @@ def describe_outcome(
     return MetricOutcome(
         label=label,
         name=next((name for name, known in METRICS.items() if known == path), label),
-        title=declaration.title,
+        title=metric.title,
+        network=metric.network,
         unit=declaration.unit,
         higher_is_better=declaration.higher_is_better,
         min_samples=declaration.min_samples,

@@ -102,5 +102,5 @@ def _repeat(value: float, n: int) -> ClusteredRows:
 
 def _expect_interval(metric: Metric, found: Interval | UnscoredError) -> Interval:
     if isinstance(found, UnscoredError):
-        return Interval(None, None, f"{metric.declaration.title} has no value without some of the prompts: {found}")
+        return Interval(None, None, f"{metric.title} has no value without some of the prompts: {found}")
     return found

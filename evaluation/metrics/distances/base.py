@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.extractors.names import name_network
 from evaluation.metrics.base import SampleInputs, SetMetric, UnscoredError
 from evaluation.metrics.features.reading import BLOCK, look_up_features, read_features
 from evaluation.metrics.features.reference import ReferenceStatistics
@@ -16,6 +17,10 @@ class Distance(SetMetric):
 
     extractor: str = "inception-v3/clean"
     reference: str
+
+    @property
+    def network(self) -> str:
+        return name_network(self.extractor)
 
     def image_extractors(self) -> tuple[str, ...]:
         return (self.extractor,)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from evaluation.extractors.names import CMMD_NETWORK
 from evaluation.metrics.base import Declaration, SampleInputs
 from evaluation.metrics.distances.base import RowsDistance, squared_distances
 from evaluation.metrics.features.reading import look_up_features, unit_rows
@@ -32,7 +33,10 @@ class Cmmd(RowsDistance):
     scale: float = Field(default=1000.0, gt=0)
 
     declaration: ClassVar[Declaration] = Declaration(
-        title="CLIP maximum mean discrepancy (CMMD)",
+        title="Maximum mean discrepancy",
+        acronym="MMD",
+        published="CLIP maximum mean discrepancy (CMMD)",
+        published_with=CMMD_NETWORK,
         unit="",
         higher_is_better=False,
         min_samples=50,

@@ -1,4 +1,4 @@
-"""Fréchet distance of two sets of features (FID with Inception-v3), and its limit for infinitely many images."""
+"""Fréchet distance of two sets of features, such as FID, and its limit for infinitely many images."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from evaluation.extractors.names import FID_NETWORK
 from evaluation.metrics.base import Declaration, SampleInputs, UnscoredError
 from evaluation.metrics.distances.base import Distance, expect_two
 from evaluation.metrics.distances.subsets import draw_subsets
@@ -81,10 +82,13 @@ def frechet_distance_infinity(rows: Features, reference: Moments, *, seed: int =
 
 
 class FrechetDistance(Distance):
-    """Fréchet distance with any extractor. Call it FID only with ``inception-v3/...``."""
+    """Fréchet distance with any extractor; FID with ``inception-v3/...`` only."""
 
     declaration: ClassVar[Declaration] = Declaration(
-        title="Fréchet distance (FID with Inception-v3)",
+        title="Fréchet distance",
+        acronym="FD",
+        published="Fréchet Inception distance (FID)",
+        published_with=FID_NETWORK,
         unit="",
         higher_is_better=False,
         min_samples=100,
@@ -125,6 +129,9 @@ class FrechetDistanceInfinity(Distance):
 
     declaration: ClassVar[Declaration] = Declaration(
         title="Fréchet distance for infinitely many images",
+        acronym="FD∞",
+        published="Fréchet Inception distance for infinitely many images (FID∞)",
+        published_with=FID_NETWORK,
         unit="",
         higher_is_better=False,
         min_samples=100,

@@ -1,4 +1,4 @@
-"""Kernel distance of two sets of features (KID with Inception-v3): unbiased squared maximum mean discrepancy."""
+"""Kernel distance of two sets of features, such as KID: unbiased squared maximum mean discrepancy."""
 
 from typing import Any, ClassVar, Literal
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from evaluation.extractors.names import FID_NETWORK
 from evaluation.metrics.base import Declaration, UnscoredError
 from evaluation.metrics.distances.base import RowsDistance
 from evaluation.metrics.distances.subsets import draw_subsets
@@ -87,7 +88,7 @@ def _mark(subsets: NDArray[np.intp], n: int) -> Array:
 
 
 class KernelDistance(RowsDistance):
-    """Mean kernel distance of 100 pairs of random subsets; with Inception-v3, this is KID.
+    """Mean kernel distance of 100 pairs of random subsets; KID with ``inception-v3/...`` only.
 
     With ``subset="clean-fid"`` a subset has 1,000 images, or as many as the smaller set; with ``"torchmetrics"`` always
     1,000, and smaller sets are unscored.
@@ -97,7 +98,10 @@ class KernelDistance(RowsDistance):
     seed: int = Field(default=0, ge=0)
 
     declaration: ClassVar[Declaration] = Declaration(
-        title="Kernel distance (KID with Inception-v3)",
+        title="Kernel distance",
+        acronym="KD",
+        published="Kernel Inception distance (KID)",
+        published_with=FID_NETWORK,
         unit="",
         higher_is_better=False,
         min_samples=50,

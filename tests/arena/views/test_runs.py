@@ -10,7 +10,7 @@ from evaluation.models import Run
 from evaluation.runs import lifecycle
 from generators.workers.drawing import produce
 from tests import builders
-from tests.evaluation.shades import Shade, shades, write_suite
+from tests.evaluation.shades import Shade, Spread, shades, write_suite
 
 __all__ = ["shades"]
 
@@ -71,6 +71,12 @@ def test_a_finished_run_shows_its_results_and_does_not_reload(staff: Client, run
     listed = staff.get("/runs/").content.decode()
     assert 'class="verdict pass"' in listed
     assert f"/runs/{run.key}/" in listed
+
+
+def test_a_metric_is_shown_with_its_warnings(staff: Client, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Spread, "warnings", lambda metric, statistic: ("All <8> images are <alike>.",))
+    finish(run)
+    assert "All &lt;8&gt; images are &lt;alike&gt;." in staff.get(f"/runs/{run.key}/").content.decode()
 
 
 def test_an_unscored_metric_says_why(staff: Client, run: Run) -> None:

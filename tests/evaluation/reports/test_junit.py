@@ -49,8 +49,11 @@ def test_metrics_are_properties() -> None:
     unscored = make_outcome(label="clip", value=None, reason="no weights", n_scored=0, n_unscored=3)
     suite = read(make_report(outcomes=(make_outcome(), unscored)))
     found = {one.get("name"): one.get("value") for one in suite.iter("property")}
-    assert found["metric.text-sentence-accuracy"] == "84 %, 95 % interval 79 to 88 % (120 scored, 0 unscored)"
-    assert found["metric.clip"] == "unscored: no weights (0 scored, 3 unscored)"
+    assert (
+        found["metric.text-sentence-accuracy"]
+        == "Text: sentence accuracy: 84 %, 95 % interval 79 to 88 % (120 scored, 0 unscored)"
+    )
+    assert found["metric.clip"] == "Text: sentence accuracy: unscored: no weights (0 scored, 3 unscored)"
     assert found["model"] == "fresco-2 step-48000"
 
 

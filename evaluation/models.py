@@ -62,6 +62,9 @@ class Run(models.Model):
     judgement = models.JSONField(default=dict, blank=True, help_text="verdict of each rule")
     record = models.JSONField(default=dict, blank=True, help_text="versions and digests used for scoring")
     attempts = models.PositiveSmallIntegerField(default=0, help_text="number of times that scoring has started")
+    put_offs = models.PositiveSmallIntegerField(
+        default=0, help_text="number of times that scoring was put off because images could not be read"
+    )
     # While scoring: start and end of a worker's claim. Without a claim, due_at is when to dispatch the run (again).
     claimed_at = models.DateTimeField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
@@ -123,6 +126,9 @@ class Score(models.Model):
     columns = models.JSONField(default=list, blank=True, help_text="all measured numbers, the value first")
     note = models.TextField(blank=True)
     error = models.TextField(blank=True)
+    is_unread = models.BooleanField(
+        default=False, help_text="there is no value because the image could not be read from the store"
+    )
 
     class Meta:
         constraints: ClassVar = [

@@ -39,6 +39,10 @@ LARGE = ("reported", "provenance", "message")
 WORKER_LOST = "worker_lost"  # the claim expired too often
 ANSWER_LOST = "answer_lost"  # the worker was lost during a paid call
 BUDGET = "budget"  # the call might have exceeded a budget, so it was not made
+# Reasons why a model without an adapter has no image. An import replaces such rows.
+NOT_IMPORTED = "not_imported"  # no manifest named it
+UNUSABLE_FILE = "unusable_file"  # the file that a manifest named is missing or is not an image
+WITHOUT_IMPORT = (NOT_IMPORTED, UNUSABLE_FILE)
 PERHAPS_PAID = (
     "The image may have been drawn and billed, so the call is not repeated automatically."
     " Run paragone retry_generations to request it again."
@@ -54,6 +58,8 @@ def request_generations(
     at_once: bool = True,
 ) -> list[Generation]:
     """Find or create the generations of (model, prompt, seed).
+
+    A model without an adapter cannot draw: its new generations have failed from the start, as not imported.
 
     Args:
         wanted: Models, prompts and seeds, in the order in which they are to be drawn.
@@ -71,13 +77,25 @@ def request_generations(
     found = _find(keys)
     if missing := list(dict.fromkeys(key for key in keys if key not in found)):
         times = dispatch_times() if at_once else {"due_at": database_time.now()}
-        _insert(missing, Generation(width=width, height=height, budget=budget, **times))
+        able = {model.pk for model, _, _ in wanted if model.adapter}
+        _insert(
+            [key for key in missing if key[0] in able], Generation(width=width, height=height, budget=budget, **times)
+        )
+        _insert([key for key in missing if key[0] not in able], _not_imported())
         found |= _find(missing)
     for key, (model, prompt, _) in zip(keys, wanted, strict=True):
         found[key].model, found[key].prompt = model, prompt
     if at_once:
-        dispatch(found[key] for key in missing)
+        dispatch(row for key in missing if (row := found[key]).status == Status.PENDING)
     return [found[key] for key in keys]
+
+
+def _not_imported() -> Generation:
+    now = database_time.now()
+    # The size that the image would have is unknown.
+    alike = Generation(status=Status.FAILED, reason=NOT_IMPORTED, width=0, height=0, due_at=now, finished_at=now)
+    alike.message = "no image was imported"
+    return alike
 
 
 def _insert(keys: Sequence[tuple[int, int, int]], alike: Generation) -> None:
@@ -115,14 +133,18 @@ def dispatch_times() -> dict[str, datetime]:
     return {"sent_at": now, "due_at": now + timedelta(seconds=settings.REDISPATCH_SECONDS)}
 
 
+def find_queue(adapter: str) -> str:
+    """The queue whose workers draw with this adapter."""
+    return "api" if is_provider(adapter) else "gpu"
+
+
 def dispatch(generations: Iterable[Generation]) -> None:
     """Send a message for each row once the transaction commits.
 
     If the broker is unreachable, the error is logged. The rows stay PENDING and the sweeper sends their messages later.
     """
     messages = [
-        ((generation.pk, generation.attempts), "api" if is_provider(generation.model.adapter) else "gpu")
-        for generation in generations
+        ((generation.pk, generation.attempts), find_queue(generation.model.adapter)) for generation in generations
     ]
 
     def send() -> None:
@@ -139,6 +161,6 @@ def retry_generations(ended: GenerationQuerySet) -> int:
 
     Only people decide this; workers never repeat a call that may have been paid.
     """
-    ended = ended.filter(status__in=[Status.REFUSED, Status.FAILED], imported_from="")
+    ended = ended.filter(status__in=[Status.REFUSED, Status.FAILED], imported_from="").exclude(reason=NOT_IMPORTED)
     rows = Generation.objects.filter(pk__in=ended.values("pk"), status__in=[Status.REFUSED, Status.FAILED])
     return rows.update(status=Status.PENDING, failures=0, finished_at=None, sent_at=None, due_at=database_time.now())

@@ -12,6 +12,7 @@ from arena.demo.processes import Child, DemoError
 from evaluation.models import Run
 from evaluation.reports.html import to_html
 from evaluation.runs import lifecycle
+from evaluation.runs.activity import describe_progress
 from evaluation.runs.reports import make_report
 from evaluation.suites.suite import load_suite
 from generators.fixtures import find_fixture
@@ -38,7 +39,7 @@ def wait_for_verdict(run: Run, children: Sequence[Child]) -> None:
     while run.is_open:
         for child in children:
             child.expect_alive()
-        if (progress := lifecycle.describe_progress(run)) != last:
+        if (progress := describe_progress(run)) != last:
             moved_at, last = time.monotonic(), progress
         elif time.monotonic() - moved_at > STALLED_AFTER:
             raise DemoError(f"The smoke suite has made no progress for {STALLED_AFTER:.0f} s: {progress}.")

@@ -4,7 +4,8 @@ Errors::
 
     ExtractionError            this input gave nothing; the message says why
       UnreadableInputError     the bytes cannot be decoded as an image
-    UnavailableInputError      an input cannot be read now, but may be later: the extraction stops
+    UnavailableInputError      an input cannot be read now, but may be later
+      LostInputError           its file is missing or damaged, until it is restored
     MissingWeightsError        the files of a network are missing or wrong; the message says how to get them
 """
 
@@ -31,6 +32,10 @@ class UnreadableInputError(ExtractionError):
 
 class UnavailableInputError(Exception):
     """An input cannot be read now: the disk or the bucket is away. A later attempt may succeed."""
+
+
+class LostInputError(UnavailableInputError):
+    """The file of an input is missing or damaged. Unless a reader saw half of it, only restoring it helps."""
 
 
 class MissingWeightsError(Exception):

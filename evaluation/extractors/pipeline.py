@@ -11,7 +11,7 @@ from evaluation.extractors.base import Extracted, ExtractionError, Extractor, Id
 from evaluation.extractors.feature_store import FeatureStore
 
 MOST_THREADS: Final = 16
-Answer = Extracted | ExtractionError
+Answer = Extracted | ExtractionError | UnavailableInputError
 Read = Callable[[], Any]
 
 
@@ -41,7 +41,7 @@ class _ExtractorStore:
 
     def keep(self, digest: str, answer: Answer) -> Answer:
         """Store the features. Returns them, or an ExtractionError if they are invalid (NaN, for example)."""
-        if isinstance(answer, ExtractionError):
+        if isinstance(answer, ExtractionError | UnavailableInputError):
             return answer
         try:
             self.store.write(self.identity, digest, answer)
@@ -56,11 +56,11 @@ def extract_all(
     store: FeatureStore,
     on_progress: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[str, Answer]]:
-    """Extract features of all sources; yields (sha256, features or ExtractionError) in any order.
+    """Extract features of all sources; yields (sha256, features or error) in any order.
 
-    Features are stored, errors are not, so an interrupted run continues where it stopped. Another order of the sources,
-    or another batch size, changes new features by float rounding (at most 1e-5 of the largest value); stored features
-    do not change.
+    The error is an ExtractionError, or the UnavailableInputError that ``read`` raised. Features are stored, errors are
+    not, so an interrupted run continues where it stopped. Another order of the sources, or another batch size, changes
+    new features by float rounding (at most 1e-5 of the largest value); stored features do not change.
 
     Args:
         extractor: Any extractor.
@@ -71,7 +71,6 @@ def extract_all(
 
     Raises:
         MissingWeightsError: The files of the network are missing or wrong.
-        UnavailableInputError: ``read`` raised it.
         Exception: Any error that the extractor itself raises.
     """
     # Computing the identity hashes whole weight files: do it once, before threads start.
@@ -119,8 +118,8 @@ def _fetch(extractor: Extractor, stored: _ExtractorStore, digest: str, read: Rea
         return kept
     try:
         source = read()
-    except UnavailableInputError:
-        raise
+    except UnavailableInputError as error:
+        return type(error)(*error.args)
     except Exception as error:
         # Files, buckets and archives fail in many ways. One unreadable input must not end the run.
         return ExtractionError(f"It cannot be read: {str(error) or type(error).__name__}")

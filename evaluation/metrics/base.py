@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from evaluation.extractors.base import Extracted
+from evaluation.extractors.base import Extracted, UnavailableInputError
 from evaluation.extractors.names import abbreviate_network
 
 Rows = NDArray[np.float64]
@@ -25,6 +25,10 @@ Rows = NDArray[np.float64]
 
 class UnscoredError(Exception):
     """A sample, prompt or set cannot be measured; the message says why."""
+
+
+class UnreadSampleError(UnscoredError):
+    """The image of a sample could not be read from the store. It can be measured once the store answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +110,8 @@ class SampleInputs:
 def _expect(found: Extracted | Exception | None, specification: str) -> Extracted:
     if found is None:
         raise UnscoredError(f"there is no output of {specification}")
+    if isinstance(found, UnavailableInputError):
+        raise UnreadSampleError(str(found))
     if isinstance(found, Exception):
         raise UnscoredError(str(found))
     if isinstance(found, np.ndarray) and not np.isfinite(found).all():

@@ -24,9 +24,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from PIL import Image
 
-from evaluation.extractors.base import Extracted, ExtractionError, Extractor, Identity, UnavailableInputError
+from evaluation.extractors.base import ExtractionError, Extractor, Identity, UnavailableInputError
 from evaluation.extractors.feature_store import FeatureStore
-from evaluation.extractors.pipeline import extract_all
+from evaluation.extractors.pipeline import Answer, extract_all
 from evaluation.metrics.base import UnscoredError
 from evaluation.metrics.features.moments import Moments
 from evaluation.metrics.features.reference import ReferenceStatistics
@@ -44,7 +44,7 @@ STATISTICS_PROGRAMS: Final = {"clean-fid": "inception-v3/clean", "pytorch-fid": 
 MADE_BY: Final = "made_by"
 BLOCK: Final = 512
 
-Found: TypeAlias = tuple[str, Extracted | ExtractionError]
+Found: TypeAlias = tuple[str, Answer]
 
 
 class ReferenceSetError(Exception):
@@ -130,7 +130,7 @@ class _Walk:
         for digest, features in self._put_in_order(found):
             if isinstance(features, dict):
                 raise ReferenceSetError("This extractor returns records. Reference sets need one that returns vectors.")
-            if isinstance(features, ExtractionError):
+            if isinstance(features, Exception):
                 self.skipped.append((self.names[digest], str(features)))
             else:
                 digests.append(digest)
@@ -143,7 +143,7 @@ class _Walk:
 
     def _put_in_order(self, found: Iterable[Found]) -> Iterator[Found]:
         """The answers in the order of the images, so that sums are reproducible."""
-        early: dict[str, Extracted | ExtractionError] = {}
+        early: dict[str, Answer] = {}
         for digest, features in found:
             early[digest] = features
             while self.waiting and self.waiting[0] in early:

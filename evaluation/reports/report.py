@@ -38,11 +38,15 @@ class ReportedModel:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleScore:
-    """A metric's value for one sample, or in ``error`` the reason why it has none."""
+    """A metric's value for one sample, or in ``error`` the reason why it has none.
+
+    ``is_unread``: the image could not be read from the store, so that the sample can be scored later.
+    """
 
     value: float | None
     note: str = ""
     error: str = ""
+    is_unread: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

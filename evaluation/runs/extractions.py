@@ -1,16 +1,25 @@
 """Extractions of a run: runs each extractor once over the images and texts, and looks up the results.
 
-Features stay in the feature store until a metric reads them, so that memory does not grow with the run.
+Features stay in the feature store until a metric reads them, so that memory does not grow with the run. Inputs that
+cannot be read are tried again after pauses.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
-from evaluation.extractors.base import Extracted, Extractor, Identity, MissingWeightsError, UnavailableInputError
+from evaluation.extractors.base import (
+    Extracted,
+    Extractor,
+    Identity,
+    LostInputError,
+    MissingWeightsError,
+    UnavailableInputError,
+)
 from evaluation.extractors.feature_store import FeatureStore, digest_text
 from evaluation.extractors.pipeline import extract_all
 from evaluation.extractors.registry import load_extractor
@@ -21,17 +30,21 @@ log = structlog.get_logger(__name__)
 Source = tuple[str, Callable[[], Any]]
 OnProgress = Callable[[int, int], None]
 Found = Extracted | Exception
+# Seconds before inputs that could not be read are tried again, in the same scoring.
+RETRY_PAUSES: Final = (1.0, 4.0)
 
 
 class Extractions:
     """Results so far, by extractor specification and by the sha256 of the image or text.
 
     ``identities`` holds the extractors that ran, ``missing`` the reasons why others could not, and ``warnings`` those
-    that truncated their input.
+    that truncated their input. ``unread`` holds the inputs that could not be read, by sha256, with the reason. Unless
+    ``is_last``, only inputs that are lost get there: a store that fails raises UnavailableInputError.
     """
 
-    def __init__(self, store: FeatureStore, weights: Path) -> None:
-        self.store, self.weights = store, weights
+    def __init__(self, store: FeatureStore, weights: Path, *, is_last: bool = False) -> None:
+        self.store, self.weights, self.is_last = store, weights, is_last
+        self.unread: dict[str, str] = {}
         self.identities: dict[str, Identity] = {}
         self.missing: dict[str, str] = {}
         self.warnings: dict[str, str] = {}
@@ -68,25 +81,45 @@ class Extractions:
         self, specification: str, extractor: Extractor, sources: Sequence[Source], on_progress: OnProgress
     ) -> None:
         on_progress(0, len(sources))
+        unread = self._extract_once(specification, extractor, sources, on_progress)
+        for pause in RETRY_PAUSES:
+            # An input that stayed unread for an earlier extractor is not worth another pause.
+            if not unread.keys() - self.unread.keys():
+                break
+            time.sleep(pause)
+            again = [source for source in sources if source[0] in unread]
+            unread = self._extract_once(specification, extractor, again, _shift(on_progress, len(sources) - len(again)))
+        faults = [error for error in unread.values() if not isinstance(error, LostInputError)]
+        if faults and not self.is_last:
+            raise faults[0]
+        self.unread |= {digest: str(error) for digest, error in unread.items()}
+
+    def _extract_once(
+        self, specification: str, extractor: Extractor, sources: Sequence[Source], on_progress: OnProgress
+    ) -> dict[str, UnavailableInputError]:
+        """Run the extractor on each source. Returns the inputs that could not be read, by sha256."""
+        unread: dict[str, UnavailableInputError] = {}
         answers = self._stop_at_failure(specification, extract_all(extractor, sources, self.store))
         for n, (digest, found) in enumerate(answers, start=1):
+            if isinstance(found, UnavailableInputError):
+                unread[digest] = found
             if isinstance(found, Exception) or not self.store.has(extractor.identity, digest):
                 self._kept[specification, digest] = found
             else:
+                self._kept.pop((specification, digest), None)
                 self._stored.add((specification, digest))
-            on_progress(n, len(sources))
+            on_progress(n - len(unread), len(sources))
+        return unread
 
     def _stop_at_failure(self, specification: str, answers: Iterator[tuple[str, Found]]) -> Iterator[tuple[str, Found]]:
         """The answers until the extractor raises, so that only the metrics that need it are unscored."""
         try:
             yield from answers
-        except UnavailableInputError:
-            raise
         except Exception as error:
             log.exception("extractor_failed", extractor=specification)
             reason = str(error) if isinstance(error, MissingWeightsError) else f"{type(error).__name__}: {error}"
             self.missing[specification] = reason
-            del self.identities[specification]
+            self.identities.pop(specification, None)
 
     def expect(self, specifications: Sequence[str]) -> None:
         """Raise UnscoredError with the reason if one of these extractors could not run."""
@@ -118,6 +151,11 @@ class Extractions:
     def of_texts(self) -> Mapping[tuple[str, str], Found]:
         """Results for texts, by specification and text."""
         return _Lookup(lambda pair: self.look_up(pair[0], digest_text(pair[1])))
+
+
+def _shift(on_progress: OnProgress, n_before: int) -> OnProgress:
+    """Progress of a part of the inputs, as progress of all."""
+    return lambda n_done, n: on_progress(n_before + n_done, n_before + n)
 
 
 class _Lookup(Mapping[Any, Found]):

@@ -10,30 +10,34 @@ All state is in the database. ``start`` writes one row. ``advance`` takes every 
 process loses one step at most: it prepares a run (adds its samples and requests their images) in batches, and has it
 scored when its images have ended. Beat calls it, and each command that waits. A run whose images could not all be drawn
 is scored too; the missing ones are unscored, and counted.
+
+If the store of the images fails while a run is scored, the scoring is put off, up to ``MAX_PUT_OFFS`` times. Then the
+run ends, and samples whose images could not be read are unscored until ``resume`` has them scored again.
 """
 
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from celery import current_app
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from evaluation.extractors.base import UnavailableInputError
 from evaluation.models import MetricResult, Run, Sample, Score
 from evaluation.results import MetricOutcome
 from evaluation.runs import scoring
+from evaluation.runs.sample_inputs import UNREAD
 from evaluation.runs.scoring import Scoring
 from evaluation.suites.suite import Suite, declare_prompts
 from generators import database_time
 from generators.adapters.base import AdapterError
 from generators.adapters.registry import find_capabilities
-from generators.generations import request_generations, retry_generations
+from generators.generations import NOT_IMPORTED, request_generations, retry_generations
 from generators.models import Budget, Charge, Generation, GenerationQuerySet, ImageModel, Prompt, PromptSet
 from generators.prompts.packs import PromptDeclaration, find_prompt_sets
 from generators.workers.shutdown import holding
@@ -47,6 +51,8 @@ OPEN_IMAGE = Q(generation__status__in=[Generation.Status.PENDING, Generation.Sta
 PREPARED_AT_ONCE = 1000
 # A run whose worker was lost this often fails.
 MAX_ATTEMPTS = 3
+# A run whose images could not be read is scored again this often, every ``REDISPATCH_SECONDS``.
+MAX_PUT_OFFS = 10
 # How often a scoring worker stores its progress, which also renews its claim.
 PROGRESS_SECONDS = 1.0
 
@@ -58,8 +64,7 @@ class RunError(Exception):
 def start(suite: Suite, model: ImageModel, *, baseline: Run | None = None, commit: str = "") -> Run:
     """Start the run of this suite on this model, or return the existing one. ``advance`` requests its images.
 
-    A run that has ended is resumed if images failed, or if a metric has no value because something was missing. Only
-    failed images are drawn again, except after a call to a provider that may have been billed. Raises RunError.
+    A run that has ended is resumed, see ``resume``. Raises RunError.
     """
     # Prompt sets are kept even if the run cannot start: images may have to be imported for them first.
     sets = declare_prompts(suite)
@@ -80,8 +85,8 @@ def start(suite: Suite, model: ImageModel, *, baseline: Run | None = None, commi
         if made and suite.budget is not None:
             run.budget = Budget.objects.create(slug=f"run-{run.key}", limit=suite.budget)
             run.save(update_fields=["budget"])
-        if not made and not run.is_open:
-            _resume(run)
+    if not made:
+        resume(run)
     return run
 
 
@@ -103,13 +108,13 @@ def _expect_drawable(model: ImageModel, prompts: Sequence[PromptDeclaration]) ->
 
 
 def _expect_imported(suite: Suite, model: ImageModel, prompts: Sequence[Prompt]) -> None:
-    """Raise RunError unless a model without an adapter has an imported image for every sample."""
-    wanted = len(prompts) * len(suite.seeds)
-    n = Generation.objects.filter(model=model, prompt__in=prompts, seed__in=suite.seeds).count()
-    if n < wanted:
+    """Raise RunError if a model without an adapter has no imported image at all. Others are unscored, and counted."""
+    known = Generation.objects.filter(model=model, prompt__in=prompts, seed__in=suite.seeds)
+    if not known.exclude(reason=NOT_IMPORTED).exists():
         sets = " and ".join(sorted(f'"{named}"' for named in PromptSet.objects.filter(prompts__in=prompts).distinct()))
         raise RunError(
-            f"{model.name} has no adapter, and {wanted - n:,} of the {wanted:,} images of this suite are missing."
+            f"{model.name} has no adapter, and {suite.n_samples:,} of the {suite.n_samples:,} images of this suite are"
+            " missing."
             f" Import them: paragone import_generations MANIFEST --prompt-set {sets}"
         )
 
@@ -137,39 +142,32 @@ def _write_spec(suite: Suite, sets: Sequence[PromptSet]) -> dict[str, Any]:
     }
 
 
-def _resume(run: Run) -> None:
+@transaction.atomic
+def resume(run: Run) -> bool:
+    """Resume a run that has ended, if anything may be different now. Returns whether it is resumed.
+
+    - Failed images are drawn again, except after a call to a provider that may have been billed.
+    - It is scored again if images were drawn or imported since, or if a metric has no value because something was
+      missing.
+    - If only images could not be read from the store, it is scored again with the inputs that it has: the values of all
+      other samples stay.
+    """
+    # Locked, so that of two processes one resumes the run.
+    ended = Run.objects.select_for_update(of=("self",)).filter(pk=run.pk).exclude(status__in=Run.OPEN).first()
+    if ended is None:
+        return False
     failed = Generation.objects.filter(samples__run=run, status=Generation.Status.FAILED)
     again = retry_generations(failed.exclude(charges__state=Charge.State.UNKNOWN))
-    if again or run.status == Status.FAILED or run.results.filter(value=None).exists():
-        reset: dict[str, Any] = {"verdict": "", "judgement": {}, "message": "", "finished_at": None, "attempts": 0}
-        Run.objects.filter(pk=run.pk).update(status=Status.PREPARING, due_at=None, **reset)
-        run.refresh_from_db()
-
-
-class Progress(NamedTuple):
-    """Progress of an open run: ``done`` of ``total`` images or metrics."""
-
-    stage: str
-    done: int
-    total: int
-
-
-def describe_progress(run: Run) -> Progress:
-    """Progress of an open run, or of its baseline while the run waits for it."""
-    baseline = run.baseline
-    if run.status == Status.PREPARING:
-        return Progress("preparing", run.samples.count(), run.spec["n_samples"])
-    if baseline and run.status == Status.DRAWING and baseline.is_open:
-        baseline.refresh_from_db()
-        progress = describe_progress(baseline)
-        return progress._replace(stage=f"baseline: {progress.stage}")
-    if run.status == Status.SCORING:
-        waiting = "waiting for the stored images" if run.message else "waiting for a metrics worker"
-        return Progress(**run.progress) if run.progress else Progress(waiting, 0, 1)
-    outcome_counts = dict(Generation.objects.filter(samples__run=run).values_list("status").annotate(Count("pk")))
-    n_open = outcome_counts.get(Generation.Status.PENDING, 0) + outcome_counts.get(Generation.Status.RUNNING, 0)
-    total = sum(outcome_counts.values())
-    return Progress("drawing", total - n_open, total)
+    late = run.samples.filter(generation__status=Generation.Status.OK, inputs__outcome__in=["failed", "refused"])
+    is_stale = again or ended.status == Status.FAILED or ended.results.filter(value=None).exists() or late.exists()
+    if not is_stale and not ended.record.get(UNREAD):
+        return False
+    reset: dict[str, Any] = {"verdict": "", "judgement": {}, "message": "", "finished_at": None, "attempts": 0}
+    if is_stale:
+        reset["record"] = {}
+    Run.objects.filter(pk=run.pk).update(status=Status.PREPARING, due_at=None, put_offs=0, **reset)
+    run.refresh_from_db()
+    return True
 
 
 def advance() -> int:
@@ -253,7 +251,8 @@ def score(run_id: int) -> None:
         return
     try:
         with holding(partial(_give_back, run)):
-            found = scoring.score_run(run, on_progress=_ProgressReporter(run))
+            is_last = run.put_offs >= MAX_PUT_OFFS
+            found = scoring.score_run(run, on_progress=_ProgressReporter(run), is_last=is_last)
             _store(run, found)
     except (OperationalError, InterfaceError):
         # The database is unreachable, which is no fault of the run. Its claim expires and it is scored again.
@@ -286,8 +285,12 @@ def _give_back(run: Run) -> None:
 def _put_off(run: Run, reason: str) -> None:
     """Give the claim back, without counting the attempt. The run is scored again after a pause."""
     due_at = database_time.now() + timedelta(seconds=settings.REDISPATCH_SECONDS)
-    message = f"The scoring is tried again every {settings.REDISPATCH_SECONDS} s. {reason}"
-    _settle(run, claimed_at=None, attempts=F("attempts") - 1, due_at=due_at, message=message, progress={})
+    message = (
+        f"Images cannot be read. The scoring is tried again in {settings.REDISPATCH_SECONDS} s"
+        f" ({run.put_offs + 1} of {MAX_PUT_OFFS} times). {reason}"
+    )
+    changes = {"attempts": F("attempts") - 1, "put_offs": F("put_offs") + 1, "message": message, "progress": {}}
+    _settle(run, claimed_at=None, due_at=due_at, **changes)
 
 
 class _ClaimLostError(Exception):
@@ -333,10 +336,22 @@ def _store(run: Run, found: Scoring) -> None:
     for sample in samples:
         sample.inputs = found.inputs[sample.pk]
     Sample.objects.bulk_update(samples, ["inputs"], batch_size=500)
-    Score.objects.filter(sample__run=run).delete()
-    Score.objects.bulk_create(found.scores, batch_size=2000)
+    _store_scores(run, found.scores)
     run.results.all().delete()
     MetricResult.objects.bulk_create([_result(run, outcome) for outcome in found.outcomes])
+
+
+def _store_scores(run: Run, scores: Sequence[Score]) -> None:
+    """Store the scores. Those that are equal to stored ones stay."""
+    stored = {_list_values(score): score.pk for score in Score.objects.filter(sample__run=run)}
+    found = {_list_values(score): score for score in scores}
+    Score.objects.filter(pk__in=[pk for values, pk in stored.items() if values not in found]).delete()
+    Score.objects.bulk_create([score for values, score in found.items() if values not in stored], batch_size=2000)
+
+
+def _list_values(score: Score) -> tuple[Any, ...]:
+    columns = tuple(score.columns)
+    return score.sample_id, score.label, score.value, columns, score.note, score.error, score.is_unread
 
 
 def _result(run: Run, outcome: MetricOutcome) -> MetricResult:

@@ -20,6 +20,7 @@ from evaluation.reports.report import (
     SampleScore,
 )
 from evaluation.results import MetricOutcome, Verdict
+from evaluation.runs.sample_inputs import UNREAD
 from evaluation.suites.suite import Suite
 
 OUTCOME, VERDICT = TypeAdapter(MetricOutcome), TypeAdapter(Verdict)
@@ -57,8 +58,20 @@ def make_report(run: Run) -> RunReport:
             for sample, snapshot in zip(samples, snapshots, strict=True)
         ),
         spec={**run.spec, "record": run.record},
-        warnings=(run.message,) if run.message else (),
+        warnings=tuple(list_warnings(run)),
     )
+
+
+def list_warnings(run: Run) -> list[str]:
+    """What the reader of a run's results must know: why it failed or waits, and images that could not be read."""
+    warnings = [run.message] if run.message else []
+    if n := len(run.record.get(UNREAD, {})):
+        images = "1 image" if n == 1 else f"{n:,} images"
+        warnings.append(
+            f"{images} could not be read from the store, and metrics that need them are unscored there. When the store"
+            f" is available again: paragone resume_run {str(run.key)[:8]}"
+        )
+    return warnings
 
 
 def _describe_unscored(sample: Sample) -> dict[str, Any]:
@@ -75,7 +88,9 @@ def _describe_model(run: Run) -> ReportedModel:
 def _group_scores(run: Run) -> Mapping[int, dict[str, SampleScore]]:
     grouped: dict[int, dict[str, SampleScore]] = defaultdict(dict)
     for score in Score.objects.filter(sample__run=run).order_by("pk"):
-        grouped[score.sample_id][score.label] = SampleScore(value=score.value, note=score.note, error=score.error)
+        grouped[score.sample_id][score.label] = SampleScore(
+            value=score.value, note=score.note, error=score.error, is_unread=score.is_unread
+        )
     return grouped
 
 

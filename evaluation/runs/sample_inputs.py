@@ -13,9 +13,12 @@ from django.db.models import Sum
 from evaluation.metrics.base import PromptInputs, SampleInputs, VoteInputs
 from evaluation.models import Run
 from evaluation.runs.extractions import Extractions
+from generators.generations import WITHOUT_IMPORT
 from generators.models import Charge, Generation, Prompt
 
 Snapshot = dict[str, Any]
+# The key of Run.record with the images that could not be read, by sha256, with the reason.
+UNREAD = "unread"
 OUTCOMES = {Generation.Status.OK: "ok", Generation.Status.REFUSED: "refused"}
 
 VotesOn = Callable[[Collection[int]], Mapping[int, tuple[VoteInputs, ...]]]
@@ -41,7 +44,13 @@ def read_votes_on(generation_ids: Collection[int]) -> dict[int, tuple[VoteInputs
 
 
 def snapshot_inputs(run: Run) -> dict[int, Snapshot]:
-    """The current inputs of each sample, by its primary key."""
+    """The current inputs of each sample, by its primary key.
+
+    If a run is scored again only because images could not be read, its samples keep their inputs: a vote or a price
+    that came since would change the numbers of the other samples.
+    """
+    if run.record.get(UNREAD):
+        return {sample.pk: sample.inputs for sample in run.samples.order_by("pk")}
     samples = list(run.samples.select_related("generation").order_by("pk"))
     ids = [sample.generation_id for sample in samples]
     costs = dict(
@@ -83,7 +92,7 @@ def restore_inputs(snapshot: Mapping[str, Any], prompt: Prompt, extractions: Ext
         prompt=describe_prompt(prompt),
         seed=snapshot["seed"],
         outcome=snapshot["outcome"],
-        reason=snapshot["reason"],
+        reason=snapshot["message"] if snapshot["reason"] in WITHOUT_IMPORT else snapshot["reason"],
         width=snapshot["width"],
         height=snapshot["height"],
         phash=snapshot["phash"],

@@ -16,17 +16,24 @@ from django.conf import settings
 
 from evaluation.extractors.base import UnavailableInputError
 from evaluation.extractors.feature_store import FeatureStore
-from evaluation.metrics.base import Measurement, Metric, SampleInputs, SetMetric, UnscoredError
+from evaluation.metrics.base import (
+    Measurement,
+    Metric,
+    SampleInputs,
+    SetMetric,
+    UnreadSampleError,
+    UnscoredError,
+)
 from evaluation.metrics.computing.comparing import compare_with_baseline
 from evaluation.metrics.computing.evaluating import Evaluation, describe_outcome, evaluate_metric
 from evaluation.models import Run, Sample, Score
 from evaluation.reference_sets.references import find_reference
 from evaluation.results import Comparison, MetricOutcome, Verdict
 from evaluation.runs.extractions import Extractions
-from evaluation.runs.sample_inputs import Snapshot, restore_inputs, snapshot_inputs
+from evaluation.runs.image_reader import ImageReader
+from evaluation.runs.sample_inputs import UNREAD, Snapshot, restore_inputs, snapshot_inputs
 from evaluation.suites.gate import judge
 from evaluation.suites.suite import Suite, SuiteMetric
-from generators.images import originals
 
 # (stage, done, total)
 OnProgress = Callable[[str, int, int], None]
@@ -45,19 +52,31 @@ class Scoring:
     record: dict[str, Any]
 
 
-def score_run(run: Run, *, on_progress: OnProgress) -> Scoring:
-    """Score a run whose images are drawn, from a new snapshot of its inputs and the stored one of its baseline."""
-    return score_snapshot(run, snapshot_inputs(run), on_progress=on_progress)
+def score_run(run: Run, *, on_progress: OnProgress, is_last: bool = False) -> Scoring:
+    """Score a run whose images are drawn, from a snapshot of its inputs and the stored one of its baseline.
+
+    The snapshot is new, unless images could not be read when the run was scored before: then only these change.
+    """
+    return score_snapshot(run, snapshot_inputs(run), on_progress=on_progress, is_last=is_last)
 
 
-def score_snapshot(run: Run, inputs: Mapping[int, Snapshot], *, on_progress: OnProgress) -> Scoring:
+def score_snapshot(
+    run: Run, inputs: Mapping[int, Snapshot], *, on_progress: OnProgress, is_last: bool = False
+) -> Scoring:
     """Score a run from a snapshot of its inputs. Only originals and features are read besides it.
 
+    Args:
+        run: The run.
+        inputs: The snapshot, by primary key of the sample.
+        on_progress: Called with (stage, done, total).
+        is_last: Leave samples unscored whose images cannot be read, because the run is not scored later.
+
     Raises:
-        UnavailableInputError: The disk or the bucket is away, which would leave samples unscored.
+        UnavailableInputError: The disk or the bucket fails, and this is not the last attempt.
     """
     suite = Suite.model_validate(run.spec["suite"])
-    extractions = Extractions(FeatureStore(Path(settings.MEDIA_ROOT) / "features"), Path(settings.WEIGHTS))
+    store = FeatureStore(Path(settings.MEDIA_ROOT) / "features")
+    extractions = Extractions(store, Path(settings.WEIGHTS), is_last=is_last)
     samples = list(run.samples.select_related("generation__prompt").order_by("pk"))
     own = [restore_inputs(inputs[sample.pk], sample.generation.prompt, extractions) for sample in samples]
     others = list(run.baseline.samples.select_related("generation__prompt").order_by("pk")) if run.baseline else []
@@ -70,7 +89,7 @@ def score_snapshot(run: Run, inputs: Mapping[int, Snapshot], *, on_progress: OnP
     comparing = partial(_compare, run.baseline, own, baseline, suite.confidence)
     outcomes, scores = [], []
     for n, (declared, metric) in enumerate(zip(suite.metrics, metrics, strict=True)):
-        on_progress("metrics", n, len(metrics))
+        on_progress(f"metric {declared.label}", n, len(metrics))
         evaluation, outcome = _evaluate(declared, metric, own, extractions, suite.confidence, comparing)
         outcomes.append(outcome)
         scores += _list_scores(declared.label, samples, evaluation)
@@ -79,7 +98,11 @@ def score_snapshot(run: Run, inputs: Mapping[int, Snapshot], *, on_progress: OnP
         scores=tuple(scores),
         inputs=inputs,
         verdict=judge(outcomes, suite.gate) if suite.gate else None,
-        record={"versions": find_versions(), "extractors": dict(extractions.identities)},
+        record={
+            "versions": find_versions(),
+            "extractors": dict(extractions.identities),
+            **({UNREAD: extractions.unread} if extractions.unread else {}),
+        },
     )
 
 
@@ -91,20 +114,14 @@ def _extract(
     on_progress: OnProgress,
 ) -> None:
     """Run each extractor once on each image and text."""
-    sources = [(digest, partial(_read_original, digest)) for digest in _unique(filter(None, digests))]
+    reader = ImageReader()
+    sources = [(digest, partial(reader.read, digest)) for digest in _unique(filter(None, digests))]
     for specification in _unique(spec for metric in metrics for spec in metric.image_extractors()):
-        extractions.extract_images(specification, sources, partial(on_progress, specification))
+        extractions.extract_images(specification, sources, partial(on_progress, f"extractor {specification}"))
     texts = _unique(pair for metric in metrics for sample in samples for pair in metric.texts(sample.prompt))
     for specification in _unique(spec for spec, _ in texts):
         of_this = [text for spec, text in texts if spec == specification]
-        extractions.extract_texts(specification, of_this, partial(on_progress, specification))
-
-
-def _read_original(digest: str) -> bytes:
-    try:
-        return originals.read(digest)
-    except originals.StorageError as error:
-        raise UnavailableInputError(str(error)) from error
+        extractions.extract_texts(specification, of_this, partial(on_progress, f"extractor {specification}"))
 
 
 def _unique(items: Iterable[Any]) -> list[Any]:
@@ -141,6 +158,10 @@ def _evaluate(
         comparison = comparing(metric, reference)
     except UnscoredError as reason:
         evaluation, comparison = _leave_unscored(reason, len(samples), confidence), None
+    except UnavailableInputError as error:
+        if not extractions.is_last:
+            raise
+        evaluation, comparison = _leave_unscored(UnreadSampleError(str(error)), len(samples), confidence), None
     if isinstance(metric, SetMetric):
         # Distances between distributions depend on the number of images.
         identity["n"] = evaluation.n_scored
@@ -185,7 +206,8 @@ def _list_scores(label: str, samples: Sequence[Sample], evaluation: Evaluation) 
 
 def _describe_score(label: str, sample: Sample, found: Measurement | UnscoredError) -> Score:
     if isinstance(found, UnscoredError):
-        return Score(sample=sample, label=label, error=str(found))
+        is_unread = isinstance(found, UnreadSampleError)
+        return Score(sample=sample, label=label, error=str(found), is_unread=is_unread)
     return Score(sample=sample, label=label, value=found.values[0], columns=list(found.values), note=found.note)
 
 

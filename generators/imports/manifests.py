@@ -12,7 +12,13 @@ from pydantic import Field, model_validator
 
 from generators.input_files.cells import Filled, JsonObject, Shown, Text, TimeIfAny, parsed
 from generators.input_files.csv_jsonl import TEXT_READERS, read_table
-from generators.input_files.faults import InputFileError, InvalidLineError, LineFault, quote_value
+from generators.input_files.faults import (
+    InputFileError,
+    InvalidLineError,
+    LineFault,
+    UnusableFileError,
+    quote_value,
+)
 from generators.input_files.rows import Row, check_columns, read_rows
 
 STAGES: Final = ("prompt", "image")
@@ -118,7 +124,8 @@ def read_beside(manifest: Path, name: str) -> bytes:
     """The bytes of an image file that a manifest names; it must lie in the manifest's folder.
 
     Raises:
-        InvalidLineError: The path or a link leads out of the folder, or the file is missing, unreadable or too large.
+        InvalidLineError: The path or a link leads out of the folder.
+        UnusableFileError: The file is missing, unreadable or too large.
     """
     folder, wanted = manifest.parent.resolve(), PurePosixPath(name)
     if wanted.is_absolute() or ".." in wanted.parts:
@@ -128,15 +135,16 @@ def read_beside(manifest: Path, name: str) -> bytes:
         if not file.is_relative_to(folder):
             _fail(f"the file {quote_value(name)} is a link that leads out of the manifest's folder")
         if not file.is_file():
-            _fail(f"{quote_value(name)} is not a file")
+            raise UnusableFileError(f"{quote_value(name)} is not a file")
         with file.open("rb") as stream:
             data = stream.read(MAX_IMAGE_BYTES + 1)
     except FileNotFoundError:
-        _fail(f"there is no file {quote_value(name)} beside the manifest")
+        raise UnusableFileError(f"there is no file {quote_value(name)} beside the manifest") from None
     except (OSError, RuntimeError) as error:  # RuntimeError: a cycle of links
-        _fail(f"the file {quote_value(name)} cannot be read: {getattr(error, 'strerror', None) or error}")
+        reason = getattr(error, "strerror", None) or error
+        raise UnusableFileError(f"the file {quote_value(name)} cannot be read: {reason}") from error
     if len(data) > MAX_IMAGE_BYTES:
-        _fail(f"the file {quote_value(name)} has more than {MAX_IMAGE_BYTES >> 20} MiB")
+        raise UnusableFileError(f"the file {quote_value(name)} has more than {MAX_IMAGE_BYTES >> 20} MiB")
     return data
 
 

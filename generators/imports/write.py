@@ -7,6 +7,9 @@ store is content-addressed, and no row names them.
 **Nothing is imported twice.** An image is skipped if its model and prompt already have the same file, and a refusal if
 the model has an imported refusal of the prompt (with that seed, if the line gives one). Lines without a seed take the
 next free seeds, in the order of the manifest.
+
+**A line whose file is missing or is no usable image has a failed generation**, which says why. It is written with the
+valid lines, so that suites and boards count the image as missing, and a later import replaces it.
 """
 
 import hashlib
@@ -16,21 +19,29 @@ from dataclasses import dataclass, field
 from typing import Any, Never
 
 from django.db import IntegrityError, transaction
+from django.db.models.fields.json import KT
 from django.utils import timezone
 from pydantic import ValidationError as DeclarationError
 from tqdm import tqdm
 
 from generators.adapters.base import Outcome
+from generators.generations import UNUSABLE_FILE, WITHOUT_IMPORT
 from generators.images.decoding import UnusableImageError, read_image
 from generators.images.ingest import StoredImage, store_image
 from generators.imports.manifests import Entry, ImageImportError, Manifest, read_beside
 from generators.imports.matching import KnownPrompts, MatchedLine, NewPrompts
-from generators.input_files.faults import InvalidLineError, LineFault, quote_value
+from generators.input_files.faults import InvalidLineError, LineFault, UnusableFileError, quote_value
 from generators.model_names import ModelNameError, ModelNames
 from generators.models import Generation, ImageModel, Prompt, PromptSet
 from generators.prompts.packs import PromptSetChangedError, declare_prompt_set
 
+Status = Generation.Status
 BATCH = 500
+# The fields of a failed generation that an import replaces.
+REPLACED = (
+    "status", "original", "media_type", "width", "height", "provenance", "phash", "reported", "imported_from", "reason",
+    "stage", "message", "finished_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,20 +51,23 @@ class ImportPlan:
     Attributes:
         prompt_set: The prompt set of all lines, unsaved if it is new.
         new_prompts: The prompts of a new prompt set; empty if it exists.
-        rows: The unsaved generations by line number.
+        rows: The unsaved generations by line number, images and refusals. Those with a key replace a failed one.
+        unusable: Likewise, the failed generations of lines whose file cannot be used.
         n_known: Number of lines that are already imported.
-        faults: The invalid lines of the manifest.
+        faults: The invalid lines of the manifest, and those whose file cannot be used.
     """
 
     prompt_set: PromptSet
     new_prompts: Sequence[Prompt]
     rows: Mapping[int, Generation]
+    unusable: Mapping[int, Generation]
     n_known: int
     faults: tuple[LineFault, ...]
 
     @property
     def new_models(self) -> list[ImageModel]:
-        models = {row.model.slug: row.model for row in self.rows.values() if row.model.pk is None}
+        rows = [*self.rows.values(), *self.unusable.values()]
+        models = {row.model.slug: row.model for row in rows if row.model.pk is None}
         return list(models.values())
 
 
@@ -85,6 +99,7 @@ def plan_import(
             faults.append(LineFault(number, str(error), content))
     variants = _find_variants(prompts.prompt_set, lines)
     rows: dict[int, Generation] = {}
+    unusable: dict[int, Generation] = {}
     n_known = 0
     # disable=None: no progress bar without a terminal.
     for line in tqdm(lines, desc="reading", unit="image", disable=None, dynamic_ncols=True):
@@ -92,13 +107,15 @@ def plan_import(
             row = _plan_row(line, variants[line.subject], manifest, store)
         except InvalidLineError as error:
             faults.append(LineFault(line.number, str(error), line.content))
+            if isinstance(error, UnusableFileError):
+                unusable |= _plan_failure(line, variants[line.subject], manifest, str(error))
             continue
         if row is None:
             n_known += 1
         else:
             rows[line.number] = row
     faults.sort(key=lambda fault: fault.line)
-    return ImportPlan(prompts.prompt_set, prompts.new, rows, n_known, tuple(faults))
+    return ImportPlan(prompts.prompt_set, prompts.new, rows, unusable, n_known, tuple(faults))
 
 
 def write_import(plan: ImportPlan, *, keep: bool = True) -> list[int]:
@@ -121,7 +138,7 @@ def write_import(plan: ImportPlan, *, keep: bool = True) -> list[int]:
                 model.save(force_insert=True)
             if plan.new_prompts:
                 _declare_prompts(plan)
-            Generation.objects.bulk_create(plan.rows.values(), batch_size=BATCH)
+            _write_rows([*plan.rows.values(), *plan.unusable.values()])
             shared = _find_shared(plan.rows)
             if not keep:
                 transaction.set_rollback(True)
@@ -148,6 +165,18 @@ def _declare_prompts(plan: ImportPlan) -> None:
         prompt.pk = pks[prompt.key]
 
 
+def _write_rows(rows: Sequence[Generation]) -> None:
+    replaced = {row.pk: row for row in rows if row.pk is not None}
+    pks = list(replaced)
+    Generation.objects.bulk_create([row for row in rows if row.pk is None], batch_size=BATCH)
+    for start in range(0, len(pks), BATCH):
+        failed = Generation.objects.select_for_update().filter(pk__in=pks[start : start + BATCH], status=Status.FAILED)
+        found = [replaced[pk] for pk in failed.values_list("pk", flat=True)]
+        if len(found) < len(pks[start : start + BATCH]):
+            raise ImageImportError("Another process wrote the same rows at the same time. Import again.")
+        Generation.objects.bulk_update(found, REPLACED)
+
+
 def _find_shared(rows: Mapping[int, Generation]) -> list[int]:
     by_original: dict[str, list[int]] = defaultdict(list)
     for line, row in rows.items():
@@ -171,14 +200,18 @@ class _Variants:
 
     Attributes:
         holders: The row or line that has a seed.
+        failed: The primary keys of rows without an image, by their seeds, which are free for an import.
         images: sha256 digests of originals.
+        files: Names of the files that they were imported from.
         refusals: Seeds of imported refusals.
         reserved: Seeds that lines of the manifest give.
         next: The next seed to try for a line without one.
     """
 
     holders: dict[int, str] = field(default_factory=dict)
+    failed: dict[int, int] = field(default_factory=dict)
     images: set[str] = field(default_factory=set)
+    files: set[str | None] = field(default_factory=set)
     refusals: set[int] = field(default_factory=set)
     reserved: set[int] = field(default_factory=set)
     next: int = 0
@@ -203,12 +236,18 @@ def _find_variants(prompt_set: PromptSet, lines: Sequence[MatchedLine]) -> dict[
         prompt__prompt_set__slug=prompt_set.slug,
         prompt__prompt_set__version=prompt_set.version,
     ).select_related("model", "prompt")
-    for row in known.only("model__slug", "prompt__key", "seed", "status", "original", "imported_from").iterator():
+    fields = ("model__slug", "prompt__key", "seed", "status", "reason", "original", "imported_from")
+    files = dict(known.ready().annotate(file=KT("reported__file")).values_list("pk", "file"))
+    for row in known.only(*fields).iterator():
         of_subject = variants[row.model.slug, row.prompt.key]
+        if row.status == Status.FAILED and row.reason in WITHOUT_IMPORT:
+            of_subject.failed[row.seed] = row.pk
+            continue
         of_subject.holders[row.seed] = str(row)
         if row.original:
             of_subject.images.add(row.original)
-        if row.imported_from and row.status == Generation.Status.REFUSED:
+            of_subject.files.add(files.get(row.pk))
+        if row.imported_from and row.status == Status.REFUSED:
             of_subject.refusals.add(row.seed)
     for line in lines:
         if line.entry.seed is not None:
@@ -223,15 +262,34 @@ def _plan_row(line: MatchedLine, variants: _Variants, manifest: Manifest, store:
     )
     if outcome is None:
         return None
-    entry, now = line.entry, timezone.now()
     seed = variants.take_seed(line)
-    if entry.refused:
+    if line.entry.refused:
         variants.refusals.add(seed)
     else:
         variants.images.add(outcome["original"])
+    return _make_row(line, seed, variants, manifest, outcome)
+
+
+def _plan_failure(line: MatchedLine, variants: _Variants, manifest: Manifest, reason: str) -> dict[int, Generation]:
+    """The failed generation of a line whose file cannot be used, by line number. Empty if there is an image already."""
+    if line.entry.file in variants.files:
+        return {}
+    try:
+        seed = variants.take_seed(line)
+    except InvalidLineError:
+        return {}
+    outcome = {"status": Status.FAILED, "reason": UNUSABLE_FILE, "message": reason, "width": 0, "height": 0}
+    return {line.number: _make_row(line, seed, variants, manifest, outcome)}
+
+
+def _make_row(
+    line: MatchedLine, seed: int, variants: _Variants, manifest: Manifest, outcome: Mapping[str, Any]
+) -> Generation:
+    entry, now = line.entry, timezone.now()
     created_at = entry.created_at.isoformat() if entry.created_at else ""
     reported = {"parameters": entry.parameters, "created_at": created_at, "source": entry.source, "file": entry.file}
     return Generation(
+        pk=variants.failed.get(seed),
         model=line.model,
         prompt=line.prompt,
         seed=seed,
@@ -247,7 +305,7 @@ def _read_refusal(entry: Entry, variants: _Variants) -> dict[str, Any] | None:
     known = variants.refusals
     if known and (entry.seed is None or entry.seed in known):
         return None
-    status, reason = Generation.Status.REFUSED, Outcome.REFUSED.value
+    status, reason = Status.REFUSED, Outcome.REFUSED.value
     # The size that was requested elsewhere is unknown.
     return {"status": status, "reason": reason, "stage": entry.refusal_stage, "width": 0, "height": 0}
 
@@ -257,16 +315,17 @@ def _read_image(line: MatchedLine, variants: _Variants, manifest: Manifest, stor
     data = read_beside(manifest.file, entry.file)
     digest = hashlib.sha256(data).hexdigest()
     if entry.sha256 not in {"", digest}:
-        _fail(f"the file {quote_value(entry.file)} has the sha256 {digest}, not {entry.sha256}; it has changed")
+        changed = f"has the sha256 {digest}, not {entry.sha256}; it has changed"
+        raise UnusableFileError(f"the file {quote_value(entry.file)} {changed}")
     if digest in variants.images:
         return None
     try:
         image = _store(data) if store else read_image(data)
     except UnusableImageError as error:
-        _fail(f"the file {quote_value(entry.file)}: {error}")
+        raise UnusableFileError(f"the file {quote_value(entry.file)}: {error}") from error
     facts = {"provenance": image.provenance, "phash": image.phash} if isinstance(image, StoredImage) else {}
     return {
-        "status": Generation.Status.OK,
+        "status": Status.OK,
         "original": digest,
         "media_type": image.media_type,
         "width": image.width,

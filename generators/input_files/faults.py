@@ -18,6 +18,10 @@ class InvalidLineError(Exception):
     """A line cannot be imported. The message is the reason."""
 
 
+class UnusableFileError(InvalidLineError):
+    """A line is valid, but the file that it names is missing, unreadable or not what it should be."""
+
+
 @dataclass(frozen=True)
 class LineFault:
     """A line that cannot be imported: its first line number, counted from 1, the reason, and its text."""

@@ -1,5 +1,6 @@
 """Draw the images of a board before raters need them."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,9 +11,11 @@ from arena.models import Board
 from generators.adapters.registry import is_provider
 from generators.management.dispatching import DispatchingCommand
 from generators.management.progress import Progress
-from generators.models import ImageModel
+from generators.management.standstill import Standstill
+from generators.models import Generation, ImageModel
 from generators.providers.budgets import spent_on
 from generators.providers.charges import estimate_cost
+from generators.workers.presence import describe_drawing
 
 
 class Command(DispatchingCommand):
@@ -41,8 +44,18 @@ class Command(DispatchingCommand):
         self.stdout.write(f"{len(pool)} images in the pool of {board.slug}.")
         if options["wait"]:
             with Progress("image") as progress:
-                outcome_counts = watch_pool(pool, partial(progress.show, "drawing"))
+                outcome_counts = watch_pool(pool, partial(_show, progress, _watch_workers(pool)))
             self.stdout.write(", ".join(f"{count} {status}" for status, count in outcome_counts.items()))
+
+
+def _watch_workers(pool: Sequence[int]) -> Standstill:
+    open_rows = Generation.objects.filter(pk__range=(min(pool, default=0), max(pool, default=0)))
+    return Standstill(lambda: describe_drawing(open_rows))
+
+
+def _show(progress: Progress, standstill: Standstill, n_done: int, total: int) -> None:
+    progress.show("drawing", n_done, total)
+    standstill.note(n_done)
 
 
 def describe_missing(model: ImageModel, n_images: int) -> str:

@@ -16,8 +16,8 @@ from evaluation.reports.json import to_json
 from evaluation.reports.junit import to_junit
 from evaluation.reports.markdown import to_markdown
 from evaluation.reports.report import RunReport
-from evaluation.runs.lifecycle import describe_progress
-from evaluation.runs.reports import make_report
+from evaluation.runs.activity import describe_progress
+from evaluation.runs.reports import list_warnings, make_report
 from generators.images import originals
 
 PAGE = 50
@@ -49,6 +49,7 @@ def show_run(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
         "title": run.spec["suite"]["title"],
         "is_open": run.is_open,
         "progress": describe_progress(run),
+        "warnings": list_warnings(run),
         "outcomes": [result.outcome for result in run.results.all()],
     }
     whole = not request.headers.get("HX-Request")

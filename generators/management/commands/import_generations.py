@@ -29,7 +29,9 @@ class Command(BaseCommand):
         prompts.add_argument("--new-prompt-set", metavar=name, help="create a prompt set from the manifest's prompts")
         parser.add_argument("--make-models", action="store_true", help="create unknown models")
         parser.add_argument(
-            "--keep-valid", action="store_true", help="import the valid lines and write the others to FILE.rejected.csv"
+            "--keep-valid",
+            action="store_true",
+            help="import the valid lines, record which files cannot be used, and write the others to FILE.rejected.csv",
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="check the manifest and its images, and write nothing"
@@ -63,7 +65,7 @@ class Command(BaseCommand):
         """Report the invalid lines. Raises ImageImportError if the others are not to be imported."""
         described = describe_faults(plan.faults)
         if not keep_valid:
-            raise ImageImportError(described)
+            raise ImageImportError(f"{described}\nWith --keep-valid the other lines are imported.")
         if not plan.rows and not plan.n_known:
             raise ImageImportError(f"The manifest has no valid line. {described}")
         self.stdout.write(described)
@@ -85,6 +87,8 @@ def describe_import(plan: ImportPlan, new_models: list[str], shared: list[int]) 
             f"  prompts  {len({row.prompt.key for row in rows}):,}",
             f"  seeds    up to {max(row.seed for row in rows)}; a board shows seeds below its number of seeds",
         ]
+    if plan.unusable:
+        lines.append(f"  missing  {len(plan.unusable):,} images whose file cannot be used; runs count them as unscored")
     if plan.n_known:
         lines.append(f"  skipped  {plan.n_known:,} lines, which are already imported")
     if shared:

@@ -9,6 +9,7 @@ from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.feature_store import FeatureStore
 from evaluation.models import Run
 from evaluation.runs import lifecycle
+from evaluation.runs.activity import describe_progress
 from generators.images import originals
 from generators.models import ImageModel
 from tests.clock import Clock
@@ -65,7 +66,7 @@ def test_a_disk_that_is_away_leaves_no_sample_unscored(
         run.refresh_from_db()
         assert (run.status, run.claimed_at, run.attempts) == (Status.SCORING, None, 0)
         assert "Input/output error" in run.message
-        assert lifecycle.describe_progress(run).stage == "waiting for the stored images"
+        assert describe_progress(run).stage == "waiting for the stored images"
         assert not run.results.exists()
         clock.advance(settings.REDISPATCH_SECONDS - 1)
         assert lifecycle.advance() == 0

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from evaluation.models import Run, Sample
 from evaluation.runs import lifecycle
-from evaluation.runs.lifecycle import Progress
+from evaluation.runs.activity import Progress, describe_progress
 from generators.models import Generation, ImageModel, Prompt
 from tests import builders
 from tests.concurrency import run_at_once
@@ -54,13 +54,13 @@ def test_samples_are_added_in_batches_in_the_order_of_prompts_and_seeds(
     tmp_path: Path, model: ImageModel, sent: list[int]
 ) -> None:
     run = lifecycle.start(write_suite(tmp_path), model)
-    assert lifecycle.describe_progress(run) == Progress("preparing", 0, 8)
+    assert describe_progress(run) == Progress("preparing", 0, 8)
     progress = []
     while run.status == Status.PREPARING:
         lifecycle.advance()
         run.refresh_from_db()
-        progress.append(lifecycle.describe_progress(run))
-    assert progress == [Progress("preparing", 3, 8), Progress("preparing", 6, 8), Progress("drawing", 0, 8)]
+        progress.append(describe_progress(run))
+    assert progress == [Progress("preparing", 3, 8), Progress("preparing", 6, 8), Progress("queued for drawing", 0, 8)]
     assert samples_of(run) == [(f"p{i}", seed) for i in range(4) for seed in (0, 1)]
 
 

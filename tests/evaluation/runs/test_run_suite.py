@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shades")]
 def model(monkeypatch: pytest.MonkeyPatch) -> ImageModel:
     """A model, and workers that process each message at once."""
     monkeypatch.setattr("celery.current_app.send_task", lambda name, args, **kwargs: lifecycle.score(*args))
-    monkeypatch.setattr("evaluation.management.commands.run_suite.POLL_SECONDS", 0)
+    monkeypatch.setattr("evaluation.management.waiting.POLL_SECONDS", 0)
     advance = lifecycle.advance
 
     def draw_and_advance() -> int:
@@ -77,7 +77,7 @@ def test_the_waiting_command_sends_lost_messages_again(
             sent.add(args[0])
 
     monkeypatch.setattr("celery.current_app.send_task", send)
-    monkeypatch.setattr("evaluation.management.commands.run_suite.POLL_SECONDS", 0)
+    monkeypatch.setattr("evaluation.management.waiting.POLL_SECONDS", 0)
     assert call(tmp_path, builders.make_model(adapter="scripted"), "--wait", more=gate("at_least = 2"))[0] == 0
     assert len(sent) == 8
 

@@ -8,6 +8,7 @@ from evaluation.number_format import write_difference, write_difference_interval
 from evaluation.reports.report import (
     RunReport,
     SampleReport,
+    describe_ties,
     find_worst,
     list_warnings,
     name_metrics,
@@ -113,16 +114,19 @@ def _write_difference(outcome: MetricOutcome) -> str:
 
 
 def _list_worst(report: RunReport) -> list[str]:
-    outcome, worst = _choose_worst(report)
+    outcome, worst, ties = _choose_worst(report)
     if outcome is None:
         return []
+    head = f"Worst samples by {escape(name_metrics(report)[outcome.label], MAX_NAME)}:"
+    if not worst:
+        return [f"{head} {escape(ties)}"]
     rows = [
         f"| {escape(sample.prompt)} | {sample.seed} | {_write_score(sample, outcome)} "
         f"| {escape(sample.scores[outcome.label].note)} |"
         for sample in worst
     ]
     return [
-        f"Worst samples by {escape(name_metrics(report)[outcome.label], MAX_NAME)}:",
+        f"{head} {escape(ties)}".rstrip(),
         "",
         "| Prompt | Seed | Value | Note |",
         "|---|---:|---:|---|",
@@ -130,12 +134,13 @@ def _list_worst(report: RunReport) -> list[str]:
     ]
 
 
-def _choose_worst(report: RunReport) -> tuple[MetricOutcome | None, list[SampleReport]]:
-    """The worst samples of the metric with the most severe verdict that has scores of samples."""
+def _choose_worst(report: RunReport) -> tuple[MetricOutcome | None, list[SampleReport], str]:
+    """The worst samples of the metric with the most severe verdict that has scores of samples, and their ties."""
     for outcome in rank_outcomes(report):
-        if worst := find_worst(report, outcome, MAX_WORST):
-            return outcome, worst
-    return None, []
+        worst, ties = find_worst(report, outcome, MAX_WORST), describe_ties(report, outcome, MAX_WORST)
+        if worst or ties:
+            return outcome, worst, ties
+    return None, [], ""
 
 
 def _write_score(sample: SampleReport, outcome: MetricOutcome) -> str:

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import ConfigDict
 
-from evaluation.number_format import SHARE
+from evaluation.number_format import SHARE, write_value
 from evaluation.results import MetricOutcome, Outcome, RuleVerdict, Verdict
 from evaluation.suites.gate import Rule
 
@@ -164,24 +164,54 @@ def list_warnings(report: RunReport) -> list[str]:
 def find_worst(report: RunReport, outcome: MetricOutcome, n: int) -> list[SampleReport]:
     """The ``n`` samples with the worst values of a metric, worst first, at most one for each prompt.
 
-    Empty if no sample has a value, the metric has no better direction, or all values are the best possible. Samples
-    with the best value of the run are left out unless all values are equal.
+    Empty if no sample has a value, the metric has no better direction, or all values are equal. Samples with the best
+    value of the run are left out; the only sample is worst unless it has the best possible value.
     """
+    ranked = _rank_values(report, outcome)
+    if len(ranked) == 1:
+        return [] if _is_best(ranked[0].value, outcome) else [report.samples[ranked[0].place]]
+    worst: dict[str, SampleReport] = {}
+    for sample in ranked:
+        if sample.value != ranked[-1].value:
+            worst.setdefault(sample.prompt, report.samples[sample.place])
+    return list(worst.values())[:n]
+
+
+def describe_ties(report: RunReport, outcome: MetricOutcome, n: int) -> str:
+    """A sentence on the samples that share the worst value, if all do or if they are more than ``n``; else "".
+
+    Nothing is said if all have the best possible value.
+    """
+    ranked = _rank_values(report, outcome)
+    if len(ranked) < 2 or _is_best(ranked[0].value, outcome):
+        return ""
+    n_worst, value = (
+        sum(sample.value == ranked[0].value for sample in ranked),
+        write_value(ranked[0].value, outcome.unit),
+    )
+    if n_worst == len(ranked):
+        return f"All {n_worst:,} samples have the same value, {value}."
+    return f"{n_worst:,} of {len(ranked):,} samples have the worst value, {value}." if n_worst > n else ""
+
+
+class _Ranked(NamedTuple):
+    value: float
+    prompt: str
+    seed: int
+    place: int  # in the report
+
+
+def _rank_values(report: RunReport, outcome: MetricOutcome) -> list[_Ranked]:
+    """The samples with a value of a metric that has a better direction, the worst first."""
     if outcome.higher_is_better is None:
         return []
     sign = 1.0 if outcome.higher_is_better else -1.0
-    ranked = sorted(
-        (sign * score.value, sample.prompt_key, sample.seed, index)
+    found = [
+        _Ranked(score.value, sample.prompt_key, sample.seed, index)
         for index, sample in enumerate(report.samples)
         if (score := sample.scores.get(outcome.label)) is not None and score.value is not None
-    )
-    if ranked and _is_best(sign * ranked[0][0], outcome):
-        return []
-    worst: dict[str, SampleReport] = {}
-    for value, key, _, index in ranked:
-        if value < ranked[-1][0] or ranked[0][0] == ranked[-1][0]:
-            worst.setdefault(key, report.samples[index])
-    return list(worst.values())[:n]
+    ]
+    return sorted(found, key=lambda ranked: (sign * ranked.value, *ranked[1:]))
 
 
 def _is_best(value: float, outcome: MetricOutcome) -> bool:

@@ -6,7 +6,15 @@ from typing import Final
 
 from evaluation.number_format import write_value
 from evaluation.reports.metric_cards import find_state
-from evaluation.reports.report import RunReport, SampleReport, SampleScore, find_worst, name_metrics, rank_outcomes
+from evaluation.reports.report import (
+    RunReport,
+    SampleReport,
+    SampleScore,
+    describe_ties,
+    find_worst,
+    name_metrics,
+    rank_outcomes,
+)
 from evaluation.reports.thumbnail_set import LARGE, SMALL, Picture, ThumbnailSet
 from evaluation.results import MetricOutcome
 
@@ -50,11 +58,15 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class WorstSamples:
-    """The worst samples of a metric, each with its score, and the state of the metric's rules."""
+    """The worst samples of a metric, each with its score, and the state of the metric's rules.
+
+    ``ties`` says how many samples share the worst value, if not all of them are shown.
+    """
 
     name: str
     state: str
     samples: list[tuple[Thumbnail, ThumbnailScore]]
+    ties: str
 
 
 def list_worst(report: RunReport, pictures: ThumbnailSet) -> list[WorstSamples]:
@@ -65,8 +77,9 @@ def list_worst(report: RunReport, pictures: ThumbnailSet) -> list[WorstSamples]:
         thumbnails = [_make_thumbnail(report, names, sample, pictures, LARGE) for sample in samples]
         name = names[outcome.label]
         scored = [(each, _write_score(name, outcome, each.sample.scores[outcome.label])) for each in thumbnails]
-        if scored:
-            found.append(WorstSamples(name, find_state(report, outcome.label), scored))
+        ties = describe_ties(report, outcome, MAX_WORST)
+        if scored or ties:
+            found.append(WorstSamples(name, find_state(report, outcome.label), scored, ties))
     return found
 
 

@@ -67,7 +67,7 @@ def expect_two(n: int, subject: str = "there are") -> None:
 
 def squared_distances(x: Features, y: Features) -> Iterator[Array]:
     """Squared Euclidean distances (n, m), float64, in blocks of rows; clipped at 0 against rounding."""
-    x, y = x.astype(np.float64), y.astype(np.float64)
+    x, y = center_rows(x, y)
     lengths = np.square(y).sum(axis=1)
     for row in range(0, len(x), BLOCK):
         block = x[row : row + BLOCK]
@@ -76,3 +76,9 @@ def squared_distances(x: Features, y: Features) -> Iterator[Array]:
         squared += np.square(block).sum(axis=1, keepdims=True)
         squared += lengths
         yield np.maximum(squared, 0.0, out=squared)
+
+
+def center_rows(x: Features, y: Features) -> tuple[Array, Array]:
+    """Both sets minus the mean of ``y``, float64. Squared distances lose no digits to an offset."""
+    center = y.mean(axis=0, dtype=np.float64)
+    return x - center, y - center

@@ -15,6 +15,8 @@ from evaluation.metrics.features.reading import read_features
 from evaluation.metrics.features.rows import FeatureRows, Features
 
 POINTS = 5
+# Variance over squared mean up to which features differ by rounding in float32 only.
+SAME = 1e-14
 ESTIMATOR = "covariances over n - 1, float64"
 
 
@@ -114,7 +116,7 @@ class FrechetDistance(Distance):
                 f"With {n:,} images for {d:,} features, the distance is biased upwards. Compare it only with distances "
                 "of as many images."
             )
-        if n > 1 and statistic.variance <= 1e-12 * np.square(statistic.mean).sum():
+        if n > 1 and statistic.variance <= SAME * np.square(statistic.mean).sum():
             found.append(f"All {n:,} images have the same features.")
         return tuple(found)
 

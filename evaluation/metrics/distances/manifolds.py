@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from evaluation.metrics.base import Declaration, UnscoredError
-from evaluation.metrics.distances.base import RowsDistance, squared_distances
+from evaluation.metrics.distances.base import RowsDistance, center_rows, squared_distances
 from evaluation.metrics.features.rows import Array, Features
 
-# Relative to the squared lengths of the features: a thousand times the rounding error of a squared distance.
+# Relative to the squared lengths of the centred features: a thousand times the rounding error of a squared distance.
 TIE = 1e-11
 Side = Literal["≤", "<"]
 
@@ -47,6 +47,7 @@ def coverage(generated: Features, reference: Features, k: int = 5) -> float:
 
 def _find_inside(points: Features, centers: Features, k: int, side: Side) -> Iterator[NDArray[np.bool_]]:
     """Whether each point is in each ball, (points, centers), in blocks of rows."""
+    points, centers = center_rows(points, centers)
     radii, slack = _find_radii(centers, k), _find_slack(centers)
     row = 0
     for squared in squared_distances(points, centers):

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.reports.json import from_json, make_schema, to_json
-from evaluation.reports.report import SampleScore, find_seconds, find_worst, name_metrics, rank_outcomes
+from evaluation.reports.report import find_seconds, name_metrics, rank_outcomes
 from evaluation.results import Comparison, Verdict
-from tests.evaluation.reports.sample_reports import make_hostile_report, make_outcome, make_report, make_sample
+from tests.evaluation.reports.sample_reports import make_hostile_report, make_outcome, make_report
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "docs" / "run-report.schema.json").read_text())
 
@@ -137,37 +137,6 @@ def test_other_json_is_rejected(text: str, message: str) -> None:
 # Order of rules, metrics and samples
 
 
-def score_samples(*values: float | None) -> tuple:
-    return tuple(
-        make_sample(prompt_key=f"p{i}", scores={"text-sentence-accuracy": SampleScore(value=value)})
-        for i, value in enumerate(values)
-    )
-
-
-def test_the_worst_samples_are_those_with_the_worst_values() -> None:
-    report = make_report(samples=score_samples(0.5, 1.0, None, 0.0, 1.0))
-    higher, lower = make_outcome(), make_outcome(higher_is_better=False)
-    assert [sample.prompt_key for sample in find_worst(report, higher, 5)] == ["p3", "p0"]
-    assert [sample.prompt_key for sample in find_worst(report, lower, 5)] == ["p1", "p4", "p0"]
-    assert [sample.prompt_key for sample in find_worst(report, lower, 1)] == ["p1"]
-    assert find_worst(report, make_outcome(higher_is_better=None), 5) == []
-    assert find_worst(report, make_outcome(label="fid"), 5) == []
-
-
-def test_if_all_values_are_equal_all_samples_are_worst() -> None:
-    report = make_report(samples=score_samples(0.0, 0.0))
-    assert len(find_worst(report, make_outcome(), 5)) == 2
-
-
-def test_if_all_values_are_the_best_possible_no_sample_is_worst() -> None:
-    perfect, zero = make_report(samples=score_samples(1.0, 1.0)), make_report(samples=score_samples(0.0, 0.0))
-    assert find_worst(perfect, make_outcome(), 5) == []
-    assert find_worst(perfect, make_outcome(unit=""), 5) == []
-    assert find_worst(zero, make_outcome(higher_is_better=False, unit="s"), 5) == []
-    assert len(find_worst(perfect, make_outcome(unit="different images"), 5)) == 2
-    assert len(find_worst(perfect, make_outcome(higher_is_better=False), 5)) == 2
-
-
 def test_metrics_with_one_title_are_named_with_their_labels() -> None:
     titles = {"bright-day": "Brightness", "bright-night": "Brightness", "fid": "FID"}
     report = make_report(outcomes=[make_outcome(label=label, title=title) for label, title in titles.items()])
@@ -176,12 +145,6 @@ def test_metrics_with_one_title_are_named_with_their_labels() -> None:
         "bright-night": "Brightness (bright-night)",
         "fid": "FID",
     }
-
-
-def test_the_worst_samples_hold_each_prompt_once() -> None:
-    samples = tuple(replace(sample, prompt_key="same") for sample in score_samples(0.1, 0.2, 0.3))
-    (worst,) = find_worst(make_report(samples=samples), make_outcome(), 5)
-    assert worst.scores["text-sentence-accuracy"].value == 0.1
 
 
 def test_the_metrics_whose_rules_fail_come_first() -> None:

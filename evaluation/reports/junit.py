@@ -6,11 +6,11 @@ If no rule was judged, the file holds one error, because a file without test cas
 """
 
 import re
-from collections.abc import Sequence
 from typing import Final
 from xml.etree import ElementTree as ET
 
 from evaluation.number_format import write_interval, write_value
+from evaluation.reasons import write_reasons
 from evaluation.reports.report import RunReport, find_seconds
 from evaluation.results import MetricOutcome, RuleVerdict
 
@@ -37,10 +37,8 @@ def to_junit(report: RunReport) -> str:
     for name, value in _list_properties(report):
         ET.SubElement(properties, "property", {"name": _clean(name), "value": _clean(value)})
     for rule in rules:
-        warnings = [
-            warning for outcome in report.outcomes if outcome.label == rule.label for warning in outcome.warnings
-        ]
-        _add_case(suite, rule, f"{report.suite.name}.{report.model.slug}", warnings)
+        notes = [note for outcome in report.outcomes if outcome.label == rule.label for note in _list_notes(outcome)]
+        _add_case(suite, rule, f"{report.suite.name}.{report.model.slug}", "".join(f"\n{note}" for note in notes))
     ET.indent(root)
     return f"{DECLARATION}{ET.tostring(root, encoding='unicode')}\n"
 
@@ -52,15 +50,19 @@ def _list_cases(report: RunReport) -> tuple[RuleVerdict, ...]:
     return (RuleVerdict(rule="the suite has a verdict", label="gate", outcome="inconclusive", reason=reason),)
 
 
-def _add_case(suite: ET.Element, rule: RuleVerdict, classname: str, warnings: Sequence[str]) -> None:
-    warned = "".join(f"\nWarning: {warning}" for warning in warnings)
+def _list_notes(outcome: MetricOutcome) -> list[str]:
+    reasons = write_reasons(outcome.reasons)
+    return [*(f"Warning: {warning}" for warning in outcome.warnings), *([f"Unscored: {reasons}"] if reasons else [])]
+
+
+def _add_case(suite: ET.Element, rule: RuleVerdict, classname: str, notes: str) -> None:
     case = ET.SubElement(suite, "testcase", {"classname": _clean(classname), "name": _clean(rule.rule), "time": "0"})
     if rule.outcome == "pass":
-        ET.SubElement(case, "system-out").text = _clean(f"{rule.reason}{warned}")
+        ET.SubElement(case, "system-out").text = _clean(f"{rule.reason}{notes}")
         return
     needed = "" if rule.samples_needed is None else f" {rule.samples_needed:,} more samples would decide it."
     found = ET.SubElement(case, TAGS[rule.outcome], {"type": rule.outcome, "message": _clean(rule.reason)})
-    found.text = _clean(f"{rule.rule}\n{rule.reason}{needed}{warned}")
+    found.text = _clean(f"{rule.rule}\n{rule.reason}{needed}{notes}")
 
 
 def _list_properties(report: RunReport) -> list[tuple[str, str]]:
@@ -77,7 +79,8 @@ def _list_properties(report: RunReport) -> list[tuple[str, str]]:
     warnings += [
         (f"metric.{outcome.label}.warning", warning) for outcome in report.outcomes for warning in outcome.warnings
     ]
-    return [(name, value) for name, value in about if value] + metrics + warnings
+    unscored = [(f"metric.{outcome.label}.unscored", write_reasons(outcome.reasons)) for outcome in report.outcomes]
+    return [(name, value) for name, value in [*about, *metrics, *unscored, *warnings] if value]
 
 
 def _write(outcome: MetricOutcome) -> str:

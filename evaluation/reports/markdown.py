@@ -1,4 +1,4 @@
-"""Markdown report: a comment on a pull request in GitHub's dialect, under 70 lines for any suite."""
+"""Markdown report: a comment on a pull request in GitHub's dialect, under 80 lines for any suite."""
 
 import re
 import unicodedata
@@ -10,6 +10,7 @@ from evaluation.reports.report import (
     SampleReport,
     describe_ties,
     find_worst,
+    list_unscored,
     list_warnings,
     name_metrics,
     rank_outcomes,
@@ -18,16 +19,23 @@ from evaluation.reports.report import (
 from evaluation.results import MetricOutcome, RuleVerdict
 
 SIGNS: Final = {"pass": "✅ PASS", "fail": "❌ FAIL", "inconclusive": "⚠️ INCONCLUSIVE"}
-MAX_RULES, MAX_METRICS, MAX_WORST, MAX_WARNINGS = 12, 16, 5, 10
+MAX_RULES, MAX_METRICS, MAX_WORST, MAX_WARNINGS, MAX_UNSCORED = 12, 16, 5, 10, 6
 MAX_TEXT, MAX_NAME, MAX_WARNING = 160, 100, 400
 
 
 def to_markdown(report: RunReport) -> str:
-    """The verdict, the rules (failed first), the metrics, the five worst samples, and the warnings.
+    """The verdict, the rules (failed first), the metrics, why samples are unscored, the five worst, and the warnings.
 
     Omitted rows are counted.
     """
-    sections = [_head(report), _list_rules(report), _list_metrics(report), _list_worst(report), _list_warnings(report)]
+    sections = [
+        _head(report),
+        _list_rules(report),
+        _list_metrics(report),
+        _list_unscored(report),
+        _list_worst(report),
+        _list_warnings(report),
+    ]
     foot = f"Run {escape(report.run)} · suite digest {escape(report.suite.digest[:12])}"
     return "\n\n".join("\n".join(lines) for lines in [*sections, [f"<sub>{foot}</sub>"]] if lines) + "\n"
 
@@ -111,6 +119,25 @@ def _write_difference(outcome: MetricOutcome) -> str:
         return escape(write_difference(found.difference, outcome.unit))
     interval = write_difference_interval(found.ci_low, found.ci_high, outcome.unit)
     return escape(f"{write_difference(found.difference, outcome.unit)} ({interval})")
+
+
+def _list_unscored(report: RunReport) -> list[str]:
+    found = list_unscored(report)
+    if not found:
+        return []
+    lines = [f"- {_join(metrics)}: {escape(reasons, MAX_WARNING)}" for metrics, reasons in found[:MAX_UNSCORED]]
+    rest = sum(len(metrics) for metrics, _ in found[MAX_UNSCORED:])
+    more = [f"- and {rest} more metric{'s' if rest > 1 else ''}: see the HTML report"] if rest else []
+    return ["Unscored:", "", *lines, *more]
+
+
+def _join(names: list[str]) -> str:
+    shown = ", ".join(escape(name, MAX_NAME) for name in names[:3])
+    return (
+        f"{shown} and {len(names) - 3} more metrics"
+        if len(names) > 4
+        else ", ".join(escape(name, MAX_NAME) for name in names)
+    )
 
 
 def _list_worst(report: RunReport) -> list[str]:

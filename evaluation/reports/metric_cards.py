@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from evaluation.number_format import (
     write_difference,
@@ -14,11 +14,14 @@ from evaluation.number_format import (
     write_signed,
     write_value,
 )
+from evaluation.reasons import ReasonGroup, group_reasons
 from evaluation.reports.group_charts import GroupBars, draw_groups
 from evaluation.reports.interval_bar import Bound, IntervalBar, Reference, make_interval_bar
 from evaluation.reports.report import SEVERITY, RunReport
 from evaluation.results import Comparison, MetricOutcome
 from evaluation.suites.gate import Requirement, list_requirements
+
+MAX_REASONS: Final = 12
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class MetricCard:
     bar: IntervalBar | None
     difference: Difference | None
     groups: list[GroupBars]
-    reasons: list[tuple[str, int]]
+    reasons: list[ReasonGroup]
     identity: str
 
 
@@ -78,7 +81,7 @@ def make_metric_card(report: RunReport, outcome: MetricOutcome) -> MetricCard:
         ),
         difference=_compare(outcome, requirements) if outcome.comparison else None,
         groups=draw_groups(outcome),
-        reasons=sorted(outcome.reasons.items(), key=lambda reason: (-reason[1], reason[0])),
+        reasons=group_reasons(outcome.reasons, MAX_REASONS),
         identity=write_json(outcome.identity),
     )
 

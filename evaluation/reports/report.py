@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple
 from pydantic import ConfigDict
 
 from evaluation.number_format import SHARE, write_value
+from evaluation.reasons import write_reasons
 from evaluation.results import MetricOutcome, Outcome, RuleVerdict, Verdict
 from evaluation.suites.gate import Rule
 
@@ -159,6 +160,16 @@ def list_warnings(report: RunReport) -> list[str]:
         for warning in outcome.warnings:
             found.setdefault(warning, []).append(names[outcome.label])
     return [*report.warnings, *(f"{'; '.join(named)}: {warning}" for warning, named in found.items())]
+
+
+def list_unscored(report: RunReport) -> list[tuple[list[str], str]]:
+    """Why samples are unscored: the names of metrics that have the same reasons, and these reasons in one line."""
+    names = name_metrics(report)
+    alike: dict[str, list[str]] = {}
+    for outcome in report.outcomes:
+        if reasons := write_reasons(outcome.reasons):
+            alike.setdefault(reasons, []).append(names[outcome.label])
+    return [(metrics, reasons) for reasons, metrics in alike.items()]
 
 
 def find_worst(report: RunReport, outcome: MetricOutcome, n: int) -> list[SampleReport]:

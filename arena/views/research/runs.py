@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from arena.views.access import for_operators
 from evaluation.models import Run
+from evaluation.reasons import group_reasons
 from evaluation.reports.html import to_html
 from evaluation.reports.json import to_json
 from evaluation.reports.junit import to_junit
@@ -50,7 +51,9 @@ def show_run(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
         "is_open": run.is_open,
         "progress": describe_progress(run),
         "warnings": list_warnings(run),
-        "outcomes": [result.outcome for result in run.results.all()],
+        "outcomes": [
+            {**result.outcome, "unscored": group_reasons(result.outcome["reasons"])} for result in run.results.all()
+        ],
     }
     whole = not request.headers.get("HX-Request")
     return render(request, "arena/run.html" if whole else "arena/_run.html", context)

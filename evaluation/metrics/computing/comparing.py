@@ -16,6 +16,7 @@ from evaluation.metrics.computing.measuring import (
     sort_samples,
 )
 from evaluation.metrics.intervals.base import Interval
+from evaluation.reasons import group_reasons
 from evaluation.results import Comparison
 
 
@@ -108,5 +109,5 @@ def _conclude(value: float, baseline: float, interval: Interval, n_samples: int,
 
 
 def _refuse(reasons: Sequence[UnscoredError]) -> Comparison:
-    most = next(iter(count_reasons(reasons)))
-    return Comparison(reason=f"No sample has a value in both runs: {most}")
+    most = group_reasons(count_reasons(reasons))[0]
+    return Comparison(reason=f"No sample has a value in both runs: {most.text}")

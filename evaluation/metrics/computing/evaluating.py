@@ -28,6 +28,7 @@ from evaluation.metrics.computing.measuring import (
 )
 from evaluation.metrics.intervals.base import Interval
 from evaluation.metrics.registry import METRICS
+from evaluation.reasons import group_reasons
 from evaluation.results import Comparison, MetricOutcome
 
 
@@ -182,12 +183,11 @@ def describe_outcome(
 
 
 def _explain(unscored: Sequence[UnscoredError]) -> str:
-    reasons = count_reasons(unscored)
-    if not reasons:
+    groups = group_reasons(count_reasons(unscored))
+    if not groups:
         return "There are no samples."
-    reason, n = next(iter(reasons.items()))
-    rest = "" if n == len(unscored) else f" ({n} of {len(unscored)}, the others for other reasons)"
-    return f"No sample was scored: {reason}{rest}"
+    rest = "" if len(groups) == 1 else f" ({groups[0].n} of {len(unscored)}, the others for other reasons)"
+    return f"No sample was scored: {groups[0].text}{rest}"
 
 
 def _group(metric: RowMetric, measured: Measured) -> dict[str, float]:

@@ -8,6 +8,7 @@ from django.test import Client
 
 from evaluation.models import Run
 from evaluation.runs import lifecycle
+from generators.images import originals
 from generators.workers.drawing import produce
 from tests import builders
 from tests.evaluation.shades import Shade, Spread, shades, write_suite
@@ -32,9 +33,15 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
-def finish(run: Run) -> None:
+def draw(run: Run) -> list[str]:
+    """Draw the images of the run. Returns their originals."""
     for pk in run.samples.values_list("generation", flat=True):
         produce(pk)
+    return list(run.samples.values_list("generation__original", flat=True))
+
+
+def finish(run: Run) -> None:
+    draw(run)
     lifecycle.advance()
     lifecycle.score(run.pk)
 
@@ -71,6 +78,20 @@ def test_a_finished_run_shows_its_results_and_does_not_reload(staff: Client, run
     listed = staff.get("/runs/").content.decode()
     assert 'class="verdict pass"' in listed
     assert f"/runs/{run.key}/" in listed
+
+
+def test_reasons_of_unscored_samples_are_grouped(staff: Client, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluation.runs.extractions.RETRY_PAUSES", ())
+    for original in draw(run)[:5]:
+        originals.path(original).unlink()
+    lifecycle.advance()
+    lifecycle.score(run.pk)
+    page = staff.get(f"/runs/{run.key}/").content.decode()
+    assert page.count("5 unscored: The original … is not in the store.") == 2
+    assert "5 images could not be read from the store" in page
+    assert f"paragone resume_run {str(run.key)[:8]}" in page
+    report = staff.get(f"/runs/{run.key}/report.html").content.decode()
+    assert report.count("<dt>5 unscored</dt><dd>The original … is not in the store.") == 2
 
 
 def test_a_metric_is_shown_with_its_warnings(staff: Client, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,9 @@ HOSTILE = (
     "<script>alert(1)</script> | `x` \"q\" 'q' & ]]> {{ 1 }} {% x %} @all #1 www.x.it \u202eabc\x00\x1b 🦊 שלום\n# no"
 )
 
+# Reasons of unscored samples, of which 25 differ only in a file name.
+MISSING = {f"no file 'p{n}.png'": 1 for n in range(25)} | {"no image: refused": 2}
+
 
 def make_outcome(**changes: Any) -> MetricOutcome:
     """A text metric, clearly better than its baseline."""

@@ -7,7 +7,7 @@ import pytest
 from evaluation.reports.junit import to_junit
 from evaluation.reports.report import RunReport
 from evaluation.suites.gate import Rule
-from tests.evaluation.reports.sample_reports import make_hostile_report, make_outcome, make_report
+from tests.evaluation.reports.sample_reports import MISSING, make_hostile_report, make_outcome, make_report
 
 
 def read(report: RunReport) -> ET.Element:
@@ -55,6 +55,17 @@ def test_metrics_are_properties() -> None:
     )
     assert found["metric.clip"] == "Text: sentence accuracy: unscored: no weights (0 scored, 3 unscored)"
     assert found["model"] == "fresco-2 step-48000"
+
+
+def test_reasons_of_unscored_samples_are_grouped() -> None:
+    suite = read(make_report(outcomes=(make_outcome(reasons=MISSING), make_outcome(label="fid", reasons={}))))
+    found = {one.get("name"): one.get("value") for one in suite.iter("property")}
+    grouped = "25 × no file … (for example 'p0.png'); 2 × no image: refused"
+    assert found["metric.text-sentence-accuracy.unscored"] == grouped
+    assert "metric.fid.unscored" not in found
+    case = suite.find("testcase/system-out")
+    assert case is not None
+    assert (case.text or "").endswith(f"\nUnscored: {grouped}")
 
 
 @pytest.mark.parametrize(

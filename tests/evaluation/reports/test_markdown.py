@@ -12,7 +12,14 @@ from markdown_it import MarkdownIt
 from evaluation.reports.markdown import escape, to_markdown
 from evaluation.reports.report import SampleScore
 from evaluation.suites.gate import Rule
-from tests.evaluation.reports.sample_reports import HOSTILE, make_hostile_report, make_outcome, make_report, make_sample
+from tests.evaluation.reports.sample_reports import (
+    HOSTILE,
+    MISSING,
+    make_hostile_report,
+    make_outcome,
+    make_report,
+    make_sample,
+)
 
 RENDERER = MarkdownIt("gfm-like", {"linkify": False, "html": True})
 
@@ -51,6 +58,16 @@ def test_an_unscored_metric_says_why() -> None:
     assert "There is no value: the weights are missing." in text
 
 
+def test_reasons_of_unscored_samples_are_grouped() -> None:
+    report = make_report(outcomes=tuple(make_outcome(label=label, title=label, reasons=MISSING) for label in "abcdef"))
+    text = to_markdown(replace(report, outcomes=(*report.outcomes, make_outcome(label="g", reasons={"refused": 1}))))
+    others = "a, b, c and 3 more metrics"
+    assert f"- {others}: 25 × no file … (for example 'p0.png'); 2 × no image: refused\n" in text
+    assert "- Text: sentence accuracy: 1 × refused\n" in text
+    assert "p1.png" not in text
+    assert "Unscored" not in to_markdown(make_report())
+
+
 def test_without_a_verdict_nothing_looks_green() -> None:
     for report in (make_report(verdict=None, status="drawing"), make_report(policy=(), outcomes=())):
         text = to_markdown(report)
@@ -62,7 +79,7 @@ def test_without_a_verdict_nothing_looks_green() -> None:
 def test_the_comment_is_short_for_any_suite() -> None:
     labels = [f"metric-{i}" for i in range(40)]
     report = make_report(
-        outcomes=tuple(make_outcome(label=label, value=0.84) for label in labels),
+        outcomes=tuple(make_outcome(label=label, value=0.84, reasons={f"why {label}": 1}) for label in labels),
         policy=(*(Rule(metric=label, at_least=0.5, max_loss=0.01) for label in labels), Rule(metric="x", at_most=0)),
         samples=tuple(
             make_sample(prompt_key=f"p{i}", scores={label: SampleScore(value=i / 99) for label in labels})
@@ -71,7 +88,8 @@ def test_the_comment_is_short_for_any_suite() -> None:
         warnings=("careful",) * 40,
     )
     text = to_markdown(report)
-    assert len(text.splitlines()) < 70
+    assert len(text.splitlines()) < 80
+    assert "and 34 more metrics: see" in text
     assert "and 69 more rules" in text
     assert "and 24 more metrics" in text
     assert "and 30 more warnings" in text

@@ -6,8 +6,14 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "arena.settings")
-    from django.core.management import execute_from_command_line
-
+    try:
+        from django.core.management import execute_from_command_line
+    except ModuleNotFoundError as error:
+        # The base installation has only what evaluation.ratings needs.
+        sys.exit(
+            f"The commands need the package {error.name}, which is not installed. Install the extra site: "
+            "pip install 'paragone[site]'"
+        )
     execute_from_command_line(sys.argv)
 
 

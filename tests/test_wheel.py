@@ -1,6 +1,7 @@
 """The wheel: installed into an empty environment, it runs for a user who can write only at home."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from arena.demo.installation import explain_failure
+from tests.conftest import report_missing
 from tests.processes import ROOT, free_port
 
 BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
@@ -28,24 +31,45 @@ def list_files(folder: Path) -> dict[Path, float]:
     return {file: file.lstat().st_mtime for file in folder.rglob("*")}
 
 
-@pytest.fixture
-def installed(tmp_path: Path) -> Iterator[Path]:
-    """A read-only environment with the wheel. Its dependencies are those of the tests, read from where they are."""
-    sources, environment = tmp_path / "sources", tmp_path / "environment"
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    sources = folder / "sources"
     for name in ("arena", "evaluation", "generators", "fixtures"):
         shutil.copytree(ROOT / name, sources / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, sources)
-    wheel = run(sys.executable, "-c", BUILD, tmp_path, cwd=sources).split()[-1]
+    built = run(sys.executable, "-c", BUILD, folder, cwd=sources).split()[-1]
+    shutil.rmtree(sources)
+    return folder / built
+
+
+@pytest.fixture
+def installed(wheel: Path, tmp_path: Path) -> Iterator[Path]:
+    """A read-only environment with the wheel. Its dependencies are those of the tests, read from where they are."""
+    environment = tmp_path / "environment"
     venv.create(environment, symlinks=True)
     python = environment / "bin" / "python"
-    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", tmp_path / wheel)
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel)
     (own_packages,) = environment.glob("lib/python*/site-packages")
     (own_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
-    shutil.rmtree(sources)
     run("chmod", "-R", "a-w", environment)
     yield environment
     run("chmod", "-R", "u+w", environment)
+
+
+@pytest.fixture
+def notebook(wheel: Path, tmp_path: Path) -> Path:
+    """An environment with the wheel and what it needs without extras, from the package index."""
+    environment = tmp_path / "notebook"
+    venv.create(environment, symlinks=True)
+    command = [sys.executable, "-m", "pip", "--python", environment / "bin" / "python", "install", "--no-compile"]
+    command += ["--retries=1", "-c", ROOT / "constraints.txt", wheel]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    if done.returncode and " the index " in (reason := explain_failure(done.stdout + done.stderr)):
+        report_missing(reason)
+    assert done.returncode == 0, done.stderr
+    return environment
 
 
 @pytest.fixture
@@ -80,3 +104,32 @@ def test_the_installed_demo_runs_for_a_user_who_may_write_only_at_home(
     assert (home / ".local" / "state" / "paragone" / "check" / "reports" / "smoke.html").exists()
     assert list_files(installed) == before
     assert list(elsewhere.iterdir()) == []
+
+
+def test_ratings_are_installed_without_the_site(notebook: Path, tmp_path: Path) -> None:
+    packages = run(sys.executable, "-m", "pip", "--python", notebook / "bin" / "python", "list", "--format=freeze")
+    names = {line.partition("==")[0].lower() for line in packages.splitlines()}
+    assert names >= {"paragone", "numpy", "scipy", "pandas", "numba", "pyarrow"}
+    assert not names & {"django", "celery", "torch", "pillow", "plotly", "redis", "psycopg"}
+    assert len(names) < 15, names
+
+    votes = "model_a,model_b,winner,rater\n" + "ant,bee,model_a,ann\nbee,ant,model_a,bob\nant,bee,tie,cem\n" * 9
+    (tmp_path / "votes.csv").write_text(votes)
+    code = "import pandas as pd; from evaluation.ratings import rate; print(rate(pd.read_csv('votes.csv')))"
+    shown = run(notebook / "bin" / "python", "-I", "-c", code, cwd=tmp_path)
+    assert "Bradley-Terry ratings from 27 votes" in shown
+    assert re.search(r"1 +(ant|bee) +1000", shown)
+    code = f"import {', '.join(find_rating_modules())}"
+    run(notebook / "bin" / "python", "-I", "-c", code, cwd=tmp_path)
+
+    refused = subprocess.run([notebook / "bin" / "paragone", "migrate"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.strip() == (
+        "The commands need the package django, which is not installed. Install the extra site: "
+        "pip install 'paragone[site]'"
+    )
+
+
+def find_rating_modules() -> list[str]:
+    files = (ROOT / "evaluation" / "ratings").rglob("*.py")
+    return [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files]

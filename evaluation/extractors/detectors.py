@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity, MissingWeightsError
 from evaluation.extractors.images.colors import name_color
-from evaluation.extractors.images.decoding import DECODING, Pixels, decode_rgb
+from evaluation.extractors.images.decoding import Pixels, decode_shown
 from evaluation.extractors.networks.running import expect_packages, find_device
 from evaluation.extractors.pretrained.loading import digest_network, load_pretrained
 from evaluation.extractors.weights import find_digest, find_weights
 from generators.adapters.transformers_logging import silence_transformers_logging
+from generators.images.srgb import SHOWN
 
 MIN_CONFIDENCE: Final = 0.1  # metrics use higher thresholds
 MAX_OBJECTS: Final = 100
@@ -39,7 +40,7 @@ class ObjectDetector:
             "sha256": digest_network(self.folder),
             "config": find_digest(self.folder / "config.json"),
             "preprocessing": find_digest(self.folder / "preprocessor_config.json"),
-            "decoding": DECODING,
+            "decoding": SHOWN,
             "min_confidence": MIN_CONFIDENCE,
             "colors": COLORS,
         }
@@ -60,7 +61,7 @@ class ObjectDetector:
                 raise MissingWeightsError(f"{self.folder} has no detector preprocessing: {error}") from error
 
     def prepare(self, source: Any) -> Pixels:
-        return decode_rgb(source)
+        return decode_shown(source)
 
     def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         return [self._detect(image) for image in prepared]

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity
-from evaluation.extractors.images.decoding import DECODING, decode_rgb
+from evaluation.extractors.images.decoding import decode_stored
 from evaluation.extractors.images.resizing import Planes, resize
 from evaluation.extractors.networks.layers import add_input, fold_normalization, make_ready
 from evaluation.extractors.networks.running import expect_packages, find_batch_size, run_network
 from evaluation.extractors.weights import find_digest, find_weights
+from generators.images.srgb import STORED
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,7 +54,7 @@ class EfficientNetLite0:
             "extractor": NAME,
             "sha256": find_digest(self.file),
             "features": FEATURES,
-            "decoding": DECODING,
+            "decoding": STORED,
             "resize": "clean",
             "size": SIDE,
             "crop": "none",
@@ -65,7 +66,7 @@ class EfficientNetLite0:
         return load_network(self.file)
 
     def prepare(self, source: bytes) -> Planes:
-        return (resize("clean", decode_rgb(source), SIDE) - 127.0) / 128.0
+        return (resize("clean", decode_stored(source), SIDE) - 127.0) / 128.0
 
     def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         return list(run_network(self.network, prepared))

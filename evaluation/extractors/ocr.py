@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity
-from evaluation.extractors.images.decoding import DECODING, GROUND, Pixels, decode_rgb
+from evaluation.extractors.images.decoding import Pixels, decode_shown
 from evaluation.extractors.networks.running import expect_packages
 from evaluation.extractors.weights import find_digest, find_weights
+from generators.images.srgb import GROUND, SHOWN
 
 NETWORKS: Final = {
     "Det": "PP-OCRv6_det_small.onnx",  # detects lines
@@ -52,14 +53,14 @@ class TextReader:
             "extractor": "ocr",
             "rapidocr": version("rapidocr"),
             **digests,
-            "decoding": DECODING,
+            "decoding": SHOWN,
             "sides": f"{MIN_SIDE} to {MAX_SIDE} pixels, at most {MAX_ASPECT_RATIO}:1",
             "min_confidence": MIN_CONFIDENCE,
             "order": "rows from the top, each from the left",
         }
 
     def prepare(self, source: bytes) -> Pixels:
-        return decode_rgb(source)
+        return decode_shown(source)
 
     def extract(self, prepared: Sequence[Pixels]) -> list[Extracted | ExtractionError]:
         return [self._read(pixels) for pixels in prepared]

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity, MissingWeightsError
-from evaluation.extractors.images.decoding import DECODING, Pixels, decode_rgb
+from evaluation.extractors.images.decoding import Pixels, decode_shown
 from evaluation.extractors.networks.running import expect_packages
 from evaluation.extractors.weights import find_digest, find_weights
+from generators.images.srgb import SHOWN
 
 SIDE: Final = 512  # shorter side at which sharpness is measured, as it depends on the scale
 MAX_ASPECT_RATIO: Final = 100  # a longer image, enlarged to SIDE, would fill the memory
@@ -39,13 +40,13 @@ class PixelQuality:
         return {
             "extractor": "pixels",
             "version": 2,
-            "decoding": DECODING,
+            "decoding": SHOWN,
             "sharpness": f"variance of the 4-neighbour Laplacian of luma, shorter side {SIDE} by bicubic",
             "piqe": find_digest(self._piqe) if self._piqe else "none",
         }
 
     def prepare(self, source: Any) -> Pixels:
-        return decode_rgb(source)
+        return decode_shown(source)
 
     def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         return [self._measure(image) for image in prepared]

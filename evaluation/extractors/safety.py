@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity
-from evaluation.extractors.images.decoding import DECODING, decode_rgb
+from evaluation.extractors.images.decoding import decode_shown
 from evaluation.extractors.networks.running import expect_packages
 from evaluation.extractors.weights import find_digest, find_weights
+from generators.images.srgb import SHOWN
 
 RESIZE: Final = 256
 CROP: Final = 224
@@ -40,14 +41,14 @@ class UnsafeImages:
         return {
             "extractor": "nsfw",
             "sha256": find_digest(self._file),
-            "decoding": DECODING,
+            "decoding": SHOWN,
             "resize": f"{RESIZE} x {RESIZE}, bilinear, 8-bit",
             "crop": f"center {CROP}, then JPEG of quality 75",
             "normalization": f"BGR - {MEAN_BGR}",
         }
 
     def prepare(self, source: Any) -> NDArray[np.float32]:
-        image = Image.fromarray(decode_rgb(source)).resize((RESIZE, RESIZE), Image.Resampling.BILINEAR)
+        image = Image.fromarray(decode_shown(source)).resize((RESIZE, RESIZE), Image.Resampling.BILINEAR)
         near, far = (RESIZE - CROP) // 2, (RESIZE + CROP) // 2
         buffer = BytesIO()
         image.crop((near, near, far, far)).save(buffer, "JPEG", quality=75)

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from evaluation.metrics.base import Declaration, Measurement, SampleInputs, SampleMetric, UnscoredError
 from generators.images.near_duplicates import MAX_DISTANCE, repetition_rates
+from generators.images.srgb import SHOWN
 
 NO_OTHER_PROMPT = "there is no image of another prompt"
 
@@ -27,6 +28,9 @@ class NearDuplicateRate(SampleMetric):
         min_samples=10,
         source="Zauner 2010, Implementation and Benchmarking of Perceptual Image Hash Functions (pHash)",
     )
+
+    def replay_inputs(self) -> dict[str, Any]:
+        return {"hash": f"pHash, {SHOWN}"}
 
     def measure(self, sample: SampleInputs) -> Measurement:
         """Raises UnscoredError: a single sample cannot be a near-duplicate."""

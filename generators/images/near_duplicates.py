@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from generators.images.decoding import decode_image
+from generators.images.decoding import FOLDER_FORMATS
+from generators.images.srgb import decode_shown
 
 Hashes = NDArray[np.uint64]
 # Near pairs: indices (n,), indices (n,), distances (n,).
@@ -61,21 +61,14 @@ class Repetition:
 def hash_image(data: bytes) -> str:
     """The perceptual hash of an encoded image, as 16 hex digits.
 
-    Transparent parts count as grey. Pixels are used as stored, before the EXIF orientation is applied.
+    It is that of the image as it is shown: in sRGB, upright, transparent parts on grey.
 
     Raises:
         UnusableImageError: The bytes are not a usable image.
     """
     import imagehash
 
-    image: Image.Image = decode_image(data)
-    if image.mode.startswith("I;16"):
-        image = image.point(lambda value: value / 256).convert("L")
-    elif image.has_transparency_data:
-        flat = Image.new("RGBA", image.size, (128, 128, 128, 255))
-        flat.alpha_composite(image.convert("RGBA"))
-        image = flat
-    return str(imagehash.phash(image))
+    return str(imagehash.phash(decode_shown(data, FOLDER_FORMATS)))
 
 
 def find_near_duplicates(hashes: Sequence[str], *, max_distance: int = MAX_DISTANCE) -> Iterator[NearPair]:

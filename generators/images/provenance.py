@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from PIL import ExifTags, Image
 
-from generators.images.decoding import detect_media_type, open_image
+from generators.images.decoding import detect_format, open_image
 
 MAX_ENTRIES: Final = 50
 MAX_TEXT: Final = 2_000
@@ -103,7 +103,7 @@ def read_provenance(data: bytes) -> dict[str, Any]:
 
 def _find_carried(data: bytes) -> dict[str, Any]:
     """The bytes of ``exif`` and ``xmp``, and the entries of ``png_text``, if the image has them."""
-    if detect_media_type(data) == "image/png":
+    if detect_format(data).name == "PNG":
         return _find_in_png(data)
     # For the other formats, Pillow reads only the header.
     info = open_image(data).info
@@ -192,7 +192,7 @@ def _read_c2pa(data: bytes) -> dict[str, Any] | str | None:
     # A manifest may name a URL to fetch. Never follow it: an image could make a worker call any address.
     settings = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
     with c2pa.Context.from_dict(settings) as context:
-        reader = c2pa.Reader.try_create(detect_media_type(data), io.BytesIO(data), context=context)
+        reader = c2pa.Reader.try_create(detect_format(data).media_type, io.BytesIO(data), context=context)
         if reader is None:
             return None
         with reader:

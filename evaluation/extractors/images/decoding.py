@@ -1,45 +1,44 @@
-"""Image decoding, the same for all extractors."""
+"""Image decoding for extractors: pixels as stored for features, as shown for what is read or detected in an image.
 
-from typing import Final
+Published Fréchet distances and CLIP scores are of pixels as stored: clean-fid, pytorch-fid, torch-fidelity and the
+preprocessing of CLIP and DINOv2 ignore colour profiles and EXIF orientation. So do the extractors of features here, and
+numbers stay comparable. Unlike those programs, which use the hidden colours, transparent parts are composited on grey.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation.extractors.base import UnreadableInputError
-from generators.images.decoding import UnusableImageError, decode_image
+from generators.images import srgb
+from generators.images.decoding import FOLDER_FORMATS, Format, UnusableImageError
 
 Pixels = NDArray[np.uint8]
 
-# The background that raters see around an image, and behind a transparent one.
-GROUND: Final = (128, 128, 128)
-# Part of the identity of every image extractor.
-DECODING: Final = "8-bit RGB as stored, on grey 128"
 
-
-def decode_rgb(data: bytes) -> Pixels:
-    """Decode a PNG, JPEG, WebP or AVIF image to pixels (height, width, 3).
-
-    Pixels are used as stored: colour profiles and EXIF rotation are ignored. Greyscale is repeated in three channels,
-    the upper 8 of 16 bits are kept, palettes are resolved, CMYK is converted by Pillow's simple formula. Transparent
-    parts are composited on mid-grey, as raters see them (clean-fid and others use the hidden colour instead).
+def decode_shown(data: bytes) -> Pixels:
+    """Pixels (height, width, 3) as raters see them: in sRGB, upright, on grey.
 
     Raises:
         UnreadableInputError: Not an image, truncated, or larger than generators.images.decoding allows.
     """
+    return _decode(srgb.decode_shown, data)
+
+
+def decode_stored(data: bytes) -> Pixels:
+    """Pixels (height, width, 3) as stored: the colour profile and the EXIF orientation are ignored.
+
+    Raises:
+        UnreadableInputError: As for ``decode_shown``.
+    """
+    return _decode(srgb.decode_stored, data)
+
+
+def _decode(decode: Callable[[bytes, tuple[Format, ...]], Image.Image], data: bytes) -> Pixels:
+    # Originals were checked when they were stored; the other images are an operator's own reference images.
     try:
-        return np.array(_convert(decode_image(data)))
+        return np.array(decode(data, FOLDER_FORMATS))
     except UnusableImageError as error:
         raise UnreadableInputError(str(error)) from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UnreadableInputError(f"The image cannot be converted to RGB: {error}") from error
-
-
-def _convert(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        ground = Image.new("RGBA", image.size, (*GROUND, 255))
-        ground.alpha_composite(image.convert("RGBA"))
-        image = ground
-    return image.convert("RGB")

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity
-from evaluation.extractors.images.decoding import DECODING, decode_rgb
+from evaluation.extractors.images.decoding import decode_stored
 from evaluation.extractors.images.resizing import RESIZES, Planes, resize
 from evaluation.extractors.inception.network import load_network
 from evaluation.extractors.networks.running import expect_packages, find_batch_size, run_network
 from evaluation.extractors.weights import find_digest, find_weights
+from generators.images.srgb import STORED
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,7 +46,7 @@ class InceptionV3:
             "extractor": "inception-v3",
             "sha256": find_digest(self.file),
             "features": self.features,
-            "decoding": DECODING,
+            "decoding": STORED,
             "resize": self.resize,
             "size": SIDE,
             "crop": "none",
@@ -57,7 +58,7 @@ class InceptionV3:
         return load_network(self.file, self.features)
 
     def prepare(self, source: bytes) -> Planes:
-        planes = resize(self.resize, decode_rgb(source), SIDE)
+        planes = resize(self.resize, decode_stored(source), SIDE)
         if self.resize == "legacy-pytorch":
             return planes / 127.5 - 1.0
         return (planes - 128.0) / 128.0

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity
-from evaluation.extractors.images.decoding import DECODING, decode_rgb
+from evaluation.extractors.images.decoding import decode_stored
 from evaluation.extractors.networks.running import expect_packages, find_batch_size, run_network
 from evaluation.extractors.pretrained.loading import digest_network, load_pretrained
 from evaluation.extractors.pretrained.preprocessing import Preprocessing, read_preprocessing
 from evaluation.extractors.weights import find_digest, find_weights
+from generators.images.srgb import STORED
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +47,7 @@ class PretrainedImages:
             "sha256": digest_network(self.folder),
             "config": find_digest(self.folder / "config.json"),
             "features": self.features,
-            "decoding": DECODING,
+            "decoding": STORED,
             **self.preprocessing.identity,
         }
 
@@ -59,7 +60,7 @@ class PretrainedImages:
         return load_pretrained(self.architecture, self.folder)
 
     def prepare(self, source: bytes) -> NDArray[np.float32]:
-        return self.preprocessing.apply(decode_rgb(source))
+        return self.preprocessing.apply(decode_stored(source))
 
     def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         return list(run_network(self.embed, prepared))

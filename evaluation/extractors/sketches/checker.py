@@ -9,13 +9,14 @@ import numpy as np
 from PIL import Image
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity
-from evaluation.extractors.images.decoding import DECODING, decode_rgb
+from evaluation.extractors.images.decoding import decode_shown
 from evaluation.extractors.sketches.grounds import Mask, Pixels, find_drawn, find_style
 from evaluation.extractors.sketches.matches import Match, match_pictogram
 from evaluation.extractors.sketches.templates import digest_templates
 from generators.adapters.sketch.generator import SMALLEST_SIDE
 from generators.adapters.sketch.pictograms import PICTOGRAMS
 from generators.adapters.sketch.styles import STYLES
+from generators.images.srgb import SHOWN
 
 VERSION: Final = 1
 SIDE: Final = 320  # larger pictures are reduced to this shorter side
@@ -61,12 +62,12 @@ class SketchChecker:
             "extractor": "sketch-checker",
             "version": VERSION,
             "pictograms": digest_templates(),
-            "decoding": DECODING,
+            "decoding": SHOWN,
             "resize": f"box, shorter side at most {SIDE}",
         }
 
     def prepare(self, source: Any) -> Pixels:
-        return decode_rgb(source)
+        return decode_shown(source)
 
     def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
         return [_catch(image) for image in prepared]

@@ -5,16 +5,15 @@ another kind of GPU, or with another version of torch, the same seed may draw an
 """
 
 import inspect
-import io
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from pydantic import SecretStr
 
 from generators.adapters.base import (
@@ -32,6 +31,8 @@ from generators.adapters.diffusers.diffusers_logging import silence_diffusers_lo
 from generators.adapters.diffusers.pipelines import Pipelines, Task, find_default, find_multiple, find_task
 from generators.adapters.diffusers.settings import DiffusersSettings
 from generators.adapters.png import encode_png
+from generators.images.decoding import UnusableImageError
+from generators.images.srgb import decode_mask, decode_shown
 
 
 class DiffusersGenerator:
@@ -170,9 +171,9 @@ def describe_call(
     }
     arguments |= {name: value for name, value in declared.items() if value is not None}
     if task is not Task.TEXT:
-        arguments["image"] = [_open(request.sources[0], "RGB", (width, height)) for request in batch]
+        arguments["image"] = [_open(decode_shown, request.sources[0], (width, height)) for request in batch]
     if task is Task.INPAINT:
-        arguments["mask_image"] = [_open(request.mask or b"", "L", (width, height)) for request in batch]
+        arguments["mask_image"] = [_open(decode_mask, request.mask or b"", (width, height)) for request in batch]
     known = set(inspect.signature(pipeline.__call__).parameters)
     # Some pipelines take the size from the source.
     arguments |= {name: side for name, side in (("width", width), ("height", height)) if name in known}
@@ -191,11 +192,9 @@ def _check_strength(pipeline: Any, settings: DiffusersSettings) -> None:
         raise AdapterError(Outcome.INVALID, text)
 
 
-def _open(data: bytes, mode: str, size: tuple[int, int]) -> Image.Image:
+def _open(decode: Callable[[bytes], Image.Image], data: bytes, size: tuple[int, int]) -> Image.Image:
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            upright = ImageOps.exif_transpose(image)
-            return upright.convert(mode).resize(size, Image.Resampling.LANCZOS)
-    except OSError as error:
-        text = f"The {'mask' if mode == 'L' else 'image to edit'} could not be read: {error}"
+        return decode(data).resize(size, Image.Resampling.LANCZOS)
+    except UnusableImageError as error:
+        text = f"The {'mask' if decode is decode_mask else 'image to edit'} could not be read: {error}"
         raise AdapterError(Outcome.INVALID, text) from error

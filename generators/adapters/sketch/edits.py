@@ -15,7 +15,8 @@ from generators.adapters.sketch.scene import Scene
 from generators.adapters.sketch.shapes import Box
 from generators.adapters.sketch.styles import Style, mix
 from generators.adapters.sketch.vocabulary import COLOR_OF_WORD, KIND_OF_WORD, TIME_OF_WORD, find_singular
-from generators.images.decoding import UnusableImageError, open_image, read_image
+from generators.images.decoding import UnusableImageError
+from generators.images.srgb import decode_mask, decode_shown
 
 _REMOVALS = "remove|erase|delete|take away"
 _VERBS = rf"add|put|place|draw|write|give|include|insert|make|turn|paint|tint|colou?r|{_REMOVALS}"
@@ -86,7 +87,7 @@ def open_picture(request: GenerationRequest) -> Image.Image:
     if len(request.sources) > 1:
         text = f"The sketch adapter edits one image at a time, not {len(request.sources)}."
         raise AdapterError(Outcome.INVALID, text, code="source")
-    return ImageOps.fit(_open(request.sources[0], "source"), (request.width, request.height))
+    return ImageOps.fit(_open_source(request), (request.width, request.height))
 
 
 def open_mask(request: GenerationRequest) -> Image.Image | None:
@@ -95,19 +96,22 @@ def open_mask(request: GenerationRequest) -> Image.Image | None:
         return None
     if not request.sources:
         raise AdapterError(Outcome.INVALID, "A mask came without the source that it is of.", code="mask")
-    mask, source = _open(request.mask, "mask"), _open(request.sources[0], "source")
+    try:
+        mask = decode_mask(request.mask)
+    except UnusableImageError as error:
+        raise AdapterError(Outcome.INVALID, f"The mask of an edit cannot be used: {error}", code="mask") from error
+    source = _open_source(request)
     if mask.size != source.size:
         text = f"The mask has {mask.width} × {mask.height} pixels, its source {source.width} × {source.height}."
         raise AdapterError(Outcome.INVALID, text, code="mask")
-    return ImageOps.fit(mask.convert("L"), (request.width, request.height))
+    return ImageOps.fit(mask, (request.width, request.height))
 
 
-def _open(data: bytes, what: str) -> Image.Image:
+def _open_source(request: GenerationRequest) -> Image.Image:
     try:
-        read_image(data)  # raises for a truncated file
+        return decode_shown(request.sources[0])
     except UnusableImageError as error:
-        raise AdapterError(Outcome.INVALID, f"The {what} of an edit cannot be used: {error}", code=what) from error
-    return ImageOps.exif_transpose(open_image(data)).convert("RGB")
+        raise AdapterError(Outcome.INVALID, f"The source of an edit cannot be used: {error}", code="source") from error
 
 
 def find_room(mask: Image.Image | None) -> Box | None:

@@ -214,12 +214,17 @@ def test_the_command_compares_with_a_folder(db: None, tmp_path: Path) -> None:
     (folder / "deeper" / "copy.jpg").write_bytes(encode(image.convert("RGB").resize((300, 300)), "JPEG"))
     (folder / "other.png").write_bytes(sketch(PROMPTS[3]))
     (folder / "notes.txt").write_text("text")
+    (folder / "page.jpg").write_text("<html>404</html>")
     out, err = run(model, reference=folder)
     assert out[0] == f"{model.name}: 2 images for 2 prompts. Near images differ in at most 6 of 64 bits."
     assert out[-2] == f"near one of the 2 images in {folder}: 50.0 % (1 of 2)"
     assert out[-1].startswith(f"  generation {copied.pk} (p0, seed 0)  deeper/copy.jpg  ")
-    assert len(err) == 1
-    assert "notes.txt: Wanted a PNG" in err[0]
+    assert err == [
+        "Left out as unreadable: 1 of 3 images (33.3 %)",
+        "  'page.jpg': its content is an HTML page",
+        "Left out as no images: 1",
+        "  'notes.txt': its content is text",
+    ]
 
 
 def test_the_command_counts_repetition_and_lists_each_pair_once(db: None) -> None:
@@ -279,5 +284,5 @@ def test_the_command_names_the_known_models(db: None) -> None:
     known = builders.make_model()
     with pytest.raises(CommandError, match=f"There is no model 'unknown'. Known: {known.slug}"):
         call_command("near_duplicates", model="unknown")
-    with pytest.raises(CommandError, match="is not a folder"):
+    with pytest.raises(CommandError, match="is neither a folder nor"):
         call_command("near_duplicates", "--model", known.slug, "--reference", "/no/such/folder")

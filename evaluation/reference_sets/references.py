@@ -32,11 +32,11 @@ from evaluation.metrics.features.moments import Moments
 from evaluation.metrics.features.reference import ReferenceStatistics
 from evaluation.metrics.features.rows import FeatureRows, Features
 from evaluation.models import ReferenceSet
-from evaluation.reference_sets.image_archives import UnreadableImageError, walk_images
+from generators.images.archives import NoImageError, UnreadableImageError, describe_files, walk_images
 
 # Features of more images are summed and not kept. This many take 160 MB, at 2,048 numbers per image.
 MAX_ROWS: Final = 20_000
-# A larger share of unreadable images means a broken download rather than a few bad files.
+# A larger share of unreadable images means a broken download rather than a few bad files. It needs a decision.
 MAX_UNREADABLE: Final = 0.05
 # Programs that write statistics files, and the extractor whose features they use.
 STATISTICS_PROGRAMS: Final = {"clean-fid": "inception-v3/clean", "pytorch-fid": "inception-v3/legacy-pytorch"}
@@ -57,35 +57,72 @@ class ReferenceSetChangedError(ReferenceSetError):
 
 @dataclass(frozen=True)
 class Summary:
-    """Statistics of a collection of images. ``skipped`` are (name, reason); ``n_copies`` counts duplicate files."""
+    """Statistics of a collection of images, and the files that are not in it, as (name, reason).
+
+    Attributes:
+        statistics: Of the images, each content once.
+        unreadable: Files that should be images, by their bytes or their name, and cannot be read as one still image.
+        no_images: The other files that are no images.
+        n_copies: Images whose content is that of an earlier one.
+    """
 
     statistics: ReferenceStatistics
-    skipped: tuple[tuple[str, str], ...]
+    unreadable: tuple[tuple[str, str], ...]
+    no_images: tuple[tuple[str, str], ...]
     n_copies: int
+
+    @property
+    def n_images(self) -> int:
+        """Files that are images or should be."""
+        return len(self.statistics.digests) + self.n_copies + len(self.unreadable)
 
 
 def summarize_images(
-    path: Path, extractor: Extractor, store: FeatureStore, on_image: Callable[[], object] = lambda: None
+    path: Path,
+    extractor: Extractor,
+    store: FeatureStore,
+    on_file: Callable[[], object] = lambda: None,
+    *,
+    allow_unreadable: bool = False,
 ) -> Summary:
-    """Statistics of the images in a folder or archive; ``on_image`` is called for each image.
+    """Statistics of the images in a folder or archive.
 
-    Features in the store are not extracted again, so an interrupted call can be repeated. Raises ImageArchiveError,
-    MissingWeightsError, and ReferenceSetError if too many images cannot be read or fewer than two remain.
+    Features in the store are not extracted again, so an interrupted call can be repeated.
+
+    Args:
+        path: The folder or archive.
+        extractor: An extractor that returns vectors.
+        store: Where features are read from and written to.
+        on_file: Called for each file.
+        allow_unreadable: Take the readable images, however few they are of all.
+
+    Raises:
+        ImageArchiveError: The folder or archive cannot be read.
+        MissingWeightsError: The files of the network are missing or wrong.
+        ReferenceSetError: More than 5 % of the images cannot be read and this is not allowed, or fewer than two remain.
     """
-    walk = _Walk(path, on_image)
+    walk = _Walk(path, on_file)
     digests, blocks, moments = list[str](), list[Features](), Moments()
     for names, rows in walk.stack(extract_all(extractor, walk.list_sources(), store)):
         digests += names
         moments = moments.add(rows)
         blocks = [*blocks, rows] if len(digests) <= MAX_ROWS else []
-    n, n_skipped = len(digests), len(walk.skipped)
-    if n_skipped > MAX_UNREADABLE * (n + n_skipped):
-        reasons = "".join(f"\n  {name}: {reason}" for name, reason in walk.skipped[:10])
+    n, unreadable = len(digests), walk.list_unreadable()
+    n_copies = sum(map(len, walk.names.values())) - len(walk.names)
+    n_images = n + n_copies + len(unreadable)
+    if len(unreadable) > MAX_UNREADABLE * n_images and not allow_unreadable:
+        share = 100 * len(unreadable) / n_images
         raise ReferenceSetError(
-            f"{n_skipped:,} of {n + n_skipped:,} images cannot be read, which is too many.{reasons}"
+            f"{len(unreadable):,} of {n_images:,} images ({share:.1f} %) cannot be read; at most"
+            f" {100 * MAX_UNREADABLE:.0f} % may be. Repair or remove them, or leave them out with --allow-unreadable."
+            f"{describe_files(unreadable)}"
         )
     if n < 2:
-        raise ReferenceSetError(f"A reference set needs at least 2 different images; {path} has {n}.")
+        left_out = [*unreadable, *walk.no_images]
+        raise ReferenceSetError(
+            f"A reference set needs at least 2 different images; {path} has {n}, and {len(left_out):,} other files."
+            f"{describe_files(left_out)}"
+        )
     kept = None
     if blocks:
         # Summed in the order of ``stack``, so that the same images have bit-identical moments.
@@ -95,32 +132,34 @@ def summarize_images(
             moments = moments.add(stacked[start : start + BLOCK])
         kept = FeatureRows((stacked,))
     statistics = ReferenceStatistics(moments, kept, tuple(sorted(digests)))
-    return Summary(statistics, tuple(walk.skipped), walk.n_copies)
+    return Summary(statistics, tuple(unreadable), tuple(walk.no_images), n_copies)
 
 
 @dataclass
 class _Walk:
-    """The images of a collection: those sent to the extractor, in order, and those skipped."""
+    """The files of a collection: those sent to the extractor, in order, and those left out."""
 
     path: Path
-    on_image: Callable[[], object]
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    n_copies: int = 0
-    names: dict[str, str] = field(default_factory=dict)  # by sha256
+    on_file: Callable[[], object]
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    no_images: list[tuple[str, str]] = field(default_factory=list)
+    names: dict[str, list[str]] = field(default_factory=dict)  # of the files with the same content, by sha256
+    failed: dict[str, str] = field(default_factory=dict)  # reason by sha256
     waiting: deque[str] = field(default_factory=deque)
 
     def list_sources(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
         """(sha256, read) of each image, without duplicates."""
         for name, content in walk_images(self.path):
-            self.on_image()
-            if isinstance(content, UnreadableImageError):
-                self.skipped.append((name, str(content)))
+            self.on_file()
+            if isinstance(content, UnreadableImageError | NoImageError):
+                left_out = self.no_images if isinstance(content, NoImageError) else self.unreadable
+                left_out.append((name, str(content)))
                 continue
             digest = hashlib.sha256(content).hexdigest()
             if digest in self.names:
-                self.n_copies += 1
+                self.names[digest].append(name)
                 continue
-            self.names[digest] = name
+            self.names[digest] = [name]
             self.waiting.append(digest)
             yield digest, partial(bytes, content)
 
@@ -131,7 +170,7 @@ class _Walk:
             if isinstance(features, dict):
                 raise ReferenceSetError("This extractor returns records. Reference sets need one that returns vectors.")
             if isinstance(features, Exception):
-                self.skipped.append((self.names[digest], str(features)))
+                self.failed[digest] = str(features)
             else:
                 digests.append(digest)
                 rows.append(features)
@@ -140,6 +179,11 @@ class _Walk:
                 digests, rows = [], []
         if rows:
             yield digests, np.stack(rows)
+
+    def list_unreadable(self) -> list[tuple[str, str]]:
+        """(name, reason) of all files that cannot be read, and their copies. They are removed from ``names``."""
+        failed = [(name, reason) for digest, reason in self.failed.items() for name in self.names.pop(digest)]
+        return sorted([*self.unreadable, *failed])
 
     def _put_in_order(self, found: Iterable[Found]) -> Iterator[Found]:
         """The answers in the order of the images, so that sums are reproducible."""

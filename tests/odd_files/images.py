@@ -5,8 +5,9 @@ import struct
 import zlib
 from typing import Any, Final
 
-from PIL import Image
+from PIL import ExifTags, Image
 
+from tests.generators.images.color_profiles import make_rgb_profile
 from tests.odd_files.odd_file import OddFile
 
 
@@ -35,6 +36,10 @@ def announce_png(width: int, height: int) -> bytes:
 
 
 RED: Final = [254, 0, 0]
+GREEN: Final = [0, 255, 1]
+EXCHANGED: Final = make_rgb_profile("red and green exchanged")
+TURNED: Final = Image.Exif()
+TURNED[ExifTags.Base.Orientation] = 6
 WANTED: Final = "Wanted a PNG, JPEG, WebP or AVIF image, got"
 
 
@@ -52,6 +57,31 @@ FILES: Final = (
     OddFile("JPEG.jfif", encode_image(draw(), "JPEG", quality=95), rows=expect("image/jpeg")),
     OddFile("no suffix", encode_image(draw(), "WEBP", lossless=True), rows=expect("image/webp")),
     OddFile("text after the end.png", encode_image(draw(), "PNG") + b"<script>", rows=expect("image/png")),
+    OddFile(
+        "red and green exchanged by the profile.png",
+        encode_image(draw(), "PNG", icc_profile=EXCHANGED),
+        rows=expect("image/png", GREEN),
+    ),
+    OddFile(
+        "profile and alpha.png",
+        encode_image(draw("RGBA"), "PNG", icc_profile=EXCHANGED),
+        rows=expect("image/png", GREEN),
+    ),
+    OddFile(
+        "profile and palette.webp",
+        encode_image(draw("P"), "WEBP", lossless=True, icc_profile=EXCHANGED),
+        rows=expect("image/webp", GREEN),
+    ),
+    OddFile(
+        "half a profile.jpg",
+        encode_image(draw(), "JPEG", quality=95, icc_profile=EXCHANGED[:200]),
+        rows=expect("image/jpeg"),
+    ),
+    OddFile(
+        "turned.jpg",
+        encode_image(draw(size=(24, 16)), "JPEG", quality=95, exif=TURNED),
+        rows=expect("image/jpeg", width=16, height=24),
+    ),
     OddFile("GIF.gif", encode_image(draw(), "GIF"), refused=f"{WANTED} a GIF"),
     OddFile("GIF named PNG.png", encode_image(draw(), "GIF"), refused=f"{WANTED} a GIF"),
     OddFile("BMP.bmp", encode_image(draw(), "BMP"), refused=f"{WANTED} a BMP"),

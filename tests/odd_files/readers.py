@@ -13,7 +13,8 @@ from PIL import Image
 
 from arena.battles.blinding import blind
 from arena.models import Vote
-from evaluation.extractors.base import Extracted, ExtractionError, Identity, UnreadableInputError
+from evaluation.extractors.base import Extracted, ExtractionError, Identity
+from evaluation.extractors.images.decoding import decode_stored
 from evaluation.metrics.features.reference import ReferenceStatistics
 from evaluation.models import ReferenceSet
 from evaluation.reference_sets.references import find_reference
@@ -32,10 +33,7 @@ class MeanColor:
         self.identity: Identity = {"extractor": "mean-color", "variant": variant}
 
     def prepare(self, source: bytes) -> NDArray[np.float64]:
-        try:
-            return np.asarray(Image.open(io.BytesIO(source)).convert("RGB"), dtype=np.float64)
-        except OSError as error:
-            raise UnreadableInputError("it is not an image") from error
+        return decode_stored(source).astype(np.float64)
 
     def extract(self, prepared: Sequence[NDArray[np.float64]]) -> list[Extracted | ExtractionError]:
         return [image.mean(axis=(0, 1)).astype(np.float32) for image in prepared]

@@ -10,14 +10,16 @@ from tqdm import tqdm
 from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.feature_store import FeatureStore
 from evaluation.extractors.registry import load_extractor
-from evaluation.reference_sets.image_archives import SUFFIXES, ImageArchiveError, count_images
 from evaluation.reference_sets.references import ReferenceSetError, store_reference, summarize_images
+from generators.images.archives import ImageArchiveError, count_files, describe_left_out
+from generators.images.decoding import FOLDER_FORMATS
 
 HELP = f"""
 Build the statistics of a reference set from the images in a folder (with its subfolders) or a .zip or .tar archive.
-Images are files ending in {", ".join(sorted(SUFFIXES))}. Unreadable images are listed and skipped, and duplicate files
-count once. An interrupted build can be repeated: features are kept. A reference set never changes, so other images need
-another name.
+Every file that is one still image by its content is read, whatever its name is:
+{", ".join(one.name for one in FOLDER_FORMATS)}. Equal files count once. Files that are left out are counted and named.
+If more than 5 % of the images cannot be read, nothing is built. An interrupted build can be repeated: features are
+kept. A reference set never changes, so other images need another name.
 """
 
 
@@ -30,6 +32,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--extractor", default="inception-v3/clean", metavar="SPEC", help="extractor (default %(default)s)"
         )
+        parser.add_argument(
+            "--allow-unreadable", action="store_true", help="leave out images that cannot be read, however many"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder: Path = options["folder"]
@@ -38,17 +43,21 @@ class Command(BaseCommand):
         try:
             extractor = load_extractor(specification, Path(settings.WEIGHTS))
             identity = extractor.identity
-            with tqdm(total=count_images(folder), unit="image", disable=None) as bar:
-                summary = summarize_images(folder, extractor, store, bar.update)
+            with tqdm(total=count_files(folder), unit="file", disable=None) as bar:
+                summary = summarize_images(
+                    folder, extractor, store, bar.update, allow_unreadable=options["allow_unreadable"]
+                )
             source = f"{folder.name}, {len(summary.statistics.digests):,} images"
+            if n_unreadable := len(summary.unreadable):
+                source += f", {n_unreadable:,} unreadable"
             row, made = store_reference(options["name"], specification, identity, summary.statistics, source)
         except (ReferenceSetError, ImageArchiveError, MissingWeightsError, ValueError, OSError) as error:
             raise CommandError(f"No reference set was built. {error}") from error
-        for name, reason in summary.skipped:
-            self.stdout.write(f"Skipped {name}: {reason}")
+        for sentence in describe_left_out(summary.unreadable, summary.no_images, summary.n_images):
+            self.stdout.write(sentence)
         self.stdout.write(
-            f"{'New' if made else 'Unchanged'}: {row}, {row.n:,} images ({len(summary.skipped):,} skipped,"
-            f" {summary.n_copies:,} duplicates). Digest {row.digest}"
+            f"{'New' if made else 'Unchanged'}: {row}, {row.n:,} images ({n_unreadable:,} unreadable,"
+            f" {len(summary.no_images):,} no images, {summary.n_copies:,} duplicates). Digest {row.digest}"
         )
         if summary.statistics.rows is None:
             self.stdout.write(

@@ -1,6 +1,5 @@
 """near_duplicates: how much a model repeats itself, or images in a folder."""
 
-from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from generators.images import originals
+from generators.images.archives import (
+    ImageArchiveError,
+    NoImageError,
+    UnreadableImageError,
+    count_files,
+    describe_left_out,
+    walk_images,
+)
+from generators.images.decoding import UnusableImageError
 from generators.images.near_duplicates import MAX_DISTANCE, DejaVu, deja_vu_rate, hash_image, repetition_rates
 from generators.management.model_argument import MODEL_HELP, read_model
 from generators.models import Generation, ImageModel
@@ -20,7 +28,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--model", required=True, metavar="MODEL", help=MODEL_HELP)
-        parser.add_argument("--reference", type=_folder, metavar="FOLDER", help="compare with these images")
+        parser.add_argument(
+            "--reference",
+            type=Path,
+            metavar="FOLDER",
+            help="compare with the images of a folder or archive",
+        )
         parser.add_argument(
             "--distance",
             type=int,
@@ -44,7 +57,10 @@ class Command(BaseCommand):
         self._print("near another image of the model, other prompt", repetition.other_prompts, names, names)
         self._print("near another image of the model, same prompt", repetition.same_prompt, names, names)
         if folder := options["reference"]:
-            files = self._hash_folder(folder)
+            try:
+                files = self._hash_reference(folder)
+            except ImageArchiveError as error:
+                raise CommandError(str(error)) from error
             seen = deja_vu_rate(own, list(files.values()), max_distance=distance)
             self._print(f"near one of the {len(files):,} images in {folder}", seen, names, list(files))
 
@@ -61,13 +77,6 @@ class Command(BaseCommand):
                 images.append(generation)
         return images
 
-    def _hash_folder(self, folder: Path) -> dict[str, str]:
-        files = sorted(file for file in folder.rglob("*") if file.is_file())
-        hashes = {
-            str(file.relative_to(folder)): self._hash(str(file), file.read_bytes) for file in tqdm(files, disable=None)
-        }
-        return {name: digits for name, digits in hashes.items() if digits}
-
     def _hash(self, name: str, read: Callable[[], bytes]) -> str:
         """The hash of an image; empty, with a warning, if it is gone or damaged."""
         try:
@@ -77,6 +86,25 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{name} cannot be read: {error}") from error
         return ""
+
+    def _hash_reference(self, path: Path) -> dict[str, str]:
+        """The hashes of all images in a folder or archive, by name. Prints which files are left out."""
+        hashes: dict[str, str] = {}
+        unreadable: list[tuple[str, str]] = []
+        no_images: list[tuple[str, str]] = []
+        for name, content in tqdm(walk_images(path), total=count_files(path), disable=None, leave=False):
+            if isinstance(content, NoImageError):
+                no_images.append((name, str(content)))
+            elif isinstance(content, UnreadableImageError):
+                unreadable.append((name, str(content)))
+            else:
+                try:
+                    hashes[name] = hash_image(content)
+                except UnusableImageError as error:
+                    unreadable.append((name, str(error)))
+        for sentence in describe_left_out(unreadable, no_images, len(hashes) + len(unreadable)):
+            self.stderr.write(sentence)
+        return hashes
 
     def _print(self, title: str, found: DejaVu, own: Sequence[str], seen: Sequence[str]) -> None:
         if found.rate is None:
@@ -89,9 +117,3 @@ class Command(BaseCommand):
             if both not in printed:
                 self.stdout.write(f"  {own[pair.index]}  {seen[pair.seen]}  {pair.distance}")
             printed.add(both)
-
-
-def _folder(name: str) -> Path:
-    if not Path(name).is_dir():
-        raise ArgumentTypeError(f"{name!r} is not a folder")
-    return Path(name)

@@ -14,14 +14,15 @@ from django.core.management import CommandError, call_command
 from numpy.typing import NDArray
 from PIL import Image
 
-from evaluation.extractors.base import Extracted, ExtractionError, Identity, UnreadableInputError
+from evaluation.extractors.base import Extracted, ExtractionError, Identity
 from evaluation.extractors.feature_store import FeatureStore
+from evaluation.extractors.images.decoding import decode_stored
 from evaluation.extractors.registry import EXTRACTORS
 from evaluation.metrics.base import UnscoredError
 from evaluation.models import ReferenceSet
 from evaluation.reference_sets import references
-from evaluation.reference_sets.image_archives import ImageArchiveError, count_images, walk_images
 from evaluation.reference_sets.references import ReferenceSetError, find_reference, summarize_images
+from generators.images.archives import count_files
 
 pytestmark = pytest.mark.django_db
 
@@ -37,10 +38,7 @@ class MeanColor:
         self.identity: Identity = {"extractor": "mean-color", "variant": variant}
 
     def prepare(self, source: bytes) -> NDArray[np.float64]:
-        try:
-            return np.asarray(Image.open(io.BytesIO(source)).convert("RGB"), dtype=np.float64)
-        except OSError as error:
-            raise UnreadableInputError("it is not an image") from error
+        return decode_stored(source).astype(np.float64)
 
     def extract(self, prepared: Sequence[NDArray[np.float64]]) -> list[Extracted | ExtractionError]:
         type(self).looked += len(prepared)
@@ -67,6 +65,21 @@ def store(tmp_path: Path) -> FeatureStore:
 
 
 EXTRACTOR = MeanColor("", Path())
+
+# File name → format and options.
+STILL: dict[str, tuple[str, dict[str, Any]]] = {
+    "a.bmp": ("BMP", {}),
+    "b.gif": ("GIF", {}),
+    "c.tif": ("TIFF", {"compression": "tiff_lzw"}),
+    "d.jfif": ("JPEG", {"quality": 95}),
+    "e.dat": ("JPEG", {"quality": 95}),
+    "f": ("WEBP", {"lossless": True}),
+    "g.webp": ("WEBP", {"quality": 95}),
+    "h.txt": ("PNG", {}),
+    "i.ppm": ("PPM", {}),
+    "j.jp2": ("JPEG2000", {}),
+    "k.jpg": ("AVIF", {"quality": 95}),
+}
 
 
 def encode(n: int) -> bytes:
@@ -125,8 +138,8 @@ def test_statistics_cover_all_images(folder: Path, store: FeatureStore) -> None:
 @pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz"])
 def test_an_archive_gives_the_statistics_of_its_folder(folder: Path, store: FeatureStore, suffix: str) -> None:
     archive = pack(folder, suffix)
-    assert count_images(archive) == (12 if suffix == ".zip" else None)
-    assert count_images(folder) == 12
+    assert count_files(archive) == (14 if suffix == ".zip" else None)
+    assert count_files(folder) == 14
     built = summarize_images(archive, EXTRACTOR, store).statistics
     assert saved(built) == saved(summarize_images(folder, EXTRACTOR, store).statistics)
 
@@ -162,73 +175,47 @@ def test_an_interrupted_build_resumes(folder: Path, store: FeatureStore, monkeyp
     assert MeanColor.looked == 4
 
 
-def test_progress_is_reported_for_every_image(folder: Path, store: FeatureStore) -> None:
+def test_progress_is_reported_for_every_file(folder: Path, store: FeatureStore) -> None:
     calls: list[None] = []
     summarize_images(folder, EXTRACTOR, store, lambda: calls.append(None))
-    assert len(calls) == 12
+    assert len(calls) == 14
 
 
 # Unreadable images
 
 
-def test_few_corrupt_images_are_skipped_and_listed(folder: Path, store: FeatureStore) -> None:
+def test_few_unreadable_images_are_left_out_and_listed(folder: Path, store: FeatureStore) -> None:
     for n in range(12, 40):
         (folder / f"{n}.png").write_bytes(encode(n))
     (folder / "05.png").write_bytes(encode(5)[:40])
     (folder / "empty.jpg").write_bytes(b"")
     summary = summarize_images(folder, EXTRACTOR, store)
-    assert summary.skipped == (("05.png", "it is not an image"), ("empty.jpg", "it is not an image"))
-    assert summary.statistics.moments.n == 39
+    cut_off, empty = summary.unreadable
+    assert (cut_off[0], empty) == ("05.png", ("empty.jpg", "its content is no bytes at all"))
+    assert "The header of the image/png image cannot be read" in cut_off[1]
+    assert summary.no_images == ((".hidden.png", "a hidden file"), ("captions.txt", "its content is text"))
+    assert (summary.statistics.moments.n, summary.n_images) == (39, 41)
 
 
-def test_many_corrupt_images_are_an_error(folder: Path, store: FeatureStore) -> None:
+def test_more_than_one_in_twenty_unreadable_is_an_error_unless_allowed(folder: Path, store: FeatureStore) -> None:
     (folder / "01.png").write_bytes(b"broken")
-    with pytest.raises(ReferenceSetError, match=r"1 of 12 images cannot be read.*\n  01\.png: it is not an image"):
+    with pytest.raises(
+        ReferenceSetError,
+        match=r"1 of 12 images \(8\.3 %\) cannot be read; at most 5 % may be.*--allow-unreadable.\n  '01\.png': ",
+    ):
         summarize_images(folder, EXTRACTOR, store)
+    assert summarize_images(folder, EXTRACTOR, store, allow_unreadable=True).statistics.moments.n == 11
 
 
-def test_a_file_without_permission_is_skipped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = Path.read_bytes
-
-    def refuse(file: Path) -> bytes:
-        if file.name == "01.png":
-            raise PermissionError(13, "Permission denied")
-        return whole(file)
-
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    found = dict(walk_images(folder))
-    assert str(found["01.png"]) == "it cannot be read: Permission denied"
-    assert found["02.png"] == encode(2)
-
-
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
-def test_a_damaged_member_of_an_archive_is_skipped(tmp_path: Path, compression: int) -> None:
-    archive = tmp_path / "photos.zip"
-    with zipfile.ZipFile(archive, "w", compression) as packed:
-        packed.writestr("01.png", encode(1))
-        packed.writestr("02.png", encode(2))
-    content = bytearray(archive.read_bytes())
-    content[60:80] = b"x" * 20
-    archive.write_bytes(content)
-    found = dict(walk_images(archive))
-    assert "it cannot be read from the archive" in str(found["01.png"])
-    assert found["02.png"] == encode(2)
-
-
-@pytest.mark.parametrize("suffix", [".tar.gz", ".tar.xz"])
-def test_a_truncated_archive_is_rejected(folder: Path, store: FeatureStore, suffix: str) -> None:
-    archive = pack(folder, suffix)
-    archive.write_bytes(archive.read_bytes()[:-200])
-    with pytest.raises(ImageArchiveError, match="is truncated or damaged"):
-        summarize_images(archive, EXTRACTOR, store)
-
-
-def test_a_too_large_image_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluation.reference_sets.image_archives.MAX_IMAGE_BYTES", 1 << 20)
-    with (folder / "large.png").open("wb") as stream:
-        stream.truncate((1 << 20) + 1)
-    for path in (folder, pack(folder, ".zip"), pack(folder, ".tar")):
-        assert str(dict(walk_images(path))["large.png"]) == "it has more than 1 MiB"
+def test_each_copy_of_an_unreadable_image_counts(folder: Path, store: FeatureStore) -> None:
+    """One error page, saved as many images, is a broken download and not one bad file."""
+    for n in range(12, 40):
+        (folder / f"{n}.png").write_bytes(encode(n))
+    for n in range(3):
+        (folder / f"broken {n}.png").write_bytes(encode(0)[:40])
+    with pytest.raises(ReferenceSetError, match=r"3 of 43 images \(7\.0 %\) cannot be read"):
+        summarize_images(folder, EXTRACTOR, store)
+    assert summarize_images(folder, EXTRACTOR, store, allow_unreadable=True).n_copies == 0
 
 
 def test_one_image_is_not_enough(tmp_path: Path, store: FeatureStore) -> None:
@@ -265,7 +252,7 @@ def test_building_the_same_set_again_changes_nothing(folder: Path, capsys: pytes
     (folder / "00-renamed.png").write_bytes((folder / "01.png").read_bytes())
     (folder / "01.png").unlink()
     assert build(folder) == row
-    assert capsys.readouterr().out.split("\n")[1].startswith("Unchanged: photos (mean-color), 12 images (0 skipped")
+    assert "Unchanged: photos (mean-color), 12 images (0 unreadable, 2 no images, 0 dup" in capsys.readouterr().out
 
 
 def test_other_images_under_the_same_name_are_rejected(folder: Path, settings: Any) -> None:
@@ -276,6 +263,48 @@ def test_other_images_under_the_same_name_are_rejected(folder: Path, settings: A
     assert build(folder, "photos-2").n == 13
     assert find_reference("photos", "mean-color", EXTRACTOR.identity)[1] == row
     assert len(list((Path(settings.MEDIA_ROOT) / "references").iterdir())) == 2
+
+
+def test_the_command_says_what_it_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "copy.jpg").write_bytes(encode(4))
+    for n in range(12):
+        (folder / f"page {n:02}.jpg").write_text("<html>404</html>")
+    with pytest.raises(CommandError, match=r"12 of 25 images \(48\.0 %\).*\n  'page 00.jpg': its content"):
+        build(folder)
+    call_command("build_reference", "photos", str(folder), "--allow-unreadable", extractor="mean-color")
+    row = ReferenceSet.objects.get()
+    assert capsys.readouterr().out.splitlines() == [
+        "Left out as unreadable: 12 of 25 images (48.0 %)",
+        *(f"  'page {n:02}.jpg': its content is an HTML page" for n in range(10)),
+        "  ... and 2 more",
+        "Left out as no images: 2",
+        "  '.hidden.png': a hidden file",
+        "  'captions.txt': its content is text",
+        f"New: photos (mean-color), 12 images (12 unreadable, 2 no images, 1 duplicates). Digest {row.digest}",
+    ]
+    assert row.source == "photos, 12 images, 12 unreadable"
+
+
+def test_still_images_are_read_whatever_their_format_and_name(tmp_path: Path, store: FeatureStore) -> None:
+    colors = [(200, 20 * n, 90) for n in range(len(STILL))]
+    wanted = []
+    for color, (name, (kind, options)) in zip(colors, STILL.items(), strict=True):
+        Image.new("RGB", (16, 12), color).save(tmp_path / name, kind, **options)
+        wanted.append(color)
+    summary = summarize_images(tmp_path, EXTRACTOR, store)
+    assert (summary.unreadable, summary.no_images) == ((), ())
+    assert summary.statistics.moments.n == len(STILL)
+    np.testing.assert_allclose(summary.statistics.moments.mean, np.mean(wanted, axis=0), atol=1)
+
+
+@pytest.mark.parametrize(("kind", "said"), [("GIF", "2 frames"), ("PNG", "2 frames"), ("TIFF", "2 pages")])
+def test_an_image_of_several_frames_or_pages_is_left_out(
+    folder: Path, store: FeatureStore, kind: str, said: str
+) -> None:
+    more = Image.new("RGB", (16, 12), "blue")
+    Image.new("RGB", (16, 12), "red").save(folder / "frames", kind, save_all=True, append_images=[more])
+    summary = summarize_images(folder, EXTRACTOR, store, allow_unreadable=True)
+    assert summary.unreadable == (("frames", f"The {kind} image has {said}; expected a still image."),)
 
 
 def test_an_invalid_name_is_rejected(folder: Path) -> None:

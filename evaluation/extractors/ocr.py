@@ -33,7 +33,7 @@ class TextReader:
     """Record: ``{"lines": [{"text", "confidence", "box"}, ...]}`` in reading order; empty if no text is found.
 
     ``confidence`` is the mean probability of the line's characters, at least 0.5. ``box`` has four corners [x, y] in
-    pixels of the stored image, clockwise from the start of the line's upper edge. The network reads Chinese, Japanese
+    pixels of the image as shown, clockwise from the start of the line's upper edge. The network reads Chinese, Japanese
     and languages in Latin script, from left to right.
     """
 

@@ -43,5 +43,9 @@ class SignInMiddleware(LoginRequiredMiddleware):
         htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]  # set by its middleware
         if response is None or not htmx:
             return response
+        try:
+            page = htmx.current_url_abs_path or "/"
+        except ValueError:  # the header is no address
+            page = "/"
         # htmx would follow the redirect and put the sign-in page in the place of a battle.
-        return HttpResponseClientRedirect(redirect_to_login(htmx.current_url_abs_path or "/").url)
+        return HttpResponseClientRedirect(redirect_to_login(page).url)

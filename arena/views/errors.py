@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Final
 
 import structlog
+from django.core.exceptions import BadRequest
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -21,7 +22,9 @@ DISK_FULL: Final = "53100"
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _page(request, HTTPStatus.BAD_REQUEST, "This request could not be read", "Go back and try again.")
+    # Other exceptions may be worded for developers.
+    reason = f"{exception} " if type(exception) is BadRequest else ""
+    return _page(request, HTTPStatus.BAD_REQUEST, "This request could not be read", f"{reason}Go back and try again.")
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:

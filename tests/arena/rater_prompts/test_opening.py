@@ -181,7 +181,7 @@ def test_the_declaration_says_whether_prompts_are_taken(db: None) -> None:
         ("", "The prompt is empty"),
         (" \n\t ", "The prompt is empty"),
         ("x" * (LONGEST_TYPED + 1), "at most 1,000"),
-        ("a\x00b", "U+0000"),
+        ("a\x01b", "U+0001"),
         ("a \u202e boat", "U+202E"),
         ("\u200b", "none that can be seen"),
     ],

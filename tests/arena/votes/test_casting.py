@@ -57,7 +57,7 @@ def test_the_first_vote_stands(battle: Battle, client: Client) -> None:
     assert Vote.objects.get().winner == "model_a"
 
 
-@pytest.mark.parametrize("winner", ["", "a", "MODEL_A", "model_a ", "1", "tie\x00", "🙂"])
+@pytest.mark.parametrize("winner", ["", "a", "MODEL_A", "model_a ", "1", "🙂"])
 def test_an_unknown_winner_is_an_error_and_not_a_tie(battle: Battle, client: Client, winner: str) -> None:
     response = client.post(reverse("vote", args=[battle.token]), {"winner": winner})
     assert response.status_code == 400

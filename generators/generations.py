@@ -81,7 +81,8 @@ def request_generations(
         _insert(
             [key for key in missing if key[0] in able], Generation(width=width, height=height, budget=budget, **times)
         )
-        _insert([key for key in missing if key[0] not in able], _not_imported())
+        if unable := [key for key in missing if key[0] not in able]:
+            _insert(unable, _not_imported())
         found |= _find(missing)
     for key, (model, prompt, _) in zip(keys, wanted, strict=True):
         found[key].model, found[key].prompt = model, prompt

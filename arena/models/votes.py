@@ -39,7 +39,7 @@ class Vote(models.Model):
     category = models.CharField(max_length=50, blank=True)
     language = models.CharField(max_length=35, blank=True)
     cast_at = models.DateTimeField()
-    # What the rater's browser claims (see arena/votes/looks.py). Imported and simulated votes have neither.
+    # What the rater's browser claims (see arena/votes/looks.py). Simulated votes have neither.
     how = models.CharField(max_length=4, choices=How, blank=True)
     seconds_shown = models.FloatField(null=True, blank=True, help_text="both images on the screen, until the answer")
 

@@ -6,7 +6,7 @@ A vote counts unless it is under an exclusion in force. If it is under several, 
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import Any, Final
 
@@ -69,20 +69,40 @@ def exclude_automatically(vote: Vote, reason: str) -> None:
 
     Call it in the transaction that stores the vote, so that the vote never counts.
     """
-    # Locked, so that it cannot be lifted meanwhile: the vote would count again without a decision about it.
-    exclusion, _ = Exclusion.objects.select_for_update(no_key=True).get_or_create(
-        board_id=vote.board_id, reason=Exclusion.Reason(reason), lifted_at=None
-    )
-    ExcludedVote.objects.get_or_create(exclusion=exclusion, vote=vote)
+    ExcludedVote.objects.get_or_create(exclusion=_open_automatic(vote.board_id, reason), vote=vote)
 
 
 @transaction.atomic
 def exclude_votes(board: Board, votes: Collection[int], *, note: str, made_by: str) -> Exclusion:
     """Exclude votes of the board (ids) by decision of a person."""
     exclusion = Exclusion.objects.create(board=board, reason=Exclusion.Reason.OPERATOR, note=note, made_by=made_by)
+    _add_votes(exclusion, votes)
+    return exclusion
+
+
+@transaction.atomic
+def exclude_imported(board: Board, reason: str, votes: Collection[int]) -> None:
+    """Exclude new votes of the board (ids) that were excluded for this reason where they come from."""
+    if reason == Exclusion.Reason.OPERATOR:
+        exclude_votes(board, votes, note="Excluded by an operator where the votes come from", made_by="")
+    else:
+        _add_votes(_open_automatic(board.pk, reason), votes)
+
+
+def _add_votes(exclusion: Exclusion, votes: Iterable[int]) -> None:
     rows = (ExcludedVote(exclusion=exclusion, vote_id=vote) for vote in votes)
     while batch := list(islice(rows, BATCH)):
         ExcludedVote.objects.bulk_create(batch)
+
+
+def _open_automatic(board_id: int, reason: str) -> Exclusion:
+    """The board's exclusion in force for a reason that no person decided, locked so that it is not lifted meanwhile.
+
+    If it were, votes would count again without a decision about them.
+    """
+    exclusion, _ = Exclusion.objects.select_for_update(no_key=True).get_or_create(
+        board_id=board_id, reason=Exclusion.Reason(reason), lifted_at=None
+    )
     return exclusion
 
 

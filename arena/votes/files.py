@@ -1,6 +1,7 @@
-"""Vote files: CSV, JSON lines or Parquet with one vote per line, read into checked rows and faults.
+"""Vote files: CSV, JSON or Parquet with one vote per line, read into checked rows and faults.
 
-This module does not use the database. Columns are those of VoteRow; other columns are ignored.
+This module does not use the database. Columns are those of VoteRow; other columns are ignored. Winners are read as
+``arena/votes/winners.py`` says.
 
 **Duplicates.** If a file identifies its votes, by a time or by a rater together with a prompt, a line that is equal to
 an earlier one in every column is a fault. Otherwise equal lines are separate votes.
@@ -16,32 +17,58 @@ from typing import Annotated, Any, Final, Never
 import pandas as pd
 from pydantic import Field
 
-from evaluation.ratings.outcomes import WINNERS
-from generators.input_files.cells import Filled, Text, Time, one_of
+from arena.models import Exclusion, Vote
+from arena.votes.winners import WinnerWords, merge_one_hot
+from generators.input_files.cells import Filled, Text, Time, one_of, parsed
 from generators.input_files.csv_jsonl import TEXT_READERS, Record, Table, read_table
 from generators.input_files.faults import InputFileError, InvalidLineError, LineFault, quote_value
 from generators.input_files.parquet import read_parquet
 from generators.input_files.rows import Row, check_columns, describe_columns, read_rows
-from generators.input_files.slugs import make_slug
+from generators.input_files.slugs import is_slug, make_slug
 
 READERS: Final = {**TEXT_READERS, ".parquet": read_parquet}
 
 
+def _parse_seconds(text: str) -> float | None:
+    if text and not 0 <= float(text) <= Vote.LONGEST_SHOWN:
+        raise ValueError(text)
+    return float(text) if text else None
+
+
+def _parse_exclusions(text: str) -> str:
+    if not set(text.split()) <= set(Exclusion.Reason.values):
+        raise ValueError(text)
+    return " ".join(reason for reason in Exclusion.Reason.values if reason in text.split())
+
+
 class VoteRow(Row):
-    """A line of a vote file. A missing text is ""."""
+    """A line of a vote file. A missing text is "".
+
+    With a name, a model's text in ``model_a`` or ``model_b`` is its slug. Prompts with equal texts are the same prompt,
+    unless a ``prompt_key`` says which prompt it is. ``exclusions`` are the reasons for which the vote does not count.
+    """
 
     model_a: Annotated[str, Field(max_length=200), Filled]
     model_b: Annotated[str, Field(max_length=200), Filled]
-    winner: Annotated[Text, Filled, one_of(WINNERS)]
+    winner: Annotated[Text, Filled]
     rater: Annotated[str, Field(max_length=200)] = ""
     prompt: Text = ""
     time: Time | None = None
     language: Annotated[str, Field(max_length=35)] = ""
     category: Annotated[str, Field(max_length=50)] = ""
+    prompt_key: Annotated[str, Field(max_length=200)] = ""
+    how: Annotated[str, one_of(["", *Vote.How.values])] = ""
+    seconds_shown: Annotated[
+        float | None, parsed(_parse_seconds, f"a number from 0 to {Vote.LONGEST_SHOWN:.0f}, or nothing")
+    ] = None
+    model_a_name: Annotated[str, Field(max_length=200)] = ""
+    model_b_name: Annotated[str, Field(max_length=200)] = ""
+    exclusions: Annotated[
+        str, parsed(_parse_exclusions, f"{', '.join(Exclusion.Reason.values)}, with spaces between, or nothing")
+    ] = ""
 
 
 COLUMNS: Final = VoteRow.list_columns()
-_get_values = attrgetter(*COLUMNS)
 REQUIRED: Final = tuple(name for (name,) in VoteRow.list_required())
 
 
@@ -73,7 +100,11 @@ class VoteFile:
 
 
 def read_vote_file(
-    file: Path, *, columns: Mapping[str, str] | None = None, only: Mapping[str, str] | None = None
+    file: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    only: Mapping[str, str] | None = None,
+    winners: Mapping[str, str] | None = None,
 ) -> VoteFile:
     """Read and check a vote file.
 
@@ -82,21 +113,25 @@ def read_vote_file(
         columns: The file's name of a column, by its name in COLUMNS.
         only: Values by column; lines with other values are skipped unchecked. Values are compared as the file writes
             them (true in JSON, True in Parquet).
+        winners: The meaning of further winner words, or another meaning of known ones: one of WINNERS.
 
     Raises:
         InputFileError: The file cannot be read as votes, or no line has the values of ``only``.
     """
     columns, only = columns or {}, only or {}
+    words = WinnerWords(winners or {}, columns.get("model_a", "model_a"), columns.get("model_b", "model_b"))
     table = read_table(file, READERS)
+    if columns.get("winner", "winner") not in table.columns:
+        table = merge_one_hot(table, words)
     sources = _match_columns(table.columns, columns, only)
     renamed = None if all(name == theirs for name, theirs in sources.items()) else sources
     filtered: list[Record] = []
-    check = _VoteCheck(table, sources)
+    check = _VoteCheck(table, sources, words)
     votes, faults = read_rows(_select_records(table, only, filtered), VoteRow, check.accept, renamed)
     if not votes and not faults:
         raise InputFileError(_explain_empty(filtered, only))
     return VoteFile(
-        rows=_build_frame(votes),
+        rows=_build_frame(votes, sources),
         faults=tuple(faults),
         unit=table.unit,
         used=tuple(sources),
@@ -117,7 +152,7 @@ def _match_columns(present: Sequence[str], renamed: Mapping[str, str], only: Map
     check_columns(
         present,
         [(sources[name],) for name in REQUIRED],
-        " If a column has another name, give it with --column WANTED=THEIRS.",
+        f" If a column has another name, give it with --column {REQUIRED[0]}=THEIRS.",
     )
     return {name: theirs for name, theirs in sources.items() if theirs in present}
 
@@ -145,26 +180,45 @@ def _explain_empty(filtered: Sequence[Record], only: Mapping[str, str]) -> str:
     return f"No line has {wanted}. The file has {there}; upper and lower case count."
 
 
-def _build_frame(votes: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    dtypes = dict.fromkeys(("line", "content", *COLUMNS), "str") | {"line": "int64", "time": "datetime64[us, UTC]"}
-    values = zip(*votes, strict=True) if votes else ((),) * len(dtypes)
+def _list_others(used: Iterable[str]) -> list[str]:
+    """The columns of VoteFile.rows that a line has besides its number, its text and its winner."""
+    return [name for name in COLUMNS if name in used and name != "winner"]
+
+
+def _build_frame(votes: Sequence[tuple[Any, ...]], used: Iterable[str]) -> pd.DataFrame:
+    """The frame of VoteFile.rows, with the defaults in the columns that the file does not have."""
+    filled = ("line", "content", "winner", *_list_others(used))
+    values = dict(zip(filled, zip(*votes, strict=True) if votes else ((),) * len(filled), strict=True))
+    defaults = {"time": None, "seconds_shown": None}
+    dtypes = {"line": "int64", "time": "datetime64[us, UTC]", "seconds_shown": "float64"}
     return pd.DataFrame(
-        {name: pd.Series(column, dtype=dtypes[name]) for name, column in zip(dtypes, values, strict=True)}
+        {
+            name: pd.Series(
+                values.get(name, defaults.get(name, "")), index=range(len(votes)), dtype=dtypes.get(name, "str")
+            )
+            for name in ("line", "content", *COLUMNS)
+        }
     )
 
 
 class _VoteCheck:
-    """Rules across columns and lines: two different models, one name per model, no duplicate votes."""
+    """Rules across columns and lines: the winner, two different models, one name per model, no duplicate votes."""
 
-    def __init__(self, table: Table, sources: Mapping[str, str]) -> None:
+    def __init__(self, table: Table, sources: Mapping[str, str], words: WinnerWords) -> None:
         self._unit = table.unit
+        self._words = words
         self._identified = _identifies_votes(sources)
         self._timed = "time" in sources
         # Times are compared as instants, the other columns as text.
         self._compared = [name for name in table.columns if name != sources.get("time")]
         # itemgetter needs a name; in a file without columns no line is valid.
         self._get_compared = itemgetter(*(self._compared or COLUMNS))
-        self._names: dict[str, tuple[str, int]] = {}
+        self._get_values = attrgetter(*_list_others(sources))
+        self._get_judged = attrgetter("model_a", "model_b", "winner", "model_a_name", "model_b_name")
+        self._judged: dict[tuple[str, ...], str] = {}
+        # By slug and by key: what was written first, and its line.
+        self._models: dict[str, tuple[tuple[str, str], int]] = {}
+        self._prompts: dict[str, tuple[str, int]] = {}
         self._votes: dict[tuple[object, ...], int] = {}
 
     def accept(self, record: Record, row: VoteRow) -> tuple[Any, ...]:
@@ -173,25 +227,46 @@ class _VoteCheck:
             _fail("time is missing")
         if self._identified and not self._timed and not (row.rater.strip() and row.prompt.strip()):
             _fail("rater or prompt is empty; in a file without times, every vote needs both")
-        self._check_models(row)
+        judged = self._get_judged(row)
+        # The rules about models and winner are checked once for all lines that have the same.
+        winner = self._judged.get(judged) or self._check_judged(row)
+        if row.prompt_key:
+            self._check_prompt(row)
         if self._identified:
             self._check_repetition(record, row)
-        for name in (row.model_a, row.model_b):
-            self._names.setdefault(make_slug(name), (name, record.line))
-        return (record.line, record.content, *_get_values(row))
+        if judged not in self._judged:
+            self._judged[judged] = winner
+            for model in _list_models(row):
+                self._models.setdefault(_read_slug(*model), (model, record.line))
+        if row.prompt_key:
+            self._prompts.setdefault(row.prompt_key, (row.prompt, record.line))
+        return (record.line, record.content, winner, *self._get_values(row))
 
-    def _check_models(self, row: VoteRow) -> None:
+    def _check_judged(self, row: VoteRow) -> str:
+        self._check_models(row, {_read_slug(*model): model for model in _list_models(row)})
+        return self._words.read(row.winner, row.model_a, row.model_b)
+
+    def _check_models(self, row: VoteRow, models: Mapping[str, tuple[str, str]]) -> None:
         if row.model_a == row.model_b:
             _fail(f"model_a and model_b are both {quote_value(row.model_a)}")
-        slugs = [_read_slug(row.model_a), _read_slug(row.model_b)]
-        for name, slug in zip((row.model_a, row.model_b), slugs, strict=True):
-            other, line = self._names.get(slug, (name, 0))
-            if other != name:
-                names = f"{quote_value(name)} and {quote_value(other)} ({self._unit} {line})"
+        for slug, model in models.items():
+            other, line = self._models.get(slug, (model, 0))
+            if other != model:
+                names = f"{_quote_model(model)} and {_quote_model(other)} ({self._unit} {line})"
                 _fail(f"{names} would both be the model {slug}")
-        if slugs[0] == slugs[1]:
+        if len(models) == 1:
             names = f"{quote_value(row.model_a)} and {quote_value(row.model_b)}"
-            _fail(f"{names} would both be the model {slugs[0]}")
+            _fail(f"{names} would both be the model {next(iter(models))}")
+
+    def _check_prompt(self, row: VoteRow) -> None:
+        if not row.prompt:
+            _fail(f"prompt_key is {quote_value(row.prompt_key)}, but prompt is empty")
+        text, line = self._prompts.get(row.prompt_key, (row.prompt, 0))
+        if text != row.prompt:
+            _fail(
+                f"the prompt {quote_value(row.prompt_key)} is {quote_value(row.prompt)}, but {quote_value(text)} in "
+                f"{self._unit} {line}"
+            )
 
     def _check_repetition(self, record: Record, row: VoteRow) -> None:
         try:
@@ -203,11 +278,25 @@ class _VoteCheck:
             _fail(f"the same vote as {self._unit} {earlier}: equal in every column")
 
 
-def _read_slug(name: str) -> str:
+def _list_models(row: VoteRow) -> tuple[tuple[str, str], tuple[str, str]]:
+    """(text, name) of both models; the name is "" if the file has none."""
+    return (row.model_a, row.model_a_name), (row.model_b, row.model_b_name)
+
+
+def _read_slug(text: str, name: str) -> str:
+    """The slug of a model. With a name, the text is the slug."""
+    if name and not is_slug(text):
+        _fail(f"the model {quote_value(text)} has the name {quote_value(name)}; wanted a slug beside a name")
     try:
-        return make_slug(name)
+        slug = make_slug(name or text)
     except ValueError as error:
-        raise InvalidLineError(f"the name {quote_value(name)} cannot be that of a model: {error}") from error
+        raise InvalidLineError(f"the name {quote_value(name or text)} cannot be that of a model: {error}") from error
+    return text if name else slug
+
+
+def _quote_model(model: tuple[str, str]) -> str:
+    text, name = model
+    return f"{quote_value(text)}, named {quote_value(name)}," if name else quote_value(text)
 
 
 def _identifies_votes(used: Iterable[str]) -> bool:

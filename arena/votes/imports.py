@@ -4,10 +4,14 @@
 winner, rater, prompt and time (without the time if the file has none). A file that does not identify its votes could
 have been imported before, so it is accepted only by a board without votes. Votes are compared as stored: a line that
 has gained a rater since its first import is another vote.
+
+Votes that do not count in the file do not count on the board: they are under exclusions for the same reasons.
 """
 
 import hashlib
 import json
+import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +24,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from arena.models import Board, Origin, Rater, Vote
+from arena.votes.exclusions import exclude_imported
 from arena.votes.files import VoteFile
 from generators.input_files.faults import NAMED, LineFault, describe_faults, quote_value
 from generators.model_names import ModelNameError, ModelNames
@@ -41,6 +46,7 @@ class VoteImport:
     n_votes: int
     n_raters: int
     n_prompts: int
+    n_excluded: int
     new_models: tuple[ImageModel, ...]
     reused_models: tuple[ImageModel, ...]
     rejected: tuple[LineFault, ...]
@@ -59,6 +65,9 @@ class _Row(NamedTuple):
     time: datetime | None
     language: str
     category: str
+    how: str
+    seconds_shown: float | None
+    exclusions: str
 
 
 @transaction.atomic
@@ -106,6 +115,7 @@ def import_votes(
         n_votes=len(rows),
         n_raters=len({row.rater for row in rows} - {None}),
         n_prompts=len({row.prompt for row in rows} - {None}),
+        n_excluded=sum(bool(row.exclusions) for row in rows),
         new_models=new_models,
         reused_models=reused_models,
         rejected=rejected,
@@ -118,7 +128,7 @@ def _open_board(slug: str, title: str, task: str) -> tuple[Board, bool]:
         board = Board(slug=slug, title=title or slug, task=task or Board.Task.TEXT_TO_IMAGE, origin=Origin.IMPORTED)
         try:
             board.full_clean()
-            PromptSet._meta.get_field("slug").clean(_prompt_set_slug(board), None)
+            PromptSet._meta.get_field("slug").clean(name_prompt_set(board), None)
         except ValidationError as error:
             raise VoteImportError(
                 f"The board {quote_value(slug)} cannot be created: {' '.join(error.messages)}"
@@ -142,9 +152,10 @@ def _open_board(slug: str, title: str, task: str) -> tuple[Board, bool]:
 def _open_models(rows: pd.DataFrame) -> tuple[Mapping[str, ImageModel], tuple[ImageModel, ...]]:
     """The models of the file by their names in it, and those of them that are new."""
     names, models, faults = ModelNames(), dict[str, ImageModel](), list[str]()
-    for name in pd.unique(pd.concat([rows["model_a"], rows["model_b"]])):
+    sides = [rows[[side, f"{side}_name"]].set_axis(["text", "name"], axis=1) for side in ("model_a", "model_b")]
+    for text, name in pd.concat(sides).drop_duplicates().itertuples(index=False):
         try:
-            models[name] = names.read(name, make=True)
+            models[text] = names.read(name or text, make=True, slug=text if name else "")
         except ModelNameError as error:
             faults.append(str(error))
     if faults:
@@ -157,28 +168,19 @@ def _resolve_rows(votes: VoteFile, board: Board, model_ids: Mapping[str, int]) -
     """The rows with the ids of what they name. New raters and prompts are created."""
     rows = votes.rows
     rater_ids = _open_raters(board, rows["rater"])
-    prompt_keys = [_prompt_key(*texts) for texts in zip(*(rows[name] for name in PROMPT_COLUMNS), strict=True)]
-    prompt_ids = _open_prompts(board, rows.assign(key=prompt_keys))
-    return [
-        _Row(
-            line=line,
-            content=content,
-            model_a=model_ids[model_a],
-            model_b=model_ids[model_b],
-            winner=winner,
-            rater=rater_ids.get(rater),
-            prompt=prompt_ids.get(key),
-            time=None if time is pd.NaT else time.to_pydatetime(),
-            language=language,
-            category=category,
-        )
-        for line, content, model_a, model_b, winner, rater, key, time, language, category in zip(
-            *(rows[name].tolist() for name in ("line", "content", "model_a", "model_b", "winner", "rater")),
-            prompt_keys,
-            *(rows[name].tolist() for name in ("time", "language", "category")),
-            strict=True,
-        )
+    prompt_keys = [
+        key or _prompt_key(*texts)
+        for key, *texts in zip(*(rows[name] for name in ("prompt_key", *PROMPT_COLUMNS)), strict=True)
     ]
+    prompt_ids = _open_prompts(board, rows.assign(prompt_key=prompt_keys))
+    columns = {name: rows[name].tolist() for name in _Row._fields}
+    for side in ("model_a", "model_b"):
+        columns[side] = [model_ids[text] for text in columns[side]]
+    columns["rater"] = [rater_ids.get(name) for name in columns["rater"]]
+    columns["prompt"] = [prompt_ids.get(key) for key in prompt_keys]
+    columns["time"] = [None if time is pd.NaT else time.to_pydatetime() for time in columns["time"]]
+    columns["seconds_shown"] = [None if math.isnan(seconds) else seconds for seconds in columns["seconds_shown"]]
+    return list(map(_Row._make, zip(*columns.values(), strict=True)))
 
 
 def _open_raters(board: Board, names: "pd.Series[str]") -> Mapping[str, int]:
@@ -196,7 +198,8 @@ def _open_raters(board: Board, names: "pd.Series[str]") -> Mapping[str, int]:
 PROMPT_COLUMNS = ("prompt", "category", "language")
 
 
-def _prompt_set_slug(board: Board) -> str:
+def name_prompt_set(board: Board) -> str:
+    """The slug of the prompt sets that hold the prompts of the board's imported votes."""
     return f"votes-{board.slug}"
 
 
@@ -207,15 +210,23 @@ def _prompt_key(text: str, category: str, language: str) -> str:
 
 def _open_prompts(board: Board, rows: pd.DataFrame) -> Mapping[str, int]:
     """Ids of the board's imported prompts by key. Prompt sets never change, so new prompts become a new version."""
-    slug = _prompt_set_slug(board)
-    known = dict(Prompt.objects.filter(prompt_set__slug=slug).values_list("key", "pk"))
-    new = rows[(rows["key"] != "") & ~rows["key"].isin(known)].drop_duplicates("key").sort_values("key")
+    slug = name_prompt_set(board)
+    stored = list(Prompt.objects.filter(prompt_set__slug=slug).values_list("key", "pk", "text"))
+    known = {key: pk for key, pk, _ in stored}
+    distinct = rows[rows["prompt_key"] != ""].drop_duplicates("prompt_key").sort_values("prompt_key")
+    texts = dict(zip(distinct["prompt_key"], distinct["prompt"], strict=True))
+    for key, _, text in stored:
+        if texts.get(key, text) != text:
+            raise VoteImportError(
+                f"The prompt {quote_value(key)} is {quote_value(text)} on the board, not {quote_value(texts[key])}."
+            )
+    new = distinct[~distinct["prompt_key"].isin(known)]
     if new.empty:
         return known
     prompts = [
         {"key": key, "text": text, "category": category, "language": language, "targets": []}
         for key, text, category, language in zip(
-            *(new[name].tolist() for name in ("key", *PROMPT_COLUMNS)), strict=True
+            *(new[name].tolist() for name in ("prompt_key", *PROMPT_COLUMNS)), strict=True
         )
     ]
     digest = hashlib.sha256(json.dumps(prompts, sort_keys=True).encode()).hexdigest()
@@ -268,11 +279,18 @@ def _write_votes(board: Board, rows: Sequence[_Row], on_batch: Callable[[int, in
             category=row.category,
             language=row.language,
             cast_at=row.time or now,
+            how=row.how,
+            seconds_shown=row.seconds_shown,
         )
         for row in rows
     )
+    excluded = defaultdict[str, list[int]](list)
     n_written = 0
     while batch := list(islice(made, BATCH)):
-        Vote.objects.bulk_create(batch)
+        for vote, row in zip(Vote.objects.bulk_create(batch), rows[n_written:], strict=False):
+            for reason in row.exclusions.split():
+                excluded[reason].append(vote.pk)
         n_written += len(batch)
         on_batch(n_written, len(rows))
+    for reason, votes in excluded.items():
+        exclude_imported(board, reason, votes)

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
@@ -12,12 +12,10 @@ from pydantic_core import PydanticCustomError
 
 from generators.input_files.csv_jsonl import JsonNumber, parse_json
 from generators.input_files.fields import check_characters
+from generators.input_files.times import read_time
 
 MAX_CELL: Final = 131_072  # characters; the csv module reads no longer cell either
-# A time outside these years was read in the wrong unit: milliseconds, the day number of a spreadsheet, 20240212.
-YEARS: Final = range(2000, 2100)
 
-_SECONDS = re.compile(r"\d+(\.\d*)?([eE]\+?\d{1,2})?", re.ASCII)
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -43,8 +41,8 @@ Shown = AfterValidator(_check_shown)
 
 
 def one_of(words: Sequence[str]) -> AfterValidator:
-    """The rule that a text is one of ``words``."""
-    error = reject(f"one of {', '.join(words)}")
+    """The rule that a text is one of ``words``, of which "" is written as nothing."""
+    error = reject(f"one of {', '.join(filter(None, words))}{', or nothing' * ('' in words)}")
 
     def check(text: str) -> str:
         if text not in words:
@@ -70,19 +68,11 @@ def parsed(parse: Callable[[str], Any], wanted: str) -> PlainValidator:
 
 
 def _read_time(value: object) -> datetime:
-    """A time in UTC, from ISO 8601 (UTC if it names no zone) or from seconds since 1970."""
-    text, wanted = expect_text(value), "ISO 8601 (2024-02-12T09:30:00Z) or seconds since 1970"
+    text = expect_text(value)
     try:
-        if _SECONDS.fullmatch(text):
-            when = datetime.fromtimestamp(float(text), UTC)
-        else:
-            named = datetime.fromisoformat(text)
-            when = named.replace(tzinfo=named.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise reject(wanted) from error
-    if when.year not in YEARS:
-        raise reject(f"{wanted}, in the years {YEARS[0]} to {YEARS[-1]}, not in {when.year}")
-    return when
+        return read_time(text)
+    except ValueError as error:
+        raise reject(str(error)) from error
 
 
 def _read_time_if_any(value: object) -> datetime | None:

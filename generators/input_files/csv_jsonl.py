@@ -1,4 +1,4 @@
-"""Records of CSV, tab-separated and JSON lines files, each with the number of its first line.
+"""Records of CSV, tab-separated and JSON files, each with the number of its first line.
 
 Files are UTF-8, with or without a byte order mark. An invalid line (broken CSV or JSON, a wrong number of cells) is a
 record with a fault; InputFileError is raised only for the file as a whole. Blank lines and rows of empty cells, which
@@ -8,8 +8,10 @@ spreadsheets append, are skipped.
 import csv
 import io
 import json
+import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -51,6 +53,9 @@ class JsonNumber(str):
 
 
 TableReader = Callable[[bytes], Table]
+_SAVE: Final = " Save it as CSV UTF-8 with the spreadsheet program."
+_UNPACK: Final = " Unpack it and name the file inside."
+ADVICE: Final = dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), _SAVE) | dict.fromkeys((".zip", ".gz"), _UNPACK)
 
 
 def read_table(file: Path, readers: Mapping[str, TableReader], *, max_bytes: int | None = None) -> Table:
@@ -62,7 +67,7 @@ def read_table(file: Path, readers: Mapping[str, TableReader], *, max_bytes: int
     """
     suffix = file.suffix.lower()
     if suffix not in readers:
-        advice = " Unpack it and name the file inside." if suffix == ".zip" else ""
+        advice = ADVICE.get(suffix, "")
         raise InputFileError(f"{file.name} ends in {quote_value(suffix)}; wanted {' or '.join(readers)}.{advice}")
     try:
         with file.open("rb") as stream:
@@ -116,7 +121,10 @@ def read_tsv(content: bytes) -> Table:
 def _read_delimited(content: bytes, separator: str, quoting: Any) -> Table:
     physical = list(io.StringIO(_decode(content), newline=""))
     rows = _walk_rows(physical, csv.reader(physical, delimiter=separator, quoting=quoting, strict=True))
-    _, text, names = next(rows, (1, "", "it is empty"))
+    nothing = (1, "", "it is empty")
+    _, text, names = next(rows, nothing)
+    if text.strip() == f"sep={separator}":  # for Excel
+        _, text, names = next(rows, nothing)
     if fault := names if isinstance(names, str) else find_text_fault(text):
         raise InputFileError(f"The first line, which names the columns, cannot be read: {fault}.")
     for other, description in SEPARATORS.items():
@@ -151,23 +159,89 @@ def _name_cells(columns: Sequence[str], rows: Iterable[tuple[int, str, list[str]
             yield Record(line, content, dict(zip(columns, cells, strict=True)))
 
 
-# JSON lines
+# JSON
 
 MAX_DEPTH: Final = 50
 
 
 def read_json_lines(content: bytes) -> Table:
-    """A table with a JSON object per line. Numbers become JsonNumber, true and false their words, null is empty."""
-    records = []
-    columns: dict[str, None] = {}
-    for number, text in enumerate(_decode(content).split("\n"), start=1):
-        if text and not text.isspace():
-            record = _read_object(number, text.strip("\r"))
-            if not record.cells or any(record.cells.values()):
-                records.append(record)
-            if not record.cells.keys() <= columns.keys():
-                columns |= dict.fromkeys(record.cells)
-    return Table("line", list(columns), records)
+    """A table with a JSON object per line. Numbers become JsonNumber, true and false their words, null is empty.
+
+    A file that is one JSON array of objects is read as such.
+    """
+    text = _decode(content)
+    if text.lstrip().startswith("["):
+        with suppress(ValueError):
+            return _make_table(_read_array(text))
+    return _make_table(_read_lines(text))
+
+
+def read_json(content: bytes) -> Table:
+    """A table with the objects of a JSON array, or with a JSON object per line.
+
+    Raises:
+        InputFileError: The file is a broken array, or one object.
+    """
+    text = _decode(content)
+    if text.lstrip().startswith("["):
+        try:
+            return _make_table(_read_array(text))
+        except ValueError as error:
+            raise InputFileError(f"The file is not a JSON array of objects: {error}.") from error
+    with suppress(ValueError):
+        if "\n" in text.strip() and isinstance(parse_json(text), dict):
+            raise InputFileError("The file is one JSON object; wanted an array of objects, or an object per line.")
+    return _make_table(_read_lines(text))
+
+
+def _make_table(records: Iterable[Record]) -> Table:
+    kept, columns = [], dict[str, None]()
+    for record in records:
+        if record.fault or any(record.cells.values()):
+            kept.append(record)
+        if not record.cells.keys() <= columns.keys():
+            columns |= dict.fromkeys(record.cells)
+    return Table("line", list(columns), kept)
+
+
+def _read_lines(text: str) -> Iterator[Record]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line and not line.isspace():
+            yield _read_object(number, line.strip("\r"))
+
+
+def _read_array(text: str) -> list[Record]:
+    """The records of a JSON array of objects. Raises ValueError if the text is something else."""
+    records: list[Record] = []
+    start = _skip_blanks(text, text.index("[") + 1)
+    if text.startswith("]", start) and not text[start + 1 :].strip():
+        return records
+    line = 1 + text.count("\n", 0, start)
+    while True:
+        try:
+            value, end = _DECODER.raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{error.msg.removesuffix(' at')} at line {error.lineno}") from error
+        except RecursionError as error:
+            raise ValueError(f"line {line} is nested too deeply") from error
+        except ValueError as error:
+            raise ValueError(f"{error} in the object at line {line}") from error
+        if not isinstance(value, dict):
+            raise ValueError(f"line {line} has no object")  # noqa: TRY004
+        content = text[start:end]
+        _check_depth(content, value)
+        records.append(_make_record(line, content, value))
+        comma = _skip_blanks(text, end)
+        if text.startswith("]", comma) and not text[comma + 1 :].strip():
+            return records
+        if not text.startswith(",", comma):
+            raise ValueError(f"it does not continue with a comma after the object at line {line}")
+        following = _skip_blanks(text, comma + 1)
+        line, start = line + text.count("\n", start, following), following
+
+
+def _skip_blanks(text: str, start: int) -> int:
+    return _BLANKS.match(text, start).end()  # type: ignore[union-attr]  # the pattern matches nothing too
 
 
 def parse_json(text: str) -> Any:
@@ -182,12 +256,14 @@ def parse_json(text: str) -> Any:
         raise ValueError(f"{error.msg.removesuffix(' at')} at character {error.pos + 1}") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    if text.count("[") + text.count("{") > MAX_DEPTH:
-        _check_depth(value)
+    _check_depth(text, value)
     return value
 
 
-def _check_depth(value: object) -> None:
+def _check_depth(text: str, value: object) -> None:
+    """Raises ValueError for a value, written as this text, that is nested too deeply."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
     level = [value]
     for _ in range(MAX_DEPTH):
         inner = (
@@ -205,12 +281,17 @@ def _read_object(line: int, content: str) -> Record:
         return Record(line, content, fault=f"it is not JSON: {error}")
     if not isinstance(value, dict):
         return Record(line, content, fault="it is not a JSON object; wanted one object per line")
-    for name, cell in value.items():
+    return _make_record(line, content, value)
+
+
+def _make_record(line: int, content: str, cells: dict[str, Any]) -> Record:
+    for name, cell in cells.items():
         if cell is None or isinstance(cell, bool):
-            value[name] = _WORDS[cell]
-    return Record(line, content, value)
+            cells[name] = _WORDS[cell]
+    return Record(line, content, cells)
 
 
+_BLANKS = re.compile(r"[ \t\r\n]*")
 _WORDS: Final = {None: "", True: "true", False: "false"}
 
 
@@ -233,6 +314,7 @@ _DECODER: Final = json.JSONDecoder(
 
 TEXT_READERS: Final[Mapping[str, TableReader]] = {
     ".csv": read_csv,
+    ".json": read_json,
     ".jsonl": read_json_lines,
     ".ndjson": read_json_lines,
 }

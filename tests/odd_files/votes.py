@@ -20,12 +20,68 @@ FILES: Final = (
         f"{HEADER},time\nSDXL,LCM,tie,2023-11-14T22:13:20Z\nSDXL,LCM,tie,2023-11-15T00:13:21+02:00\n",
         rows=({"time": "2023-11-14T22:13:20+00:00"}, {"time": "2023-11-14T22:13:21+00:00"}),
     ),
+    OddFile(
+        "times as databases write them.csv",
+        f"{HEADER},time\nSDXL,LCM,tie,2023-11-14 22:13:20 UTC\nSDXL,LCM,tie,1700000001000\n",
+        rows=({"time": "2023-11-14T22:13:20+00:00"}, {"time": "2023-11-14T22:13:21+00:00"}),
+    ),
+    OddFile(
+        "US date.csv",
+        f"{HEADER},time\nSDXL,LCM,tie,11/12/2023 10:13\n",
+        refused="it looks like a date with slashes, whose day and month cannot be told apart",
+    ),
+    OddFile(
+        "winner words of public arenas.csv",
+        f"{HEADER}\nSDXL,LCM,tie (bothbad)\nSDXL,LCM,Model_A\nSDXL,LCM,rightvote\nSDXL,LCM,LCM\n",
+        rows=({"winner": "both_bad"}, {"winner": "model_a"}, {"winner": "model_b"}, {"winner": "model_b"}),
+    ),
+    OddFile(
+        "winner words of this file alone.csv",
+        f"{HEADER}\nSDXL,LCM,1\nSDXL,LCM,0.5\n",
+        rows=({"winner": "model_a"}, {"winner": "tie"}),
+        options=("--winner", "1=model_a", "--winner", "0.5=tie"),
+    ),
+    OddFile(
+        "one column a winner.csv",
+        "model_a,model_b,winner_model_a,winner_model_b,winner_tie\nSDXL,LCM,0,1,0\nSDXL,LCM,0,0,1\n",
+        rows=({"winner": "model_b"}, {"winner": "tie"}),
+    ),
+    OddFile(
+        "two winners.csv",
+        "model_a,model_b,winner_model_a,winner_model_b\nSDXL,LCM,1,1\n",
+        refused="line 2: winner_model_a and winner_model_b are 1",
+    ),
+    OddFile("model named tie.csv", f"{HEADER}\nSDXL,tie,tie\n", refused="also the name of a model of this line"),
+    OddFile(
+        "array.json",
+        json.dumps([{"model_a": "混元", "model_b": "FLUX.1", "winner": "tie"}], indent=1),
+        rows=({"model_a": "混元", "slug_a": "model-3a7294dc", "slug_b": "flux-1"},),
+    ),
+    OddFile("object.json", '{"model_a":\n {"0": "SDXL"}}', refused="The file is one JSON object; wanted an array"),
+    OddFile(
+        "names that differ in a dot.csv",
+        f"{HEADER}\nflux-1.1,flux-11,tie\n",
+        rows=({"slug_a": "flux-1-1", "slug_b": "flux-11"},),
+    ),
+    OddFile(
+        "names that differ in case.csv",
+        f"{HEADER}\nGPT Image,LCM,tie\ngpt-image,LCM,tie\n",
+        refused="'gpt-image' and 'GPT Image' (line 2) would both be the model gpt-image",
+    ),
+    OddFile("name with a space after it.csv", f"{HEADER}\nSDXL ,LCM,tie\n", refused="starts or ends with a space"),
+    OddFile(
+        "separator for Excel.csv",
+        f"sep=,\n{HEADER}\nSDXL,LCM,tie\n",
+        rows=({"winner": "tie"},),
+    ),
     OddFile("no winner.csv", f"{HEADER}\nSDXL,LCM,\n", refused="line 2: winner is empty"),
     OddFile("winner of another arena.csv", f"{HEADER}\nSDXL,LCM,first\n", refused="line 2: winner is 'first'"),
     OddFile("winner NaN.csv", f"{HEADER}\nSDXL,LCM,nan\n", refused="line 2: winner is 'nan'"),
     OddFile("one model against itself.csv", f"{HEADER}\nSDXL,SDXL,tie\n", refused="are both 'SDXL'"),
     OddFile(
-        "day number of a spreadsheet as time.csv", f"{HEADER},time\nSDXL,LCM,tie,45244.92\n", refused="not in 1970"
+        "day number of a spreadsheet as time.csv",
+        f"{HEADER},time\nSDXL,LCM,tie,45244.92\n",
+        refused="it looks like the day number of a spreadsheet",
     ),
     OddFile(
         "the same vote twice.csv",
@@ -38,5 +94,5 @@ FILES: Final = (
         refused="line 1: prompt has 140,000 characters; at most 131,072 are allowed",
     ),
     OddFile("text named parquet.parquet", f"{HEADER}\nSDXL,LCM,tie\n", refused="cannot be read as Parquet"),
-    OddFile("spreadsheet.xlsx", b"PK\3\4", refused="ends in '.xlsx'; wanted .csv or .jsonl"),
+    OddFile("spreadsheet.xlsx", b"PK\3\4", refused="Save it as CSV UTF-8 with the"),
 )

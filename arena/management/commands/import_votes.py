@@ -17,11 +17,12 @@ from generators.management.progress import Progress
 from generators.models import ImageModel
 
 HELP = f"""
-Import votes from a CSV (.csv), JSON lines (.jsonl, .ndjson) or Parquet (.parquet) file in UTF-8, one vote per line.
-Required columns: {", ".join(REQUIRED)}; optional: {", ".join(COLUMNS[3:])}. A winner is one of {", ".join(WINNERS)}; a
-time is ISO 8601 or seconds since 1970. If a line is invalid, nothing is imported. If the file has times, or raters and
-prompts, a line that equals an earlier one in every column is invalid; otherwise equal lines are separate votes, and the
-board must have no votes yet.
+Import votes from a CSV (.csv), JSON (.json, .jsonl, .ndjson) or Parquet (.parquet) file in UTF-8, one vote per line or
+object. Required columns: {", ".join(REQUIRED)}; optional: {", ".join(COLUMNS[len(REQUIRED) :])}. A winner is one of
+{", ".join(WINNERS)}, a word that docs/votes.md lists, a word of --winner, or the name of a model of the line. A time
+is ISO 8601, or seconds or milliseconds since 1970. If a line is invalid, nothing is imported. If the file has times, or
+raters and prompts, a line that equals an earlier one in every column is invalid; otherwise equal lines are separate
+votes, and the board must have no votes yet.
 """
 
 
@@ -44,13 +45,20 @@ class Command(BaseCommand):
         parser.add_argument(
             "--column", action="append", default=[], metavar="WANTED=THEIRS", help="the file's name of a column"
         )
+        parser.add_argument(
+            "--winner",
+            action="append",
+            default=[],
+            metavar="WORD=WINNER",
+            help=f"what a word in the column winner means: {', '.join(WINNERS)}",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         file: Path = options["file"]
-        only, columns = (_read_pairs(f"--{name}", options[name]) for name in ("only", "column"))
+        only, columns, winners = (_read_pairs(f"--{name}", options[name]) for name in ("only", "column", "winner"))
         rejected = file.with_name(file.name + ".rejected.csv")
         try:
-            votes = read_vote_file(file, columns=columns, only=only)
+            votes = read_vote_file(file, columns=columns, only=only, winners=winners)
             if votes.unused:
                 self.stdout.write(f"Unused columns: {', '.join(votes.unused)}")
             # The rejected lines are written before the others are committed.
@@ -82,6 +90,8 @@ def describe_import(votes: VoteFile, made: VoteImport, only: dict[str, str]) -> 
         f"  raters   {made.n_raters:,}",
         f"  prompts  {made.n_prompts:,}",
     ]
+    if made.n_excluded:
+        lines.append(f"  excluded {made.n_excluded:,} of the votes, for the reasons in the file")
     if made.reused_models:
         reused = ", ".join(_name_model(model) for model in made.reused_models)
         lines.insert(2, f"  existing models: {reused}")
@@ -99,7 +109,8 @@ def _name_model(model: ImageModel) -> str:
 def _read_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
     read: dict[str, str] = {}
     for pair in pairs:
-        name, equals, value = pair.partition("=")
+        # A winner word may have an equals sign (A=B), and a value of another option.
+        name, equals, value = pair.rpartition("=") if option == "--winner" else pair.partition("=")
         if not equals or not name:
             raise CommandError(f"{option} {pair}: wanted NAME=VALUE.")
         if name in read:

@@ -17,6 +17,8 @@ from arena.models import Rater, Vote
 from arena.votes.files import COLUMNS, VoteRow, read_vote_file
 from evaluation.ratings.outcomes import WINNERS
 from generators.input_files.faults import InputFileError
+from generators.input_files.slugs import LONGEST_SLUG
+from generators.model_names import LONGEST_NAME
 from generators.models import ImageModel, Prompt
 from tests.arena.votes.vote_lines import HEADER, VOTE, csv_of, only_reason, places, read
 
@@ -47,7 +49,7 @@ def test_invalid_json_line_has_its_number_and_reason(tmp_path: Path, line: str, 
 
 
 def test_file_without_a_valid_json_line_has_a_fault_per_line(tmp_path: Path) -> None:
-    votes = read(tmp_path, "[\n{}\n]\n", ".jsonl")
+    votes = read(tmp_path, "[\n7\n]]\n", ".jsonl")
     assert places(votes) == [1, 2, 3]
 
 
@@ -58,6 +60,55 @@ def test_json_number_keeps_every_digit(tmp_path: Path) -> None:
     [row] = read(tmp_path, line, ".jsonl").rows.to_dict("records")
     assert (row["model_a"], row["model_b"], row["rater"]) == ("1", "2.50", "12345678901234567890123")
     assert row["time"].microsecond == 316700
+
+
+# A JSON array
+
+ARRAY = """
+[
+ {"model_a": "SDXL", "model_b": "LCM",
+  "winner": "tie", "time": 1707700514.316700},
+ {}, {"model_a": "SDXL", "model_b": "LCM", "winner": null, "time": 1707700515}
+ ,{"model_a": "SDXL", "model_b": "LCM", "winner": "model_b", "tags": [1, {"a": true}], "time": 1707700516}
+]
+"""
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+@pytest.mark.parametrize("prefix", [b"", b"\xef\xbb\xbf"])
+def test_json_array_is_read_with_the_line_of_each_object(tmp_path: Path, suffix: str, prefix: bytes) -> None:
+    votes = read(tmp_path, prefix + ARRAY.encode(), suffix)
+    assert votes.rows["line"].tolist() == [3, 6]
+    assert votes.rows["winner"].tolist() == ["tie", "model_b"]
+    assert votes.rows["time"][0].microsecond == 316700
+    assert (places(votes), only_reason(votes), votes.unused) == ([5], "winner is empty", ("tags",))
+
+
+def test_json_lines_may_be_named_json(tmp_path: Path) -> None:
+    line = json.dumps({"model_a": "SDXL", "model_b": "LCM", "winner": "tie"})
+    assert len(read(tmp_path, f"{line}\n{line}\n", ".json").rows) == 2
+    assert len(read(tmp_path, line, ".json").rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "has no votes"),
+        ('[{"model_a": "SDXL"}', "it does not continue with a comma after the object at line 1"),
+        ('[{"model_a": "SDXL"}\n {}]', "it does not continue with a comma after the object at line 1"),
+        ('[{"model_a": "SDXL"},\n]', "Expecting value at line 2"),
+        ('[{"model_a": "SDXL"}] {}', "it does not continue with a comma"),
+        ('[{},\n"SDXL"]', "line 2 has no object"),
+        ('[{},\n{"model_a": NaN}]', "NaN is not a JSON number in the object at line 2"),
+        ('[{},\n{"model_a": 1, "model_a": 2}]', "the key 'model_a' is there twice in the object at line 2"),
+        ('[{"a": ' + "[" * 60 + "]" * 60 + "}]", "it is nested too deeply"),
+        ('[{"a": ' + "[" * 100_000, "nested too deeply"),
+        ('{"model_a":\n {"0": "SDXL"}}', "The file is one JSON object; wanted an array of objects"),
+    ],
+)
+def test_broken_json_array_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    with pytest.raises(InputFileError, match=message):
+        read(tmp_path, content, ".json")
 
 
 # Parquet
@@ -129,9 +180,10 @@ SOUP = st.binary(max_size=300) | st.text(alphabet='a,b"\n\r\0 é{}[]:1\\u\ud800\
 
 
 @settings(max_examples=300)
-@given(suffix=st.sampled_from([".csv", ".jsonl", ".parquet"]), content=SOUP, with_header=st.booleans())
+@given(suffix=st.sampled_from([".csv", ".json", ".jsonl", ".parquet"]), content=SOUP, with_header=st.booleans())
 @example(suffix=".csv", content=b'"', with_header=True)
 @example(suffix=".jsonl", content=b'{"a":1}\n\x1c\n[', with_header=False)
+@example(suffix=".json", content=b'[{"a":1},', with_header=False)
 def test_any_bytes_are_votes_or_faults(folder: Path, suffix: str, content: bytes, with_header: bool) -> None:
     file = folder / f"soup{suffix}"
     file.write_bytes((csv_of(VOTE, header=HEADER).encode() if with_header else b"") + content)
@@ -157,7 +209,7 @@ CELLS = st.fixed_dictionaries(
     {
         "model_a": st.sampled_from(["SDXL", "LCM", "SD XL", ""]),
         "model_b": st.sampled_from(["LCM", "Flux", "flux"]),
-        "winner": st.sampled_from([*WINNERS, "left"]),
+        "winner": st.sampled_from([*WINNERS, "first"]),
         "prompt": st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
         "time": st.sampled_from(["1707700514", "1707700515", "soon"]),
     }
@@ -181,5 +233,8 @@ def test_allowed_lengths_are_those_of_the_database() -> None:
     allowed = {name: field.get("maxLength") for name, field in VoteRow.model_json_schema()["properties"].items()}
     assert allowed["model_a"] == allowed["model_b"] == longest(ImageModel, "name") == longest(ImageModel, "family")
     assert allowed["rater"] == longest(Rater, "name")
+    assert allowed["model_a_name"] == allowed["model_b_name"] == LONGEST_NAME == longest(ImageModel, "name")
+    assert allowed["prompt_key"] == longest(Prompt, "key")
+    assert longest(ImageModel, "slug") == LONGEST_SLUG
     for name in ("language", "category"):
         assert allowed[name] == longest(Vote, name) == longest(Prompt, name)

@@ -153,7 +153,7 @@ def test_file_with_an_invalid_line_is_refused(file: Path) -> None:
     faulty = [f"SDXL,LCM,better {n}" for n in range(12)]
     message = refuse(write(file, "SDXL,LCM,tie", *faulty, header=PLAIN))
     assert "12 lines are invalid" in message
-    assert "  line 3: winner is 'better 0'; wanted one of model_a, model_b, tie, both_bad\n" in message
+    assert "  line 3: winner is 'better 0'; wanted one of model_a, model_b, tie, both_bad, another" in message
     assert "line 12: " in message
     assert "line 13: " not in message
     assert message.endswith("... and 2 more")
@@ -161,12 +161,12 @@ def test_file_with_an_invalid_line_is_refused(file: Path) -> None:
 
 def test_rows_of_parquet_are_called_rows(tmp_path: Path) -> None:
     file = tmp_path / "votes.parquet"
-    pd.DataFrame({"model_a": ["SDXL"], "model_b": ["LCM"], "winner": ["left"]}).to_parquet(file)
-    assert "1 row is invalid:\n  row 1: winner is 'left'" in refuse(file)
+    pd.DataFrame({"model_a": ["SDXL"], "model_b": ["LCM"], "winner": ["first"]}).to_parquet(file)
+    assert "1 row is invalid:\n  row 1: winner is 'first'" in refuse(file)
 
 
 def test_keep_valid_imports_the_rest_and_writes_the_rejected_lines(file: Path) -> None:
-    write(file, "SDXL,LCM,tie,a", 'SDXL,LCM,left,"two\nlines"', "SDXL,LCM,tie,b", "SDXL,LCM", header=PLAIN + ",note")
+    write(file, "SDXL,LCM,tie,a", 'SDXL,LCM,first,"two\nlines"', "SDXL,LCM,tie,b", "SDXL,LCM", header=PLAIN + ",note")
     out = import_file(file, "--keep-valid")
     assert Vote.objects.count() == 2
     rejected = file.with_name("votes.csv.rejected.csv")
@@ -177,8 +177,9 @@ def test_keep_valid_imports_the_rest_and_writes_the_rejected_lines(file: Path) -
             ["line", "reason", "content"],
             [
                 "3",
-                "winner is 'left'; wanted one of model_a, model_b, tie, both_bad",
-                'SDXL,LCM,left,"two\nlines"',
+                "winner is 'first'; wanted one of model_a, model_b, tie, both_bad, another word for them (say which"
+                " with --winner 'first=WINNER'), or the name of a model of this line",
+                'SDXL,LCM,first,"two\nlines"',
             ],
             ["6", "it has 2 cells; the first line has 4", "SDXL,LCM"],
         ]
@@ -193,14 +194,14 @@ def test_rejected_lines_with_nul_and_invalid_bytes_can_be_written(file: Path) ->
 
 
 def test_nothing_is_imported_if_the_rejected_lines_cannot_be_written(file: Path) -> None:
-    write(file, "SDXL,LCM,tie", "SDXL,LCM,left", header=PLAIN)
+    write(file, "SDXL,LCM,tie", "SDXL,LCM,first", header=PLAIN)
     file.with_name("votes.csv.rejected.csv").mkdir()
     assert "votes.csv.rejected.csv" in refuse(file, "--keep-valid")
 
 
 def test_keep_valid_needs_a_valid_line(file: Path) -> None:
     assert "The file has no valid line that is new." in refuse(
-        write(file, "SDXL,LCM,left", header=PLAIN), "--keep-valid"
+        write(file, "SDXL,LCM,first", header=PLAIN), "--keep-valid"
     )
 
 

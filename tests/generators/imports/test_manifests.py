@@ -163,7 +163,7 @@ def test_file_without_a_valid_json_line_has_a_fault_per_line(folder: Path) -> No
         ("images.csv", "prompt,model,file\n".encode("utf-16"), "The file is UTF-16. Save it as UTF-8"),
         ("images.jsonl", b'{"prompt": "A cat", "model": "m"}\n', "no column file or refused"),
         ("images.zip", b"PK\3\4", "Unpack it and name the file inside."),
-        ("images.parquet", b"PAR1", "images.parquet ends in '.parquet'; wanted .csv or .jsonl or .ndjson."),
+        ("images.parquet", b"PAR1", "images.parquet ends in '.parquet'; wanted .csv or .json or .jsonl or .ndjson."),
     ],
 )
 def test_file_that_is_not_a_manifest_is_refused(folder: Path, name: str, content: bytes, reason: str) -> None:

@@ -44,6 +44,7 @@ class MetricOutcome:
     ci_high: float | None
     confidence: float = 0.95
     interval: str = ""  # method of the interval
+    bias: float | None = None  # the value minus its limit for infinitely many images, of metrics that have one
     n_scored: int = 0
     n_unscored: int = 0
     n_prompts: int = 0

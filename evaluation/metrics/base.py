@@ -11,6 +11,7 @@ A metric that cannot measure a sample raises UnscoredError with the reason. Unsc
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from evaluation.extractors.base import Extracted, UnavailableInputError
 from evaluation.extractors.names import abbreviate_network
+from evaluation.number_format import SHARE
 
 Rows = NDArray[np.float64]
 
@@ -43,10 +45,17 @@ class Declaration:
     acronym: str = ""
     published: str = ""
     published_with: str = ""
+    lowest: float = -inf  # possible value; of a share 0
+    highest: float = inf  # of a share 1
     unit: str  # "share" (0 to 1, printed in percent), "s", "USD", any noun, or "" for none
     higher_is_better: bool | None  # None: neither direction is better
     min_samples: int
     source: str  # paper and section, or the project that defines it
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Smallest and largest possible value."""
+        return (0.0, 1.0) if self.unit == SHARE else (self.lowest, self.highest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +147,10 @@ class Metric(BaseModel):
         """Name of the network that a parameter chooses; "" if there is no choice."""
         return ""
 
+    def limits(self, n: int) -> tuple[float, float]:
+        """Smallest and largest possible value of ``n`` samples, inside which its interval lies."""
+        return self.declaration.range
+
     @property
     def title(self) -> str:
         """Name in reports, which always says with which network."""
@@ -224,6 +237,9 @@ class SetMetric(Metric):
             UnscoredError: Too few samples, or no suitable reference set.
         """
         raise NotImplementedError
+
+    # Whether the value tends to a limit for infinitely many images, from which it differs by about 1/N.
+    has_limit: ClassVar[bool] = False
 
     def warnings(self, statistic: Any) -> tuple[str, ...]:
         """Warnings that are shown with the value."""

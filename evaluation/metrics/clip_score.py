@@ -57,6 +57,7 @@ class ClipScore(_ClipMetric):
     columns: ClassVar[tuple[str, ...]] = ("value", "cosine")
     declaration: ClassVar[Declaration] = Declaration(
         title="CLIPScore",
+        lowest=0.0,
         unit="",
         higher_is_better=True,
         min_samples=10,
@@ -78,6 +79,8 @@ class ClipScore100(_ClipMetric):
     columns: ClassVar[tuple[str, ...]] = ("value", "cosine")
     declaration: ClassVar[Declaration] = Declaration(
         title="CLIPScore (of 100)",
+        lowest=0.0,
+        highest=100.0,
         unit="",
         higher_is_better=True,
         min_samples=10,
@@ -100,6 +103,7 @@ class RetrievalRank(_ClipMetric):
     columns: ClassVar[tuple[str, ...]] = ("value", "cosine", "prompts")
     declaration: ClassVar[Declaration] = Declaration(
         title="Retrieval rank of the right prompt",
+        lowest=1.0,
         unit="",
         higher_is_better=False,
         min_samples=10,

@@ -20,7 +20,7 @@ def vendi_score(similarity: Array) -> float:
     It is the exponential of the entropy of the eigenvalues of similarity / n. Source: Friedman & Dieng 2023, definition
     3.1.
     """
-    return _exponentiate_entropy(np.linalg.eigvalsh(similarity / len(similarity)))
+    return _exponentiate_entropy(np.linalg.eigvalsh(similarity / len(similarity)), len(similarity))
 
 
 def vendi_score_of_moments(moments: Moments) -> float:
@@ -32,12 +32,13 @@ def vendi_score_of_moments(moments: Moments) -> float:
         rows = moments.rows.stack().astype(np.float64)
         return vendi_score(rows @ rows.T)
     n = moments.n or 0
-    return _exponentiate_entropy(np.linalg.eigvalsh(moments.scatter / n + np.outer(moments.mean, moments.mean)))
+    return _exponentiate_entropy(np.linalg.eigvalsh(moments.scatter / n + np.outer(moments.mean, moments.mean)), n)
 
 
-def _exponentiate_entropy(shares: Features) -> float:
+def _exponentiate_entropy(shares: Features, n: int) -> float:
+    """Between 1 and n, despite rounding."""
     shares = shares[shares > 0.0]
-    return float(np.exp(-(shares * np.log(shares)).sum()))
+    return float(np.clip(np.exp(-(shares * np.log(shares)).sum()), 1.0, n))
 
 
 class Vendi(SetMetric):
@@ -49,6 +50,7 @@ class Vendi(SetMetric):
         title="Vendi score",
         unit="different images",
         higher_is_better=True,
+        lowest=1.0,
         min_samples=10,
         source="Friedman & Dieng 2023, The Vendi Score: A Diversity Evaluation Metric for Machine Learning, section 3",
     )
@@ -60,6 +62,8 @@ class Vendi(SetMetric):
     def image_extractors(self) -> tuple[str, ...]:
         return (self.extractor,)
 
+    has_limit: ClassVar[bool] = True
+
     def check(self, sample: SampleInputs) -> None:
         unit_rows(look_up_features(sample, self.extractor)[None])
 
@@ -68,6 +72,9 @@ class Vendi(SetMetric):
         for block in read_features(samples, self.extractor):
             moments = moments.add(unit_rows(block))
         return moments
+
+    def limits(self, n: int) -> tuple[float, float]:
+        return 1.0, float(n)
 
     def compute(self, statistic: Moments, reference: Any = None) -> float:
         if not statistic.n or statistic.n < 2:
@@ -118,6 +125,7 @@ class PromptVendi(_WithinPrompt):
         title="Vendi score within a prompt",
         unit="different images",
         higher_is_better=True,
+        lowest=1.0,
         min_samples=10,
         source="Friedman & Dieng 2023, The Vendi Score: A Diversity Evaluation Metric for Machine Learning, section 3",
     )
@@ -133,9 +141,11 @@ class PromptSimilarity(_WithinPrompt):
         title="Similarity within a prompt",
         unit="",
         higher_is_better=False,
+        lowest=-1.0,
+        highest=1.0,
         min_samples=10,
         source="Paragone: mean cosine of the features of all pairs of images",
     )
 
     def compare(self, similarity: Array) -> float:
-        return float(similarity[np.triu_indices(len(similarity), 1)].mean())
+        return float(np.clip(similarity[np.triu_indices(len(similarity), 1)].mean(), -1.0, 1.0))

@@ -27,6 +27,8 @@ class Piqe(_PixelMetric):
         title="PIQE",
         unit="",
         higher_is_better=False,
+        lowest=0.0,
+        highest=100.0,
         min_samples=20,
         source="Venkatanath et al. 2015, Blind image quality evaluation using perception based features (NCC)",
     )
@@ -43,6 +45,7 @@ class Sharpness(_PixelMetric):
         title="Sharpness",
         unit="",
         higher_is_better=None,
+        lowest=0.0,
         min_samples=20,
         source="Pech-Pacheco et al. 2000, Diatom autofocusing in brightfield microscopy (ICPR)",
     )
@@ -56,6 +59,7 @@ class Colorfulness(_PixelMetric):
         title="Colourfulness",
         unit="",
         higher_is_better=None,
+        lowest=0.0,
         min_samples=20,
         source="Hasler & Süsstrunk 2003, Measuring colourfulness in natural images (SPIE 5007), the metric M3",
     )

@@ -28,7 +28,12 @@ class Latency(SampleMetric):
     """
 
     declaration = Declaration(
-        title="Latency", unit="s", higher_is_better=False, min_samples=20, source=f"{SOURCE}; nearest-rank percentile"
+        title="Latency",
+        unit="s",
+        higher_is_better=False,
+        lowest=0.0,
+        min_samples=20,
+        source=f"{SOURCE}; nearest-rank percentile",
     )
     columns: ClassVar[tuple[str, ...]] = ("seconds", "calls")
 
@@ -53,7 +58,7 @@ class VariantsTime(PromptMetric):
     """Seconds for the first ``n`` images of a prompt: the sum over the calls that generated them."""
 
     declaration = Declaration(
-        title="Time for several variants", unit="s", higher_is_better=False, min_samples=5, source=SOURCE
+        title="Time for several variants", unit="s", higher_is_better=False, lowest=0.0, min_samples=5, source=SOURCE
     )
 
     n: Annotated[int, Field(ge=1)] = 5
@@ -77,6 +82,7 @@ class ImagePrice(SampleMetric):
         title="Price per image",
         unit="USD",
         higher_is_better=False,
+        lowest=0.0,
         min_samples=1,
         source="Paragone: price lists of the adapters",
     )

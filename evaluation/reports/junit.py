@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from evaluation.number_format import write_interval, write_value
 from evaluation.reasons import write_reasons
-from evaluation.reports.report import RunReport, find_seconds
+from evaluation.reports.report import RunReport, find_seconds, write_bias
 from evaluation.results import MetricOutcome, RuleVerdict
 
 # Characters that XML 1.0 cannot hold, even escaped.
@@ -91,7 +91,8 @@ def _write(outcome: MetricOutcome) -> str:
     if outcome.ci_low is None or outcome.ci_high is None:
         return f"{title}: {value} ({counts})"
     interval = write_interval(outcome.ci_low, outcome.ci_high, outcome.unit)
-    return f"{title}: {value}, {100 * outcome.confidence:g} % interval {interval} ({counts})"
+    bias = f", {found}" if (found := write_bias(outcome)) else ""
+    return f"{title}: {value}, {100 * outcome.confidence:g} % interval {interval}{bias} ({counts})"
 
 
 def _clean(text: str) -> str:

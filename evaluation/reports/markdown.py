@@ -15,6 +15,7 @@ from evaluation.reports.report import (
     name_metrics,
     rank_outcomes,
     rank_rules,
+    write_bias,
 )
 from evaluation.results import MetricOutcome, RuleVerdict
 
@@ -92,7 +93,12 @@ def _list_metrics(report: RunReport) -> list[str]:
         for outcome in report.outcomes[:MAX_METRICS]
     ]
     head = ["| Metric | Value | Interval | Against the baseline | Scored / unscored |", "|---|---:|---:|---:|---:|"]
-    legend = ["", "↑ higher is better, ↓ lower is better"] if any("↑" in row or "↓" in row for row in rows) else []
+    explained = ["↑ higher is better, ↓ lower is better"] if any("↑" in row or "↓" in row for row in rows) else []
+    if any(outcome.bias is not None for outcome in report.outcomes[:MAX_METRICS]):
+        explained.append(
+            "bias by N: the value minus its limit for infinitely many images; intervals are of the value at N"
+        )
+    legend = ["", "; ".join(explained)] if explained else []
     return [*head, *rows, *_count_rest(len(report.outcomes) - MAX_METRICS, "metric"), *legend]
 
 
@@ -106,7 +112,8 @@ def _write_value(outcome: MetricOutcome) -> str:
 def _write_interval(outcome: MetricOutcome) -> str:
     if outcome.ci_low is None or outcome.ci_high is None:
         return "–"
-    return escape(write_interval(outcome.ci_low, outcome.ci_high, outcome.unit))
+    interval = write_interval(outcome.ci_low, outcome.ci_high, outcome.unit)
+    return escape(", ".join(filter(None, (interval, write_bias(outcome)))))
 
 
 def _write_difference(outcome: MetricOutcome) -> str:

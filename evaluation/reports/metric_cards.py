@@ -17,7 +17,7 @@ from evaluation.number_format import (
 from evaluation.reasons import ReasonGroup, group_reasons
 from evaluation.reports.group_charts import GroupBars, draw_groups
 from evaluation.reports.interval_bar import Bound, IntervalBar, Reference, make_interval_bar
-from evaluation.reports.report import SEVERITY, RunReport
+from evaluation.reports.report import SEVERITY, RunReport, write_bias
 from evaluation.results import Comparison, MetricOutcome
 from evaluation.suites.gate import Requirement, list_requirements
 
@@ -44,6 +44,7 @@ class MetricCard:
     value: str
     direction: str
     interval: str
+    bias: str
     confidence: str
     bar: IntervalBar | None
     difference: Difference | None
@@ -66,6 +67,7 @@ def make_metric_card(report: RunReport, outcome: MetricOutcome) -> MetricCard:
         value="–" if outcome.value is None else write(outcome.value),
         direction={True: "higher is better", False: "lower is better", None: ""}[outcome.higher_is_better],
         interval=_write_interval(outcome),
+        bias=write_bias(outcome),
         confidence=f"{100 * outcome.confidence:g} %",
         bar=make_interval_bar(
             outcome.value,

@@ -153,6 +153,11 @@ def name_metrics(report: RunReport) -> dict[str, str]:
     }
 
 
+def write_bias(outcome: MetricOutcome) -> str:
+    """ "bias by N about +0.45": the value minus its limit for infinitely many images; "" where there is none."""
+    return "" if outcome.bias is None else f"bias by N about {outcome.bias:+.2g}"
+
+
 def list_warnings(report: RunReport) -> list[str]:
     """The warnings of the run, then those of its metrics, each once with the names of the metrics that it is on."""
     names, found = name_metrics(report), dict[str, list[str]]()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from evaluation.metrics.base import (
     Measurement,
@@ -28,8 +28,12 @@ from evaluation.metrics.computing.measuring import (
 )
 from evaluation.metrics.intervals.base import Interval
 from evaluation.metrics.registry import METRICS
+from evaluation.number_format import SHARE, write_number, write_value
 from evaluation.reasons import group_reasons
 from evaluation.results import Comparison, MetricOutcome
+
+# Share of the value above which its bias by the number of images is warned of.
+MAX_BIAS: Final = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,7 @@ class Evaluation:
         scores: One per sample, in order; None if the metric does not apply to its prompt. A PromptMetric repeats the
             measurement of the prompt for each of its samples, a SetMetric has only errors.
         interval: The method of the interval, or "".
+        bias: The value minus its limit for infinitely many images, estimated, for a SetMetric that has one.
         reason: Why there is no value, or "".
         groups: The value per category and per language.
     """
@@ -58,6 +63,7 @@ class Evaluation:
     ci_low: float | None = None
     ci_high: float | None = None
     interval: str = ""
+    bias: float | None = None
     reason: str = ""
     warnings: tuple[str, ...] = ()
     groups: Mapping[str, float] = field(default_factory=dict)
@@ -138,16 +144,41 @@ def _evaluate_set(metric: SetMetric, samples: Sequence[SampleInputs], reference:
 
 
 def _conclude(metric: Metric, found: Evaluation, interval: Interval) -> Evaluation:
-    """Add the interval, or a warning that says why there is none."""
-    warnings = list(found.warnings)
+    """Add the interval and the bias, or a warning that says why there is none."""
+    warnings = [*found.warnings, *_warn_of_bias(metric, found, interval)]
     if found.n_scored < (minimum := metric.declaration.min_samples):
         unit = "prompts" if isinstance(metric, PromptMetric) else "samples"
         warnings.insert(0, f"Only {found.n_scored} {unit} were scored; the value is not meaningful below {minimum}.")
     if interval.low is None:
         return replace(found, warnings=(*warnings, f"No interval: {interval.method}."))
+    if found.value is not None:
+        interval = interval.contain(found.value, metric.limits(found.n_scored))
     return replace(
-        found, ci_low=interval.low, ci_high=interval.high, interval=interval.method, warnings=tuple(warnings)
+        found,
+        ci_low=interval.low,
+        ci_high=interval.high,
+        interval=interval.method,
+        bias=interval.bias,
+        warnings=tuple(warnings),
     )
+
+
+def _warn_of_bias(metric: Metric, found: Evaluation, interval: Interval) -> list[str]:
+    """A warning while the bias by the number of images is above 5 % of the value, or is not known."""
+    if not isinstance(metric, SetMetric) or not metric.has_limit or found.value is None:
+        return []
+    n = f"{found.n_scored:,} images"
+    advice = "Compare it only with values of as many images."
+    if interval.bias is None:
+        return [f"The bias by the number of images is not known. {advice}"]
+    if abs(interval.bias) <= MAX_BIAS * abs(found.value):
+        return []
+    bias, way = write_number(abs(interval.bias), 2), "high" if interval.bias > 0 else "low"
+    share = write_value(abs(interval.bias / found.value), SHARE) if found.value else "all"
+    return [
+        f"With {n} the value is about {bias} too {way} ({share} of it), compared with infinitely many. The interval is"
+        f" that of the value of {n}. {advice}"
+    ]
 
 
 def describe_outcome(
@@ -170,6 +201,7 @@ def describe_outcome(
         ci_high=evaluation.ci_high,
         confidence=evaluation.confidence,
         interval=evaluation.interval,
+        bias=evaluation.bias,
         n_scored=evaluation.n_scored,
         n_unscored=evaluation.n_unscored,
         n_prompts=evaluation.n_prompts,

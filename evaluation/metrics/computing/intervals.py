@@ -1,16 +1,19 @@
 """Intervals of metric values and of differences: the method that suits each metric."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from evaluation.metrics.base import Metric, SampleInputs, SetMetric, UnscoredError
-from evaluation.metrics.computing.measuring import RowMetric, attempt
-from evaluation.metrics.intervals.base import ClusteredRows, Interval
+from evaluation.metrics.computing.measuring import RowMetric, attempt, attempt_value
+from evaluation.metrics.intervals.base import ClusteredRows, Interval, refuse_few
 from evaluation.metrics.intervals.bootstrap import bootstrap, bootstrap_difference
-from evaluation.metrics.intervals.jackknife import jackknife, leave_one_out, split_prompts
+from evaluation.metrics.intervals.jackknife import jackknife, leave_out, split_prompts
 from evaluation.metrics.intervals.rates import rate_difference, rate_interval
+from evaluation.metrics.intervals.sets import set_difference_interval, set_interval
 from evaluation.number_format import SHARE
 
 
@@ -36,14 +39,16 @@ def find_set_interval(
     groups, sizes = _split(samples)
 
     def find() -> Interval:
-        statistics = leave_one_out(groups, metric.summarize)
-        left_out = [metric.compute(statistic, reference) for statistic in statistics]
-        return jackknife(value, left_out, sizes, confidence=confidence)
+        if len(sizes) < 2:
+            return refuse_few(sum(sizes))
+        spread = jackknife(value, *_leave_out(metric, groups, sizes, reference))
+        interval = set_interval(value, spread, limits=metric.limits(len(samples)), confidence=confidence)
+        if not metric.has_limit:
+            return replace(interval, bias=None)
+        # With few images the estimate exceeds the value, but the limit is possible.
+        return replace(interval, bias=value - float(np.clip(value - spread.bias, *metric.declaration.range)))
 
-    interval = _expect_interval(metric, attempt(metric, find))
-    if _is_boundary(metric, interval, value):
-        return rate_interval(_repeat(value, sum(sizes)), confidence=confidence)
-    return interval
+    return _expect_interval(metric, attempt(metric, find))
 
 
 def find_set_difference(
@@ -58,15 +63,41 @@ def find_set_difference(
     (groups, sizes), (others, _) = _split(samples), _split(baseline)
 
     def find() -> Interval:
-        pairs = zip(leave_one_out(groups, metric.summarize), leave_one_out(others, metric.summarize), strict=True)
-        left_out = [metric.compute(own, reference) - metric.compute(other, reference) for own, other in pairs]
-        return jackknife(values[0] - values[1], left_out, sizes, confidence=confidence)
+        if len(sizes) < 2:
+            return refuse_few(sum(sizes))
+        own, other = (_leave_out(metric, side, sizes, reference) for side in (groups, others))
+        alone = [a - b for a, b in zip(own.alone, other.alone, strict=True)]
+        paired = [None if a is None or b is None else a - b for a, b in zip(own.paired, other.paired, strict=True)]
+        spreads = jackknife(values[0], *own), jackknife(values[1], *other)
+        difference = jackknife(values[0] - values[1], alone, sizes, paired)
+        limits = metric.limits(len(samples))
+        return set_difference_interval(values, spreads, difference, limits=limits, confidence=confidence)
 
-    interval = _expect_interval(metric, attempt(metric, find))
-    if all(_is_boundary(metric, interval, value) for value in values):
-        n = sum(sizes)
-        return rate_difference(_repeat(values[0], n), _repeat(values[1], n), confidence=confidence)
-    return interval
+    return _expect_interval(metric, attempt(metric, find))
+
+
+class _LeftOut(NamedTuple):
+    """Values without each group of prompts, numbers of prompts of the groups, and values without pairs of groups."""
+
+    alone: list[float]
+    sizes: list[int]
+    paired: list[float | None]
+
+
+def _leave_out(
+    metric: SetMetric, groups: Sequence[Sequence[SampleInputs]], sizes: list[int], reference: Any
+) -> _LeftOut:
+    """Raises UnscoredError if there is no value without one of the groups."""
+    alone, paired = dict[int, float](), list[float | None]()
+    for left_out, statistic in leave_out(groups, metric.summarize):
+        found = attempt_value(metric, partial(metric.compute, statistic, reference))
+        if len(left_out) == 1:
+            if isinstance(found, UnscoredError):
+                raise found
+            alone[left_out[0]] = found
+        else:
+            paired.append(None if isinstance(found, UnscoredError) else found)
+    return _LeftOut([alone[i] for i in sorted(alone)], sizes, paired)
 
 
 def _split(samples: Sequence[SampleInputs]) -> tuple[list[list[SampleInputs]], list[int]]:
@@ -88,16 +119,6 @@ def _is_rate(metric: RowMetric, rows: ClusteredRows) -> bool:
         return False
     value = attempt(metric, lambda: metric.aggregate(rows.rows))
     return not isinstance(value, UnscoredError) and abs(value - float(rows.rows[:, 0].mean())) <= 1e-12
-
-
-def _is_boundary(metric: Metric, interval: Interval, value: float) -> bool:
-    """Whether the interval has no width because the share is 0 % or 100 % in every group."""
-    certain = interval.low is not None and interval.low == interval.high
-    return certain and metric.declaration.unit == SHARE and value in {0.0, 1.0}
-
-
-def _repeat(value: float, n: int) -> ClusteredRows:
-    return ClusteredRows(np.full((n, 1), value), np.ones(n, dtype=np.int64))
 
 
 def _expect_interval(metric: Metric, found: Interval | UnscoredError) -> Interval:

@@ -17,7 +17,8 @@ def rbf_distance(x: Array, y: Array, sigma: float) -> float:
 
     Source: Gretton et al. 2012, "A Kernel Two-Sample Test", formula 5.
     """
-    return _mean_kernel(x, x, sigma) + _mean_kernel(y, y, sigma) - 2.0 * _mean_kernel(x, y, sigma)
+    found = _mean_kernel(x, x, sigma) + _mean_kernel(y, y, sigma) - 2.0 * _mean_kernel(x, y, sigma)
+    return max(0.0, found)  # for equal sets, rounding can give a small negative number
 
 
 def _mean_kernel(x: Array, y: Array, sigma: float) -> float:
@@ -39,9 +40,12 @@ class Cmmd(RowsDistance):
         published_with=CMMD_NETWORK,
         unit="",
         higher_is_better=False,
+        lowest=0.0,
         min_samples=50,
         source="Jayasumana et al. 2024, Rethinking FID: Towards a Better Evaluation Metric for Image Generation",
     )
+
+    has_limit: ClassVar[bool] = True
 
     def check(self, sample: SampleInputs) -> None:
         unit_rows(look_up_features(sample, self.extractor)[None])

@@ -93,9 +93,12 @@ class FrechetDistance(Distance):
         published_with=FID_NETWORK,
         unit="",
         higher_is_better=False,
+        lowest=0.0,
         min_samples=100,
         source="Heusel et al. 2017, GANs Trained by a Two Time-Scale Update Rule, formula 6",
     )
+
+    has_limit: ClassVar[bool] = True
 
     def summarize(self, samples: Iterable[SampleInputs]) -> Moments:
         moments = Moments()
@@ -108,17 +111,11 @@ class FrechetDistance(Distance):
         return frechet_distance(statistic, self.expect_reference(reference, statistic.d).moments)
 
     def warnings(self, statistic: Moments) -> tuple[str, ...]:
-        """Warnings about bias and degenerate features."""
-        n, d = statistic.n or 0, statistic.d
-        found = []
-        if n < d:
-            found.append(
-                f"With {n:,} images for {d:,} features, the distance is biased upwards. Compare it only with distances "
-                "of as many images."
-            )
+        """A warning about degenerate features."""
+        n = statistic.n or 0
         if n > 1 and statistic.variance <= SAME * np.square(statistic.mean).sum():
-            found.append(f"All {n:,} images have the same features.")
-        return tuple(found)
+            return (f"All {n:,} images have the same features.",)
+        return ()
 
     def replay_inputs(self) -> dict[str, Any]:
         return {"estimator": ESTIMATOR}

@@ -119,6 +119,7 @@ class Density(_Manifolds):
         title="Density",
         unit="",
         higher_is_better=True,
+        lowest=0.0,
         min_samples=50,
         source="Naeem et al. 2020, Reliable Fidelity and Diversity Metrics for Generative Models, section 3; as prdc",
     )

@@ -4,7 +4,7 @@ Samples of one prompt are not independent, so every interval treats prompts as t
 
     bootstrap.py    a value aggregated from rows     prompts are drawn with replacement
     rates.py        a share of yes and no            exact, with an effective sample size
-    jackknife.py    a value from a merged statistic  groups of prompts are left out in turn
+    sets.py         a value from a merged statistic  groups of prompts are left out in turn (jackknife.py)
 
 Drawing with replacement puts the same image into a set twice, which by itself moves a Fréchet distance, precision and
 the rate of near-duplicates: hence the jackknife for these. To compare two runs on the same prompts, take the interval
@@ -12,7 +12,7 @@ of their difference, with the same prompts drawn (or left out) on both sides.
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,21 @@ from evaluation.metrics.base import Rows
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval and its method. If there is none, ``low`` and ``high`` are None and ``method`` says why."""
+    """An interval and its method. If there is none, ``low`` and ``high`` are None and ``method`` says why.
+
+    ``bias`` is the value minus its limit for infinitely many images, where that was estimated.
+    """
 
     low: float | None
     high: float | None
     method: str
+    bias: float | None = None
+
+    def contain(self, value: float, limits: tuple[float, float]) -> "Interval":
+        """The interval inside ``limits``, widened to the value: resamples of a skewed value may all miss it."""
+        if self.low is None or self.high is None:
+            return self
+        return replace(self, low=max(min(self.low, value), limits[0]), high=min(max(self.high, value), limits[1]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,7 @@ class CharacterErrorRate(_ErrorRate):
         title="Character error rate",
         unit="",
         higher_is_better=False,
+        lowest=0.0,
         min_samples=MIN_SAMPLES,
         source="torchmetrics.text.CharErrorRate; typography and case folded",
     )
@@ -44,6 +45,7 @@ class WordErrorRate(_ErrorRate):
         title="Word error rate",
         unit="",
         higher_is_better=False,
+        lowest=0.0,
         min_samples=MIN_SAMPLES,
         source="torchmetrics.text.WordErrorRate; typography and case folded",
     )

@@ -31,6 +31,7 @@ class LexPned(TextMetric):
         title="Pairwise normalized edit distance (LeX PNED, as published)",
         unit="",
         higher_is_better=False,
+        lowest=0.0,
         min_samples=MIN_SAMPLES,
         source=SOURCE,
     )
@@ -49,6 +50,7 @@ class LexPnedOfWords(TextMetric):
         title="Pairwise normalized edit distance (LeX PNED, words)",
         unit="",
         higher_is_better=False,
+        lowest=0.0,
         min_samples=MIN_SAMPLES,
         source=f"{SOURCE}; split at white space",
     )

@@ -38,6 +38,7 @@ class OneIgEditDistance(TextMetric):
         title="Edit distance (OneIG ED)",
         unit="edits",
         higher_is_better=False,
+        lowest=0.0,
         min_samples=MIN_SAMPLES,
         source=SOURCE,
     )
@@ -93,6 +94,8 @@ class OneIgText(TextMetric):
         title="Text score (OneIG)",
         unit="",
         higher_is_better=True,
+        lowest=0.0,
+        highest=1.0,
         min_samples=MIN_SAMPLES,
         source=SOURCE,
     )

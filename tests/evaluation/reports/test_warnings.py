@@ -54,3 +54,14 @@ def test_a_test_case_has_the_warnings_of_its_metric() -> None:
     assert len(texts) > 2
     for name, text in texts.items():
         assert (f"Warning: {BIASED}" in text) == name.startswith("fid")
+
+
+def test_every_report_has_the_bias_and_says_what_it_is_of() -> None:
+    outcome = make_outcome(label="fid", title="FID", unit="", value=14.0, ci_low=12.0, ci_high=16.0, bias=0.4512)
+    report = make_report(outcomes=(outcome,), policy=())
+    assert "| 12 to 16, bias by N about +0.45 |" in to_markdown(report)
+    assert "; bias by N: the value minus its limit for infinitely many images" in to_markdown(report)
+    assert "95 % interval 12 to 16, bias by N about +0.45 (" in to_junit(report)
+    assert "bias by N about +0.45" in unescape(to_html(report, read_image))
+    assert '"bias": 0.4512' in to_json(report)
+    assert "bias" not in to_markdown(make_report())

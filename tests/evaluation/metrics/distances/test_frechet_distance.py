@@ -123,11 +123,10 @@ def test_features_of_different_dimensions_are_rejected() -> None:
         frechet_distance(moments_of(draw_features(9, 5)), moments_of(draw_features(9, 6)))
 
 
-def test_few_images_and_equal_images_give_warnings() -> None:
+def test_equal_images_give_a_warning() -> None:
     metric = FrechetDistance(extractor=EXTRACTOR, reference="photos")
     x = draw_features(20, 30)
-    (warning,) = metric.warnings(metric.summarize(make_samples(x)))
-    assert warning.startswith("With 20 images for 30 features, the distance is biased upwards")
+    assert metric.warnings(metric.summarize(make_samples(x))) == ()
     assert metric.warnings(metric.summarize(make_samples(draw_features(31, 30)))) == ()
     constant = np.repeat(x[:1], 40, axis=0)
     (warning,) = metric.warnings(metric.summarize(make_samples(constant)))

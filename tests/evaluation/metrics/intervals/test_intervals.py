@@ -1,8 +1,6 @@
 """Intervals over prompts, compared with closed forms and brute force, and by their coverage."""
 
 import time
-from collections.abc import Iterable
-from itertools import chain
 
 import numpy as np
 import pytest
@@ -13,7 +11,6 @@ from scipy import stats
 from evaluation.metrics.base import Rows, UnscoredError
 from evaluation.metrics.intervals.base import ClusteredRows, cluster_rows
 from evaluation.metrics.intervals.bootstrap import bootstrap, bootstrap_difference
-from evaluation.metrics.intervals.jackknife import jackknife, leave_one_out, split_prompts
 from evaluation.metrics.intervals.rates import rate_difference, rate_interval
 
 
@@ -82,7 +79,6 @@ def test_one_prompt_has_no_interval_but_a_reason() -> None:
         bootstrap(mean, alone),
         rate_interval(alone),
         rate_difference(alone, alone),
-        jackknife(1.0, [1.0], [1]),
     ):
         assert (found.low, found.high) == (None, None)
         assert found.method == "an interval needs at least 2 prompts, got 1"
@@ -169,55 +165,6 @@ def test_sides_that_always_agree_have_an_interval_with_a_width() -> None:
         assert found.high > 0.02
 
 
-@settings(max_examples=40)
-@given(st.lists(st.lists(st.integers(-9, 9), min_size=1, max_size=3), min_size=2, max_size=23))
-def test_each_group_is_left_out_once(groups: list[list[int]]) -> None:
-    read: list[int] = []
-
-    def summarize(items: Iterable[int]) -> np.ndarray:
-        taken = list(items)
-        read.extend(taken)
-        return np.array([len(taken), sum(taken)])
-
-    found = [statistic.tolist() for statistic in leave_one_out(groups, summarize)]
-    kept = [list(chain(*groups[:i], *groups[i + 1 :])) for i in range(len(groups))]
-    assert found == [[len(items), sum(items)] for items in kept]
-    assert len(read) <= np.ceil(np.log2(len(groups))) * sum(map(len, groups))
-
-
-def test_the_split_into_groups_does_not_depend_on_order() -> None:
-    keys = [f"p{i}" for i in range(53)]
-    groups = split_prompts(keys + keys)
-    assert sorted(chain(*groups)) == sorted(keys)
-    assert sorted(map(len, groups)) == [2] * 7 + [3] * 13
-    assert split_prompts(reversed(keys)) == groups
-    assert [len(group) for group in split_prompts(keys[:6])] == [1] * 6
-
-
-def test_the_jackknife_of_a_mean_is_students_interval() -> None:
-    values = np.random.default_rng(7).normal(size=20)
-    left_out = [np.delete(values, i).mean() for i in range(20)]
-    found = jackknife(values.mean(), left_out, [1] * 20)
-    expected = stats.t.interval(0.95, 19, values.mean(), values.std(ddof=1) / np.sqrt(20))
-    assert (found.low, found.high) == pytest.approx(expected)
-
-
-def test_groups_of_unequal_size_follow_the_published_formula() -> None:
-    """Worked by hand from (1, 2), (6), (3): mean 3; without each 4.5, 2, 3; τ 1.5, 6, 3; θ_J 2.75 + ... ."""
-    value, left_out, sizes = 3.0, [4.5, 2.0, 3.0], [2, 1, 1]
-    h = [2.0, 4.0, 4.0]
-    center = 9.0 - (0.5 * 4.5 + 0.75 * 2.0 + 0.75 * 3.0)
-    variance = ((1.5 - center) ** 2 / 1 + (6.0 - center) ** 2 / 3 + (3.0 - center) ** 2 / 3) / 3
-    assert [h_j * value - (h_j - 1) * theta for h_j, theta in zip(h, left_out, strict=True)] == [1.5, 6.0, 3.0]
-    found = jackknife(value, left_out, sizes)
-    half = stats.t.ppf(0.975, 2) * np.sqrt(variance)
-    assert (found.low, found.high) == pytest.approx((3.0 - half, 3.0 + half))
-
-
-def test_without_a_value_for_some_group_there_is_no_interval() -> None:
-    assert jackknife(1.0, [1.0, np.nan, 1.0], [1, 1, 1]).low is None
-
-
 @pytest.mark.parametrize(("n", "share"), [(12, 0.8), (40, 0.5), (40, 0.03)])
 def test_intervals_of_shares_have_their_nominal_coverage(n: int, share: float) -> None:
     """Beta-binomial: four samples per prompt, prompts of unequal difficulty."""
@@ -251,21 +198,3 @@ def test_intervals_of_means_of_few_prompts_have_their_nominal_coverage() -> None
         found = bootstrap(mean, clusters_of(values))
         held += found.low <= 0.0 <= found.high
     assert 92 <= held <= 99
-
-
-def test_jackknife_intervals_have_their_nominal_coverage() -> None:
-    """Variance of 33 prompts with 2 samples each, from sums that merge."""
-    rng = np.random.default_rng(11)
-    held = 0
-    for _ in range(200):
-        values = {f"p{i:02}": rng.normal() + rng.normal(size=2) for i in range(33)}
-        keys = split_prompts(values)
-        groups = [[value for key in group for value in values[key]] for group in keys]
-        moments = [
-            np.array(s) for s in leave_one_out(groups, lambda v: np.array([[1, x, x * x] for x in v]).sum(axis=0))
-        ]
-        whole = np.array(list(values.values())).ravel()
-        left_out = [m[2] / m[0] - (m[1] / m[0]) ** 2 for m in moments]
-        found = jackknife(whole.var(), left_out, [len(group) for group in keys])
-        held += found.low <= 2.0 <= found.high
-    assert 0.88 <= held / 200 <= 0.99

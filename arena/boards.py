@@ -1,9 +1,8 @@
 """Declarations of boards in TOML, with the models and prompts they name."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from django.db import transaction
 from pydantic import Field
@@ -13,15 +12,16 @@ from arena.simulation import StrengthModel
 from generators.adapters.registry import find_capabilities
 from generators.declarations import declare_model
 from generators.fixtures import find_prompt_file
-from generators.input_files.fields import Declaration
+from generators.input_files.declared_files import read_declared_file
+from generators.input_files.fields import Declaration, Line, Slug
 from generators.model_names import ModelNameError, ModelNames
 from generators.models import ImageModel, Prompt, PromptSet
 from generators.prompts.packs import find_prompt_sets, prepare_prompt_set, write_prompt_set
 
 
 class BoardDeclaration(Declaration):
-    slug: str
-    title: str
+    slug: Slug
+    title: Annotated[Line, Field(min_length=1)]
     description: str = ""
     task: Board.Task = Board.Task.TEXT_TO_IMAGE
     origin: Origin = Origin.HUMAN
@@ -123,15 +123,15 @@ def _expect_editors(declaration: BoardDeclaration, models: list[ImageModel], pro
 
 
 def seed(file: Path) -> list[Board]:
-    """Declare everything in a TOML file: ``prompt_files``, ``models``, ``boards``."""
-    return declare_all(tomllib.loads(file.read_text()), file)
+    """Declare everything in a TOML file: ``prompt_files``, ``models``, ``boards``. Raises DeclaredFileError too."""
+    return declare_all(read_declared_file(file).values, file)
 
 
 def declare_all(declared: Mapping[str, Any], file: Path) -> list[Board]:
     """Declare all models, prompt sets and boards of a TOML file, or none. ``prompt_files`` are paths, or names."""
     prompt_files = [find_prompt_file(name, file) for name in declared.get("prompt_files", [])]
     # Files are read and stored before the transaction.
-    prompt_sets = [prepare_prompt_set(tomllib.loads(pack.read_text()), pack.parent) for pack in prompt_files]
+    prompt_sets = [prepare_prompt_set(read_declared_file(pack).values, pack.parent) for pack in prompt_files]
     with transaction.atomic():
         for prompt_set in prompt_sets:
             write_prompt_set(prompt_set)

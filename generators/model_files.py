@@ -1,7 +1,6 @@
 """Model files: TOML files that declare models, providers and budgets, and the changes that one makes."""
 
 import reprlib
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pydantic_core import ErrorDetails
 from generators.adapters.registry import find_key_variable, find_server_host, is_provider
 from generators.declarations import ModelChangedError, ModelDeclaration, declare_model
 from generators.dollars import format_dollars
+from generators.input_files.declared_files import DeclaredFileError, read_declared_file
 from generators.input_files.fields import Declaration
 from generators.models import Budget, ImageModel, Provider
 from generators.providers.budgets import BudgetDeclaration, declare_budget
@@ -74,11 +74,9 @@ def read_model_file(file: Path) -> ModelFile:
         ModelFileError: The file cannot be read, is not TOML, or has invalid declarations.
     """
     try:
-        declared = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelFileError([f"The file cannot be read: {error.strerror}."]) from error
-    except ValueError as error:
-        raise ModelFileError([f"The file is not TOML in UTF-8: {error}."]) from error
+        declared = read_declared_file(file).values
+    except DeclaredFileError as error:
+        raise ModelFileError([f"line {error.line}: {error.message}"]) from error
     faults, read = [], None
     try:
         read = ModelFile.model_validate(declared)

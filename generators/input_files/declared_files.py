@@ -48,10 +48,14 @@ class DeclaredFile:
 
 
 def read_declared_file(path: Path) -> DeclaredFile:
-    """Read a TOML file. Raises DeclaredFileError if it cannot be read, or is not TOML in UTF-8."""
+    """Read a TOML file, with or without a byte order mark.
+
+    Raises:
+        DeclaredFileError: It cannot be read, is not TOML in UTF-8, or has a NUL character, which cannot be stored.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
-        return DeclaredFile(path, text, tomllib.loads(text))
+        text = path.read_text(encoding="utf-8-sig")
+        declared = DeclaredFile(path, text, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise DeclaredFileError(path, find_error_line(error, text), f"this is not TOML: {error}.") from error
     except UnicodeDecodeError as error:
@@ -59,6 +63,20 @@ def read_declared_file(path: Path) -> DeclaredFile:
         raise DeclaredFileError(path, line, "these bytes are not UTF-8. Save the file as UTF-8.") from error
     except OSError as error:
         raise DeclaredFileError(path, 1, f"the file cannot be read: {error.strerror}.") from error
+    # TOML has them as escapes.
+    if place := _find_nul(declared.values, ()):
+        name = quote_value([key for key in place if isinstance(key, str)][-1])
+        raise declared.error_at(place, f"{name} has a NUL character, which cannot be stored. Remove it.")
+    return declared
+
+
+def _find_nul(value: object, place: KeyPath) -> KeyPath:
+    """The place of the first text or key with a NUL character; () if there is none."""
+    if isinstance(value, str):
+        return place if "\0" in value else ()
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner = ((*place, key) if "\0" in str(key) else _find_nul(held, (*place, key)) for key, held in items)
+    return next(filter(None, inner), ())
 
 
 def _explain(detail: ErrorDetails, list_keys: Callable[[KeyPath], Iterable[str]]) -> str:

@@ -159,8 +159,8 @@ def test_all_changes_that_images_forbid_are_listed_and_nothing_is_changed(file: 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"[[models]", "is not TOML"),
-        (b"\xff\xfe", "not TOML in UTF-8"),
+        (b"[[models]", "line 1: this is not TOML"),
+        (b"\xff\xfe", "line 1: these bytes are not UTF-8"),
         (b"models = 3", "models: "),
         (b"[models]\nslug = 3", "models: "),
         (b"[[models]]\n[[models]]", r"models\[1\].name"),
@@ -174,7 +174,7 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path, content: bytes, com
 
 
 def test_a_missing_file_is_refused() -> None:
-    with pytest.raises(CommandError, match=r"nowhere\.toml: 1 fault, so .*\n  The file cannot be read"):
+    with pytest.raises(CommandError, match=r"nowhere\.toml: 1 fault, so .*\n  line 1: the file cannot be read"):
         call_command("sync_models", "nowhere.toml")
 
 

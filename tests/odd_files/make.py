@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from tests.odd_files import delimited, images, manifests, prompts, reference_images, statistics, votes
+from tests.odd_files import declared_files, delimited, images, manifests, prompts, reference_images, statistics, votes
 from tests.odd_files.odd_file import Content, OddFile, encode
 
 FILES: Final[dict[str, tuple[OddFile, ...]]] = {
@@ -20,6 +20,8 @@ FILES: Final[dict[str, tuple[OddFile, ...]]] = {
     "images": images.FILES,
     "reference_images": reference_images.FILES,
     "statistics": statistics.FILES,
+    "models": declared_files.MODELS,
+    "boards": declared_files.BOARDS,
 }
 # Files that others refer to, and that are not imported themselves.
 COMPANIONS: Final[dict[str, dict[str, Content]]] = {"manifests": manifests.COMPANIONS}

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from arena.battles.blinding import blind
-from arena.models import Vote
+from arena.models import Board, Vote
 from evaluation.extractors.base import Extracted, ExtractionError, Identity
 from evaluation.extractors.images.decoding import decode_stored
 from evaluation.metrics.features.reference import ReferenceStatistics
 from evaluation.models import ReferenceSet
 from evaluation.reference_sets.references import find_reference
 from generators.images import originals
-from generators.models import Generation, Prompt
+from generators.models import Generation, ImageModel, Prompt
 
 Rows = list[dict[str, Any]]
 
@@ -148,6 +148,22 @@ def load(row: ReferenceSet) -> ReferenceStatistics:
     return find_reference(row.name, row.extractor, MeanColor("", Path()).identity)[0]
 
 
+def sync_models(file: Path, *options: str) -> str:
+    return call("sync_models", file, *options)
+
+
+def list_models() -> Rows:
+    return list(ImageModel.objects.order_by("pk").values("slug", "name"))
+
+
+def seed(file: Path, *options: str) -> str:
+    return call("seed", file, *options)
+
+
+def list_boards() -> Rows:
+    return list(Board.objects.order_by("pk").values("slug", "title"))
+
+
 READERS: Final = {
     "votes": Reader(import_votes, list_votes),
     "manifests": Reader(import_manifest, list_generations),
@@ -155,4 +171,6 @@ READERS: Final = {
     "images": Reader(import_image, list_generations),
     "reference_images": Reader(build_reference, list_references),
     "statistics": Reader(import_reference, list_references),
+    "models": Reader(sync_models, list_models),
+    "boards": Reader(seed, list_boards),
 }

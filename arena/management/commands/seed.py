@@ -8,6 +8,7 @@ from arena.boards import InvalidDeclarationError, UnknownDeclarationError, seed
 from generators.adapters.base import AdapterError
 from generators.declarations import ModelChangedError
 from generators.fixtures import UnknownFixtureError, find_fixture
+from generators.input_files.declared_files import DeclaredFileError
 from generators.prompts.packs import PromptSetChangedError
 
 ERRORS = (
@@ -33,6 +34,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             boards = seed(find_fixture(options["file"]))
+        except DeclaredFileError as error:
+            raise CommandError(str(error)) from error
         except ERRORS as error:
             raise CommandError(f"{options['file']}: {error}") from error
         for board in boards:

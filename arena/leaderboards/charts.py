@@ -19,7 +19,7 @@ def color_of(model: ImageModel) -> str:
 
 @dataclass(frozen=True)
 class RatingRow:
-    """A row of the table: a rating with its interval bar."""
+    """A row of the table: a rating with its interval bar, if it has an interval."""
 
     rating: Rating
     bar: IntervalBar | None
@@ -27,20 +27,15 @@ class RatingRow:
 
 
 def list_rating_rows(ratings: Sequence[Rating]) -> tuple[Axis | None, list[RatingRow]]:
-    """The rows of the ratings that have an interval, and the one axis of their bars, in rating points."""
-    known = [
-        (rating, rating.value, rating.ci_low, rating.ci_high)
-        for rating in ratings
-        if rating.value is not None and rating.ci_low is not None and rating.ci_high is not None
-    ]
-    if not known:
-        return None, []
-    low, high = min(low for _, _, low, _ in known), max(high for *_, high in known)
-    axis = Axis(low, high if high > low else low + 1.0)
-    return axis, [
-        RatingRow(rating, make_interval_bar(*numbers, axis=axis, write="{:.0f}".format), color_of(rating.model))
-        for rating, *numbers in known
-    ]
+    """The rows of the models with a rating, and the one axis of their bars, in points; None without intervals."""
+    rated = [rating for rating in ratings if rating.value is not None]
+    ends = [end for rating in rated for end in (rating.ci_low, rating.ci_high) if end is not None]
+    axis = Axis(min(ends), max(ends) if max(ends) > min(ends) else min(ends) + 1.0) if ends else None
+    return axis, [RatingRow(rating, _make_bar(rating, axis), color_of(rating.model)) for rating in rated]
+
+
+def _make_bar(rating: Rating, axis: Axis | None) -> IntervalBar | None:
+    return make_interval_bar(rating.value, rating.ci_low, rating.ci_high, axis=axis, write="{:.0f}".format)
 
 
 def interval_plot(ratings: Sequence[Rating]) -> str:
@@ -58,14 +53,13 @@ def interval_plot(ratings: Sequence[Rating]) -> str:
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": [(rating.ci_high or 0.0) - (rating.value or 0.0) for rating in shown],
-                "arrayminus": [(rating.value or 0.0) - (rating.ci_low or 0.0) for rating in shown],
+                "array": [_subtract(rating.ci_high, rating.value) for rating in shown],
+                "arrayminus": [_subtract(rating.value, rating.ci_low) for rating in shown],
                 "thickness": 1.5,
                 "width": 5,
             },
-            customdata=[[rating.ci_low, rating.ci_high, rating.n_votes] for rating in shown],
-            hovertemplate="%{y}: %{x:.0f} (%{customdata[0]:.0f} to %{customdata[1]:.0f}), "
-            "%{customdata[2]:,} votes<extra></extra>",
+            customdata=[[_write_interval(rating), rating.n_votes] for rating in shown],
+            hovertemplate="%{y}: %{x:.0f} (%{customdata[0]}), %{customdata[1]:,} votes<extra></extra>",
         )
     )
     figure.update_layout(
@@ -77,3 +71,13 @@ def interval_plot(ratings: Sequence[Rating]) -> str:
         showlegend=False,
     )
     return str(figure.to_json())
+
+
+def _subtract(high: float | None, low: float | None) -> float | None:
+    return None if high is None or low is None else high - low
+
+
+def _write_interval(rating: Rating) -> str:
+    if rating.ci_low is None or rating.ci_high is None:
+        return "no interval"
+    return f"{rating.ci_low:.0f} to {rating.ci_high:.0f}"

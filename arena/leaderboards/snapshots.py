@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from django.db import transaction
@@ -12,12 +12,13 @@ from django.db.models import Q
 from arena.leaderboards.matchup_counts import pack_counts
 from arena.models import Board, Leaderboard, Rating, VoteCursor
 from arena.read_transaction import read_transaction
-from arena.votes.clusters import keep_usable_clusters, read_clusters
+from arena.votes.clusters import read_clusters
 from arena.votes.counts import BoardCounts, advance_counts, read_counts, rebuild_counts
 from arena.votes.exclusions import digest_exclusions
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.components import Components, find_components
 from evaluation.ratings.counts import Counts
+from evaluation.ratings.jackknife import TooFewClustersError
 from evaluation.ratings.outcomes import BOTH_BAD, TIE
 from evaluation.ratings.ranks import find_rank_probabilities, find_rank_sets, rank_ranges
 from evaluation.ratings.ratings import Ratings
@@ -96,7 +97,7 @@ def _store(leaderboard: Leaderboard, ratings: Sequence[Rating], newest: Leaderbo
 
 def _is_same(newest: Leaderboard, leaderboard: Leaderboard) -> bool:
     """Whether both have the same content except for the interval, which follows from the votes."""
-    interval = {"interval": leaderboard.parameters["interval"]}
+    interval = {name: leaderboard.parameters[name] for name in ("interval", "no_interval")}
     same = all(
         getattr(newest, name) == getattr(leaderboard, name) for name in ("counts", "excluded", "exclusions_digest")
     )
@@ -104,13 +105,15 @@ def _is_same(newest: Leaderboard, leaderboard: Leaderboard) -> bool:
 
 
 def _describe(board: Board) -> dict[str, Any]:
-    """The parameters of the ratings."""
+    """The parameters of the ratings. ``interval`` is the one used; none if ``no_interval`` says why."""
     return {
         "method": "bradley_terry",
         "ties": "half",
         "both_bad": "half",
-        "interval": Board.Interval.SANDWICH.value,
+        "interval": board.interval,
         "interval_wanted": board.interval,
+        "no_interval": "",
+        "covariance": "sandwich" if board.interval == Board.Interval.SANDWICH else "cluster jackknife",
         "scale": SCALE.scale,
         "base": SCALE.base,
         "center": SCALE.center,
@@ -127,22 +130,33 @@ def _rate(leaderboard: Leaderboard, counted: BoardCounts, clusters: Votes | None
     components = find_components(counts)
     ratings = _make_rows(leaderboard, counted, components)
     if components.rated:
-        fit = fit_bradley_terry(
-            counts.select(components.rated),
-            ties="half",
-            both_bad="half",
-            interval="sandwich",
-            clusters=keep_usable_clusters(clusters.select(components.rated)) if clusters else None,
-            scale=SCALE,
-            confidence=CONFIDENCE,
-        )
-        leaderboard.parameters["interval"] = fit.interval
-        _write_ratings([ratings[i] for i in components.rated], fit)
-        leaderboard.covariance_digest = hashlib.sha256(fit.covariance.astype("<f8").tobytes()).hexdigest()
+        rated, rows = counts.select(components.rated), [ratings[i] for i in components.rated]
+        try:
+            fit = _fit(rated, "sandwich", clusters.select(components.rated) if clusters else None)
+        except TooFewClustersError as error:
+            # An interval that ignores the clusters would be too narrow: rather none.
+            leaderboard.parameters |= {"interval": "none", "no_interval": f"too few {error.column}s for an interval"}
+            _write_values(rows, _fit(rated, "inverse_hessian", None))
+        else:
+            _write_values(rows, fit)
+            _write_intervals(rows, fit)
+            leaderboard.covariance_digest = hashlib.sha256(fit.covariance.astype("<f8").tobytes()).hexdigest()
     if counts.n_votes:
         _write_usable_rates(ratings, fit_usable_rates(counts, confidence=CONFIDENCE))
     leaderboard.digest = _digest(leaderboard, counts, ratings)
     return ratings
+
+
+def _fit(counts: Counts, interval: Literal["sandwich", "inverse_hessian"], clusters: Votes | None) -> Ratings:
+    return fit_bradley_terry(
+        counts,
+        ties="half",
+        both_bad="half",
+        interval=interval,
+        clusters=clusters,
+        scale=SCALE,
+        confidence=CONFIDENCE,
+    )
 
 
 def _make_rows(leaderboard: Leaderboard, counted: BoardCounts, components: Components) -> list[Rating]:
@@ -173,13 +187,19 @@ def _make_rows(leaderboard: Leaderboard, counted: BoardCounts, components: Compo
     ]
 
 
-def _write_ratings(rows: Sequence[Rating], fit: Ratings) -> None:
-    """Set ratings, intervals and ranks in the rows of the rated models."""
+def _write_values(rows: Sequence[Rating], fit: Ratings) -> None:
+    """Set the ratings in the rows of the rated models."""
+    for row, value in zip(rows, fit.values.tolist(), strict=True):
+        row.value = value
+
+
+def _write_intervals(rows: Sequence[Rating], fit: Ratings) -> None:
+    """Set intervals and ranks in the rows of the rated models."""
     best, worst = rank_ranges(fit.ci_low, fit.ci_high)
     sets = find_rank_sets(fit, confidence=CONFIDENCE, **DRAWS)
-    names = ("value", "ci_low", "ci_high", "rank_best", "rank_worst", "rank_set_best", "rank_set_worst", "p_first")
+    names = ("ci_low", "ci_high", "rank_best", "rank_worst", "rank_set_best", "rank_set_worst", "p_first")
     first = find_rank_probabilities(fit, **DRAWS).best
-    columns = (fit.values, fit.ci_low, fit.ci_high, best, worst, sets.best, sets.worst, first)
+    columns = (fit.ci_low, fit.ci_high, best, worst, sets.best, sets.worst, first)
     for row, values in zip(rows, zip(*(column.tolist() for column in columns), strict=True), strict=True):
         for name, value in zip(names, values, strict=True):
             setattr(row, name, value)

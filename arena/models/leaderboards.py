@@ -1,6 +1,6 @@
 """Leaderboards: immutable snapshots of a board's ratings."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.db import models
 from django.db.models import Q
@@ -44,6 +44,12 @@ class Leaderboard(models.Model):
         return f"leaderboard {self.pk} of board {self.board_id}"
 
     @property
+    def no_interval(self) -> str:
+        """Why the ratings have no interval, in words; "" if they have one."""
+        reason: str = self.parameters.get("no_interval", "")
+        return reason
+
+    @property
     def n_excluded(self) -> int:
         return sum(self.excluded.values())
 
@@ -55,8 +61,15 @@ class Leaderboard(models.Model):
         return f"{self.n_excluded:,} vote{' is' if self.n_excluded == 1 else 's are'} excluded: {', '.join(reasons)}."
 
 
+# What a rating has with an interval, and only then.
+INTERVAL: Final = ("ci_low", "ci_high", "rank_best", "rank_worst", "rank_set_best", "rank_set_worst", "p_first")
+
+
 class Rating(models.Model):
-    """A model's row in a snapshot: a value with its interval, or the reason why it has none."""
+    """A model's row in a snapshot: a value with its interval, or the reason why it has none.
+
+    A value without an interval has no ranks either: the snapshot's parameters say why.
+    """
 
     class Unrated(models.TextChoices):
         NO_VOTES = "no_votes", "no votes yet"
@@ -91,16 +104,13 @@ class Rating(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint("leaderboard", "model", name="one_rating_per_model"),
             models.CheckConstraint(
-                condition=Q(
-                    unrated="",
-                    value__isnull=False,
-                    ci_low__isnull=False,
-                    ci_high__isnull=False,
-                    rank_best__isnull=False,
-                    rank_worst__isnull=False,
-                )
-                | (~Q(unrated="") & Q(value__isnull=True, ci_low__isnull=True, ci_high__isnull=True)),
+                condition=Q(unrated="", value__isnull=False) | (~Q(unrated="") & Q(value__isnull=True, ci_low=None)),
                 name="rating_or_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(**{f"{name}__isnull": False for name in INTERVAL})
+                | Q(**{f"{name}__isnull": True for name in INTERVAL}),
+                name="interval_and_ranks_or_neither",
             ),
         ]
 

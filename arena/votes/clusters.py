@@ -1,11 +1,10 @@
 """Clusters of a board's votes: the votes of one rater, or on one prompt, may depend on each other.
 
-Clustered intervals need every vote's rater and prompt, not only the counts. Reading them takes some seconds and 200 MB
-per million votes, so a very large board may use the plain sandwich instead.
+Clustered intervals need every vote's rater and prompt, not only the counts. Reading and rating them takes some 11 s and
+350 MB per million votes, so a very large board may use the plain sandwich instead.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from django.db.models import Case, Count, F, IntegerField, Q, Value, When
@@ -16,9 +15,6 @@ from arena.read_transaction import read_transaction
 from arena.votes.exclusions import keep_countable
 from evaluation.ratings.outcomes import WINNERS
 from evaluation.ratings.votes import Votes
-
-# With fewer clusters, or no more clusters than models, the clustered covariance is noisy or singular.
-MIN_CLUSTERS = 10
 
 
 def read_clusters(board: Board, models: Sequence[int], last_vote_id: int, without: Q | None = None) -> Votes | None:
@@ -41,10 +37,3 @@ def read_clusters(board: Board, models: Sequence[int], last_vote_id: int, withou
     model_a, model_b = np.searchsorted(models, found[:2])
     columns = dict(zip(names, found[3:-1], strict=True))
     return Votes(tuple(models), model_a, model_b, found[2], found[-1].astype(np.float64), columns)
-
-
-def keep_usable_clusters(votes: Votes) -> Votes | None:
-    """The votes with the cluster columns that have enough clusters for their models; None if no column has."""
-    needed = max(MIN_CLUSTERS, len(votes.models) + 1)
-    usable = {name: labels for name, labels in votes.clusters.items() if len(np.unique(labels[labels >= 0])) >= needed}
-    return replace(votes, clusters=usable) if usable else None

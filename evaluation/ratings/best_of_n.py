@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evaluation.ratings.arguments import check_type
-from evaluation.ratings.ratings import Ratings, check_confidence, quantile
+from evaluation.ratings.ratings import Ratings, check_confidence, find_quantiles, quantile
 
 # A lead of fewer standard errors than this is a tie.
 _TIE = 1e-6
@@ -139,8 +139,8 @@ def correct_variants(ratings: Ratings, variants: Sequence[Hashable]) -> BestOfN:
     if not variants or len(set(variants)) != len(variants):
         raise ValueError(f"Expected one or more variants, named once each; got {', '.join(map(str, variants))}.")
     chosen = [ratings.index(variant) for variant in variants]
-    widening = quantile(ratings.confidence, ratings.degrees_of_freedom) / quantile(ratings.confidence)
-    covariance = ratings.covariance[np.ix_(chosen, chosen)] * widening**2
+    widening = find_quantiles(ratings.confidence, ratings.model_degrees[chosen]) / quantile(ratings.confidence)
+    covariance = ratings.covariance[np.ix_(chosen, chosen)] * np.outer(widening, widening)
     return correct_best(ratings.values[chosen], covariance, confidence=ratings.confidence)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from evaluation.ratings.arguments import check_type
 from evaluation.ratings.components import DisconnectedModelsError, find_components
 from evaluation.ratings.counts import Counts, count_votes
-from evaluation.ratings.covariances import find_clustered, find_sandwich
+from evaluation.ratings.covariances import cluster_votes, find_sandwich
 from evaluation.ratings.families import BRADLEY_TERRY, DAVIDSON, RAO_KUPPER, Family
 from evaluation.ratings.fitting import Optimum, invert, maximize, pair_up
 from evaluation.ratings.outcomes import Treatment, check_treatment
@@ -50,6 +50,7 @@ def fit_bradley_terry(
     Raises:
         DisconnectedModelsError: A model has no votes, is not connected to the others, or never lost (or won).
         NoFiniteFitError: With ``side``, one side won every vote.
+        TooFewClustersError: With ``clusters``, all votes belong to one cluster of a column.
         ValueError: Fewer than two models, a parameter out of range, or clusters with other votes than ``counts``.
     """
     check_treatment(ties=ties, both_bad=both_bad)
@@ -123,10 +124,13 @@ def _fit(
     if family.models_ties and not (pairs.votes[2].any() and pairs.votes[:2].any()):
         raise NoTiesError("A tie parameter needs both decided votes and ties. Use fit_bradley_terry instead.")
     optimum = maximize(family, pairs)
-    degrees_of_freedom: float = math.inf
+    degrees_of_freedom = np.full(len(optimum.hessian), math.inf)
     if clusters is not None:
         _check_clusters(clusters, counts)
-        covariance, degrees_of_freedom = find_clustered(family, clusters, optimum, **counted, side=side)
+        found = cluster_votes(
+            family, clusters, pairs, optimum, **counted, side=side, scale=scale, confidence=confidence
+        )
+        covariance, degrees_of_freedom = found.covariance, found.degrees_of_freedom
     elif interval == "sandwich":
         covariance = find_sandwich(family, pairs, optimum)
     else:
@@ -144,21 +148,26 @@ def _fit(
         n_votes=counts.n_votes,
         scale=scale,
         confidence=confidence,
-        degrees_of_freedom=degrees_of_freedom,
+        degrees_of_freedom=degrees_of_freedom[:m],
         coefficients=_coefficients(family, optimum, covariance, side, confidence, degrees_of_freedom),
         iterations=optimum.iterations,
     )
 
 
 def _coefficients(
-    family: Family, optimum: Optimum, covariance: NDArray[np.float64], side: bool, confidence: float, dof: float
+    family: Family,
+    optimum: Optimum,
+    covariance: NDArray[np.float64],
+    side: bool,
+    confidence: float,
+    degrees_of_freedom: NDArray[np.float64],
 ) -> dict[str, Estimate]:
-    errors = np.sqrt(np.diag(covariance)).tolist()
+    errors, dof = np.sqrt(np.maximum(np.diag(covariance), 0.0)).tolist(), degrees_of_freedom.tolist()
     m, found = len(optimum.theta), {}
     if side:
-        found["side"] = estimate(optimum.side, errors[m], confidence, dof)
+        found["side"] = estimate(optimum.side, errors[m], confidence, dof[m])
     if family.models_ties:
-        log = estimate(optimum.tau, errors[-1], confidence, dof)
+        log = estimate(optimum.tau, errors[-1], confidence, dof[-1])
         ratio, low, high = (math.exp(x) for x in (log.value, log.ci_low, log.ci_high))
         found["tie"] = Estimate(ratio, ratio * log.standard_error, low, high, log.p_value, confidence)
     return found

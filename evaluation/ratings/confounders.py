@@ -17,12 +17,12 @@ from evaluation.ratings.arguments import check_type
 from evaluation.ratings.bradley_terry import Interval
 from evaluation.ratings.components import DisconnectedModelsError, find_components
 from evaluation.ratings.counts import Counts, count_votes
-from evaluation.ratings.covariances import combine_clusters
-from evaluation.ratings.families import BRADLEY_TERRY
+from evaluation.ratings.families import BRADLEY_TERRY, sigmoid
 from evaluation.ratings.fitting import invert, maximize, pair_up
+from evaluation.ratings.jackknife import Clustered, Indices, Information, Rows, find_clustered
 from evaluation.ratings.outcomes import Treatment, check_treatment
 from evaluation.ratings.ratings import Ratings, check_confidence, estimate
-from evaluation.ratings.regression import Design, Optimum, climb, find_residuals, lay_out
+from evaluation.ratings.regression import Design, Optimum, climb, lay_out
 from evaluation.ratings.scales import Scale
 from evaluation.ratings.votes import Votes
 
@@ -84,6 +84,7 @@ def fit_controlled(
     Raises:
         DisconnectedModelsError: As for fit_bradley_terry.
         NoFiniteFitError: The covariates or the side predict votes without error.
+        TooFewClustersError: With ``clustered``, all votes belong to one cluster of a column.
         ValueError: Fewer than two models, a parameter out of range, or a column of another length, with a value that is
             not finite, zero throughout, or that is a combination of other columns, the models or the side.
     """
@@ -106,7 +107,7 @@ def fit_controlled(
     precision = np.append(free, np.full(len(columns), 0.0 if prior_sd is None else prior_sd**-2.0))
     theta = maximize(BRADLEY_TERRY, pair_up(counts, **counted)).theta
     optimum = _fit(design, np.append(theta, np.zeros(len(design.names))), precision)
-    covariance, degrees_of_freedom = _find_covariance(design, optimum, interval, clustered)
+    covariance, degrees_of_freedom = _find_covariance(design, optimum, interval, clustered, scale, confidence)
     values, spread = scale.place(votes.models, optimum.x[:m], covariance[:m, :m])
     errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     return Controlled(
@@ -120,9 +121,9 @@ def fit_controlled(
         n_votes=counts.n_votes,
         scale=scale,
         confidence=confidence,
-        degrees_of_freedom=degrees_of_freedom,
+        degrees_of_freedom=degrees_of_freedom[:m],
         coefficients={
-            name: estimate(float(optimum.x[q]), float(errors[q]), confidence, degrees_of_freedom)
+            name: estimate(float(optimum.x[q]), float(errors[q]), confidence, float(degrees_of_freedom[q]))
             for q, name in enumerate(design.names, m)
         },
         iterations=optimum.iterations,
@@ -156,29 +157,34 @@ def _fit(design: Design, start: Array, precision: Array) -> Optimum:
     return climb(design, near, precision, np.zeros_like(start), tolerance=1e-5, squares=True)
 
 
-def _find_covariance(design: Design, optimum: Optimum, interval: Interval, clustered: bool) -> tuple[Array, float]:
-    """Covariance (Q, Q) and degrees of freedom, as in evaluation.ratings.covariances."""
+def _find_covariance(
+    design: Design, optimum: Optimum, interval: Interval, clustered: bool, scale: Scale, confidence: float
+) -> tuple[Array, Array]:
+    """Covariance (Q, Q) and degrees of freedom (Q,), as in evaluation.ratings.covariances."""
     inverse = invert(optimum.hessian, len(design.votes.models))
+    independent = inverse if optimum.squares is None else inverse @ optimum.squares @ inverse
     if clustered:
-        residuals = find_residuals(design, optimum.x)
-        clusters = design.votes.clusters
-        return combine_clusters(clusters, inverse, lambda cluster: _square_sums(design, residuals, cluster))
-    if interval == "sandwich" and optimum.squares is not None:
-        return inverse @ optimum.squares @ inverse, math.inf
-    return inverse, math.inf
+        found = _cluster(design, optimum.x, inverse, independent, scale, confidence)
+        return found.covariance, found.degrees_of_freedom
+    return independent if interval == "sandwich" else inverse, np.full(len(inverse), math.inf)
 
 
-def _square_sums(design: Design, residuals: Array, cluster: NDArray[np.intp]) -> Array:
-    """(Q, Q): Σ over clusters of s sᵀ, where s is the sum of the gradients of a cluster's votes."""
-    from scipy.sparse import csr_array
+def _cluster(
+    design: Design, x: Array, inverse: Array, independent: Array, scale: Scale, confidence: float
+) -> Clustered:
+    """The clustered covariance; votes that are dropped are in no cluster."""
+    votes, m = design.votes, len(design.votes.models)
+    kept = np.flatnonzero(design.weigh(slice(None)) > 0)
 
-    votes, n_clusters = design.votes, int(cluster.max()) + 1
-    models = np.concatenate([votes.model_a, votes.model_b]).astype(np.intp)
-    values, shape = np.concatenate([residuals, -residuals]), (n_clusters, len(votes.models))
-    by_theta = csr_array((values, (np.tile(cluster, 2), models)), shape=shape)
-    by_beta = np.zeros((len(design.names), n_clusters))
-    for rows in design.blocks:
-        for sums, z in zip(by_beta, design.read(rows)[-1], strict=True):
-            np.add.at(sums, cluster[rows], residuals[rows] * z)
-    inner = by_theta.T @ by_beta.T
-    return np.block([[(by_theta.T @ by_theta).toarray(), inner], [inner.T, by_beta @ by_beta.T]])
+    def read(rows: Indices) -> Rows:
+        chosen = kept[rows]
+        a, b, lean, z = design.read(chosen)
+        p, weight, n = sigmoid(design.predict(x, a, b, z)), design.weigh(chosen), np.arange(len(rows))
+        in_eta = np.zeros((len(rows), len(x)))
+        in_eta[n, a], in_eta[n, b], in_eta[:, m:] = 1.0, -1.0, z.T
+        slopes = in_eta * (weight * (lean + 0.5 - p))[:, None]
+        return Rows(slopes, (in_eta * np.sqrt(weight * p * (1.0 - p))[:, None])[:, None])
+
+    weight = np.ones(len(kept)) if votes.weight is None else votes.weight[kept].astype(np.float64)
+    information = Information(inverse, independent, read, weight, scale.contrast(votes.models, len(inverse)))
+    return find_clustered(information, {name: codes[kept] for name, codes in votes.clusters.items()}, confidence)

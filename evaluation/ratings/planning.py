@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from evaluation.ratings.arguments import check_type
 from evaluation.ratings.counts import Counts
 from evaluation.ratings.information import find_information, predict_reduction, update_covariance
-from evaluation.ratings.ratings import Ratings, quantile
+from evaluation.ratings.ratings import Ratings, find_quantiles
 
 Array = NDArray[np.float64]
 
@@ -86,14 +86,17 @@ def plan_votes(
     if not 0 < width < inf:
         raise ValueError(f"The width must be above 0 and finite, in points; got {width}.")
     contrasts, preferences = _find_contrasts(ratings, model, pair), _find_preferences(ratings, weights or {})
-    margin = 2.0 * quantile(ratings.confidence, ratings.degrees_of_freedom) * ratings.scale.unit
-    limit = (width / margin) ** 2
+    # Contrasts in units of the interval's width: their standard errors are widths.
+    degrees = [ratings.model_degrees[contrast != 0.0].min() for contrast in contrasts]
+    contrasts = contrasts * (2.0 * ratings.scale.unit * find_quantiles(ratings.confidence, np.array(degrees))[:, None])
+    limit = width**2
     information, design_effect = find_information(ratings.theta), find_design_effect(ratings, counts)
     now = after = ratings.covariance / ratings.scale.unit**2
     votes: dict[tuple[int, int], int] = {}
     if _widest(contrasts, now) > limit:
-        _check_reachable(contrasts, now, preferences, width, margin)
+        _check_reachable(contrasts, now, preferences, width)
         votes, after = _allocate(contrasts, now, information / design_effect, preferences, limit)
+    margins = 2.0 * ratings.scale.unit * find_quantiles(ratings.confidence, ratings.model_degrees)
     most_first = sorted(votes, key=lambda matchup: -votes[matchup])
     return Plan(
         models=ratings.models,
@@ -102,9 +105,9 @@ def plan_votes(
         model=model,
         pair=pair,
         weights=dict(weights or {}),
-        width_now=margin * _widest(contrasts, now) ** 0.5,
-        expected_width=margin * _widest(contrasts, after) ** 0.5,
-        expected_widths=margin * np.sqrt(np.maximum(after.diagonal(), 0.0)),
+        width_now=_widest(contrasts, now) ** 0.5,
+        expected_width=_widest(contrasts, after) ** 0.5,
+        expected_widths=margins * np.sqrt(np.maximum(after.diagonal(), 0.0)),
         design_effect=design_effect,
         confidence=ratings.confidence,
     )
@@ -206,13 +209,13 @@ def _find_preferences(ratings: Ratings, weights: Mapping[Hashable, float]) -> Ar
     return preferences
 
 
-def _check_reachable(contrasts: Array, covariance: Array, preferences: Array, width: float, margin: float) -> None:
+def _check_reachable(contrasts: Array, covariance: Array, preferences: Array, width: float) -> None:
     if preferences.all():
         return
     first, *others = np.flatnonzero(preferences).tolist()
     for other in others:
         covariance = update_covariance(covariance, first, other, 1.0, inf)
-    remaining = margin * _widest(contrasts, covariance) ** 0.5
+    remaining = _widest(contrasts, covariance) ** 0.5
     if remaining >= width:
         raise UnreachableWidthError(
             f"Without votes on the models of weight 0 the interval stays at least {remaining:.4g} points wide, above "

@@ -69,12 +69,15 @@ def find_rank_sets(ratings: Ratings, *, confidence: float = 0.95, draws: int = 2
     Every difference of two ratings gets an interval, with one critical value for all: the quantile of the largest
     studentized difference, from draws of the estimates' normal (or t) distribution. A model's set follows from the
     models that are significantly above and below it (Mogstad, Romano, Shaikh & Wilhelm 2024, "Inference for ranks",
-    section 3). Raises ValueError for a confidence out of range and fewer than 100 draws.
+    section 3). Differences with other degrees of freedom are compared, and the critical value is reported, as the
+    normal deviate of the same probability. Raises ValueError for a confidence out of range and fewer than 100 draws.
     """
     check_type("ratings", ratings, Ratings)
     check_confidence(confidence)
-    noise = _draw_noise(ratings, draws, seed)
-    return conclude_rank_sets(ratings.models, ratings.values, ratings.covariance, noise, confidence, seed)
+    noise, shrinkage = _draw_noise(ratings, draws, seed)
+    return conclude_rank_sets(
+        ratings.models, ratings.values, ratings.covariance, noise, confidence, seed, ratings.model_degrees, shrinkage
+    )
 
 
 def conclude_rank_sets(
@@ -84,29 +87,54 @@ def conclude_rank_sets(
     noise: NDArray[np.float32],
     confidence: float,
     seed: int,
+    degrees_of_freedom: NDArray[np.float64] | None = None,
+    shrinkage: NDArray[np.float32] | None = None,
 ) -> RankSets:
-    """Rank sets of ``values`` (M,) with ``covariance`` (M, M), from the deviations ``noise`` (M, B) of draws."""
+    """Rank sets of ``values`` (M,) with ``covariance`` (M, M), from the deviations ``noise`` (M, B) of draws.
+
+    With ``degrees_of_freedom`` (M,), ``shrinkage`` (M, B) is by how much the standard error of a model is too small in
+    a draw. A difference has those of the model with fewer degrees of freedom.
+    """
     variances = np.diag(covariance)
     errors = np.sqrt(np.maximum(variances[:, None] + variances[None, :] - 2.0 * covariance, 0.0))
     # Two models that always move together differ by a known amount, with a standard error of zero.
     known = 1e-6 * errors.max(initial=0.0)
     inverse = np.divide(1.0, errors, where=errors > known, out=np.zeros_like(errors)).astype(np.float32)
-    largest = find_largest_differences(noise, inverse)
+    degrees = np.full(len(models), np.inf) if degrees_of_freedom is None else degrees_of_freedom
+    # In this order, each model has fewer degrees of freedom than those after it.
+    order = np.argsort(degrees, kind="stable")
+    largest = np.zeros(noise.shape[1])
+    for place, i in enumerate(order[:-1].tolist()):
+        others = order[place + 1 :]
+        differences = (np.abs(noise[others] - noise[i]) * inverse[i, others, None]).max(axis=0)
+        if shrinkage is not None:
+            differences /= shrinkage[i]
+        np.maximum(largest, _to_deviate(differences.astype(np.float64), degrees[i]), out=largest)
     critical_value = float(np.quantile(largest, confidence, method="higher"))
-    above = values[:, None] - values[None, :] > np.maximum(critical_value * errors, known)
+    critical = _to_difference(critical_value, np.minimum(degrees[:, None], degrees[None, :]))
+    above = values[:, None] - values[None, :] > np.maximum(critical * errors, known)
     best, worst = 1 + above.sum(axis=0), len(models) - above.sum(axis=1)
     return RankSets(models, best, worst, confidence, critical_value, noise.shape[1], seed)
 
 
-def find_largest_differences(noise: NDArray[np.float32], inverse_errors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(B,): max over pairs of |noise_i - noise_j| / error_ij, for ``noise`` (M, B) and 1 / error (M, M)."""
-    largest = np.zeros(noise.shape[1], dtype=np.float32)
-    for i in range(len(noise) - 1):
-        difference = noise[i + 1 :] - noise[i]
-        np.abs(difference, out=difference)
-        difference *= inverse_errors[i, i + 1 :, None]
-        np.maximum(largest, difference.max(axis=0), out=largest)
-    return largest
+def _to_deviate(t: NDArray[np.float64], degrees_of_freedom: float) -> NDArray[np.float64]:
+    """The normal deviate of the same tail probability as Student's ``t`` >= 0, to 0.02.
+
+    Source: Wallace 1959, "Bounds on normal approximations to Student's and the chi-square distributions", section 3.
+    """
+    if math.isinf(degrees_of_freedom):
+        return t
+    nu = degrees_of_freedom
+    deviate: NDArray[np.float64] = np.sqrt(nu * np.log1p(t**2 / nu)) * (8.0 * nu + 1.0) / (8.0 * nu + 3.0)
+    return deviate
+
+
+def _to_difference(deviate: float, degrees_of_freedom: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The inverse of ``_to_deviate``, for each number of degrees of freedom."""
+    nu = np.minimum(degrees_of_freedom, 1e9)
+    with np.errstate(over="ignore"):
+        t: NDArray[np.float64] = np.sqrt(nu * np.expm1((deviate * (8.0 * nu + 3.0) / (8.0 * nu + 1.0)) ** 2 / nu))
+    return t
 
 
 def find_rank_probabilities(ratings: Ratings, *, draws: int = 4000, seed: int = 0) -> RankProbabilities:
@@ -116,22 +144,32 @@ def find_rank_probabilities(ratings: Ratings, *, draws: int = 4000, seed: int = 
     Raises ValueError for fewer than 100 draws.
     """
     check_type("ratings", ratings, Ratings)
-    sample = ratings.values[:, None] + _draw_noise(ratings, draws, seed)
+    noise, shrinkage = _draw_noise(ratings, draws, seed)
+    sample = ratings.values[:, None] + (noise if shrinkage is None else noise / shrinkage)
     m = len(ratings.models)
     order = np.argsort(-sample, axis=0)
     at = np.bincount((order * m + np.arange(m)[:, None]).ravel(), minlength=m * m).reshape(m, m) / draws
     return RankProbabilities(ratings.models, at, draws, seed)
 
 
-def _draw_noise(ratings: Ratings, draws: int, seed: int) -> NDArray[np.float32]:
-    """(M, draws) deviations with the ratings' covariance; with few degrees of freedom, of a multivariate t."""
+def _draw_noise(ratings: Ratings, draws: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """(M, draws): normal deviations with the ratings' covariance, and what to divide them by for Student's t.
+
+    The divisors are √(χ² / degrees of freedom), None if these are infinite. In a draw, the χ² of all models have the
+    same probability: with equal degrees of freedom the quotients are a multivariate t.
+    """
     if draws < 100:
         raise ValueError(f"Expected at least 100 draws, got {draws}.")
     values, vectors = np.linalg.eigh(ratings.covariance)
     rng = np.random.default_rng(seed)
     root = (vectors * np.sqrt(np.maximum(values, 0.0))).astype(np.float32)
     noise: NDArray[np.float32] = root @ rng.standard_normal((len(root), draws), dtype=np.float32)
-    dof = ratings.degrees_of_freedom
-    if not math.isinf(dof):
-        noise /= np.sqrt(rng.chisquare(dof, draws) / dof).astype(np.float32)
-    return noise
+    degrees, place = np.unique(ratings.model_degrees, return_inverse=True)
+    if np.isinf(degrees).all():
+        return noise, None
+    from scipy.special import chdtri
+
+    probability = rng.random(draws)
+    finite = np.minimum(degrees, 1e6)
+    shrinkage = np.stack([np.sqrt(chdtri(dof, probability) / dof) for dof in finite.tolist()])
+    return noise, np.maximum(shrinkage, 1e-6).astype(np.float32)[place]

@@ -29,9 +29,9 @@ class Estimate:
 class Ratings:
     """Ratings on one scale: ``values`` (M,) in points and their ``covariance`` (M, M).
 
-    Intervals are at level ``confidence``, by Student's t with ``degrees_of_freedom`` (infinite: normal). ``interval``
-    names the method of the covariance. ``coefficients`` are the other fitted parameters: "tie", "side", covariates by
-    name.
+    Intervals are at level ``confidence``, by Student's t with ``degrees_of_freedom``: one number, or one for each model
+    (M,); infinite: normal. ``interval`` names the method of the covariance. ``coefficients`` are the other fitted
+    parameters: "tie", "side", covariates by name.
     """
 
     models: tuple[Hashable, ...]
@@ -44,7 +44,7 @@ class Ratings:
     n_votes: float
     scale: Scale = field(default_factory=Scale)
     confidence: float = 0.95
-    degrees_of_freedom: float = math.inf
+    degrees_of_freedom: NDArray[np.float64] | float = math.inf
     coefficients: Mapping[str, Estimate] = field(default_factory=dict)
     iterations: int = 0
 
@@ -56,7 +56,13 @@ class Ratings:
 
     @cached_property
     def _margins(self) -> NDArray[np.float64]:
-        return quantile(self.confidence, self.degrees_of_freedom) * self.standard_errors
+        margins: NDArray[np.float64] = find_quantiles(self.confidence, self.model_degrees) * self.standard_errors
+        return margins
+
+    @property
+    def model_degrees(self) -> NDArray[np.float64]:
+        """(M,): the degrees of freedom of each rating. A contrast has the fewest of its models."""
+        return np.broadcast_to(np.asarray(self.degrees_of_freedom, dtype=np.float64), (len(self.models),))
 
     @cached_property
     def ci_low(self) -> NDArray[np.float64]:
@@ -96,9 +102,8 @@ class Ratings:
         for model, weight in weights.items():
             vector[self.index(model)] = weight
         variance = float(vector @ self.covariance @ vector)
-        return estimate(
-            float(vector @ self.values), math.sqrt(max(variance, 0.0)), self.confidence, self.degrees_of_freedom
-        )
+        dof = float(self.model_degrees[vector != 0.0].min(initial=math.inf))
+        return estimate(float(vector @ self.values), math.sqrt(max(variance, 0.0)), self.confidence, dof)
 
     def difference(self, model_b: Hashable, model_a: Hashable) -> Estimate:
         """Rating of ``model_b`` minus rating of ``model_a``, in points."""
@@ -136,6 +141,13 @@ def quantile(confidence: float, degrees_of_freedom: float = math.inf) -> float:
     from scipy.special import stdtrit  # takes 0.1 s to import, and normal intervals do not need it
 
     return float(stdtrit(degrees_of_freedom, 0.5 + confidence / 2.0))
+
+
+def find_quantiles(confidence: float, degrees_of_freedom: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As ``quantile``, for an array of degrees of freedom."""
+    numbers, place = np.unique(degrees_of_freedom, return_inverse=True)
+    found: NDArray[np.float64] = np.array([quantile(confidence, dof) for dof in numbers.tolist()])[place]
+    return found
 
 
 def estimate(

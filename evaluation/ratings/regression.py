@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.ratings.cores import count_cores
-from evaluation.ratings.families import sigmoid
 from evaluation.ratings.fitting import NoFiniteFitError, hold_sum, solve
 from evaluation.ratings.outcomes import BOTH_BAD, MODEL_A, MODEL_B, TIE, WINNERS
 from evaluation.ratings.votes import Votes
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.uint32]
+Rows = slice | NDArray[np.intp]
 Blocks = tuple[slice, ...]
 Result = TypeVar("Result")
 
@@ -48,13 +48,13 @@ class Design:
     counted: Array
     blocks: Blocks
 
-    def weigh(self, rows: slice) -> Array:
+    def weigh(self, rows: Rows) -> Array:
         """(n,): the weight of each vote of ``rows``."""
         winner = self.votes.winner[rows]
         weight: Array = np.ones(len(winner)) if self.counted.all() else self.counted[winner]
         return weight if self.votes.weight is None else weight * self.votes.weight[rows]
 
-    def read(self, rows: slice) -> tuple[Codes, Codes, Array, Array]:
+    def read(self, rows: Rows) -> tuple[Codes, Codes, Array, Array]:
         """The votes of ``rows``: codes of A and B (n,); ½ if A won, -½ if B won, else 0 (n,); z (F, n)."""
         winner = self.votes.winner[rows]
         z = np.empty((len(self.names), len(winner)))
@@ -190,15 +190,6 @@ def _sum_blocks(design: Design, x: Array, blocks: Blocks, squares: bool) -> tupl
         a, b, lean, z = design.read(rows)
         log_likelihood += add_block(x[:m], x[m:], a, b, lean, design.weigh(rows), z, pairs, inner)
     return log_likelihood, pairs, inner
-
-
-def find_residuals(design: Design, x: Array) -> Array:
-    """(N,): y - p of each vote, times its weight."""
-    residuals = np.empty(len(design.votes))
-    for rows in design.blocks:
-        a, b, lean, z = design.read(rows)
-        residuals[rows] = design.weigh(rows) * (lean + 0.5 - sigmoid(design.predict(x, a, b, z)))
-    return residuals
 
 
 def climb(

@@ -52,3 +52,10 @@ class Scale:
                 f"The anchor {self.anchor!r} is not among the rated models: {', '.join(map(str, models))}."
             )
         return self.center + self.unit * (theta - shift), self.unit**2 * (spread + spread.T) / 2.0
+
+    def contrast(self, models: tuple[Hashable, ...], n_parameters: int) -> NDArray[np.float64]:
+        """(Q, Q): from parameters that begin with θ (M,) of mean zero to the estimates, without the unit and center."""
+        matrix = np.eye(n_parameters)
+        if self.anchor in models:
+            matrix[: len(models), models.index(self.anchor)] -= 1.0
+        return matrix

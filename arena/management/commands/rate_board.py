@@ -50,10 +50,23 @@ class Command(BaseCommand):
 
 
 def format_table(leaderboard: Leaderboard) -> str:
-    """The snapshot as a text table, best model first. Rows without a rating end with the reason."""
+    """The snapshot as a text table, best model first. Rows without a rating end with the reason.
+
+    A line below the table says why there are no intervals, or what they ignore.
+    """
     rows = leaderboard.ratings.select_related("model").order_by(F("value").desc(nulls_last=True), "model__name")
     interval = f"{100 * leaderboard.parameters['confidence']:g} % interval"
-    return align_columns([("rank", "model", "rating", interval, "votes", "win rate", ""), *map(format_row, rows)])
+    table = align_columns([("rank", "model", "rating", interval, "votes", "win rate", ""), *map(format_row, rows)])
+    return "\n".join([table, *describe_interval(leaderboard)])
+
+
+def describe_interval(leaderboard: Leaderboard) -> list[str]:
+    """A sentence if the ratings have no interval, or one that ignores that raters vote more than once."""
+    if leaderboard.no_interval:
+        return [f"No intervals and no ranks: {leaderboard.no_interval}."]
+    if leaderboard.parameters["interval"] == Board.Interval.SANDWICH:
+        return ["These intervals ignore that raters vote more than once, as the board's interval is 'sandwich'."]
+    return []
 
 
 def align_columns(cells: Sequence[Sequence[str]]) -> str:
@@ -73,8 +86,10 @@ def format_row(row: Rating) -> tuple[str, ...]:
     votes = f"{row.n_votes:,}"
     if row.value is None:
         return "-", row.model.name, "-", "-", votes, won, row.get_unrated_display()
-    rank = str(row.rank_best) if row.rank_best == row.rank_worst else f"{row.rank_best}-{row.rank_worst}"
-    interval = f"{row.ci_low:.0f} to {row.ci_high:.0f}"
+    rank = interval = "-"
+    if row.ci_low is not None and row.ci_high is not None:
+        rank = str(row.rank_best) if row.rank_best == row.rank_worst else f"{row.rank_best}-{row.rank_worst}"
+        interval = f"{row.ci_low:.0f} to {row.ci_high:.0f}"
     return rank, row.model.name, f"{row.value:.0f}", interval, votes, won, "preliminary" if row.preliminary else ""
 
 

@@ -79,6 +79,9 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(
 def test_rebuild_recounts_all_votes(voted: Board) -> None:
     rate(voted)
     MatchupCount.objects.update(ties=7)
+    with pytest.raises(ValueError, match="hold different votes"):  # clustered intervals read the votes themselves
+        rate(voted)
+    Board.objects.update(interval=Board.Interval.SANDWICH)
     assert "new snapshot" in rate(voted)
     assert "5 votes" in rate(voted, rebuild=True)
     assert "5 votes" in rate(voted)

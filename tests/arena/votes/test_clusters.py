@@ -1,15 +1,21 @@
-"""Clustered intervals: by rater and prompt, if the votes have enough clusters."""
+"""Clustered intervals of boards: by rater and prompt, and none if there is only one rater or prompt."""
 
+import io
 import random
+import uuid
 
 import numpy as np
+import pandas as pd
 import pytest
+from django.core.management import call_command
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from arena.leaderboards.matchup_counts import unpack_counts
 from arena.leaderboards.snapshots import rate_board
 from arena.models import Board, Origin, Rater, Vote
+from arena.votes.casting import cast_vote
 from arena.votes.clusters import read_clusters
 from evaluation.ratings.bradley_terry import fit_bradley_terry
 from evaluation.ratings.counts import count_votes
@@ -60,16 +66,90 @@ def test_raters_with_many_votes_widen_the_intervals(imported: Board, client: Cli
     for wide, narrow in zip(rows, naive.ratings.order_by("model"), strict=True):
         assert wide.value == pytest.approx(narrow.value)
         assert wide.ci_high - wide.ci_low > 1.3 * (narrow.ci_high - narrow.ci_low)
-    assert b"treating votes as independent" in client.get(imported.get_absolute_url()).content
+    assert b"treats votes as independent" in client.get(imported.get_absolute_url()).content
 
 
-def test_too_few_raters_give_no_clustered_interval(imported: Board) -> None:
-    fill(imported, raters=9, votes_each=12)
-    first = rate_board(imported)
-    assert (first.parameters["interval"], first.parameters["interval_wanted"]) == ("sandwich", "rater")
+@pytest.mark.parametrize("raters", [2, 4, 9])
+def test_few_raters_have_wide_intervals(imported: Board, raters: int) -> None:
+    fill(imported, raters=raters, votes_each=30)
+    few = rate_board(imported)
+    assert (few.parameters["interval"], few.no_interval) == ("rater", "")
+    imported.interval = Interval.SANDWICH
+    imported.save()
+    naive = rate_board(imported)
+    for wide, narrow in zip(few.ratings.order_by("model"), naive.ratings.order_by("model"), strict=True):
+        assert wide.ci_high - wide.ci_low > 1.5 * (narrow.ci_high - narrow.ci_low)
+        assert wide.rank_best <= narrow.rank_best <= narrow.rank_worst <= wide.rank_worst
+
+
+@pytest.mark.parametrize(("interval", "column"), [
+    (Interval.RATER, "rater"), (Interval.PROMPT, "prompt"), (Interval.BOTH, "rater")
+])  # fmt: skip
+def test_one_cluster_gives_ratings_without_intervals_and_ranks(
+    imported: Board, client: Client, interval: Interval, column: str
+) -> None:
+    """Every place that shows an interval says why there is none."""
+    imported.interval = interval
+    imported.save()
+    rater = Rater.objects.create(origin=imported.origin, board=imported, name="r")
+    prompts = list(Prompt.objects.filter(prompt_set__boards=imported))
+    a, b, c = imported.image_models.order_by("pk")
+    fields = {"board": imported, "origin": imported.origin, "cast_at": timezone.now()}
+    pairs, winners = [(a, b), (b, c), (c, a)], ["model_a", "model_b", "tie", "model_a"]
+
+    def vote(rater: Rater, prompt: Prompt) -> None:
+        own = fields | {"rater": rater, "prompt": prompt}
+        Vote.objects.bulk_create([Vote(model_a=x, model_b=y, winner=w, **own) for x, y in pairs for w in winners])
+
+    vote(rater, prompts[0])
+    made = rate_board(imported)
+    reason = f"too few {column}s for an interval"
+    assert (made.parameters["interval"], made.no_interval, made.covariance_digest) == ("none", reason, "")
+    for row in made.ratings.all():
+        assert row.value is not None
+        assert {row.ci_low, row.ci_high, row.rank_best, row.rank_worst, row.rank_set_best, row.p_first} == {None}
     assert rate_board(imported) is None
-    fill(imported, raters=0, votes_each=0)
+    page = client.get(imported.get_absolute_url()).content.decode()
+    assert page.count(reason) >= 4
+    assert f"{reason.capitalize()}." in page
+    chart = client.get(reverse("interval_chart", args=[imported.slug])).json()
+    assert chart["data"][0]["error_x"]["array"] == [None] * 3
+    assert {cell[0] for cell in chart["data"][0]["customdata"]} == {"no interval"}
+    table = pd.read_csv(io.BytesIO(client.get(reverse("download", args=[imported.slug, "csv"])).content))
+    assert table["rating"].notna().all()
+    assert table[["ci_low", "ci_high", "rank_best", "rank_worst", "p_first"]].isna().all(axis=None)
+    output = io.StringIO()
+    call_command("rate_board", board=imported.slug, stdout=output)
+    assert f"No intervals and no ranks: {reason}." in output.getvalue()
+    assert "None" not in output.getvalue() + page
+    # A second rater (on a second prompt) gives intervals.
+    vote(Rater.objects.create(origin=imported.origin, board=imported, name="s"), prompts[1])
+    made = rate_board(imported)
+    assert (made.parameters["interval"], made.no_interval) == (interval, "")
+    assert all(row.ci_high > row.ci_low for row in made.ratings.all())
+
+
+def test_a_battle_shows_a_rating_without_an_interval(board: Board) -> None:
+    """The page after the vote of the only rater."""
+    key = uuid.uuid4()
+    voter = Client()
+    for battle, winner in ((builders.make_battle(board, key), w) for w in ("model_a", "model_b", "tie")):
+        cast_vote(battle, key, winner)
+    assert rate_board(board).no_interval == "too few raters for an interval"
+    page = voter.get(battle.get_absolute_url()).content.decode()
+    assert "without an interval" in page
+    assert "None" not in page
+
+
+def test_a_board_by_choice_without_clusters_says_what_its_intervals_ignore(imported: Board, client: Client) -> None:
+    imported.interval = Interval.SANDWICH
+    imported.save()
+    fill(imported, raters=1, votes_each=30)
     assert rate_board(imported).parameters["interval"] == "sandwich"
+    assert "ignores that raters vote more than once" in client.get(imported.get_absolute_url()).content.decode()
+    output = io.StringIO()
+    call_command("rate_board", board=imported.slug, stdout=output)
+    assert "These intervals ignore that raters vote more than once" in output.getvalue()
 
 
 def test_equal_votes_are_one_row_and_a_vote_without_a_rater_is_its_own_cluster(imported: Board) -> None:
@@ -97,7 +177,7 @@ def test_raters_of_unrated_models_do_not_count_as_clusters(imported: Board) -> N
     votes += [Vote(rater=raters[0], model_a=a, model_b=b, winner=w, **fields) for w in ("model_a", "model_b", "tie")]
     Vote.objects.bulk_create(votes)
     made = rate_board(imported)
-    assert made.parameters["interval"] == "sandwich"
+    assert made.no_interval == "too few raters for an interval"
     assert made.ratings.get(model=unbeaten).unrated == "unbeaten"
     assert rate_board(imported) is None
 

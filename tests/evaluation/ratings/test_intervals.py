@@ -1,87 +1,17 @@
-"""Covariances against simulation and each other, also for votes that depend on each other."""
+"""Covariances of independent votes, and the intervals, differences and p-values that follow from a covariance."""
 
 import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 from scipy import stats
 
-from evaluation.ratings.bradley_terry import fit_bradley_terry, fit_davidson
-from evaluation.ratings.components import DisconnectedModelsError, Unrated, find_components
+from evaluation.ratings.bradley_terry import fit_bradley_terry
+from evaluation.ratings.components import DisconnectedModelsError, Unrated
 from evaluation.ratings.counts import Counts, count_rows, count_votes
 from evaluation.ratings.ratings import estimate, quantile
 from evaluation.ratings.scales import Scale
 from evaluation.ratings.votes import Votes
-from tests.strategies import tables
-
-
-def expand(counts: Counts, clusters: dict[str, np.ndarray] | None = None) -> Votes:
-    """One row for each vote of a table."""
-    a, b, w = (np.repeat(axis, counts.table[counts.table > 0]) for axis in np.nonzero(counts.table))
-    rows = {name: codes[: len(a)] for name, codes in (clusters or {"vote": np.arange(len(a))}).items()}
-    return Votes(counts.models, a, b, w, None, rows)
-
-
-@settings(max_examples=40)
-@given(tables(max_models=5, max_count=20))
-def test_clusters_of_one_vote_give_the_sandwich(counts: Counts) -> None:
-    assume(len(counts.models) > 1 and counts.n_votes > 1 and not find_components(counts).unrated)
-    n = counts.n_votes
-    clustered = fit_bradley_terry(counts, clusters=expand(counts))
-    plain = fit_bradley_terry(counts)
-    assert clustered.covariance == pytest.approx(plain.covariance * n / (n - 1), rel=1e-8, abs=1e-8)
-    assert clustered.degrees_of_freedom == n - 1
-    assert clustered.interval == "vote"
-
-
-@settings(max_examples=25)
-@given(tables(max_models=4, max_count=8), st.integers(2, 5))
-def test_copied_votes_of_a_rater_do_not_narrow_the_interval(counts: Counts, copies: int) -> None:
-    """Every vote is repeated by its rater: the naive interval shrinks, the clustered one stays."""
-    assume(len(counts.models) > 1 and counts.n_votes > 1 and not find_components(counts).unrated)
-    once = expand(counts)
-    again = Votes(
-        once.models,
-        *(np.tile(column, copies) for column in (once.model_a, once.model_b, once.winner)),
-        None,
-        {"rater": np.tile(np.arange(len(once)), copies)},
-    )
-    more = Counts(counts.models, counts.table * copies)
-    clustered, naive = fit_bradley_terry(more, clusters=again), fit_bradley_terry(more)
-    alone = fit_bradley_terry(counts, clusters=expand(counts))
-    assert clustered.covariance == pytest.approx(alone.covariance, rel=1e-6, abs=1e-6)
-    assert naive.covariance == pytest.approx(fit_bradley_terry(counts).covariance / copies, rel=1e-6, abs=1e-6)
-
-
-def test_merged_rows_give_the_same_interval() -> None:
-    rng = np.random.default_rng(0)
-    counts = Counts(tuple("abc"), rng.integers(1, 9, (3, 3, 4)) * (1 - np.eye(3, dtype=int))[:, :, None])
-    n = counts.n_votes
-    votes = expand(counts, {"rater": rng.integers(0, 7, n), "prompt": rng.integers(0, 5, n)})
-    whole, merged = (fit_davidson(counts, both_bad="half", side=True, clusters=v) for v in (votes, votes.merge()))
-    assert merged.covariance == pytest.approx(whole.covariance, rel=1e-9)
-    assert merged.coefficients["tie"].standard_error == pytest.approx(whole.coefficients["tie"].standard_error)
-    assert whole.interval == "rater+prompt"
-    assert whole.degrees_of_freedom == 4
-
-
-def test_two_columns_of_clusters_add_up_minus_their_intersection() -> None:
-    rng = np.random.default_rng(1)
-    counts = Counts(tuple("ab"), np.array([[[0] * 4, [40, 30, 9, 2]], [[0] * 4] * 2]))
-    rater, prompt = rng.integers(0, 20, 81), rng.integers(0, 20, 81)
-    both = {"rater": rater, "prompt": prompt, "pair": rater * 20 + prompt}
-    one = {name: fit_bradley_terry(counts, clusters=expand(counts, {name: codes})) for name, codes in both.items()}
-    two = fit_bradley_terry(counts, clusters=expand(counts, {"rater": rater, "prompt": prompt}))
-
-    def uncorrected(name: str) -> np.ndarray:
-        c = len(np.unique(both[name]))
-        return one[name].covariance * (c - 1) / c
-
-    fewest = min(len(np.unique(rater)), len(np.unique(prompt)))
-    expected = (uncorrected("rater") + uncorrected("prompt") - uncorrected("pair")) * fewest / (fewest - 1)
-    assert two.covariance == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_inverse_hessian_and_the_sandwich_agree_if_the_model_is_right() -> None:
@@ -102,8 +32,8 @@ def test_weights_scale_the_votes_but_not_their_number() -> None:
     """Weights that are all 3 do not change the estimate or its sandwich, because no vote was added."""
     rng = np.random.default_rng(2)
     counts = Counts(tuple("abc"), rng.integers(1, 30, (3, 3, 4)) * (1 - np.eye(3, dtype=int))[:, :, None])
-    votes = expand(counts)
-    heavy = Votes(votes.models, votes.model_a, votes.model_b, votes.winner, np.full(len(votes), 3.0))
+    a, b, winner = (np.repeat(axis, counts.table[counts.table > 0]) for axis in np.nonzero(counts.table))
+    heavy = Votes(counts.models, a, b, winner, np.full(len(a), 3.0))
     fit, weighted = fit_bradley_terry(counts), fit_bradley_terry(count_votes(heavy))
     assert weighted.values == pytest.approx(fit.values, abs=1e-9)
     assert weighted.covariance == pytest.approx(fit.covariance, rel=1e-9)
@@ -117,19 +47,6 @@ def test_votes_of_weight_zero_do_not_count() -> None:
     assert caught.value.unrated == {"c": Unrated.NO_VOTES}
     rated = fit_bradley_terry(counts.select([0, 1]), scale=Scale(1.0, np.e))
     assert rated.values[1] - rated.values[0] == pytest.approx(np.log(2))
-
-
-def test_invalid_clusters_are_refused() -> None:
-    counts = count_rows("ab", [("a", "b", "model_a", 3), ("a", "b", "model_b", 2)])
-    votes = expand(counts)
-    with pytest.raises(ValueError, match="different votes: 5 in the clusters, 10 in the counts"):
-        fit_bradley_terry(counts + counts, clusters=votes)
-    with pytest.raises(ValueError, match="same models in the same order"):
-        fit_bradley_terry(count_rows("ba", [("a", "b", "tie", 5)]), clusters=votes)
-    with pytest.raises(ValueError, match="at least 2 clusters, got 1 in 'rater'"):
-        fit_bradley_terry(counts, clusters=expand(counts, {"rater": np.zeros(5, int)}))
-    with pytest.raises(ValueError, match="have no clusters"):
-        fit_bradley_terry(counts, clusters=Votes(votes.models, votes.model_a, votes.model_b, votes.winner))
 
 
 def test_differences_and_contrasts_use_the_whole_covariance() -> None:

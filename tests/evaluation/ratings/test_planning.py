@@ -87,7 +87,7 @@ def test_dependent_votes_need_more_votes() -> None:
     assert find_design_effect(ratings, count_votes(votes)) == pytest.approx(3.0, abs=0.45)
     plan = plan_votes(ratings, count_votes(votes), width=60.0, model="b")
     once = plan_votes(plain, counts, width=60.0, model="b")
-    assert plan.n_votes == pytest.approx(3 * once.n_votes, rel=0.15)
+    assert plan.n_votes == pytest.approx(3 * once.n_votes, rel=0.25)
     more = clustered(
         Counts(counts.models, counts.table + draw_table(np.rint(count_planned(plan) / 3).astype(int), theta, rng))
     )

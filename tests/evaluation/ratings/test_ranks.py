@@ -39,11 +39,26 @@ def test_two_models_have_the_normal_answer() -> None:
     assert find_rank_sets(ratings, draws=200_000).critical_value == pytest.approx(1.96, abs=0.02)
 
 
-def test_few_degrees_of_freedom_widen_the_sets() -> None:
-    covariance = np.eye(2)
-    assert find_rank_sets(ratings_of([0, 0], covariance, 5), draws=100_000).critical_value == pytest.approx(
-        stats.t.ppf(0.975, 5), abs=0.05
-    )
+@pytest.mark.parametrize("dof", [1.0, 2.5, 5.0, 40.0, np.inf])
+def test_two_models_have_students_answer(dof: float) -> None:
+    """The sets split where the lead exceeds the t interval, and the lead has Student's probability."""
+    limit = stats.t.ppf(0.975, dof) * np.sqrt(2.0)
+    sets = [find_rank_sets(ratings_of([lead * limit, 0], np.eye(2), dof), draws=100_000) for lead in (0.93, 1.07)]
+    assert [found.worst[0] for found in sets] == [2, 1]
+    first = find_rank_probabilities(ratings_of([2.0, 0.0], np.eye(2), dof), draws=100_000).best[0]
+    assert first == pytest.approx(stats.t.cdf(np.sqrt(2.0), dof), abs=0.005)
+
+
+def test_a_model_of_few_raters_does_not_widen_the_sets_of_the_others() -> None:
+    """Four models of many raters and a new one with a single degree of freedom."""
+    values, covariance = [9.0, 4.5, 0.0, -4.5, -9.0], np.eye(5)
+    few = np.array([100.0, 100.0, 100.0, 100.0, 1.0])
+    sets, many = (find_rank_sets(ratings_of(values, covariance, dof), draws=20_000) for dof in (few, 100.0))
+    assert many.worst.tolist() == [1, 2, 3, 4, 5]
+    assert sets.worst.tolist() == [2, 3, 4, 5, 5]
+    assert sets.best.tolist() == [1, 2, 3, 4, 1]
+    first = find_rank_probabilities(ratings_of([0.0] * 5, covariance, few), draws=100_000).best
+    assert first[4] > 1.3 * first[0]
 
 
 def test_the_critical_value_is_tukeys_for_equal_models() -> None:

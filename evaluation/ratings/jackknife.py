@@ -31,10 +31,10 @@ ALL: Final = 1.0 - 1e-9
 
 
 class TooFewClustersError(ValueError):
-    """A clustered interval cannot be had: all votes belong to one cluster. ``column`` names the clusters."""
+    """All votes belong to one of the clusters that ``column`` names: there is no clustered interval."""
 
     def __init__(self, column: str, n_clusters: int) -> None:
-        self.column = column
+        self.column, self.n_clusters = column, n_clusters
         super().__init__(f"Clustered intervals need at least 2 clusters with votes, got {n_clusters} in {column!r}.")
 
 

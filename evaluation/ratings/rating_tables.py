@@ -13,6 +13,7 @@ from evaluation.ratings.arguments import check_type
 from evaluation.ratings.bradley_terry import fit_bradley_terry, fit_davidson, fit_rao_kupper
 from evaluation.ratings.components import Unrated, find_components
 from evaluation.ratings.counts import Counts, count_votes
+from evaluation.ratings.jackknife import TooFewClustersError
 from evaluation.ratings.outcomes import BOTH_BAD, TIE, Treatment
 from evaluation.ratings.ranks import find_rank_probabilities, find_rank_sets
 from evaluation.ratings.ratings import Ratings
@@ -225,12 +226,12 @@ def _fit(fit: Callable[..., Ratings], votes: Votes, options: dict[str, Any]) -> 
     counts = count_votes(votes)
     if not votes.clusters:
         return fit(counts, **options), ""
-    numbers = {name: len(np.unique(codes)) for name, codes in votes.clusters.items()}
-    if few := [f"{n} {name}" for name, n in numbers.items() if n < 2]:
+    try:
+        return fit(counts, clusters=votes, **options), ""
+    except TooFewClustersError as error:
         ratings = fit(counts, **options)
         ratings = replace(ratings, covariance=np.full_like(ratings.covariance, np.nan), interval="none")
-        return ratings, f"There are too few raters or prompts for intervals: {', '.join(few)}."
-    return fit(counts, clusters=votes, **options), ""
+        return ratings, f"There are too few raters or prompts for intervals: {error.n_clusters} {error.column}."
 
 
 def _describe_method(counts: Counts, method: str, ties: str | None, both_bad: str) -> str:

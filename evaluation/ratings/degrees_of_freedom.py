@@ -29,8 +29,8 @@ MANY: Final = 40.0
 ROTATION: Final = np.exp(-0.25j * np.pi)
 # The integral's step in log t, and its first point for a form with a variance of the order of 1. The integrand is
 # smooth and vanishes at both ends, so that the trapezoid rule converges faster than any power.
-STEP: Final = 0.3
-FIRST: Final = -14.0
+STEP: Final = 0.4
+FIRST: Final = -11.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,12 +154,15 @@ def _find_tail(c: Array, a: Array, times: Array, variance: Array, n_clusters: in
     small = np.where(times * rho > 0, w * rho, np.inf).min(axis=0)
     steps = np.arange(FIRST, np.log((size / small).max()) + 4.0, STEP)
     i = 2j * ROTATION * np.exp(steps)[:, None] / size
-    diagonal = 1.0 + i[:, None] * w * rho
-    part = times / diagonal
-    aa, ab, bb = (np.einsum("tkq,kq->tq", part, x) for x in (alpha**2, alpha * beta, beta**2))
+    # The diagonal is 1 + x + ix; the real logarithm and the angle are cheaper than a complex logarithm.
+    x = np.abs(i)[:, None] * (w * rho / np.sqrt(2.0))
+    part = times / (1.0 + (1.0 + 1.0j) * x)
+    logarithm = np.einsum("tkq,kq->tq", 0.5 * np.log1p(2.0 * x + 2.0 * x**2), times)
+    turn = np.einsum("tkq,kq->tq", np.arctan(x / (1.0 + x)), times)
+    aa, ab, bb = (np.einsum("tkq,kq->tq", part, product) for product in (alpha**2, alpha * beta, beta**2))
     k = 1.0 - w * s
     det = (1.0 - i * (k * aa + w * ab)) * (1.0 - i * w * ab) - (i * (k * ab + w * bb)) * (i * w * aa)
     angle = np.unwrap(np.angle(det), axis=0)
-    log = np.einsum("tkq,kq->tq", np.log(diagonal), times) + np.log(np.abs(det)) + 1j * angle
-    tail: Array = 0.25 + np.trapezoid(np.exp(-0.5 * log).imag, dx=STEP, axis=0) / np.pi
+    phase, modulus = -0.5 * (turn + angle), np.exp(-0.5 * logarithm) / np.sqrt(np.abs(det))
+    tail: Array = 0.25 + np.trapezoid(modulus * np.sin(phase), dx=STEP, axis=0) / np.pi
     return tail

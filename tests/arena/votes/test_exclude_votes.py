@@ -72,7 +72,8 @@ def test_it_excludes_the_votes_of_a_rater_and_shows_what_changes(imported: Board
         row = next(line for line in printed if model.name in line)
         for cell in (
             f"{old.value:.0f} → {new.value:.0f}",
-            f"{old.ci_low:.0f} to {old.ci_high:.0f} → {new.ci_low:.0f} to {new.ci_high:.0f}",
+            # One rater is left: too few for an interval.
+            f"{old.ci_low:.0f} to {old.ci_high:.0f} → -",
             "26 → 16",
             f"{new.value - old.value:+.0f}",
         ):

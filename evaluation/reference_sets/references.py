@@ -32,7 +32,8 @@ from evaluation.metrics.features.moments import Moments
 from evaluation.metrics.features.reference import ReferenceStatistics
 from evaluation.metrics.features.rows import FeatureRows, Features
 from evaluation.models import ReferenceSet
-from generators.images.archives import NoImageError, UnreadableImageError, describe_files, walk_images
+from generators.images.archives import NoImageError, UnreadableImageError, walk_images
+from generators.input_files.faults import describe_files
 
 # Features of more images are summed and not kept. This many take 160 MB, at 2,048 numbers per image.
 MAX_ROWS: Final = 20_000

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Final, TypeAlias
 
 from generators.images.decoding import FOLDER_FORMATS, name_content
-from generators.input_files.faults import NAMED
+from generators.input_files.faults import describe_files
 
 MAX_IMAGE_BYTES: Final = 64 << 20
 # Bytes from which the format is recognised.
@@ -91,19 +91,13 @@ def describe_left_out(
         yield f"Left out as no images: {n:,}{describe_files(no_images)}"
 
 
-def describe_files(files: Sequence[tuple[str, str]]) -> str:
-    """The names and reasons of the first ten files, one per line, and the number of the others."""
-    lines = [f"\n  {name!r}: {reason}" for name, reason in files[:NAMED]]
-    more = len(files) - len(lines)
-    return "".join(lines) + (f"\n  ... and {more:,} more" if more else "")
-
-
 def _leave_out(name: str, reason: str) -> UnreadableImageError | NoImageError:
     unreadable = PurePosixPath(name).suffix.lower() in SUFFIXES
     return UnreadableImageError(reason) if unreadable else NoImageError(reason)
 
 
-def _find_system_file(name: str) -> NoImageError | None:
+def find_system_file(name: str) -> NoImageError | None:
+    """The reason why a file with this path is passed over: it is hidden, or an operating system left it."""
     parts = PurePosixPath(name.lower()).parts
     if any(part in SYSTEM_FILES for part in parts):
         return NoImageError("a file of the operating system")
@@ -142,7 +136,7 @@ def _list_files(folder: Path) -> Iterator[tuple[str, File | None]]:
 
 def _walk_folder(folder: Path) -> Iterator[tuple[str, File]]:
     for name, left_out in sorted(_list_files(folder), key=lambda found: found[0]):
-        yield name, left_out or _find_system_file(name) or _read_file(folder / name, name)
+        yield name, left_out or find_system_file(name) or _read_file(folder / name, name)
 
 
 def _read_file(file: Path, name: str) -> File:
@@ -174,7 +168,7 @@ def _walk_zip(path: Path) -> Iterator[tuple[str, File]]:
     with _open_zip(path) as archive:
         for member in _list_members(archive):
             name = member.filename
-            yield name, _find_system_file(name) or _read_member(archive, member)
+            yield name, find_system_file(name) or _read_member(archive, member)
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> File:
@@ -192,7 +186,7 @@ def _walk_tar(path: Path) -> Iterator[tuple[str, File]]:
             for member in archive:
                 if member.isdir():
                     continue
-                left_out = _find_system_file(member.name)
+                left_out = find_system_file(member.name)
                 # To follow a link could mean to decompress the archive again from its start, for each link.
                 stream = archive.extractfile(member) if member.isfile() and not left_out else None
                 if stream is not None:

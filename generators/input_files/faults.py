@@ -40,6 +40,13 @@ def describe_faults(faults: Sequence[LineFault], unit: str = "line") -> str:
     return "\n".join([f"{count}:", *named, *rest])
 
 
+def describe_files(files: Sequence[tuple[str, str]]) -> str:
+    """The names and reasons of the first ten files, one per line, and the number of the others."""
+    lines = [f"\n  {name!r}: {reason}" for name, reason in files[:NAMED]]
+    more = len(files) - len(lines)
+    return "".join(lines) + (f"\n  ... and {more:,} more" if more else "")
+
+
 def write_faults(file: Path, faults: Sequence[LineFault]) -> None:
     """Write the invalid lines to a CSV file, each with its number and reason."""
     with file.open("w", encoding="utf-8", newline="") as stream:

@@ -4,14 +4,16 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from generators.input_files.cells import Filled
 from generators.input_files.csv_jsonl import TEXT_READERS, Record, read_table, read_tsv
 from generators.input_files.faults import InputFileError, InvalidLineError, describe_faults, quote_value
 from generators.input_files.rows import Row, check_columns, read_rows
 from generators.prompts.packs import PromptDeclaration, PromptSetDeclaration
+from generators.prompts.text_files import SUFFIX, read_text_files
 
 IDEOGRAPH: Final = re.compile("[\u3400-\u9fff]")
 
@@ -22,6 +24,8 @@ class BenchmarkRow(Row):
     title: ClassVar[str]
     source: ClassVar[str]
     license: ClassVar[str]
+    # Whether a prompt may have several rows: they have one key and one text.
+    repeats: ClassVar[bool] = False
 
     def declare(self, number: int) -> dict[str, Any]:
         """The fields of a PromptDeclaration. ``number`` counts the rows from 1. Raises InvalidLineError."""
@@ -44,6 +48,16 @@ class PartiRow(BenchmarkRow):
         return {"key": f"{number:04}", "text": self.prompt, "category": self.category, "language": "en", "tags": tags}
 
 
+def _read_empty(value: object) -> object:
+    """An empty tuple for null, which the readers of files give as an empty text."""
+    return () if value == "" else value
+
+
+def _read_one(value: object) -> object:
+    """A tuple of one text for a text that is not in a list."""
+    return (value,) if isinstance(value, str) and value else value
+
+
 class GenEvalObject(BaseModel):
     """An object that an image must have, or must not have ``count`` times."""
 
@@ -59,8 +73,8 @@ class GenEvalObject(BaseModel):
 class GenEvalRow(BenchmarkRow):
     """GenEval (Ghosh et al. 2023, "GenEval: an object-focused framework for evaluating text-to-image alignment").
 
-    An included object must be there at least ``count`` times. The count is exact, and becomes a check, only if one
-    more is excluded.
+    An included object must be there at least ``count`` times, and with one more excluded exactly so often. Checks of
+    counts are always exact, so a count above 1 without any exclusion becomes an exact one: "three clocks" means three.
     """
 
     title = "GenEval"
@@ -70,7 +84,7 @@ class GenEvalRow(BenchmarkRow):
     tag: str
     prompt: str
     include: tuple[GenEvalObject, ...] = Field(min_length=1)
-    exclude: tuple[GenEvalObject, ...] = ()
+    exclude: Annotated[tuple[GenEvalObject, ...], BeforeValidator(_read_empty)] = ()
 
     def declare(self, number: int) -> dict[str, Any]:
         checks = [self._check(included) for included in self.include]
@@ -86,11 +100,11 @@ class GenEvalRow(BenchmarkRow):
     def _check(self, included: GenEvalObject) -> dict[str, Any]:
         check: dict[str, Any] = {"object": included.name}
         limits = [other.count for other in self.exclude if other.name == included.name]
-        if included.count + 1 in limits:
-            check["count"] = included.count
-        elif included.count > 1 or limits:
+        if limits and included.count + 1 not in limits:
             name, one_more = quote_value(included.name), included.count + 1
-            raise InvalidLineError(f"{name} has a count, but no exclusion of {one_more} makes it exact")
+            raise InvalidLineError(f"{name} has a count and an exclusion, but not of {one_more}, which makes it exact")
+        if limits or included.count > 1:
+            check["count"] = included.count
         if included.color is not None:
             check["color"] = included.color
         if included.position is not None:
@@ -103,17 +117,27 @@ class GenEvalRow(BenchmarkRow):
 
 
 class DpgRow(BenchmarkRow):
-    """DPG-Bench (Hu et al. 2024, "ELLA: equip diffusion models with LLM for enhanced semantic alignment")."""
+    """DPG-Bench (Hu et al. 2024, "ELLA: equip diffusion models with LLM for enhanced semantic alignment").
+
+    Published as a CSV with a row for each question about a prompt, and as a folder with one text file a prompt.
+    """
 
     title = "DPG-Bench"
     source = "https://github.com/TencentQQGYLab/ELLA"
     license = "Apache-2.0"
+    repeats = True
+    one_of_each = (("text", "prompt"),)
 
-    item_id: str
-    prompt: str
+    item_id: Annotated[str, Filled]
+    text: str = ""
+    prompt: str = ""
 
     def declare(self, number: int) -> dict[str, Any]:
-        return {"key": self.item_id, "text": self.prompt, "category": "dense", "language": "en"}
+        if self.text and self.prompt and self.text != self.prompt:
+            raise InvalidLineError("it has a text and another prompt; wanted one of the two")
+        if not (text := self.text or self.prompt):
+            raise InvalidLineError("prompt is missing")
+        return {"key": self.item_id, "text": text, "category": "dense", "language": "en"}
 
 
 class LongTextRow(BenchmarkRow):
@@ -127,7 +151,7 @@ class LongTextRow(BenchmarkRow):
     prompt: str
     category: str
     length: str
-    text: tuple[str, ...] = Field(min_length=1)
+    text: Annotated[tuple[str, ...], BeforeValidator(_read_one), Field(min_length=1)]
 
     def declare(self, number: int) -> dict[str, Any]:
         return {
@@ -156,32 +180,39 @@ def read_prompts(file_format: str, file: Path, slug: str) -> PromptSetDeclaratio
 
     Args:
         file_format: A key of FORMATS.
-        file: A file that ends in one of READERS.
+        file: A file that ends in one of READERS. For DPG-Bench also a text file, or a folder of text files.
         slug: The slug of the prompt set.
 
     Raises:
         InputFileError: The file cannot be read, or has an invalid line.
     """
     row_type = FORMATS[file_format]
+    prompts: dict[str, PromptDeclaration] = {}
     lines: dict[str, int] = {}
 
-    def accept(record: Record, row: BenchmarkRow) -> PromptDeclaration:
-        prompt = PromptDeclaration.model_validate(row.declare(len(lines) + 1))
-        if prompt.key in lines:
-            raise InvalidLineError(f"its key {quote_value(prompt.key)} is that of line {lines[prompt.key]}")
-        lines[prompt.key] = record.line
-        return prompt
+    def accept(record: Record, row: BenchmarkRow) -> None:
+        declared = row.declare(len(lines) + 1)
+        # Line breaks inside a cell are those of the program that wrote the file.
+        declared["text"] = declared["text"].replace("\r\n", "\n")
+        prompt = PromptDeclaration.model_validate(declared)
+        known = prompts.setdefault(prompt.key, prompt)
+        line = lines.setdefault(prompt.key, record.line)
+        if line != record.line and not (row.repeats and known.text.split() == prompt.text.split()):
+            other = ", with another prompt" if row.repeats else ""
+            raise InvalidLineError(f"its key {quote_value(prompt.key)} is that of {table.unit} {line}{other}")
 
-    table = read_table(file, READERS)
+    if file.is_dir() and row_type is not DpgRow:
+        raise InputFileError(f"{file.name} is a folder; {row_type.title} is read from a file.")
+    texts = row_type is DpgRow and (file.is_dir() or file.suffix.lower() == SUFFIX)
+    table = read_text_files(file) if texts else read_table(file, READERS)
     check_columns(table.columns, row_type.list_required())
-    prompts, faults = read_rows(table.records, row_type, accept)
+    _, faults = read_rows(table.records, row_type, accept)
     if faults:
         raise InputFileError(f"The file is not a valid {row_type.title} file. {describe_faults(faults)}")
     if not prompts:
         raise InputFileError("The file has no prompts.")
-    return PromptSetDeclaration(
-        slug=slug, version="1", title=row_type.title, source=row_type.source, license=row_type.license, prompts=prompts
-    )
+    about = {"title": row_type.title, "source": row_type.source, "license": row_type.license}
+    return PromptSetDeclaration(slug=slug, version="1", **about, prompts=[*prompts.values()])
 
 
 def format_prompt_set(declared: PromptSetDeclaration) -> str:

@@ -12,9 +12,9 @@ from generators.prompts.benchmarks import FORMATS, format_prompt_set, read_promp
 from generators.prompts.packs import PromptSetChangedError, declare_prompt_set
 
 HELP = """
-Import the prompts of a benchmark's published file (.tsv, .csv, .jsonl or .ndjson) as a prompt set, or with --out as a
-prompt file that suites and boards can name. If a row is invalid, nothing is imported. Importing the same file again
-changes nothing.
+Import the prompts of a benchmark's published file (.tsv, .csv, .jsonl or .ndjson; for DPG-Bench also the folder of .txt
+files, one a prompt) as a prompt set, or with --out as a prompt file that suites and boards can name. If a row is
+invalid, nothing is imported. Importing the same file again changes nothing.
 """
 
 

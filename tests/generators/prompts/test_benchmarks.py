@@ -39,12 +39,20 @@ def test_parti_has_categories_and_challenges(tmp_path: Path) -> None:
     assert (second.key, second.text, second.category, second.tags) == ("0002", "fog", "Arts", [])
 
 
-def test_geneval_count_is_a_check_only_if_one_more_is_excluded(tmp_path: Path) -> None:
+def test_geneval_counts_become_exact_checks(tmp_path: Path) -> None:
+    two, three, four = ({"class": "cat", "count": n} for n in (2, 3, 4))
     assert read_checks(tmp_path, CAT) == [{"object": "cat"}]
-    two, three = {"class": "cat", "count": 2}, {"class": "cat", "count": 3}
+    assert read_checks(tmp_path, CAT, exclude=(two,)) == [{"object": "cat", "count": 1}]
     assert read_checks(tmp_path, two, exclude=(three,)) == [{"object": "cat", "count": 2}]
-    with pytest.raises(InputFileError, match="line 1: 'cat' has a count, but no exclusion of 3 makes it exact"):
-        read_checks(tmp_path, two)
+    assert read_checks(tmp_path, two) == [{"object": "cat", "count": 2}]
+    with pytest.raises(InputFileError, match="line 1: 'cat' has a count and an exclusion, but not of 3"):
+        read_checks(tmp_path, two, exclude=(four,))
+
+
+@pytest.mark.parametrize("exclude", ["null", "[]"])
+def test_geneval_numbers_may_be_text_and_exclusions_empty(tmp_path: Path, exclude: str) -> None:
+    row = f'{{"tag": "t", "prompt": "p", "include": [{{"class": "cat", "count": "2"}}], "exclude": {exclude}}}'
+    assert read_rows(tmp_path, "geneval", row)[0].checks == [{"object": "cat", "count": 2}]
 
 
 def test_geneval_has_colors_and_positions(tmp_path: Path) -> None:
@@ -68,6 +76,114 @@ def test_longtext_has_targets_and_a_language_by_script(tmp_path: Path) -> None:
     )
     assert (english.key, english.language, english.targets, english.tags) == ("0007", "en", ["OPEN"], ["sign", "short"])
     assert (chinese.key, chinese.language) == ("0008", "zh")
+
+
+def test_longtext_numbers_may_be_text_and_a_text_need_not_be_a_list(tmp_path: Path) -> None:
+    row = {"prompt_id": "7", "category": "sign", "length": 12, "text": "OPEN", "prompt": "p"}
+    (prompt,) = read_rows(tmp_path, "longtext-bench", row)
+    assert (prompt.key, prompt.targets, prompt.tags) == ("0007", ["OPEN"], ["sign", "12"])
+
+
+# DPG-Bench as a CSV with a row a question, and as a folder of texts
+
+HEADER = "item_id,text,keywords,proposition_id,dependency,category_broad,category_detailed,tuple,question"
+
+
+def write_csv(folder: Path, *rows: str, header: str = HEADER, mark: str = "", end: str = "\n") -> Path:
+    file = folder / "dpg.csv"
+    file.write_bytes((mark + "".join(f"{row}{end}" for row in (header, *rows))).encode())
+    return file
+
+
+@pytest.mark.parametrize(("mark", "end"), [("", "\n"), ("\ufeff", "\r\n")], ids=["plain", "Windows"])
+def test_dpg_rows_of_one_prompt_are_one_prompt(tmp_path: Path, mark: str, end: str) -> None:
+    file = write_csv(
+        tmp_path,
+        '0,"A tree, and a ""red"" barn",k,1,0,entity,whole,entity - whole (tree),Is there a tree?',
+        '0,"A tree, and a ""red"" barn",k,2,1,attribute,color,attribute - color (red),Is it red?',
+        f'p1,"a cat{end}on a mat ",k,1,0,entity,whole,e,Is there a cat?',
+        '0,"A tree, and a ""red"" barn",k,3,1,relation,spatial,r,Are they near?',
+        "p1,a cat on a mat,k,2,0,entity,whole,e,Is there a mat?",
+        mark=mark,
+        end=end,
+    )
+    prompts = read_prompts("dpg-bench", file, "dpg").prompts
+    assert [(prompt.key, prompt.text) for prompt in prompts] == [
+        ("0", 'A tree, and a "red" barn'),
+        ("p1", "a cat\non a mat "),
+    ]
+    assert {prompt.category for prompt in prompts} == {"dense"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (("0,fog,,1,0,e,w,t,q", "0,rain,,2,0,e,w,t,q"), "line 3: its key '0' is that of line 2, with another prompt"),
+        (("0,,,1,0,e,w,t,q",), "line 2: prompt is missing"),
+        ((",fog,,1,0,e,w,t,q",), "line 2: item_id is empty"),
+        (("0,fog,,1",), "line 2: it has 4 cells; the first line has 9"),
+    ],
+)
+def test_dpg_rows_that_contradict_each_other_are_refused(tmp_path: Path, rows: tuple[str, ...], message: str) -> None:
+    with pytest.raises(InputFileError, match=message):
+        read_prompts("dpg-bench", write_csv(tmp_path, *rows), "dpg")
+
+
+def test_dpg_needs_a_text_or_a_prompt_and_not_two(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match="The file has no column text or prompt"):
+        read_prompts("dpg-bench", write_csv(tmp_path, "0,fog", header="item_id,caption"), "dpg")
+    file = write_csv(tmp_path, "0,fog,rain", header="item_id,text,prompt")
+    with pytest.raises(InputFileError, match="line 2: it has a text and another prompt"):
+        read_prompts("dpg-bench", file, "dpg")
+
+
+def write_texts(folder: Path, **texts: str | bytes) -> Path:
+    (folder / "dpg").mkdir()
+    for name, text in texts.items():
+        (folder / "dpg" / f"{name}.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder / "dpg"
+
+
+def test_dpg_is_read_from_its_folder_of_texts(tmp_path: Path) -> None:
+    folder = write_texts(tmp_path, **{"10": "fog\n", "2": "\ufeffa cat\r\non a mat\r\n", "p1": '  the "word"'})
+    (folder / ".DS_Store").write_bytes(b"\0")
+    (folder / "Thumbs.db").write_bytes(b"\0")
+    prompts = read_prompts("dpg-bench", folder, "dpg").prompts
+    assert [(prompt.key, prompt.text) for prompt in prompts] == [
+        ("10", "fog"),
+        ("2", "a cat\non a mat"),
+        ("p1", 'the "word"'),
+    ]
+    assert [prompt.text for prompt in read_prompts("dpg-bench", folder / "10.txt", "dpg").prompts] == ["fog"]
+
+
+def test_each_file_of_a_folder_that_is_no_prompt_is_named(tmp_path: Path) -> None:
+    folder = write_texts(tmp_path, good="fog", empty="", latin=b"caf\xe9", binary=b"a\0b", large="x" * 2_000_000)
+    (folder / "good.TXT").write_text("rain")
+    (folder / "README.md").write_text("none")
+    (folder / "deeper.txt").mkdir()
+    with pytest.raises(InputFileError) as caught:
+        read_prompts("dpg-bench", folder, "dpg")
+    first, *lines = str(caught.value).splitlines()
+    assert first == "7 files are not the text of a prompt:"
+    assert [line.partition(":")[0].strip(" '") for line in lines] == [
+        *("README.md", "binary.txt", "deeper.txt", "empty.txt", "good.txt", "large.txt", "latin.txt")
+    ]
+    assert "it does not end in .txt" in lines[0]
+    assert "has U+0000" in lines[1]
+    assert "it is not a file" in lines[2]
+    assert "has 0 characters and none that can be seen" in lines[3]
+    assert "another file has the same name up to its ending" in lines[4]
+    assert "it has more than 1 MiB" in lines[5]
+    assert "it is not UTF-8" in lines[6]
+
+
+def test_a_folder_without_texts_and_a_folder_for_another_benchmark_are_refused(tmp_path: Path) -> None:
+    folder = write_texts(tmp_path)
+    with pytest.raises(InputFileError, match="The file has no prompts"):
+        read_prompts("dpg-bench", folder, "dpg")
+    with pytest.raises(InputFileError, match="dpg is a folder; PartiPrompts is read from a file"):
+        read_prompts("parti", folder, "parti")
 
 
 def test_dpg_item_id_may_be_a_number(tmp_path: Path) -> None:
@@ -162,6 +278,27 @@ def test_command_writes_a_prompt_file(tmp_path: Path) -> None:
     file.write_text(json.dumps(GOOD))
     call_command("import_prompts", "dpg-bench", str(file), out=out)
     assert read_pack(out).declared.prompts[0].text == "fog"
+
+
+# Files as people have them
+
+
+@pytest.mark.parametrize(
+    ("file_format", "name", "texts"),
+    [
+        ("dpg-bench", "dpg.csv", ['A tall tree, and a "red" barn', "a cat"]),
+        ("dpg-bench", "dpg_txt.txt", ["A tall tree and a red barn"]),
+        ("parti", "parti_crlf_bom.tsv", ["a cat"]),
+        ("parti", "parti_quotes.tsv", ['a sign that reads "Hello', '"a cat" on a "mat"', "5' tall man"]),
+        ("longtext-bench", "longtext_crlf.jsonl", ["p"]),
+        ("geneval", "geneval_count_only.jsonl", ["three clocks"]),
+    ],
+)
+def test_field_file(shared_data: Path, file_format: str, name: str, texts: list[str]) -> None:
+    file = shared_data / "field" / "prompts" / name
+    if not file.exists():
+        pytest.skip(f"there is no {file}")
+    assert [prompt.text for prompt in read_prompts(file_format, file, "field").prompts] == texts
 
 
 # The published files; the expected numbers were counted in them.

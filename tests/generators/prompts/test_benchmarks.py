@@ -264,7 +264,7 @@ def test_command_creates_a_prompt_set_once(tmp_path: Path, capsys: pytest.Captur
 @pytest.mark.django_db
 def test_command_imports_nothing_of_an_invalid_file(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
-    file.write_text(json.dumps(GOOD) + "\n{}")
+    file.write_text(json.dumps(GOOD) + '\n{"item_id": "2"}')
     with pytest.raises(CommandError, match=r"Nothing was imported from rows\.jsonl.*\n.*line 2"):
         call_command("import_prompts", "dpg-bench", str(file))
     assert not PromptSet.objects.exists()

@@ -12,6 +12,8 @@ from arena.models import Board
 from arena.votes.files import COLUMNS, REQUIRED, VoteFile, read_vote_file
 from arena.votes.imports import VoteImport, VoteImportError, import_votes
 from evaluation.ratings.outcomes import WINNERS
+from evaluation.ratings.pair_choice import judge_pair_choice
+from evaluation.ratings.votes import code_frame
 from generators.input_files.faults import InputFileError, describe_faults, write_faults
 from generators.management.progress import Progress
 from generators.models import ImageModel
@@ -79,6 +81,8 @@ class Command(BaseCommand):
             self.stdout.write(describe_faults(made.rejected, votes.unit))
             self.stdout.write(f"The invalid lines are in {rejected}, with their reasons.")
         self.stdout.write(describe_import(votes, made, only))
+        if warning := describe_pair_choice(votes):
+            self.stdout.write(warning)
         self.stdout.write(f"Next: paragone rate_board --board {made.board.slug}")
 
 
@@ -100,6 +104,18 @@ def describe_import(votes: VoteFile, made: VoteImport, only: dict[str, str]) -> 
     if not votes.identifies_votes:
         lines.append("  Equal lines count as separate votes: the file has neither times nor raters and prompts.")
     return "\n".join(lines)
+
+
+def describe_pair_choice(votes: VoteFile) -> str:
+    """A warning if the pairs look as if they were chosen by looking at the ratings; "" if they do not.
+
+    Votes are taken in the order of their times, or of the file if it has none.
+    """
+    rule = judge_pair_choice(code_frame(votes.rows.sort_values("time", kind="stable"))).rule
+    return rule and (
+        f"Warning: the pairs look as if they were chosen by looking at the ratings ({rule}), which makes intervals too "
+        'narrow by any method; see "Pairs that were chosen by rating" in docs/ratings.md.'
+    )
 
 
 def _name_model(model: ImageModel) -> str:

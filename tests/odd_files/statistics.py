@@ -33,6 +33,28 @@ FILES: Final = (
         rows=({"n": None, "d": 3},),
     ),
     OddFile("not symmetric.npz", save(mu=MEAN, sigma=change(0, 2, value=0.7)), refused="sigma is not symmetric"),
+    OddFile("nearly symmetric.npz", save(mu=MEAN, sigma=change(0, 1, value=0.5 + 1e-7)), rows=({"n": None, "d": 3},)),
+    OddFile(
+        "another file's mean.npz", save(mu=np.ones(4), sigma=np.eye(4)), refused="4 features, the extractor returns 3"
+    ),
+    OddFile("2048 features.npz", save(mu=np.ones(2048), sigma=np.eye(2048)), refused="2,048 features, the extractor"),
+    OddFile("negative variance.npz", save(mu=MEAN, sigma=change(2, 2, value=-3.0)), refused="[2, 2] is -3"),
+    OddFile("correlation of 2.npz", save(mu=MEAN, sigma=np.ones((3, 3)) * 2 - np.eye(3)), refused="semi-definite"),
+    OddFile("minus the covariance.npz", save(mu=MEAN, sigma=-COVARIANCE), refused="sigma has a negative variance"),
+    OddFile("rank two.npz", save(mu=MEAN, sigma=COVARIANCE[:, :2] @ COVARIANCE[:, :2].T), rows=({"n": None, "d": 3},)),
+    OddFile("constant features.npz", save(mu=MEAN, sigma=np.zeros((3, 3))), rows=({"n": None, "d": 3},)),
+    OddFile("more images than stated.npz", save(mu=MEAN, sigma=COVARIANCE), refused="has rank 3", options=("--n", "3")),
+    OddFile("one image.npz", save(mu=MEAN, sigma=COVARIANCE), refused="not of 1", options=("--n", "1")),
+    OddFile(
+        "numbers of images.npz", save(mu=MEAN, sigma=COVARIANCE, n=[9, 9]), refused="n must be the number of images"
+    ),
+    OddFile(
+        "square mean.npz", save(mu=COVARIANCE, sigma=COVARIANCE), refused="mu must be a float array of 1 dimension"
+    ),
+    OddFile(
+        "wide covariance.npz", save(mu=MEAN, sigma=np.zeros((3, 4))), refused="mu (3,) and sigma (3, 4) do not match"
+    ),
+    OddFile("complex numbers.npz", save(mu=MEAN, sigma=COVARIANCE + 0j), refused="got complex128"),
     OddFile("NaN.npz", save(mu=MEAN, sigma=change(1, 1, value=np.nan)), refused="sigma contains NaN or infinity"),
     OddFile("infinite mean.npz", save(mu=MEAN * np.inf, sigma=COVARIANCE), refused="mu contains NaN or infinity"),
     OddFile("variances only.npz", save(mu=MEAN, sigma=np.diag(COVARIANCE)), refused="sigma must be a float array of 2"),

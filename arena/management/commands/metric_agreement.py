@@ -75,7 +75,7 @@ def _format_metric(votes: Sequence[PairVotes], metric: ScoredMetric) -> tuple[st
         _format_share(agreement.rate),
         f"{found.n:,}",
         *_format_correlations(found),
-        "; ".join(filter(None, (metric.direction, note))),
+        "; ".join(filter(None, (metric.title, metric.direction, note))),
     )
 
 

@@ -45,8 +45,9 @@ def find_set_interval(
         interval = set_interval(value, spread, limits=metric.limits(len(samples)), confidence=confidence)
         if not metric.has_limit:
             return replace(interval, bias=None)
-        # With few images the estimate exceeds the value, but the limit is possible.
-        return replace(interval, bias=value - float(np.clip(value - spread.bias, *metric.declaration.range)))
+        # With few images the estimate may exceed the value, but the limit is possible.
+        bias = value - float(np.clip(value - spread.bias, *metric.declaration.range))
+        return replace(interval, method=f"{interval.method}, of the value at this number of images", bias=bias)
 
     return _expect_interval(metric, attempt(metric, find))
 

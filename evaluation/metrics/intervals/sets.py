@@ -33,7 +33,7 @@ def set_interval(value: float, spread: Spread, *, limits: tuple[float, float], c
     if limits == (0.0, 1.0):
         low, high = find_rate_limits(value, _find_effective(value, spread, confidence), confidence)
         return Interval(low, high, f"{method}, limits of a share (Korn & Graubard)", spread.bias)
-    half = quantile(confidence, spread.n_groups - 1) * float(np.sqrt(spread.variance))
+    half = quantile(confidence, spread.degrees) * float(np.sqrt(spread.variance))
     return Interval(max(value - half, limits[0]), min(value + half, limits[1]), method, spread.bias)
 
 
@@ -41,7 +41,7 @@ def _find_effective(share: float, spread: Spread, confidence: float) -> float:
     """Number of independent samples with the same variance; the prompts, if all groups agree or all samples do."""
     if spread.variance <= NONE or share in {0.0, 1.0}:
         return float(spread.n)
-    few = (quantile(confidence, spread.n - 1) / quantile(confidence, spread.n_groups - 1)) ** 2
+    few = (quantile(confidence, spread.n - 1) / quantile(confidence, spread.degrees)) ** 2
     return max(1.0, share * (1.0 - share) / spread.variance * few)
 
 

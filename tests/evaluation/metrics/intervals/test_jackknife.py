@@ -119,15 +119,17 @@ def test_the_variance_of_a_purely_quadratic_value_is_not_counted_twice() -> None
 def test_few_pairs_or_pairs_without_a_value_are_not_used() -> None:
     alone = [1.0, 2.0, 4.0, 3.0] * 3
     plain = jackknife(2.0, alone, [1] * 12)
+    assert plain.degrees == 11
     assert jackknife(2.0, alone, [1] * 12, [5.0, 1.0, None, 1.0, 9.0, 4.0]) == plain
     assert jackknife(2.0, alone, [1] * 12, [5.0, 1.0, 9.0, 4.0]) == plain
-    assert jackknife(2.0, alone, [1] * 12, [5.0, 1.0, 3.0, 1.0, 9.0, 4.0]).variance < plain.variance
+    corrected = jackknife(2.0, alone, [1] * 12, [5.0, 1.0, 3.0, 1.0, 9.0, 4.0])
+    assert (corrected.variance, corrected.degrees) == (plain.variance / 2, 5)
 
 
 def test_a_share_on_its_boundary_has_the_exact_interval_of_as_many_prompts() -> None:
     for share in (0.0, 1.0):
         for variance in (0.0, 0.01):
-            found = set_interval(share, Spread(variance, 0.0, 40, 20), limits=SHARE)
+            found = set_interval(share, Spread(variance, 19, 0.0, 40, 20), limits=SHARE)
             exact = rate_interval(one_each(np.full(40, share)))
             assert (found.low, found.high) == (exact.low, exact.high)
 
@@ -141,7 +143,7 @@ def test_a_share_on_its_boundary_has_the_exact_interval_of_as_many_prompts() -> 
 def test_an_interval_of_a_share_is_inside_its_range_and_holds_it(
     value: float, variance: float, n: int, n_groups: int
 ) -> None:
-    found = set_interval(value, Spread(variance, 0.0, n, n_groups), limits=SHARE).contain(value, SHARE)
+    found = set_interval(value, Spread(variance, n_groups - 1, 0.0, n, n_groups), limits=SHARE).contain(value, SHARE)
     assert found.low is not None
     assert found.high is not None
     assert 0.0 <= found.low <= value <= found.high <= 1.0
@@ -152,7 +154,7 @@ def test_an_interval_of_a_share_is_inside_its_range_and_holds_it(
     variances=st.tuples(st.floats(0.0, 0.2), st.floats(0.0, 0.2), st.floats(0.0, 0.4)),
 )
 def test_a_difference_of_shares_is_inside_its_range(values: tuple, variances: tuple) -> None:
-    spreads = [Spread(variance, 0.0, 50, 25) for variance in variances]
+    spreads = [Spread(variance, 24, 0.0, 50, 25) for variance in variances]
     found = set_difference_interval(values, (spreads[0], spreads[1]), spreads[2], limits=SHARE)
     assert found.low is not None
     assert found.high is not None
@@ -160,8 +162,8 @@ def test_a_difference_of_shares_is_inside_its_range(values: tuple, variances: tu
 
 
 def test_a_difference_of_other_values_is_its_own_jackknife() -> None:
-    spread = Spread(0.25, 0.0, 40, 20)
-    found = set_difference_interval((5.0, 3.0), (spread, spread), Spread(0.01, 0.0, 40, 20), limits=(0.0, np.inf))
+    spread = Spread(0.25, 19, 0.0, 40, 20)
+    found = set_difference_interval((5.0, 3.0), (spread, spread), Spread(0.01, 19, 0.0, 40, 20), limits=(0.0, np.inf))
     half = stats.t.ppf(0.975, 19) * 0.1
     assert (found.low, found.high) == pytest.approx((2.0 - half, 2.0 + half))
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import pandas as pd
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from arena.models import Board, Origin, Rater, Vote
@@ -70,7 +70,6 @@ class _Row(NamedTuple):
     exclusions: str
 
 
-@transaction.atomic
 def import_votes(
     votes: VoteFile,
     board_slug: str,
@@ -93,10 +92,19 @@ def import_votes(
     Raises:
         VoteImportError: The board does not accept the votes, or a line is invalid.
     """
-    board, board_is_new = _open_board(board_slug, title, task)
+    try:
+        with transaction.atomic():
+            return _import(votes, *_open_board(board_slug, title, task), keep_valid, on_batch)
+    except IntegrityError as error:
+        raise VoteImportError("Another process wrote the same rows at the same time. Import again.") from error
+
+
+def _import(
+    votes: VoteFile, board: Board, board_is_new: bool, keep_valid: bool, on_batch: Callable[[int, int], None]
+) -> VoteImport:
     if not votes.identifies_votes and board.votes.exists():
         raise VoteImportError(
-            f"The board {board_slug} has votes, and this file may have been imported before. Give it a column time, "
+            f"The board {board.slug} has votes, and this file may have been imported before. Give it a column time, "
             "or the columns rater and prompt, or use another board."
         )
     models, new_models = _open_models(votes.rows)

@@ -1,7 +1,7 @@
-"""Slugs of names: the ASCII identifiers under which models of any name are stored, addressed and linked.
+"""Slugs of names: the ASCII identifiers under which models and prompt sets are stored, addressed and linked.
 
-This is the only rule for slugs of models. A slug follows from the name alone, so it is the same in every file and
-installation. Names that differ only in case, spaces or punctuation have one slug ("GPT Image", "gpt-image"):
+This is the only rule for slugs that are made of names. A slug follows from the name alone, so it is the same in every
+file and installation. Names that differ only in case, spaces or punctuation have one slug ("GPT Image", "gpt-image"):
 ``generators/model_names.py`` refuses the second one.
 """
 
@@ -25,11 +25,12 @@ def is_slug(text: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def make_slug(name: str) -> str:
+def make_slug(name: str, kind: str = "model") -> str:
     """The slug of a name: lower case, without accents, with "-" for every run of other characters.
 
     "Midjourney 6.1" is midjourney-6-1. If a letter or digit cannot be shown in ASCII, or the slug would be longer than
-    LONGEST_SLUG, the slug ends in a hash of the name: 混元-DiT is dit-bdf2ae7e.
+    LONGEST_SLUG, the slug ends in a hash of the name: 混元-DiT is dit-bdf2ae7e. Where nothing can be shown, ``kind``
+    stands before the hash.
 
     Raises:
         ValueError: The name has no letter and no digit, has control characters, or starts or ends with a space.
@@ -46,5 +47,5 @@ def make_slug(name: str) -> str:
         return slug
     # One hash for the same text in composed and decomposed characters.
     digest = hashlib.sha256(unicodedata.normalize("NFC", name).encode()).hexdigest()[:_DIGITS]
-    shown = slug[: LONGEST_SLUG - _DIGITS - 1].rstrip("-_") or "model"
+    shown = slug[: LONGEST_SLUG - _DIGITS - 1].rstrip("-_") or kind
     return f"{shown}-{digest}"

@@ -4,17 +4,17 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils.text import slugify
 from pydantic import ValidationError
 
 from generators.input_files.faults import InputFileError
+from generators.input_files.slugs import make_slug
 from generators.prompts.benchmarks import FORMATS, format_prompt_set, read_prompts
 from generators.prompts.packs import PromptSetChangedError, declare_prompt_set
 
 HELP = """
-Import the prompts of a benchmark's published file (.tsv, .csv, .jsonl or .ndjson; for DPG-Bench also the folder of .txt
-files, one a prompt) as a prompt set, or with --out as a prompt file that suites and boards can name. If a row is
-invalid, nothing is imported. Importing the same file again changes nothing.
+Import the prompts of a benchmark's published file (.tsv, .csv, .json, .jsonl or .ndjson; for DPG-Bench also the folder
+of .txt files, one a prompt) as a prompt set, or with --out as a prompt file that suites and boards can name. If a row
+is invalid, nothing is imported. Importing the same file again changes nothing.
 """
 
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         file: Path = options["file"]
         out: Path | None = options["out"]
         try:
-            declared = read_prompts(options["format"], file, options["slug"] or slugify(file.stem))
+            declared = read_prompts(options["format"], file, options["slug"] or _name_prompt_set(file))
             if out:
                 out.write_text(format_prompt_set(declared), encoding="utf-8")
             else:
@@ -46,3 +46,10 @@ class Command(BaseCommand):
             raise CommandError(f"Nothing was imported from {file.name}. {error}") from error
         where = out or f"prompt set {declared.slug} {declared.version}"
         self.stdout.write(f"{len(declared.prompts):,} prompts of {declared.title} are in {where}.")
+
+
+def _name_prompt_set(file: Path) -> str:
+    try:
+        return make_slug(file.stem, "prompts")
+    except ValueError as error:
+        raise CommandError(f"{file.name} gives the prompt set no slug: {error}. Give it with --slug.") from error

@@ -11,8 +11,8 @@ from generators.input_files.faults import NAMED, InputFileError, describe_faults
 from generators.models import Generation
 
 HELP = f"""
-Import images generated elsewhere, for models without an API. The manifest is CSV (.csv) or JSON lines (.jsonl, .ndjson)
-in UTF-8 with one image per line; the image files (PNG, JPEG, WebP, AVIF) lie beside it. Columns:
+Import images generated elsewhere, for models without an API. The manifest is CSV (.csv) or JSON (.json, .jsonl,
+.ndjson) in UTF-8 with one image per line or object; the image files (PNG, JPEG, WebP, AVIF) lie beside it. Columns:
 {", ".join(Entry.list_columns())}. Required are model, prompt or prompt_key, and file or, for a prompt that the provider
 refused, refused=yes. If a line is invalid, nothing is imported. Images that are already there are skipped.
 """

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 
 from arena.leaderboards.snapshots import rate_board
 from arena.models import Board, Origin, Rater, Vote
+from generators.model_names import ModelNames
 from generators.models import ImageModel, Prompt, PromptSet
 from tests import builders
 
@@ -144,6 +145,15 @@ def test_file_that_writes_one_model_in_two_ways_is_refused(file: Path) -> None:
     builders.make_model(slug="gpt-image-1", name="GPT Image")
     message = refuse(write(file, "GPT Image,LCM,tie", "LCM,gpt-image-1,tie", header=PLAIN))
     assert "'gpt-image-1' and 'GPT Image' are both the model gpt-image-1; if that is right, write one" in message
+
+
+def test_model_that_another_process_creates_meanwhile_stops_the_import(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builders.make_model(slug="sdxl", name="SDXL")
+    monkeypatch.setattr("arena.votes.imports.ModelNames", lambda: ModelNames([]))
+    message = refuse(write(file, *TWO_VOTES))
+    assert message.endswith("Another process wrote the same rows at the same time. Import again.")
 
 
 # Faults

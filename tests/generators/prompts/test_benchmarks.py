@@ -273,6 +273,22 @@ def test_command_imports_nothing_of_an_invalid_file(tmp_path: Path) -> None:
         call_command("import_prompts", "dpg-bench", str(file), slug="no slug")
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "slug"), [("DPG v1.1", "dpg-v1-1"), ("提示", "prompts-f56c6c82")])
+def test_slug_of_a_prompt_set_is_that_of_its_files_name(tmp_path: Path, name: str, slug: str) -> None:
+    file = tmp_path / f"{name}.json"
+    file.write_text(json.dumps([GOOD]))
+    call_command("import_prompts", "dpg-bench", str(file))
+    assert PromptSet.objects.get().slug == slug
+
+
+def test_command_needs_a_slug_where_the_files_name_has_none(tmp_path: Path) -> None:
+    file = tmp_path / "---.jsonl"
+    file.write_text(json.dumps(GOOD))
+    with pytest.raises(CommandError, match=r"---\.jsonl gives the prompt set no slug: it has no letter.*--slug"):
+        call_command("import_prompts", "dpg-bench", str(file))
+
+
 def test_command_writes_a_prompt_file(tmp_path: Path) -> None:
     file, out = tmp_path / "rows.jsonl", tmp_path / "rows.toml"
     file.write_text(json.dumps(GOOD))

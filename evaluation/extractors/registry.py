@@ -13,7 +13,7 @@ EXTRACTORS: Final[dict[str, str]] = {
     "clip-text": "evaluation.extractors.clip.ClipTexts",
     "dinov2": "evaluation.extractors.dinov2.DinoV2",
     "sentence": "evaluation.extractors.sentences.Sentences",
-    "ocr": "evaluation.extractors.ocr.TextReader",
+    "ocr": "evaluation.extractors.ocr.reader.TextReader",
     "nsfw": "evaluation.extractors.safety.UnsafeImages",
     "detector": "evaluation.extractors.detectors.ObjectDetector",
     "sketch-checker": "evaluation.extractors.sketches.checker.SketchChecker",

@@ -55,6 +55,21 @@ class FolderWeights:
     used_by: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class DownloadedFile:
+    """One file, pinned by its digest, that the user downloads to the folder KIND/NAME."""
+
+    title: str
+    address: str
+    sha256: str
+    licence: str
+    used_by: tuple[str, ...]
+
+    @property
+    def file(self) -> str:
+        return self.address.rpartition("/")[2]
+
+
 NETWORK: Final = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 
 PACKAGED: Final[dict[str, PackagedWeights]] = {
@@ -202,17 +217,44 @@ FOLDERS: Final[dict[str, FolderWeights]] = {
 }
 
 
+# PP-OCRv5's networks that read further scripts, and Latin letters. Their dictionaries are in the files.
+_RECOGNIZERS: Final = "https://www.modelscope.cn/models/RapidAI/RapidOCR/resolve/v3.10.0/onnx/PP-OCRv5/rec"
+
+DOWNLOADS: Final[dict[str, DownloadedFile]] = {
+    f"ocr/{name}": DownloadedFile(
+        title=f"PP-OCRv5 mobile: reads lines in {name.title()} and Latin script",
+        address=f"{_RECOGNIZERS}/{code}_PP-OCRv5_rec_mobile.onnx",
+        sha256=sha256,
+        licence="Apache-2.0",
+        used_by=(f"ocr/{name}",),
+    )
+    for name, code, sha256 in (
+        ("cyrillic", "cyrillic", "90f761b4bfcce0c8c561c0cb5c887b0971d3ec01c32164bdf7374a35b0982711"),
+        ("greek", "el", "b4368bccd557123c702b7549fee6cd1e94b581337d1c9b65310f109131542b7f"),
+        ("korean", "korean", "cd6e2ea50f6943ca7271eb8c56a877a5a90720b7047fe9c41a2e541a25773c9b"),
+        ("arabic", "arabic", "c1192e632d0baa9146ae5b756a0e635e3dc63c1733737ebfd1629e87144e9295"),
+        ("thai", "th", "de541dd83161c241ff426f7ecfd602a0ba77d686cf3ab9a6c255ea82fd08006e"),
+        ("devanagari", "devanagari", "d6f0a906580e3fa6b324a318718f1f31f268b6ea8ef985f91c2012a37f52c91e"),
+        ("tamil", "ta", "a42448808b7dea87597336f12438935f40353f1949e8360acd9e06b4da21bfe1"),
+        ("telugu", "te", "a3690451b50028a09a3316a1274f7c05728151ea3f8fd392696397a7fefcbd92"),
+    )
+}
+
+
 class WrongWeightsError(MissingWeightsError):
     """A file exists, but its digest is not the expected one."""
 
 
 def find_weights(name: str, weights: Path) -> Path:
-    """The first file of packaged weights, after verifying digests; or the folder of "KIND/NAME" below ``weights``.
+    """The first file of packaged weights, or the downloaded file of "KIND/NAME", after verifying digests; or the folder
+    of "KIND/NAME" below ``weights``.
 
     Raises:
-        MissingWeightsError: Files are missing, or a packaged file has another digest.
+        MissingWeightsError: Files are missing, or a pinned file has another digest.
         ValueError: The kind is unknown, or the name is not a valid folder name.
     """
+    if name in DOWNLOADS:
+        return _find_download(name, weights)
     kind, separator, folder = name.partition("/")
     if separator:
         return _find_folder(kind, folder, weights)
@@ -247,6 +289,25 @@ def _locate(packaged: PackagedWeights, pinned: PinnedFile) -> Path:
     if not file.is_file():
         raise MissingWeightsError(f"{file} is missing. Run: {packaged.command} --force-reinstall")
     return file
+
+
+def _find_download(name: str, weights: Path) -> Path:
+    downloaded = DOWNLOADS[name]
+    file = weights / name / downloaded.file
+    if not file.is_file():
+        raise MissingWeightsError(f"{file} is missing. Run: {describe_file_download(name, weights)}")
+    if (digest := find_digest(file)) != downloaded.sha256:
+        raise WrongWeightsError(
+            f"{file} is not the expected file of {name}: its sha256 is {digest}, expected {downloaded.sha256}. "
+            f"Run: {describe_file_download(name, weights)}"
+        )
+    return file
+
+
+def describe_file_download(name: str, weights: Path) -> str:
+    """The command that downloads the file of KIND/NAME."""
+    downloaded = DOWNLOADS[name]
+    return f"curl -fL --create-dirs -o {weights / name / downloaded.file} {downloaded.address}"
 
 
 def _find_folder(kind: str, name: str, weights: Path) -> Path:

@@ -9,7 +9,7 @@ There are three kinds of metrics, by their unit of measurement::
 A metric that cannot measure a sample raises UnscoredError with the reason. Unscored samples are counted, never 0.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, ClassVar, Literal
@@ -100,6 +100,7 @@ class SampleInputs:
     votes: tuple[VoteInputs, ...] = ()
     extracted: Mapping[str, Extracted | Exception] = field(default_factory=dict)  # by specification
     texts: Mapping[tuple[str, str], Extracted | Exception] = field(default_factory=dict)  # by specification and text
+    alphabets: Mapping[str, Collection[str]] = field(default_factory=dict)  # of readers of text, by specification
 
     def expect_image(self) -> None:
         """Raise UnscoredError if there is no image."""
@@ -165,6 +166,22 @@ class Metric(BaseModel):
     def image_extractors(self) -> tuple[str, ...]:
         """Specifications of the image extractors that the metric needs."""
         return ()
+
+    def prompt_extractors(self, prompt: PromptInputs) -> tuple[str, ...]:
+        """Those that it needs for the images of this prompt; by default all."""
+        return self.image_extractors()
+
+    def find_obstacle(self, prompt: PromptInputs, alphabets: Mapping[str, Collection[str]]) -> str:
+        """Why no image of this prompt can be scored, or reach the best value, as far as is known before it is drawn.
+
+        Args:
+            prompt: One that the metric applies to.
+            alphabets: Characters that readers of text can return, by specification. Others are not known.
+
+        Returns:
+            The reason, or "".
+        """
+        return ""
 
     def applies_to(self, prompt: PromptInputs) -> bool:
         """Whether the metric measures images of this prompt. Other prompts are skipped, and not counted as unscored."""

@@ -5,7 +5,7 @@ cannot be read are tried again after pauses.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -38,8 +38,9 @@ class Extractions:
     """Results so far, by extractor specification and by the sha256 of the image or text.
 
     ``identities`` holds the extractors that ran, ``missing`` the reasons why others could not, and ``warnings`` those
-    that truncated their input. ``unread`` holds the inputs that could not be read, by sha256, with the reason. Unless
-    ``is_last``, only inputs that are lost get there: a store that fails raises UnavailableInputError.
+    that truncated their input. ``alphabets`` holds the characters that readers of text can return. ``unread`` holds the
+    inputs that could not be read, by sha256, with the reason. Unless ``is_last``, only inputs that are lost get there:
+    a store that fails raises UnavailableInputError.
     """
 
     def __init__(self, store: FeatureStore, weights: Path, *, is_last: bool = False) -> None:
@@ -48,6 +49,7 @@ class Extractions:
         self.identities: dict[str, Identity] = {}
         self.missing: dict[str, str] = {}
         self.warnings: dict[str, str] = {}
+        self.alphabets: dict[str, Collection[str]] = {}
         # Results that are not in the store: errors, and features that it could not write.
         self._kept: dict[tuple[str, str], Found] = {}
         self._stored: set[tuple[str, str]] = set()
@@ -71,6 +73,8 @@ class Extractions:
     def _load(self, specification: str) -> Extractor | None:
         try:
             extractor = load_extractor(specification, self.weights)
+            if (alphabet := getattr(extractor, "alphabet", None)) is not None:
+                self.alphabets[specification] = alphabet
             self.identities[specification] = extractor.identity
         except (MissingWeightsError, ImportError, ValueError) as error:
             self.missing[specification] = str(error)

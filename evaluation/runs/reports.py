@@ -102,11 +102,12 @@ class _Findings:
         self.identities: Mapping[str, Any] = run.record.get("extractors", {})
 
     def find(self, names: tuple[str, ...], digest: str, key: str) -> list[Any]:
-        """The findings of the first extractor with one of these names."""
+        """The findings of the first extractor with one of these names that saw this image."""
         for specification, identity in self.identities.items():
             if specification.partition("/")[0] in names and digest:
                 found = self.store.read(identity, digest)
-                return found[key] if isinstance(found, dict) else []
+                if isinstance(found, dict):
+                    return list(found[key])
         return []
 
 

@@ -102,6 +102,7 @@ def restore_inputs(snapshot: Mapping[str, Any], prompt: Prompt, extractions: Ext
         votes=tuple(VoteInputs(**vote) for vote in snapshot["votes"]),
         extracted=extractions.of_image(snapshot["original"]),
         texts=extractions.of_texts(),
+        alphabets=extractions.alphabets,
     )
 
 

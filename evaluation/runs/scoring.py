@@ -115,13 +115,30 @@ def _extract(
 ) -> None:
     """Run each extractor once on each image and text."""
     reader = ImageReader()
-    sources = [(digest, partial(reader.read, digest)) for digest in _unique(filter(None, digests))]
-    for specification in _unique(spec for metric in metrics for spec in metric.image_extractors()):
+    needs = _find_needs(metrics, samples)
+    for specification in _unique(spec for specs in needs.values() for spec in specs):
+        of_this = [
+            digest
+            for sample, digest in zip(samples, digests, strict=True)
+            if digest and specification in needs[sample.prompt.key]
+        ]
+        sources = [(digest, partial(reader.read, digest)) for digest in _unique(of_this)]
         extractions.extract_images(specification, sources, partial(on_progress, f"extractor {specification}"))
     texts = _unique(pair for metric in metrics for sample in samples for pair in metric.texts(sample.prompt))
     for specification in _unique(spec for spec, _ in texts):
         of_this = [text for spec, text in texts if spec == specification]
         extractions.extract_texts(specification, of_this, partial(on_progress, f"extractor {specification}"))
+
+
+def _find_needs(metrics: Sequence[Metric], samples: Sequence[SampleInputs]) -> dict[str, list[str]]:
+    """The image extractors that the metrics need, by the key of the prompt."""
+    prompts = {sample.prompt.key: sample.prompt for sample in samples}
+    return {
+        key: _unique(
+            spec for metric in metrics if metric.applies_to(prompt) for spec in metric.prompt_extractors(prompt)
+        )
+        for key, prompt in prompts.items()
+    }
 
 
 def _unique(items: Iterable[Any]) -> list[Any]:
@@ -136,9 +153,9 @@ def _evaluate(
     confidence: float,
     comparing: Callable[[Metric, Any], Comparison | None],
 ) -> tuple[Evaluation, MetricOutcome]:
-    specifications = _unique(
-        [*metric.image_extractors(), *(spec for s in samples for spec, _ in metric.texts(s.prompt))]
-    )
+    needs = _find_needs([metric], samples)
+    of_texts = _unique(spec for sample in samples for spec, _ in metric.texts(sample.prompt))
+    specifications = _unique([*(spec for specs in needs.values() for spec in specs), *of_texts])
     identity: dict[str, Any] = {
         "metric": declared.metric,
         "parameters": metric.model_dump(mode="json"),
@@ -147,7 +164,7 @@ def _evaluate(
     }
     reference = None
     try:
-        extractions.expect(specifications)
+        extractions.expect([*metric.image_extractors(), *of_texts])
         if isinstance(metric, SetMetric) and metric.reference_name is not None:
             (specification,) = metric.image_extractors()
             known = extractions.identities[specification]

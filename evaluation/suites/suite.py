@@ -174,7 +174,7 @@ def _check_metric(suite: Suite, metric: SuiteMetric) -> Iterator[str]:
     if sum(other.label == metric.label for other in suite.metrics) > 1:
         yield f"two metrics have the label {metric.label}; labels must be unique."
     built = metric.build()
-    prompts = [prompt for prompt in suite.prompts if built.applies_to(_describe(prompt))]
+    prompts = [prompt for prompt in suite.prompts if built.applies_to(describe_prompt(prompt))]
     if not prompts:
         yield f"{metric.metric} applies to none of the prompts. See docs/metrics.md for what it needs."
     for name in {specification.partition("/")[0] for specification in built.image_extractors()} - set(EXTRACTORS):
@@ -191,7 +191,8 @@ def _check_metric(suite: Suite, metric: SuiteMetric) -> Iterator[str]:
         yield f"{metric.metric} needs at least {least:,} {unit}; this suite has {n:,} that it applies to."
 
 
-def _describe(prompt: PromptDeclaration) -> PromptInputs:
+def describe_prompt(prompt: PromptDeclaration) -> PromptInputs:
+    """The prompt as metrics see it."""
     lists = {name: tuple(getattr(prompt, name)) for name in ("targets", "tags", "checks")}
     return PromptInputs(key=prompt.key, text=prompt.text, category=prompt.category, language=prompt.language, **lists)
 

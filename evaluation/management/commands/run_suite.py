@@ -1,12 +1,15 @@
 """Command run_suite: runs a suite on a model, from a terminal or a pipeline."""
 
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from evaluation.management.waiting import WaitingCommand
 from evaluation.runs import lifecycle
 from evaluation.runs.lifecycle import RunError
+from evaluation.suites.obstacles import find_obstacles
 from evaluation.suites.suite import load_suite
 from generators.fixtures import UnknownFixtureError, find_fixture
 from generators.input_files.declared_files import DeclaredFileError
@@ -36,5 +39,7 @@ class Command(WaitingCommand):
             run = lifecycle.start(suite, model, baseline=baseline, commit=options["commit"])
         except (UnknownFixtureError, DeclaredFileError, RunError, PromptSetChangedError, OSError) as error:
             raise CommandError(str(error)) from error
+        for obstacle in find_obstacles(suite, Path(settings.WEIGHTS)):
+            self.stderr.write(f"Warning: {obstacle}")
         self.stdout.write(f"Run {run.key}: {suite.title}, {suite.n_samples:,} images of {model.name}.")
         self.conclude(run, **waiting)

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.pretrained.loading import digest_network
 from evaluation.extractors.weights import (
+    DOWNLOADS,
     FOLDERS,
     PACKAGED,
     WrongWeightsError,
@@ -29,6 +30,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         folder = Path(settings.WEIGHTS)
         n_wrong = sum(self.show_packaged(name, options["verify"]) for name in PACKAGED)
+        n_wrong += sum(self.show_download(name, folder, options["verify"]) for name in DOWNLOADS)
         for kind in FOLDERS:
             n_wrong += self.show_kind(kind, folder, options["verify"])
         if n_wrong:
@@ -46,6 +48,19 @@ class Command(BaseCommand):
                 find_weights(name, Path(settings.WEIGHTS))
                 state = "verified"
                 details += [f"sha256 {find_digest(file)} {file.name}" for file in files]
+        except MissingWeightsError as error:
+            state = "WRONG" if isinstance(error, WrongWeightsError) else "missing"
+            details.append(str(error))
+        self.show(name, state, weights.title, weights.used_by, details)
+        return state == "WRONG"
+
+    def show_download(self, name: str, folder: Path, verify: bool) -> bool:
+        """Show a pinned file of the folder for weights. Returns whether it is wrong."""
+        weights = DOWNLOADS[name]
+        details = [f"{weights.licence}, {weights.address}", f"sha256 {weights.sha256}"]
+        state = "verified" if verify else "installed"
+        try:
+            details.append(str(find_weights(name, folder)))
         except MissingWeightsError as error:
             state = "WRONG" if isinstance(error, WrongWeightsError) else "missing"
             details.append(str(error))

@@ -1,10 +1,12 @@
 """Readings: the lines read in an image with the target strings of its prompt, and the base of text metrics."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
+from evaluation.extractors.base import MissingWeightsError
+from evaluation.extractors.ocr import alphabets as letters
 from evaluation.metrics.base import Measurement, PromptInputs, Rows, SampleInputs, SampleMetric, UnscoredError
 from evaluation.metrics.text_rendering.words import is_unspaced, tidy_text
 
@@ -56,7 +58,7 @@ class TextMetric(SampleMetric):
     """A metric that compares the text read in an image with the target strings of its prompt.
 
     Prompts without target strings are skipped. An image without readable text has the value of an empty reading, and a
-    note.
+    note. The scripts of the targets choose the reader; targets with letters that it cannot read are unscored.
     """
 
     def applies_to(self, prompt: PromptInputs) -> bool:
@@ -67,6 +69,26 @@ class TextMetric(SampleMetric):
 
     def image_extractors(self) -> tuple[str, ...]:
         return (READER,)
+
+    def prompt_extractors(self, prompt: PromptInputs) -> tuple[str, ...]:
+        try:
+            return (_choose_reader(self.targets(prompt)),)
+        except UnscoredError:
+            return ()
+
+    def find_obstacle(self, prompt: PromptInputs, alphabets: Mapping[str, Collection[str]]) -> str:
+        try:
+            targets = self.targets(prompt)
+            _expect_readable(targets, _choose_reader(targets), alphabets)
+            perfect = self.compare(Reading(targets, targets, prompt.language))
+        except UnscoredError as reason:
+            return f"unscored, because {reason}"
+        forms = self._tidy_all(map(letters.write_as_read, targets))
+        if self.compare(Reading(forms, targets, prompt.language))[0] == perfect[0]:
+            return ""
+        changed = {c: form for c in "".join(targets) if (form := letters.write_as_read(c)) != c}
+        found = ", ".join(f"{form or 'nothing'} for {c}" for c, form in changed.items()) or "letters with their accents"
+        return f"short of the best value, because readings have {found}"
 
     def targets(self, prompt: PromptInputs) -> tuple[str, ...]:
         """The strings that should be readable. Raises UnscoredError if there are none."""
@@ -80,7 +102,10 @@ class TextMetric(SampleMetric):
 
     def measure(self, sample: SampleInputs) -> Measurement:
         targets = self.targets(sample.prompt)
-        lines = self._tidy_all(line["text"] for line in sample.look_up(READER)["lines"])
+        sample.expect_image()
+        reader = _choose_reader(targets)
+        _expect_readable(targets, reader, sample.alphabets)
+        lines = self._tidy_all(line["text"] for line in _look_up_reading(sample, reader, targets)["lines"])
         reading = Reading(lines, targets, sample.prompt.language)
         return Measurement(tuple(map(float, self.compare(reading))), reading.note)
 
@@ -97,6 +122,32 @@ class PooledTextMetric(TextMetric):
 
     def aggregate(self, rows: Rows) -> float:
         return float(rows[:, 1].sum() / rows[:, 2].sum())
+
+
+def _choose_reader(targets: tuple[str, ...]) -> str:
+    """The specification of the reader for these targets. Raises UnscoredError if there is none."""
+    reader, unread = letters.find_reader(targets)
+    if unread:
+        found = letters.describe_characters(unread)
+        beside = "" if reader == READER else f" beside what {reader} reads"
+        raise UnscoredError(f"the targets have {found}, which no reader reads{beside}")
+    return reader
+
+
+def _expect_readable(targets: tuple[str, ...], reader: str, alphabets: Mapping[str, Collection[str]]) -> None:
+    """Raise UnscoredError if the alphabet of the reader is known and lacks a letter of the targets."""
+    if reader in alphabets and (unread := letters.find_unread(targets, alphabets[reader])):
+        raise UnscoredError(f"the targets have {letters.describe_characters(unread)}, which {reader} does not read")
+
+
+def _look_up_reading(sample: SampleInputs, reader: str, targets: tuple[str, ...]) -> Any:
+    """The record of the reader. If its network is missing, the reason says which letters need it."""
+    found = sample.extracted.get(reader)
+    if reader == READER or not isinstance(found, MissingWeightsError | UnscoredError):
+        return sample.look_up(reader)
+    characters = [c for c in letters.list_characters(targets) if letters.find_script(c) not in ("", "Latin")]
+    described = letters.describe_characters(characters)
+    raise UnscoredError(f"the targets have {described}, which only {reader} reads: {found}")
 
 
 def quote_texts(texts: tuple[str, ...]) -> str:

@@ -1,8 +1,9 @@
-"""OCR extractor: reads the text in images with PP-OCRv6-small, which the package rapidocr contains."""
+"""OCR extractor: reads the text in images with PP-OCR networks. The package rapidocr contains PP-OCRv6-small."""
 
 import math
+import re
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -10,10 +11,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.extractors.base import Extracted, ExtractionError, Identity
+from evaluation.extractors.base import Extracted, ExtractionError, Identity, MissingWeightsError
 from evaluation.extractors.images.decoding import Pixels, decode_shown
 from evaluation.extractors.networks.running import expect_packages
-from evaluation.extractors.weights import find_digest, find_weights
+from evaluation.extractors.ocr.alphabets import Alphabet, restrict
+from evaluation.extractors.weights import DOWNLOADS, find_digest, find_weights
 from generators.images.srgb import GROUND, SHOWN
 
 NETWORKS: Final = {
@@ -21,43 +23,60 @@ NETWORKS: Final = {
     "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",  # finds lines that are upside down
     "Rec": "PP-OCRv6_rec_small.onnx",  # reads them
 }
+RIGHT_TO_LEFT: Final = frozenset({"arabic"})
 # rapidocr's defaults, stated here because they are part of the identity.
 MIN_CONFIDENCE: Final = 0.5
 MAX_SIDE: Final = 2000
 # Images that are smaller, or whose sides have a larger ratio, are padded.
 MIN_SIDE: Final = 32
 MAX_ASPECT_RATIO: Final = 4
+# Latin words and numbers, with what joins them: 10:30, 3.5, Wi-Fi 6, 50%.
+_FROM_LEFT: Final = re.compile(r"([A-Za-zÀ-ɏ0-9٠-٩۰-۹](?:[ A-Za-zÀ-ɏ0-9٠-٩۰-۹.,:/%+-]*[A-Za-zÀ-ɏ0-9٠-٩۰-۹%])?)")
 
 
 class TextReader:
     """Record: ``{"lines": [{"text", "confidence", "box"}, ...]}`` in reading order; empty if no text is found.
 
     ``confidence`` is the mean probability of the line's characters, at least 0.5. ``box`` has four corners [x, y] in
-    pixels of the image as shown, clockwise from the start of the line's upper edge. The network reads Chinese, Japanese
-    and languages in Latin script, from left to right.
+    pixels of the image as shown, clockwise from the start of the line's upper edge.
+
+    Without a variant, the network reads Chinese, Japanese and languages in Latin script. Variants read other scripts,
+    with a network in the folder for weights; see ``alphabets.READERS``.
     """
 
     batch_size = 4
 
     def __init__(self, variant: str, weights: Path) -> None:
-        if variant:
-            raise ValueError(f"The extractor 'ocr' has no variants: write 'ocr', not 'ocr/{variant}'.")
+        if variant and f"ocr/{variant}" not in DOWNLOADS:
+            known = ", ".join(DOWNLOADS)
+            raise ValueError(f"There is no extractor 'ocr/{variant}'. Known: ocr, {known}.")
         expect_packages("onnxruntime")
         folder = find_weights("pp-ocr-v6-small", weights).parent
+        self._variant = variant
         self._files = {part: folder / name for part, name in NETWORKS.items()}
+        if variant:
+            self._files["Rec"] = find_weights(f"ocr/{variant}", weights)
 
     @cached_property
     def identity(self) -> Identity:
         digests = {f"{part.lower()}_sha256": find_digest(file) for part, file in self._files.items()}
         return {
-            "extractor": "ocr",
+            "extractor": f"ocr/{self._variant}" if self._variant else "ocr",
             "rapidocr": version("rapidocr"),
+            "recognizer": self._files["Rec"].name,
             **digests,
             "decoding": SHOWN,
             "sides": f"{MIN_SIDE} to {MAX_SIDE} pixels, at most {MAX_ASPECT_RATIO}:1",
             "min_confidence": MIN_CONFIDENCE,
-            "order": "rows from the top, each from the left",
+            "turning": "by 180°, if the reading is then more confident",
+            "order": f"rows from the top, each from the {'right' if self._right_to_left else 'left'}",
         }
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """The characters that this reader can return. Raises MissingWeightsError if the network names none."""
+        dictionary = read_dictionary(self._files["Rec"])
+        return frozenset(dictionary) if self._variant else restrict(dictionary)
 
     def prepare(self, source: bytes) -> Pixels:
         return decode_shown(source)
@@ -75,18 +94,23 @@ class TextReader:
         if not found.txts:
             return {"lines": []}
         boxes = np.clip(found.boxes.astype(np.float64), 0.0, [width, height])
+        texts = [order_letters(text) for text in found.txts] if self._right_to_left else found.txts
         lines = [
             {"text": text, "confidence": round(float(confidence), 4), "box": box.round(1).tolist()}
-            for text, confidence, box in zip(found.txts, found.scores, boxes, strict=True)
+            for text, confidence, box in zip(texts, found.scores, boxes, strict=True)
         ]
-        return {"lines": [lines[i] for i in find_reading_order(boxes)]}
+        return {"lines": [lines[i] for i in find_reading_order(boxes, self._right_to_left)]}
+
+    @property
+    def _right_to_left(self) -> bool:
+        return self._variant in RIGHT_TO_LEFT
 
     @cached_property
     def _reader(self) -> Any:
-        from rapidocr import RapidOCR
+        from evaluation.extractors.ocr.turning import TurningReader
 
         # With explicit paths rapidocr downloads nothing. One thread: two are slower.
-        return RapidOCR(
+        return TurningReader(
             params={
                 "Global.log_level": "critical",
                 "Global.text_score": MIN_CONFIDENCE,
@@ -98,8 +122,31 @@ class TextReader:
         )
 
 
-def find_reading_order(boxes: NDArray[np.floating[Any]]) -> list[int]:
-    """Indices of lines with corners ``boxes`` (n, 4, 2) in reading order: rows from the top, each row from the left.
+@lru_cache(maxsize=16)
+def read_dictionary(file: Path) -> tuple[str, ...]:
+    """The characters of a network that reads lines, from its metadata. Raises MissingWeightsError if there are none."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # only metadata are read
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    characters = session.get_modelmeta().custom_metadata_map.get("character", "")
+    if not characters:
+        raise MissingWeightsError(f"{file} has no dictionary: its metadata lack the key 'character'.")
+    return tuple(characters.splitlines())
+
+
+def order_letters(text: str) -> str:
+    """A right-to-left line in the order in which it is read, from the order in which its letters stand from the left.
+
+    Digits, and words in Latin letters, run from left to right inside the line.
+    """
+    parts = _FROM_LEFT.split(text)
+    return "".join(part if k % 2 else part[::-1] for k, part in reversed(list(enumerate(parts))))
+
+
+def find_reading_order(boxes: NDArray[np.floating[Any]], right_to_left: bool = False) -> list[int]:
+    """Indices of lines with corners ``boxes`` (n, 4, 2) in reading order: rows from the top, each row from its start.
 
     Two lines are in one row if the centre of each lies within the height of the other.
     """
@@ -112,7 +159,7 @@ def find_reading_order(boxes: NDArray[np.floating[Any]]) -> list[int]:
             rows[-1].append(i)
         else:
             rows.append([i])
-    return [i for row in rows for i in sorted(row, key=lambda i: float(middles[i, 0]))]
+    return [i for row in rows for i in sorted(row, key=lambda i: float(middles[i, 0]), reverse=right_to_left)]
 
 
 def _pad(pixels: Pixels) -> Pixels:

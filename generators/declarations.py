@@ -183,6 +183,12 @@ def _expect_same_model(declaration: ModelDeclaration, model: ImageModel | None) 
             f"Model {declaration.slug} is declared as revision {declaration.revision} of {declaration.family}, which is"
             f" already model {namesake.slug}. Declare another revision."
         )
+    alike = ImageModel.objects.filter(slug__iexact=declaration.slug).exclude(slug=declaration.slug)
+    if model is None and (other := alike.first()):
+        raise ModelChangedError(
+            f"Model {declaration.slug} differs from model {other.slug} in upper and lower case alone. Declare"
+            f" {other.slug} if it is that model, or another slug."
+        )
     if model is None or not model.generations.ready().exists():
         return
     changed = [name for name in ("family", "revision", "adapter") if getattr(model, name) != getattr(declaration, name)]

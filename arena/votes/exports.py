@@ -1,8 +1,8 @@
 """Exports of a board's votes, to a file that an import reads back: the same votes in the same order.
 
 Importing the file into an empty database gives the same votes, counts and ratings, and exporting those gives the same
-bytes. Models are written as slugs, with their names in columns of their own. Raters are pseudonyms: rater-1, rater-2,
-..., in the order of their first votes on the board; raters of imported and simulated votes keep their names.
+bytes. Models are written as slugs, with their names in columns of their own. Raters are pseudonyms, the same in every
+export of an installation with the same secret key; raters of imported and simulated votes keep their names.
 
 Not in the file: images, battles and networks; the notes, authors and times of exclusions, and those that were lifted;
 the declarations of the board, its models and its prompt sets.
@@ -10,6 +10,7 @@ the declarations of the board, its models and its prompt sets.
 
 import hashlib
 import json
+import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from django.db.models import Min
+from django.utils.crypto import salted_hmac
 
 from arena.models import Board, ExcludedVote, Exclusion, Rater, Vote
 from arena.read_transaction import read_transaction
@@ -128,11 +129,16 @@ def _read_lines(board: Board, with_excluded: bool) -> Iterator[_Line]:
 
 
 def _name_raters(board: Board) -> Mapping[int | None, str]:
-    """The names of the board's raters by id. They depend on earlier votes only, so that later exports keep them."""
-    names = dict(Rater.objects.filter(board=board).values_list("pk", "name"))
-    first = Vote.objects.filter(board=board, rater__isnull=False).order_by().values_list("rater").annotate(Min("pk"))
-    in_order = sorted(first, key=lambda row: row[1])
-    return {rater: names.get(rater) or f"rater-{number}" for number, (rater, _) in enumerate(in_order, start=1)}
+    """The name or pseudonym of each rater of the board by id.
+
+    A pseudonym is a hash of the rater's key with the secret key: keys of accounts could be found by trial otherwise.
+    """
+    raters = Rater.objects.filter(pk__in=board.votes.values("rater")).values_list("pk", "name", "key")
+    return {pk: name or _make_pseudonym(key) for pk, name, key in raters.iterator()}
+
+
+def _make_pseudonym(key: uuid.UUID) -> str:
+    return f"rater-{salted_hmac(__name__, key.bytes, algorithm='sha256').hexdigest()[:16]}"
 
 
 def _read_prompts(board: Board) -> dict[int | None, tuple[str, str]]:

@@ -272,6 +272,12 @@ def test_a_revision_is_one_model() -> None:
     declare_model(MODEL | {"slug": "n", "family": "f", "revision": "3"})
 
 
+def test_slugs_that_differ_in_case_alone_are_refused() -> None:
+    declare_model(MODEL | {"slug": "SDXL"})
+    with pytest.raises(ModelChangedError, match=r"Model sdxl differs from model SDXL in upper and lower case alone\."):
+        declare_model(MODEL | {"slug": "sdxl"})
+
+
 def test_a_providers_rate_limit_changes_and_its_state_stays() -> None:
     declare_provider({"slug": "openai", "requests_per_minute": 50, "burst": 10})
     Provider.objects.update(failures=3)

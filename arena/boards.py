@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from django.db import transaction
 from pydantic import Field
@@ -13,7 +13,7 @@ from generators.adapters.registry import find_capabilities
 from generators.declarations import declare_model
 from generators.fixtures import find_prompt_file
 from generators.input_files.declared_files import read_declared_file
-from generators.input_files.fields import Declaration, Line, Slug
+from generators.input_files.fields import Declaration, FilledLine, Slug
 from generators.model_names import ModelNameError, ModelNames
 from generators.models import ImageModel, Prompt, PromptSet
 from generators.prompts.packs import find_prompt_sets, prepare_prompt_set, write_prompt_set
@@ -21,7 +21,7 @@ from generators.prompts.packs import find_prompt_sets, prepare_prompt_set, write
 
 class BoardDeclaration(Declaration):
     slug: Slug
-    title: Annotated[Line, Field(min_length=1)]
+    title: FilledLine
     description: str = ""
     task: Board.Task = Board.Task.TEXT_TO_IMAGE
     origin: Origin = Origin.HUMAN

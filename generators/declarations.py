@@ -28,7 +28,7 @@ from generators.adapters.registry import (
     validate_settings,
 )
 from generators.dollars import format_amount
-from generators.input_files.fields import Declaration, Dollars, Line, Slug
+from generators.input_files.fields import Declaration, Dollars, FilledLine, Line, Slug
 from generators.models import Charge, ImageModel, Price
 
 UnitPrice = Annotated[
@@ -70,11 +70,11 @@ class ModelDeclaration(Declaration):
     """A model. ``capabilities`` are those that the operator relies on: checked against the adapter, not stored."""
 
     slug: Slug
-    name: Annotated[Line, Field(min_length=1)]
+    name: FilledLine
     organization: Line = ""
     license: Line = ""
     family: Line = ""
-    revision: Annotated[Line, Field(min_length=1)] = "1"
+    revision: FilledLine = "1"
     in_house: StrictBool = False
     lifecycle: ImageModel.Lifecycle = ImageModel.Lifecycle.LIVE
     adapter: str = ""

@@ -17,7 +17,7 @@ from evaluation.suites.gate import Rule
 from generators.fixtures import UnknownFixtureError, find_prompt_file
 from generators.input_files.declared_files import DeclaredFile, read_declared_file
 from generators.input_files.faults import quote_value
-from generators.input_files.fields import Dollars, Line, Slug
+from generators.input_files.fields import Dollars, FilledLine, Slug
 from generators.input_files.toml_lines import KeyPath
 from generators.models import PromptSet
 from generators.prompts.packs import PromptDeclaration, PromptPack, declare_prompt_set, read_pack
@@ -56,8 +56,8 @@ class Suite(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: Slug
-    version: Annotated[Line, Field(min_length=1, max_length=50)]
-    title: Annotated[Line, Field(min_length=1)]
+    version: Annotated[FilledLine, Field(max_length=50)]
+    title: FilledLine
     description: str = ""
     prompt_files: tuple[str, ...] = Field(min_length=1)
     tags: tuple[str, ...] = ()

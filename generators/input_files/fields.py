@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 # Control characters except tab and line breaks, halves of surrogate pairs, and the characters that force a direction
 # of writing (embeddings, overrides, isolates), which could disturb the page around the prompt. Right-to-left scripts
@@ -24,10 +25,17 @@ def check_characters(text: str, what: str) -> str:
     return text
 
 
+def _expect_visible(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", "Text should have more than blanks")
+    return text
+
+
 Slug = Annotated[str, Field(pattern=r"^[-a-zA-Z0-9_]+$", max_length=100)]
 Line = Annotated[
     str, Field(max_length=200, pattern=r"^[^\t\r\n]*$"), AfterValidator(lambda text: check_characters(text, "text"))
 ]
+FilledLine = Annotated[Line, Field(min_length=1), AfterValidator(_expect_visible)]
 Dollars = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=6)]
 
 

@@ -118,7 +118,8 @@ def _explain(error: ValidationError) -> str:
         case "string_type":
             return f"{place} is {quote_value(value)}; wanted text"
         case "string_pattern_mismatch":
-            return f"{place} is empty"
+            one_line = f"{place} is {quote_value(value)}; wanted one line without tabs"
+            return one_line if str(value).strip() else f"{place} is empty"
         case "string_too_long":
             return f"{place} has {len(value):,} characters; at most {found['ctx']['max_length']:,} are allowed"
     return f"{place} is {quote_value(value)}; {found['msg'].replace('Input should be', 'wanted')}"

@@ -15,7 +15,7 @@ from generators.images import originals
 from generators.images.decoding import read_image
 from generators.input_files.declared_files import read_declared_file
 from generators.input_files.faults import quote_value
-from generators.input_files.fields import Declaration, Line, Slug
+from generators.input_files.fields import Declaration, FilledLine, Line, Slug
 from generators.input_files.toml_lines import KeyPath
 from generators.models import Prompt, PromptSet
 from generators.prompts.text import check_prompt
@@ -30,7 +30,7 @@ class PromptSetChangedError(Exception):
 class PromptDeclaration(Declaration):
     """A prompt. For an edit, ``sources`` and ``mask`` name image files in the folder of the declaration."""
 
-    key: Annotated[Line, Field(min_length=1)]
+    key: FilledLine
     text: Annotated[str, AfterValidator(check_prompt)]
     category: Annotated[Line, Field(max_length=50)] = ""
     language: Annotated[Line, Field(max_length=35)] = ""
@@ -43,8 +43,8 @@ class PromptDeclaration(Declaration):
 
 class PromptSetDeclaration(Declaration):
     slug: Slug
-    version: Annotated[Line, Field(min_length=1, max_length=50)]
-    title: Annotated[Line, Field(min_length=1)]
+    version: Annotated[FilledLine, Field(max_length=50)]
+    title: FilledLine
     source: Annotated[Line, Field(max_length=300)] = ""
     license: Line = ""
     prompts: list[PromptDeclaration] = Field(min_length=1)

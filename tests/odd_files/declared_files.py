@@ -42,7 +42,14 @@ BOARDS: Final = (
         "NUL in a model.toml", MODEL + BOARD.replace('["fresco', f'["{NUL}'), refused="12: 'models' has a NUL character"
     ),
     OddFile("NUL in a slug.toml", MODEL + BOARD.replace('"painters', f'"{NUL}'), refused="9: 'slug' has a NUL"),
-    OddFile("slug of two words.toml", MODEL + BOARD.replace('"painters', '"two words'), refused="slug"),
+    OddFile(
+        "slug of two words.toml",
+        MODEL + BOARD.replace('"painters', '"two words'),
+        refused="BoardDeclaration is invalid:\n  slug: String should match",
+    ),
+    OddFile(
+        "title of blanks.toml", MODEL + BOARD.replace("Painters", "  "), refused="title: Text should have more than"
+    ),
     OddFile("long title.toml", MODEL + BOARD.replace("Painters", "P" * 201), refused="at most 200 characters"),
     OddFile("Latin-1.toml", MODEL + BOARD.replace("best", "\udce9"), refused="11: these bytes are not UTF-8"),
     OddFile("not TOML.toml", "boards:\n  - slug: painters\n", refused="1: this is not TOML"),

@@ -35,4 +35,36 @@ FILES: Final = (
     OddFile("no file.csv", f"{HEADER}\nimagen,A cat,\n", refused="line 2: it has no file and is not refused"),
     OddFile("seed with a point.csv", f"{HEADER},seed\nimagen,A cat,0.png,1.0\n", refused="seed is '1.0'"),
     OddFile("model of blanks.csv", f"{HEADER}\n ,A cat,0.png\n", refused="line 2: model is empty"),
+    OddFile("file of this folder.csv", f"{HEADER}\nimagen,A cat,./0.png\n", rows=({"media_type": "image/png"},)),
+    OddFile("Windows path.csv", f"{HEADER}\nimagen,A cat,images\\0.png\n", refused="there is no file 'images"),
+    OddFile("address as file.csv", f"{HEADER}\nimagen,A cat,https://a.example/0.png\n", refused="there is no file"),
+    OddFile("file with a space after it.csv", f"{HEADER}\nimagen,A cat,0.png \n", refused="there is no file"),
+    OddFile("refused.csv", f"{HEADER},refused\nimagen,A cat,,yes\n", rows=({"status": "refused", "media_type": ""},)),
+    OddFile("negative seed.csv", f"{HEADER},seed\nimagen,A cat,0.png,-1\n", refused="line 2: seed is '-1'"),
+    OddFile("huge seed.csv", f"{HEADER},seed\nimagen,A cat,0.png,{2**63}\n", refused="line 2: seed is"),
+    OddFile(
+        "one image twice.csv",
+        f"{HEADER},seed\nimagen,A cat,0.png,0\nimagen,A cat,1.png,0\n",
+        refused="line 3",
+    ),
+    OddFile("slug of another script.csv", f"{HEADER}\nКандинский,A cat,0.png\n", rows=({"model": "Кандинский"},)),
+    OddFile("name too long.csv", f"{HEADER}\n{'m' * 201},A cat,0.png\n", refused="at most 200 characters, not 201"),
+    OddFile(
+        "name of symbols.csv", f"{HEADER}\n!!!,A cat,0.png\n", refused="it has no letter and no digit to make a slug of"
+    ),
+    OddFile("formula as prompt.csv", f'{HEADER}\nimagen,"=1+1",0.png\n', rows=({"prompt": "=1+1"},)),
+    OddFile("apostrophe before a formula.csv", f"{HEADER}\nimagen,'=1+1,0.png\n", rows=({"prompt": "'=1+1"},)),
+    OddFile(
+        "guarded formula.csv", f"{HEADER},guarded_columns\nimagen,'=1+1,0.png,prompt\n", rows=({"prompt": "=1+1"},)
+    ),
+    OddFile(
+        "parameters that are no JSON.csv",
+        f"{HEADER},parameters\nimagen,A cat,0.png,--ar 16:9\n",
+        refused="wanted a JSON object",
+    ),
+    OddFile(
+        "parameters with half of a surrogate pair.csv",
+        f'{HEADER},parameters\nimagen,A cat,0.png,"{{""a"": ""\\ud800""}}"\n',
+        refused="half of a surrogate pair",
+    ),
 )

@@ -4,6 +4,11 @@ from typing import Final
 
 from tests.odd_files.odd_file import OddFile
 
+LONG_TEXT: Final = (
+    '{"prompt_id": 7, "category": "sign", "length": "short", "text": ["OPEN"], "prompt": "A sign: OPEN"}\n'
+    '{"prompt_id": 8, "category": "sign", "length": "short", "text": ["开"], "prompt": "招牌 开"}\n'
+)
+
 FILES: Final = (
     OddFile(
         "quotation marks in parti.tsv",
@@ -71,6 +76,91 @@ FILES: Final = (
         "prompt that turns the page.csv",
         "item_id,prompt\n1,fog \u202ekcor\n",
         refused="U+202E (RIGHT-TO-LEFT OVERRIDE)",
+        options=("dpg-bench",),
+    ),
+    OddFile(
+        "NUL in parti.tsv",
+        "Prompt\tCategory\tChallenge\nf\0g\tArts\t\n",
+        refused="line 2: it has a NUL",
+        options=("parti",),
+    ),
+    OddFile(
+        "Latin-1 in parti.tsv",
+        "Prompt\tCategory\tChallenge\nfog\tArts\t\ncaf\udce9\tArts\t\n",
+        refused="line 3: it is not UTF-8",
+        options=("parti",),
+    ),
+    OddFile("UTF-16.tsv", "Prompt\tCategory\tChallenge\n".encode("utf-16"), refused="UTF-16", options=("parti",)),
+    OddFile(
+        "commas instead of tabs.tsv",
+        "Prompt,Category,Challenge\nfog,Arts,Basic\n",
+        refused="separated by commas; wanted tabs",
+        options=("parti",),
+    ),
+    OddFile(
+        "tab within a prompt.tsv",
+        "Prompt\tCategory\tChallenge\nfog\there\tArts\t\n",
+        refused="line 2: it has 4 cells",
+        options=("parti",),
+    ),
+    OddFile(
+        "long texts with Windows line ends.jsonl",
+        LONG_TEXT.replace("\n", "\r\n"),
+        rows=(
+            {"key": "0007", "language": "en", "targets": ["OPEN"]},
+            {"key": "0008", "language": "zh", "targets": ["开"]},
+        ),
+        options=("longtext-bench",),
+    ),
+    OddFile(
+        "long texts with NUL in a target.jsonl",
+        LONG_TEXT.replace("OPEN", "\\u0000"),
+        refused="line 1: it has a NUL character",
+        options=("longtext-bench",),
+    ),
+    OddFile(
+        "long texts with one target.jsonl",
+        LONG_TEXT.replace('["OPEN"]', '"OPEN"'),
+        rows=({"targets": ["OPEN"]}, {"targets": ["开"]}),
+        options=("longtext-bench",),
+    ),
+    OddFile(
+        "long texts with a target that is no text.jsonl",
+        LONG_TEXT.replace('["OPEN"]', '[{"a": 1}]'),
+        refused='line 1: text.0 is \'{"a": "1"}\'; wanted',
+        options=("longtext-bench",),
+    ),
+    OddFile("another benchmark.jsonl", LONG_TEXT, refused="no column item_id", options=("dpg-bench",)),
+    OddFile("folder.csv", {"x.csv": "item_id,prompt\n"}, refused="folder.csv is a folder", options=("parti",)),
+    OddFile(
+        "control character.csv",
+        "item_id,prompt\n1,f\x07og\n",
+        refused="line 2: The prompt has U+0007",
+        options=("dpg-bench",),
+    ),
+    OddFile(
+        "emoji of several parts.csv",
+        "item_id,prompt\n1,\U0001f469\u200d\U0001f680 in fog\n",
+        rows=({"prompt": "\U0001f469\u200d\U0001f680 in fog"},),
+        options=("dpg-bench",),
+    ),
+    OddFile(
+        "formula.csv",
+        "item_id,prompt\n1,'=1+1' on a sign\n",
+        rows=({"prompt": "'=1+1' on a sign"},),
+        options=("dpg-bench",),
+    ),
+    OddFile("key of blanks.csv", "item_id,prompt\n ,fog\n", refused="line 2: item_id is empty", options=("dpg-bench",)),
+    OddFile(
+        "key with a line break.csv",
+        'item_id,prompt\n"1\n2",fog\n',
+        refused="key is '1\\n2'; wanted one line",
+        options=("dpg-bench",),
+    ),
+    OddFile(
+        "key too long.csv",
+        f"item_id,prompt\n{'k' * 201},fog\n",
+        refused="line 2: key has 201 characters",
         options=("dpg-bench",),
     ),
 )

@@ -1,6 +1,7 @@
 """Odd statistics of reference sets (.npz). Good ones have three numbers per image, like the tests' extractor."""
 
 import io
+import zipfile
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,26 @@ COVARIANCE: Final = np.array([[2.0, 0.5, 0.0], [0.5, 1.0, 0.2], [0.0, 0.2, 3.0]]
 def save(**arrays: Any) -> bytes:
     out = io.BytesIO()
     np.savez(out, **arrays)
+    return out.getvalue()
+
+
+def compress(**arrays: Any) -> bytes:
+    out = io.BytesIO()
+    np.savez_compressed(out, **arrays)
+    return out.getvalue()
+
+
+def array(values: Any) -> bytes:
+    out = io.BytesIO()
+    np.save(out, values)
+    return out.getvalue()
+
+
+def archive_text() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("mu.npy", "fog")
+        archive.writestr("sigma.npy", "fog")
     return out.getvalue()
 
 
@@ -65,4 +86,23 @@ FILES: Final = (
     OddFile("cut off.npz", save(mu=MEAN, sigma=COVARIANCE)[:-30], refused="The statistics file is damaged"),
     OddFile("nothing.npz", b"", refused="Statistics must be an .npz file"),
     OddFile("pickled.npz", save(mu=np.array([{"x": 1}], dtype=object), sigma=COVARIANCE), refused="cannot be imported"),
+    OddFile("compressed.npz", compress(mu=MEAN, sigma=COVARIANCE), rows=({"n": None, "d": 3},)),
+    OddFile(
+        "other byte order.npz",
+        save(mu=MEAN.astype(">f8"), sigma=np.asfortranarray(COVARIANCE, ">f4")),
+        rows=({"n": None, "d": 3},),
+    ),
+    OddFile("other arrays too.npz", save(mu=MEAN, sigma=COVARIANCE, note="fog"), rows=({"n": None, "d": 3},)),
+    OddFile(
+        "features for KID.npz",
+        save(feats=np.random.default_rng(1).normal(size=(9, 3)).astype(np.float32)),
+        rows=({"n": 9, "d": 3},),
+    ),
+    OddFile("infinite covariance.npz", save(mu=MEAN, sigma=change(2, 2, value=np.inf)), refused="NaN or infinity"),
+    OddFile("no numbers.npz", save(mu=MEAN[:0], sigma=COVARIANCE[:0, :0]), refused="mu must be a float array"),
+    OddFile("text instead of numbers.npz", save(mu="fog", sigma="fog"), refused="mu must be a float array"),
+    OddFile("features with NaN.npz", save(feats=np.full((9, 3), np.nan)), refused="feats contains NaN or infinity"),
+    OddFile("one image in the file.npz", save(mu=MEAN, sigma=COVARIANCE, n=1), refused="an integer of at least 2"),
+    OddFile("array.npy", array(COVARIANCE), refused="Statistics must be an .npz file"),
+    OddFile("archive of texts.npz", archive_text(), refused="cannot be imported"),
 )

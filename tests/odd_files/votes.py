@@ -7,6 +7,9 @@ from tests.odd_files.odd_file import OddFile
 
 HEADER: Final = "model_a,model_b,winner"
 
+ONE_HOT: Final = "model_a,model_b,winner_model_a,winner_model_b,winner_tie\n"
+SIDES: Final = ("--column", "model_a=left", "--column", "model_b=right")
+
 FILES: Final = (
     OddFile("upper-case suffix.CSV", f"{HEADER}\nSDXL,LCM,tie\n", rows=({"winner": "tie"},)),
     OddFile(
@@ -95,4 +98,53 @@ FILES: Final = (
     ),
     OddFile("text named parquet.parquet", f"{HEADER}\nSDXL,LCM,tie\n", refused="cannot be read as Parquet"),
     OddFile("spreadsheet.xlsx", b"PK\3\4", refused="Save it as CSV UTF-8 with the"),
+    OddFile(
+        "formulas of an export.csv",
+        f"{HEADER},rater,prompt,guarded_columns\nSDXL,LCM,tie,'+1,'-40 °C,rater\n",
+        rows=({"rater": "+1", "prompt": "'-40 °C"},),
+    ),
+    OddFile("formula as name.csv", f"{HEADER}\n=SDXL,LCM,tie\n", rows=({"model_a": "=SDXL"},)),
+    OddFile("no winner in one column a winner.csv", ONE_HOT + "SDXL,LCM,0,0,0\n", refused="line 2: none is 1"),
+    OddFile("half a winner.csv", ONE_HOT + "SDXL,LCM,0.5,0.5,0\n", refused="is '0.5'; wanted 0 or 1"),
+    OddFile("left and right.csv", "left,right,winner\nSDXL,LCM,right\n", rows=({"winner": "model_b"},), options=SIDES),
+    OddFile(
+        "left and right without being told.csv", "left,right,winner\nSDXL,LCM,right\n", refused="no column model_a"
+    ),
+    OddFile("winner of no side.csv", f"{HEADER}\nSDXL,LCM,Flux\n", refused="line 2: winner is 'Flux'"),
+    OddFile("winner null.jsonl", '{"model_a": "SDXL", "model_b": "LCM", "winner": null}\n', refused="line 1: winner"),
+    OddFile("winner true.jsonl", '{"model_a": "SDXL", "model_b": "LCM", "winner": true}\n', refused="line 1: winner"),
+    OddFile(
+        "winner as number.jsonl", '{"model_a": "SDXL", "model_b": "LCM", "winner": 0.5}\n', refused="line 1: winner"
+    ),
+    OddFile(
+        "array within lines.jsonl",
+        '[{"model_a": "SDXL", "model_b": "LCM", "winner": "tie"}]\n',
+        rows=({"winner": "tie"},),
+    ),
+    OddFile("array cut off.json", '[{"model_a": "SDXL", "model_b": "LCM", "winner": "tie"}', refused="JSON"),
+    OddFile("array of nothing.json", "[]", refused="no votes"),
+    OddFile(
+        "array with NUL.json",
+        '[{"model_a": "SD\\u0000", "model_b": "LCM", "winner": "tie"}]',
+        refused="it has a NUL character, which cannot be stored",
+    ),
+    OddFile("array of arrays.json", '[["SDXL", "LCM", "tie"]]', refused="line 1 has no object"),
+    OddFile("time before 2000.csv", f"{HEADER},time\nSDXL,LCM,tie,1970-01-01T00:00:00Z\n", refused="1970"),
+    OddFile("time NaN.csv", f"{HEADER},time\nSDXL,LCM,tie,NaN\n", refused="line 2: time is 'NaN'"),
+    OddFile(
+        "day without a time.csv", f"{HEADER},time\nSDXL,LCM,tie,yesterday\n", refused="line 2: time is 'yesterday'"
+    ),
+    OddFile(
+        "right-to-left override in a name.csv",
+        f"{HEADER}\nSD\u202eXL,LCM,tie\n",
+        refused="U+202E (RIGHT-TO-LEFT OVERRIDE)",
+    ),
+    OddFile(
+        "language too long.csv", f"{HEADER},language\nSDXL,LCM,tie,{'x' * 36}\n", refused="language has 36 characters"
+    ),
+    OddFile("names of other scripts.csv", f"{HEADER}\n可图,混元,tie\n", rows=({"model_a": "可图", "model_b": "混元"},)),
+    OddFile(
+        "name of symbols.csv", f"{HEADER}\n!!!,LCM,tie\n", refused="it has no letter and no digit to make a slug of"
+    ),
+    OddFile("full-width name.csv", f"{HEADER}\nＳＤＸＬ,SDXL,tie\n", refused="SDXL"),
 )

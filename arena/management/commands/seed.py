@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from pydantic import ValidationError
 
 from arena.boards import InvalidDeclarationError, UnknownDeclarationError, seed
 from generators.adapters.base import AdapterError
@@ -36,6 +37,9 @@ class Command(BaseCommand):
             boards = seed(find_fixture(options["file"]))
         except DeclaredFileError as error:
             raise CommandError(str(error)) from error
+        except ValidationError as error:
+            faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+            raise CommandError("\n  ".join([f"{options['file']}: {error.title} is invalid:", *faults])) from error
         except ERRORS as error:
             raise CommandError(f"{options['file']}: {error}") from error
         for board in boards:

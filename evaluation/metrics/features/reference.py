@@ -7,7 +7,7 @@ from typing import IO, Any, Self
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from evaluation.metrics.features.moments import ROUNDING, Moments, Sums
 from evaluation.metrics.features.rows import FeatureRows, Features
@@ -63,8 +63,8 @@ class ReferenceStatistics:
             raise ValueError(f"The statistics file is damaged: {error}") from error
 
     @classmethod
-    def _read(cls, archive: Mapping[str, NDArray[Any]], with_rows: bool) -> Self:
-        digests = tuple(archive["digests"].tolist()) if "digests" in archive else ()
+    def _read(cls, archive: Mapping[str, ArrayLike], with_rows: bool) -> Self:
+        digests = _read_digests(archive["digests"]) if "digests" in archive else ()
         name = "feats" if "feats" in archive else "features"
         sums = _read_sums(archive)
         if sums is None and name not in archive:
@@ -93,7 +93,7 @@ class ReferenceStatistics:
         return replace(self, moments=_expect_covariance(Moments(sums)))
 
 
-def _read_sums(archive: Mapping[str, NDArray[Any]]) -> Sums | None:
+def _read_sums(archive: Mapping[str, ArrayLike]) -> Sums | None:
     if "mu" in archive:
         names, n = ("mu", "sigma"), _read_n(archive["n"]) if "n" in archive else None
     elif "mean" in archive:
@@ -116,7 +116,15 @@ def _read_sums(archive: Mapping[str, NDArray[Any]]) -> Sums | None:
     return Sums(n, mean, scatter * (n - 1) if names[1] == "sigma" and n is not None else scatter)
 
 
-def _read_n(array: NDArray[Any]) -> int:
+def _read_digests(array: ArrayLike) -> tuple[str, ...]:
+    digests = np.asarray(array)
+    if digests.ndim != 1 or digests.dtype.kind != "U":
+        raise ValueError(f"digests must be an array of texts, got {digests.dtype} {digests.shape}.")
+    return tuple(digests.tolist())
+
+
+def _read_n(found: ArrayLike) -> int:
+    array = np.asarray(found)
     if array.ndim or array.dtype.kind not in "iu" or array < 2:
         raise ValueError(f"n must be the number of images, an integer of at least 2, got {array!r}.")
     return int(array)
@@ -139,7 +147,9 @@ def _expect_covariance(moments: Moments) -> Moments:
     return moments
 
 
-def _check(name: str, array: NDArray[Any], dimensions: int) -> Features:
+def _check(name: str, found: ArrayLike, dimensions: int) -> Features:
+    # What is no array in the archive is read as bytes.
+    array = np.asarray(found)
     if array.ndim != dimensions or array.dtype.kind != "f" or not array.size:
         raise ValueError(f"{name} must be a float array of {dimensions} dimension(s), got {array.dtype} {array.shape}.")
     if not np.isfinite(array).all():

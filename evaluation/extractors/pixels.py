@@ -11,6 +11,8 @@ from PIL import Image
 
 from evaluation.extractors.base import Extracted, ExtractionError, Identity, MissingWeightsError
 from evaluation.extractors.images.decoding import Pixels, decode_shown
+from evaluation.extractors.images.piqe import compute_piqe
+from evaluation.extractors.images.rows import measure_spread, resize_floats, split_rows
 from evaluation.extractors.networks.running import expect_packages
 from evaluation.extractors.weights import find_digest, find_weights
 from generators.images.srgb import SHOWN
@@ -81,9 +83,15 @@ def measure_sharpness(image: Pixels) -> float:
     height, width = image.shape[:2]
     scale = SIDE / min(height, width)
     size = (max(3, round(width * scale)), max(3, round(height * scale)))
-    luma = np.asarray(Image.fromarray(measure_luma(image)).resize(size, Image.Resampling.BICUBIC), dtype=np.float64)
+    luma = resize_floats(image, measure_luma, size, Image.Resampling.BICUBIC)
+    return measure_spread(map(_filter_laplacian, split_rows(luma, margin=2)))[1]
+
+
+def _filter_laplacian(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    luma = rows.astype(np.float64)
     around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
-    return float(np.var(around - 4.0 * luma[1:-1, 1:-1]))
+    filtered: NDArray[np.float64] = around - 4.0 * luma[1:-1, 1:-1]
+    return filtered
 
 
 def measure_colorfulness(image: Pixels) -> float:
@@ -91,29 +99,32 @@ def measure_colorfulness(image: Pixels) -> float:
 
     Source: Hasler & Süsstrunk 2003, metric M3.
     """
-    red, green, blue = image.astype(np.float64).reshape(-1, 3).T
-    rg, yb = red - green, (red + green) / 2.0 - blue
-    return float(np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean()))
+    (rg, rg_variance), (yb, yb_variance) = (
+        measure_spread(_oppose(block.astype(np.float64))[axis] for block in split_rows(image)) for axis in (0, 1)
+    )
+    return float(np.hypot(np.sqrt(rg_variance), np.sqrt(yb_variance)) + 0.3 * np.hypot(rg, yb))
+
+
+def _oppose(pixels: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The opponent colours rg and yb."""
+    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    return red - green, (red + green) / 2.0 - blue
 
 
 def measure_clipped(image: Pixels) -> float:
     """Share of pixels whose three channels are all 0 or all 255."""
-    return float(((image.max(axis=-1) == 0) | (image.min(axis=-1) == 255)).mean())
+    blocks = split_rows(image)
+    n_clipped = sum(int(((block.max(axis=-1) == 0) | (block.min(axis=-1) == 255)).sum()) for block in blocks)
+    return n_clipped / int(np.prod(image.shape[:2]))
 
 
 def measure_piqe(image: Pixels) -> tuple[float | None, str | None]:
     """PIQE of luma at full size by pypiqe, 0 (best) to 100 (Venkatanath et al. 2015); or None and the reason."""
-    gray = np.rint(measure_luma(image)).astype(np.uint8)
+    gray = np.concatenate([np.rint(measure_luma(block)).astype(np.uint8) for block in split_rows(image)])
     if gray.min() == gray.max():
         return None, "PIQE is undefined for an image of uniform brightness"
-    from pypiqe import piqe
-
-    # pypiqe divides 0 by 0 in uniform blocks and corrects the result itself.
-    with np.errstate(all="ignore"):
-        score, _, _, active = piqe(gray)
-    if not active.any():
-        return None, "PIQE is undefined for an image without detail"
-    return float(score), None
+    score = compute_piqe(gray)
+    return score, None if score is not None else "PIQE is undefined for an image without detail"
 
 
 def _find_piqe(weights: Path) -> tuple[Path | None, str | None]:

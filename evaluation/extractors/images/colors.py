@@ -5,6 +5,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.extractors.images.rows import split_rows
+
 BASIC_COLORS: Final = (
     "black", "white", "gray", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown",
 )  # fmt: skip
@@ -59,6 +61,10 @@ def name_color(patch: NDArray[np.uint8]) -> str:
         raise ValueError(f"The patch has no pixels: its shape is {patch.shape}.")
     y = (np.arange(height) + 0.5) / height * 2.0 - 1.0
     x = (np.arange(width) + 0.5) / width * 2.0 - 1.0
-    inside = x[None, :] ** 2 + y[:, None] ** 2 <= 1.0
-    votes = np.bincount(classify_colors(patch[inside]), minlength=len(BASIC_COLORS))
+    votes = np.zeros(len(BASIC_COLORS), dtype=np.intp)
+    top = 0
+    for block in split_rows(patch):
+        inside = x[None, :] ** 2 + y[top : top + len(block), None] ** 2 <= 1.0
+        votes += np.bincount(classify_colors(block[inside]), minlength=len(BASIC_COLORS))
+        top += len(block)
     return BASIC_COLORS[int(votes.argmax())]

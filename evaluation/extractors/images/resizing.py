@@ -5,11 +5,14 @@ and surprising subtleties in GAN evaluation".
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from evaluation.extractors.images.rows import resize_floats
 
 Pixels = NDArray[np.uint8]
 Planes = NDArray[np.float32]
@@ -36,9 +39,12 @@ def _resize_triangle(pixels: Pixels, size: int) -> Planes:
 
 
 def _resize_antialiased(pixels: Pixels, size: int, filtering: Image.Resampling) -> Planes:
-    # One channel at a time: a float copy of the whole image would take four times its memory.
-    channels = Image.fromarray(pixels).split()
-    return np.stack([np.asarray(channel.convert("F").resize((size, size), filtering)) for channel in channels])
+    channels = [partial(_read_channel, channel=channel) for channel in range(3)]
+    return np.stack([resize_floats(pixels, read, (size, size), filtering) for read in channels])
+
+
+def _read_channel(pixels: Pixels, channel: int) -> NDArray[np.float32]:
+    return pixels[:, :, channel].astype(np.float32)
 
 
 def _resize_pytorch(pixels: Pixels, size: int) -> Planes:
@@ -52,8 +58,9 @@ def _resize_tensorflow(pixels: Pixels, size: int) -> Planes:
 def _interpolate(pixels: Pixels, size: int, center: float) -> Planes:
     """Bilinear interpolation, where pixel i lies at i + ``center``."""
     (top, bottom, down), (left, right, across) = (_neighbours(n, size, center) for n in pixels.shape[:2])
-    rows = [pixels[row].astype(np.float32) for row in (top, bottom)]
-    upper, lower = (row[:, left] + (row[:, right] - row[:, left]) * across[:, None] for row in rows)
+    # Only the pixels that count become floating-point numbers.
+    corners = [[pixels[np.ix_(row, column)].astype(np.float32) for column in (left, right)] for row in (top, bottom)]
+    upper, lower = (start + (end - start) * across[:, None] for start, end in corners)
     return np.ascontiguousarray((upper + (lower - upper) * down[:, None, None]).transpose(2, 0, 1))
 
 

@@ -167,4 +167,6 @@ def _pad(pixels: Pixels) -> Pixels:
     height, width, _ = pixels.shape
     least = max(MIN_SIDE, math.ceil(max(height, width) / MAX_ASPECT_RATIO))
     margins = ((0, max(0, least - height)), (0, max(0, least - width)), (0, 0))
+    if not np.any(margins):
+        return pixels
     return np.pad(pixels, margins, constant_values=GROUND[0])

@@ -5,25 +5,45 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
-from evaluation.extractors.base import Extracted, ExtractionError, Extractor, Identity, UnavailableInputError
+import structlog
+
+from evaluation.extractors.base import (
+    Extracted,
+    ExtractionError,
+    Extractor,
+    Identity,
+    MissingWeightsError,
+    UnavailableInputError,
+)
 from evaluation.extractors.feature_store import FeatureStore
+from evaluation.extractors.memory_budget import MemoryBudget
+
+log = structlog.get_logger(__name__)
 
 MOST_THREADS: Final = 16
 Answer = Extracted | ExtractionError | UnavailableInputError
 Read = Callable[[], Any]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Prepared:
+    """A prepared input, which is taken out once, so that no future keeps it in memory."""
+
     value: Any
+
+    def take(self) -> Any:
+        value, self.value = self.value, None
+        return value
 
 
 @dataclass
 class _Pending:
     """An input in progress. ``copies`` counts how often the sources name it; it is extracted once."""
 
+    number: int
     digest: str
     future: "Future[Answer | _Prepared]"
     copies: int = 1
@@ -78,33 +98,37 @@ def extract_all(
     in_progress: dict[str, _Pending] = {}
     n_done = 0
     pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS), "prepare")
+    budget = MemoryBudget()
     try:
-        ahead = _look_ahead(pool, extractor, sources, stored, in_progress)
-        for digest, answer in _answer(extractor, ahead, stored):
+        fetch = partial(_fetch, extractor, stored, budget)
+        ahead = _look_ahead(pool, fetch, 2 * extractor.batch_size, sources, in_progress)
+        for digest, answer in _answer(extractor, ahead, stored, budget):
             for _ in range(in_progress.pop(digest).copies):
                 n_done += 1
                 if on_progress:
                     on_progress(n_done)
                 yield digest, answer
     finally:
+        budget.close()
         pool.shutdown(cancel_futures=True)
 
 
 def _look_ahead(
     pool: ThreadPoolExecutor,
-    extractor: Extractor,
+    fetch: Callable[[int, str, Read], Answer | _Prepared],
+    depth: int,
     sources: Iterable[tuple[str, Read]],
-    stored: _ExtractorStore,
     in_progress: dict[str, _Pending],
 ) -> Iterator[_Pending]:
-    """Submit sources in order, at most two batches ahead of the network, so that memory use stays bounded."""
+    """Submit sources in order, at most ``depth`` ahead of the network."""
     queue: deque[_Pending] = deque()
-    depth = 2 * extractor.batch_size
+    number = 0
     for digest, read in sources:
         if digest in in_progress:
             in_progress[digest].copies += 1
             continue
-        pending = _Pending(digest, pool.submit(_fetch, extractor, stored, digest, read))
+        pending = _Pending(number, digest, pool.submit(fetch, number, digest, read))
+        number += 1
         in_progress[digest] = pending
         queue.append(pending)
         if len(queue) > depth:
@@ -113,7 +137,19 @@ def _look_ahead(
         yield queue.popleft()
 
 
-def _fetch(extractor: Extractor, stored: _ExtractorStore, digest: str, read: Read) -> Answer | _Prepared:
+def _fetch(
+    extractor: Extractor, stored: _ExtractorStore, budget: MemoryBudget, number: int, digest: str, read: Read
+) -> Answer | _Prepared:
+    try:
+        return _prepare(extractor, stored, budget, number, digest, read)
+    finally:
+        # Later inputs wait for their turn.
+        budget.leave_out(number)
+
+
+def _prepare(
+    extractor: Extractor, stored: _ExtractorStore, budget: MemoryBudget, number: int, digest: str, read: Read
+) -> Answer | _Prepared:
     if (kept := stored.read(digest)) is not None:
         return kept
     try:
@@ -123,34 +159,83 @@ def _fetch(extractor: Extractor, stored: _ExtractorStore, digest: str, read: Rea
     except Exception as error:
         # Files, buckets and archives fail in many ways. One unreadable input must not end the run.
         return ExtractionError(f"It cannot be read: {str(error) or type(error).__name__}")
+    budget.let_in(number, source)
+    prepared: Any = None
     try:
-        return _Prepared(extractor.prepare(source))
+        prepared = extractor.prepare(source)
+        return _Prepared(prepared)
     except ExtractionError as error:
         # A new exception has no traceback, which would keep the whole image in memory.
         return type(error)(*error.args)
+    except MissingWeightsError:
+        raise
+    except Exception as error:
+        log.exception("input_not_prepared", sha256=digest)
+        return ExtractionError(f"It cannot be prepared: {type(error).__name__}: {error}")
+    finally:
+        budget.note(number, prepared)
 
 
-def _answer(extractor: Extractor, ahead: Iterable[_Pending], stored: _ExtractorStore) -> Iterator[tuple[str, Answer]]:
+def _answer(
+    extractor: Extractor, ahead: Iterable[_Pending], stored: _ExtractorStore, budget: MemoryBudget
+) -> Iterator[tuple[str, Answer]]:
+    """The answers, batch by batch. A batch is full if it has the extractor's size, or takes half of the budget."""
     digests: list[str] = []
     prepared: list[Any] = []
-    size = extractor.batch_size
+    size, is_proven = extractor.batch_size, False
     for pending in ahead:
         fetched = pending.future.result()
+        budget.collect(pending.number)
         if not isinstance(fetched, _Prepared):
             yield pending.digest, fetched
             continue
         digests.append(pending.digest)
-        prepared.append(fetched.value)
-        if len(digests) == size:
-            yield from _extract(extractor, digests, prepared, stored)
+        prepared.append(fetched.take())
+        if len(digests) == size or budget.is_half_full:
+            answers = _extract(extractor, digests, prepared, stored, is_proven=is_proven)
+            is_proven = is_proven or not all(isinstance(answer, Exception) for _, answer in answers)
             digests, prepared = [], []
+            budget.release_batch()
+            yield from answers
     if digests:
-        yield from _extract(extractor, digests, prepared, stored)
+        yield from _extract(extractor, digests, prepared, stored, is_proven=is_proven)
 
 
 def _extract(
-    extractor: Extractor, digests: Sequence[str], prepared: Sequence[Any], stored: _ExtractorStore
+    extractor: Extractor, digests: Sequence[str], prepared: Sequence[Any], stored: _ExtractorStore, *, is_proven: bool
 ) -> list[tuple[str, Answer]]:
     """Extract a batch. All of it is stored before the first result is returned."""
-    answers = extractor.extract(prepared)
+    answers = _extract_apart(extractor, prepared, is_proven=is_proven)
     return [(digest, stored.keep(digest, answer)) for digest, answer in zip(digests, answers, strict=True)]
+
+
+def _extract_apart(
+    extractor: Extractor, prepared: Sequence[Any], *, is_proven: bool
+) -> list[Extracted | ExtractionError]:
+    """Extract a batch. If that fails, extract its inputs one by one, so that one odd input does not spoil the others.
+
+    Raises the error of the extractor if it fails on every input, unless the batch has only one and earlier batches
+    succeeded (``is_proven``).
+    """
+    try:
+        return extractor.extract(prepared)
+    except MissingWeightsError:
+        raise
+    except Exception as error:
+        if len(prepared) == 1 and not is_proven:
+            raise
+        log.warning("batch_not_extracted", error=str(error))
+    answers: list[Extracted | ExtractionError] = []
+    failure: Exception | None = None
+    for one in prepared:
+        try:
+            answers += extractor.extract([one])
+        except MissingWeightsError:
+            raise
+        except Exception as error:
+            failure = error
+            answers.append(ExtractionError(f"It cannot be measured: {type(error).__name__}: {error}"))
+    is_odd = is_proven and len(prepared) == 1
+    if failure and not is_odd and all(isinstance(answer, ExtractionError) for answer in answers):
+        raise failure
+    return answers

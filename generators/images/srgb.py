@@ -55,10 +55,11 @@ def decode_shown(data: bytes, formats: tuple[Format, ...] = FORMATS) -> Image.Im
     Raises:
         UnusableImageError: As for ``decode_image``.
     """
-    image = decode_image(data, formats)
+    image: Image.Image = decode_image(data, formats)
     turn = find_turn(image)
-    shown = _convert(image, _find_conversion(image))
-    return shown if turn is None else shown.transpose(turn)
+    # The same name throughout, so that no more than two images are in memory.
+    image = _convert(image, _find_conversion(image))
+    return image if turn is None else image.transpose(turn)
 
 
 def decode_stored(data: bytes, formats: tuple[Format, ...] = FORMATS) -> Image.Image:

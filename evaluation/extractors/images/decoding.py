@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation.extractors.base import UnreadableInputError
+from evaluation.extractors.images.rows import BLOCK
 from generators.images import srgb
-from generators.images.decoding import FOLDER_FORMATS, Format, UnusableImageError
+from generators.images.decoding import FOLDER_FORMATS, Format, UnusableImageError, open_image
 
 Pixels = NDArray[np.uint8]
+
+# Pillow keeps 4 bytes for a pixel, and there are two of its images at a time: before and after a conversion or a turn.
+BYTES_PER_PIXEL = 8
 
 
 def decode_shown(data: bytes) -> Pixels:
@@ -36,9 +40,30 @@ def decode_stored(data: bytes) -> Pixels:
     return _decode(srgb.decode_stored, data)
 
 
+def estimate_bytes(source: object) -> int:
+    """The most memory that decoding the bytes of an image takes, by its header. 0 for other inputs."""
+    if not isinstance(source, bytes):
+        return 0
+    try:
+        width, height = open_image(source, FOLDER_FORMATS).size
+    except UnusableImageError:
+        return 0
+    return BYTES_PER_PIXEL * width * height
+
+
 def _decode(decode: Callable[[bytes, tuple[Format, ...]], Image.Image], data: bytes) -> Pixels:
     # Originals were checked when they were stored; the other images are an operator's own reference images.
     try:
-        return np.array(decode(data, FOLDER_FORMATS))
+        return _read_pixels(decode(data, FOLDER_FORMATS))
     except UnusableImageError as error:
         raise UnreadableInputError(str(error)) from error
+
+
+def _read_pixels(image: Image.Image) -> Pixels:
+    """The pixels of an RGB image. ``np.array(image)`` would copy all of them once more on the way."""
+    pixels = np.empty((image.height, image.width, 3), dtype=np.uint8)
+    rows = max(1, BLOCK // image.width)
+    for top in range(0, image.height, rows):
+        part = image.crop((0, top, image.width, min(top + rows, image.height)))
+        pixels[top : top + rows] = np.asarray(part)
+    return pixels

@@ -1,6 +1,7 @@
 """Extraction pipeline: batches, stored features, interruptions and unreadable inputs."""
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -13,6 +14,8 @@ import pytest
 from evaluation.extractors import feature_store
 from evaluation.extractors.base import Extracted, ExtractionError, MissingWeightsError, UnreadableInputError
 from evaluation.extractors.feature_store import FeatureStore, digest_text
+from evaluation.extractors.images.decoding import BYTES_PER_PIXEL, decode_stored, estimate_bytes
+from evaluation.extractors.memory_budget import MemoryBudget
 from evaluation.extractors.pipeline import extract_all
 from tests.concurrency import wait_until
 from tests.evaluation.extractors.images.encoded_images import encode, make_noise
@@ -123,6 +126,107 @@ def test_at_most_two_batches_are_prepared_ahead(tmp_path: Path) -> None:
     list(extract_all(extractor, make_sources([f"text {n}" for n in range(80)], reads), FeatureStore(tmp_path)))
     assert threading.get_ident() not in extractor.threads
     assert max(ahead) <= 4 * extractor.batch_size
+
+
+class Pixels(Lengths):
+    """An extractor that keeps the pixels of images until they are extracted, and records how many bytes it holds."""
+
+    def __init__(self, batch_size: int = 32) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+        self.held: dict[int, int] = {}
+        self.most_held = 0
+        self.lock = threading.Lock()
+
+    def prepare(self, source: bytes) -> Any:
+        self.hold(source, estimate_bytes(source))
+        try:
+            pixels = decode_stored(source)
+        except UnreadableInputError:
+            self.hold(source, 0)
+            raise
+        self.hold(source, pixels.nbytes)
+        return pixels
+
+    def hold(self, source: bytes, n_bytes: int) -> None:
+        with self.lock:
+            self.held[hash(source)] = n_bytes
+            self.most_held = max(self.most_held, sum(self.held.values()))
+
+    def extract(self, prepared: Sequence[Any]) -> list[Extracted | ExtractionError]:
+        self.batches.append(len(prepared))
+        with self.lock:
+            for pixels in prepared:
+                del self.held[self.find(pixels)]
+        return [np.array([pixels.mean()], dtype=np.float32) for pixels in prepared]
+
+    def find(self, pixels: Any) -> int:
+        return next(key for key, n_bytes in self.held.items() if n_bytes == pixels.nbytes)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 16])
+@pytest.mark.parametrize(("side", "n"), [(1200, 12), (400, 40), (100, 80)])
+def test_inputs_in_memory_are_bounded_whatever_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, side: int, n: int
+) -> None:
+    """Decoding 1,200 × 1,200 pixels takes more than the budget: one at a time."""
+    most = 10 << 20
+    monkeypatch.setattr("evaluation.extractors.pipeline.MemoryBudget", lambda: MemoryBudget(most))
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    images = [encode(np.full((side, side, 3), n, dtype=np.uint8)) for n in range(n)]
+    images[3:3] = [b"", b"no image", encode(make_noise(side, side))[:-500]]
+    # Some are stored already, and some are the same.
+    store, extractor = FeatureStore(tmp_path), Pixels()
+    sources = [(hashlib.sha256(image).hexdigest(), lambda image=image: image) for image in images]
+    assert len(dict(extract_all(Pixels(), sources[6:9], store))) == 3
+    found = list(extract_all(extractor, [*sources, *sources[8:12]], store))
+    assert len(found) == n + 7
+    assert sum(isinstance(answer, Exception) for _, answer in found) == 3
+    largest = BYTES_PER_PIXEL * side * side
+    assert largest <= extractor.most_held <= most / 2 + max(most, largest) + 3 * side * side
+    assert max(extractor.batches) <= 32
+    assert (max(extractor.batches) == 32) == (side < 300)
+
+
+def test_a_pipeline_that_is_closed_early_ends_its_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluation.extractors.pipeline.MemoryBudget", lambda: MemoryBudget(1))
+    images = [encode(np.full((30, 30, 3), n, dtype=np.uint8)) for n in range(40)]
+    sources = [(hashlib.sha256(image).hexdigest(), lambda image=image: image) for image in images]
+    run = extract_all(Pixels(1), sources, FeatureStore(tmp_path))
+    next(run)
+    run.close()  # type: ignore[attr-defined]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("prepare")]
+
+
+@pytest.mark.parametrize("step", ["prepare", "extract"])
+@pytest.mark.parametrize("odd", [0, 5, 12])
+def test_an_input_that_breaks_the_extractor_does_not_spoil_the_others(tmp_path: Path, step: str, odd: int) -> None:
+    class Fragile(Lengths):
+        def prepare(self, source: str) -> str:
+            return self.expect_even(source) if step == "prepare" else source
+
+        def extract(self, prepared: Sequence[str]) -> list[Extracted | ExtractionError]:
+            return super().extract([self.expect_even(text) for text in prepared])
+
+        def expect_even(self, text: str) -> str:
+            if "odd" in text:
+                raise RuntimeError("index out of range")
+            return text
+
+    texts = [f"text {n:02}" for n in range(12)]
+    texts.insert(odd, "odd")
+    found = describe(extract_all(Fragile(), make_sources(texts), FeatureStore(tmp_path)))
+    assert "RuntimeError: index out of range" in found.pop(digest_text("odd"))
+    assert list(found.values()) == [[7.0]] * 12
+
+
+def test_an_extractor_that_fails_on_every_input_ends_the_run(tmp_path: Path) -> None:
+    class Broken(Lengths):
+        def extract(self, prepared: Sequence[str]) -> list[Extracted | ExtractionError]:
+            raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        list(extract_all(Broken(), make_sources(["a", "b", "c"]), FeatureStore(tmp_path)))
 
 
 def test_a_full_disk_does_not_lose_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

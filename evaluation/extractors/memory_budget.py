@@ -1,0 +1,86 @@
+"""Memory budget of a pipeline: bounds the inputs in memory, from the start of decoding until they are extracted."""
+
+import threading
+from concurrent.futures import CancelledError
+from typing import Any, Final
+
+import numpy as np
+
+from evaluation.extractors.images.decoding import estimate_bytes
+
+MOST_BYTES: Final = 512 << 20
+
+
+class MemoryBudget:
+    """Inputs are let in by their number, in order: those of lower numbers leave first, so none waits for a later one.
+
+    At most ``most`` bytes are let in, or one input that is larger. The batch that is being collected takes at most half
+    of ``most`` in addition, see ``is_half_full``. Threads prepare inputs; one thread collects them.
+    """
+
+    def __init__(self, most: int = MOST_BYTES) -> None:
+        self.most = most
+        self._changed = threading.Condition()
+        self._next = 0
+        self._passed: set[int] = set()
+        self._inside: dict[int, int] = {}  # bytes by number: let in, and not yet collected
+        self._collected = 0
+        self._is_closed = False
+
+    def let_in(self, number: int, source: Any) -> None:
+        """Wait for the turn of the input, and until it fits. Raises CancelledError if the budget is closed."""
+        n_bytes = estimate_bytes(source)
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or (number == self._next and self._fits(n_bytes)))
+            if self._is_closed:
+                raise CancelledError
+            self._inside[number] = n_bytes
+            self._advance(number)
+
+    def leave_out(self, number: int) -> None:
+        """The input takes no memory: it was extracted before, or cannot be read."""
+        with self._changed:
+            if number >= self._next:
+                self._passed.add(number)
+                if number == self._next:
+                    self._advance(number)
+
+    def note(self, number: int, prepared: Any) -> None:
+        """The input is prepared, and takes this much from now on."""
+        with self._changed:
+            self._inside[number] = prepared.nbytes if isinstance(prepared, np.ndarray) else 0
+            self._changed.notify_all()
+
+    def collect(self, number: int) -> None:
+        """The input is in the batch. Inputs without memory may be collected, too."""
+        with self._changed:
+            self._collected += self._inside.pop(number, 0)
+            self._changed.notify_all()
+
+    @property
+    def is_half_full(self) -> bool:
+        """Whether the batch must be extracted before further inputs are collected."""
+        return 2 * self._collected >= self.most
+
+    def release_batch(self) -> None:
+        """The collected inputs were extracted."""
+        with self._changed:
+            self._collected = 0
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Nothing is let in any more."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    def _fits(self, n_bytes: int) -> bool:
+        return not self._inside or sum(self._inside.values()) + self._collected + n_bytes <= self.most
+
+    def _advance(self, number: int) -> None:
+        self._next = number + 1
+        while self._next in self._passed:
+            self._passed.remove(self._next)
+            self._next += 1
+        self._passed.discard(number)
+        self._changed.notify_all()

@@ -1,5 +1,6 @@
 """Memory budget of a pipeline: bounds the inputs in memory, from the start of decoding until they are extracted."""
 
+import ctypes
 import threading
 from concurrent.futures import CancelledError
 from typing import Any, Final
@@ -9,6 +10,8 @@ import numpy as np
 from evaluation.extractors.images.decoding import estimate_bytes
 
 MOST_BYTES: Final = 512 << 20
+# After decoding an image of this size, freed memory is returned to the system.
+LARGE_BYTES: Final = 64 << 20
 
 
 class MemoryBudget:
@@ -47,6 +50,8 @@ class MemoryBudget:
 
     def note(self, number: int, prepared: Any) -> None:
         """The input is prepared, and takes this much from now on."""
+        if self._inside.get(number, 0) >= LARGE_BYTES:
+            _return_freed_memory()
         with self._changed:
             self._inside[number] = prepared.nbytes if isinstance(prepared, np.ndarray) else 0
             self._changed.notify_all()
@@ -84,3 +89,10 @@ class MemoryBudget:
             self._next += 1
         self._passed.discard(number)
         self._changed.notify_all()
+
+
+def _return_freed_memory() -> None:
+    """Return freed memory to the system. glibc keeps it for each thread, so that two threads hold twice an image."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -18,8 +18,9 @@ from generators.images.decoding import FOLDER_FORMATS, Format, UnusableImageErro
 
 Pixels = NDArray[np.uint8]
 
-# Pillow keeps 4 bytes for a pixel, and there are two of its images at a time: before and after a conversion or a turn.
-BYTES_PER_PIXEL = 8
+# Pillow keeps 4 bytes for a pixel, and there are two of its images at a time, before and after a conversion or a turn.
+# The pixels take 3 more.
+BYTES_PER_PIXEL = 11
 
 
 def decode_shown(data: bytes) -> Pixels:

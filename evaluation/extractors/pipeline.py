@@ -180,33 +180,50 @@ def _answer(
     extractor: Extractor, ahead: Iterable[_Pending], stored: _ExtractorStore, budget: MemoryBudget
 ) -> Iterator[tuple[str, Answer]]:
     """The answers, batch by batch. A batch is full if it has the extractor's size, or takes half of the budget."""
-    digests: list[str] = []
-    prepared: list[Any] = []
-    size, is_proven = extractor.batch_size, False
+    batch = _Batch(extractor, stored, budget)
     for pending in ahead:
+        if not budget.wait(pending.future):
+            yield from batch.extract()
         fetched = pending.future.result()
         budget.collect(pending.number)
         if not isinstance(fetched, _Prepared):
             yield pending.digest, fetched
             continue
-        digests.append(pending.digest)
-        prepared.append(fetched.take())
-        if len(digests) == size or budget.is_half_full:
-            answers = _extract(extractor, digests, prepared, stored, is_proven=is_proven)
-            is_proven = is_proven or not all(isinstance(answer, Exception) for _, answer in answers)
-            digests, prepared = [], []
-            budget.release_batch()
-            yield from answers
-    if digests:
-        yield from _extract(extractor, digests, prepared, stored, is_proven=is_proven)
+        batch.add(pending.digest, fetched.take())
+        if batch.is_full or budget.is_half_full:
+            yield from batch.extract()
+    yield from batch.extract()
 
 
-def _extract(
-    extractor: Extractor, digests: Sequence[str], prepared: Sequence[Any], stored: _ExtractorStore, *, is_proven: bool
-) -> list[tuple[str, Answer]]:
-    """Extract a batch. All of it is stored before the first result is returned."""
-    answers = _extract_apart(extractor, prepared, is_proven=is_proven)
-    return [(digest, stored.keep(digest, answer)) for digest, answer in zip(digests, answers, strict=True)]
+class _Batch:
+    """Prepared inputs that are extracted together."""
+
+    def __init__(self, extractor: Extractor, stored: _ExtractorStore, budget: MemoryBudget) -> None:
+        self.extractor, self.stored, self.budget = extractor, stored, budget
+        self.size, self.is_proven = extractor.batch_size, False
+        self.digests: list[str] = []
+        self.prepared: list[Any] = []
+
+    def add(self, digest: str, prepared: Any) -> None:
+        self.digests.append(digest)
+        self.prepared.append(prepared)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.digests) == self.size
+
+    def extract(self) -> list[tuple[str, Answer]]:
+        """Extract the inputs, and empty the batch. All results are stored before the first is returned."""
+        if not self.digests:
+            return []
+        answers = _extract_apart(self.extractor, self.prepared, is_proven=self.is_proven)
+        self.is_proven = self.is_proven or not all(isinstance(answer, Exception) for answer in answers)
+        found = [
+            (digest, self.stored.keep(digest, answer)) for digest, answer in zip(self.digests, answers, strict=True)
+        ]
+        self.digests, self.prepared = [], []
+        self.budget.release_batch()
+        return found
 
 
 def _extract_apart(

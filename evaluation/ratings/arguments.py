@@ -18,6 +18,7 @@ _STEPS = {
     ("RatingTable", "Ratings"): "Use its attribute ratings.",
     ("str", "Votes"): 'Use the votes with their cluster columns, or votes.only("rater") for one of the columns.',
     ("str", "DataFrame"): "Read the file first: pandas.read_csv(path) or pandas.read_parquet(path).",
+    ("DataFrame", "Mapping"): "Use {name: frame[name].to_numpy() for name in frame}.",
     ("int", "Scale"): "Use Scale(scale=400.0, center=1000.0).",
 }
 # The step to what was wanted, from anything else.
@@ -29,7 +30,8 @@ _ORIGINS = {
     "PublishedBoard": "PublishedBoard.of_intervals(models, values, half_widths) makes one.",
     "Table": "code_frame reads data frames and code_parquet files.",
     "bool": "True uses all columns of the votes' clusters; votes.only('rater') has one of them.",
-    "Mapping": "Use codes by the name of their column, such as {'rater': codes}.",
+    "Mapping": "Use a value for each name, such as {'name': value}.",
+    "Path": "Name a Parquet file; code_frame reads data frames and code_arrow tables.",
     "str": "Name one column of the votes' clusters, such as 'rater'.",
     "DataFrame": "Use a pandas DataFrame with the columns model_a, model_b and winner.",
 }

@@ -112,6 +112,8 @@ def _open(path: Path | str, clusters: Sequence[str]) -> Any:
     # pyarrow.parquet.read_table would import the whole dataset module.
     from pyarrow.parquet import ParquetFile
 
+    if not isinstance(path, str):
+        check_type("path", path, Path)
     metadata = ParquetFile(path).metadata
     columns = [*SIDES, "winner", *clusters]
     _check_columns(metadata.schema.names, columns)

@@ -91,6 +91,8 @@ def fit_controlled(
     check_type("votes", votes, Votes)
     check_type("scale", scale, Scale)
     check_type("clustered", clustered, bool)
+    if covariates is not None:
+        check_type("covariates", covariates, Mapping)
     check_treatment(ties=ties, both_bad=both_bad)
     _check_parameters(interval, prior_sd, confidence)
     columns = dict(covariates or {})

@@ -29,6 +29,7 @@ LABELS: Final = {"bradley_terry": "Bradley-Terry", "davidson": "Davidson", "rao_
 TIE_MODELS: Final = {"davidson": fit_davidson, "rao_kupper": fit_rao_kupper}
 # Columns that make votes depend on each other: used if the frame has them.
 CLUSTERS: Final = ("rater", "prompt")
+NO_INTERVAL: Final = dict.fromkeys(("standard_error", "ci_low", "ci_high", "p_value"), math.nan)
 REASONS: Final[dict[str, str]] = {
     Unrated.NO_VOTES: "no votes",
     Unrated.DISCONNECTED: "not connected to the rated models by votes",
@@ -195,6 +196,8 @@ def rate(
     if components.rated:
         rated = votes.select(components.rated)
         ratings, note = _fit(TIE_MODELS.get(method, fit_bradley_terry), rated, options)
+        if votes.weight is not None:
+            notes.append("Votes count as often as the column weight says.")
         notes.append(note or _describe_intervals(rated, _percent(confidence), asked=clusters is not None))
     return RatingTable(counts, ratings, unrated, confidence, tuple(notes))
 
@@ -230,7 +233,9 @@ def _fit(fit: Callable[..., Ratings], votes: Votes, options: dict[str, Any]) -> 
         return fit(counts, clusters=votes, **options), ""
     except TooFewClustersError as error:
         ratings = fit(counts, **options)
-        ratings = replace(ratings, covariance=np.full_like(ratings.covariance, np.nan), interval="none")
+        unknown = {name: replace(found, **NO_INTERVAL) for name, found in ratings.coefficients.items()}
+        nothing = np.full_like(ratings.covariance, np.nan)
+        ratings = replace(ratings, covariance=nothing, coefficients=unknown, interval="none")
         return ratings, f"There are too few raters or prompts for intervals: {error.n_clusters} {error.column}."
 
 
@@ -242,13 +247,17 @@ def _describe_method(counts: Counts, method: str, ties: str | None, both_bad: st
     return f'{LABELS[method]} ratings from {counts.n_votes:,.10g} votes. Ties {words[ties]}; "both bad" votes {bad}.'
 
 
+def _count_missing(votes: Votes) -> list[tuple[str, int]]:
+    return [(name, int((codes < 0).sum())) for name, codes in votes.clusters.items()]
+
+
 def _describe_intervals(votes: Votes, level: str, *, asked: bool) -> str:
     if votes.clusters:
-        named = [f"{len(np.unique(codes[codes >= 0])):,} of {name}" for name, codes in votes.clusters.items()]
-        alone = [f"{n:,} votes have no {name}" for name, codes in votes.clusters.items() if (n := (codes < 0).sum())]
+        named = [f"{name} ({len(np.unique(codes[codes >= 0])):,})" for name, codes in votes.clusters.items()]
+        alone = [f" {n:,} votes without a {name} stand alone." for name, n in _count_missing(votes) if n]
         return (
-            f"The {level} intervals allow for votes that depend on each other, because they share a "
-            f"{' or a '.join(votes.clusters)} (different values: {'; '.join([', '.join(named), *alone])})."
+            f"The {level} intervals are clustered by {' and '.join(named)}: votes with the same value may depend on each "
+            f"other.{''.join(alone)}"
         )
     if asked:
         return f"The {level} intervals take all votes as independent, because no clusters were wanted."

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.ratings.arguments import check_type
 from evaluation.ratings.scales import Scale
 
 
@@ -94,6 +95,7 @@ class Ratings:
         Raises ValueError for an unknown model, and for weights that are not finite or do not sum to zero (the origin of
         the scale is arbitrary).
         """
+        check_type("weights", weights, Mapping)
         if not all(math.isfinite(weight) for weight in weights.values()):
             raise ValueError(f"The weights of a contrast must be finite, got {dict(weights)}.")
         if abs(math.fsum(weights.values())) > 1e-9 * max(map(abs, weights.values()), default=0.0):

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from evaluation.ratings import rate
-from evaluation.ratings.arrow import code_arrow
+from evaluation.ratings.arrow import code_arrow, code_parquet, count_parquet
 from evaluation.ratings.best_of_n import correct_variants
 from evaluation.ratings.bootstrap import bootstrap_clusters, bootstrap_ratings
 from evaluation.ratings.bradley_terry import fit_bradley_terry, fit_davidson, fit_rao_kupper
@@ -89,11 +89,18 @@ def test_the_error_names_the_step_that_is_missing(function: Callable[..., object
         (lambda: fit_controlled(VOTES, clustered="rater"), r"clustered must be bool, got 'rater'\. True uses all"),
         (lambda: bootstrap_clusters(VOTES, ["rater"]), r"column must be str, got list\. Name one column"),
         (lambda: find_fragile_raters(VOTES, ["rater"]), r"cluster must be str, got list\. Name one column"),
+        (lambda: FIT.contrast(["ant", "bee"]), r"weights must be Mapping, got list\. Use a value for each name"),
+        (
+            lambda: fit_controlled(VOTES, FRAME),
+            r"covariates must be Mapping, got DataFrame \(pandas\)\. Use \{name: ",
+        ),
+        (lambda: code_parquet(FRAME), r"path must be Path, got DataFrame \(pandas\)\. Name a Parquet file"),
+        (lambda: count_parquet(TABLE), r"path must be Path, got Table \(pyarrow\)\. Name a Parquet file"),
         (lambda: VOTES.only(["rater"]), r"column must be str, got list\. Name one column"),
         (lambda: project(FIT, "ant", FRAME), r"board must be PublishedBoard, got DataFrame \(pandas\)\. Published"),
         (
             lambda: Votes(VOTES.models, VOTES.model_a, VOTES.model_b, VOTES.winner, clusters="rater"),
-            r"clusters must be Mapping, got 'rater'\. Use codes by the name",
+            r"clusters must be Mapping, got 'rater'\. Use a value for each name",
         ),
     ],
 )

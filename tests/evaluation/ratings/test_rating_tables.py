@@ -79,8 +79,8 @@ def test_the_options_of_the_fit_are_taken() -> None:
 
 def test_the_table_says_what_the_intervals_assume() -> None:
     frame = make_frame()
-    assert "share a rater or a prompt (different values: 20 of rater, 30 of prompt)" in str(rate(frame))
-    assert "share a prompt" in str(rate(frame.drop(columns="rater")))
+    assert "clustered by rater (20) and prompt (30)" in str(rate(frame))
+    assert "clustered by prompt (30)" in str(rate(frame.drop(columns="rater")))
     assert "no column rater or prompt" in str(rate(frame[["model_a", "model_b", "winner"]]))
     assert "no clusters were wanted" in str(rate(frame, clusters=()))
 
@@ -92,9 +92,12 @@ def test_a_vote_without_a_rater_is_a_cluster_of_its_own(missing: object) -> None
     named = frame.assign(rater=[rater if k >= 50 else f"alone {k}" for k, rater in enumerate(frame["rater"])])
     table, expected = rate(frame, clusters="rater"), rate(named, clusters="rater")
     assert table.ratings.ci_low == pytest.approx(expected.ratings.ci_low)
-    assert "12 of rater; 50 votes have no rater" in str(table)
+    assert (
+        "clustered by rater (12): votes with the same value may depend on each other. 50 votes without a rater"
+        in str(table)
+    )
     empty = frame.assign(rater=missing)
-    assert "share a prompt" in str(rate(empty))
+    assert "clustered by prompt (30)" in str(rate(empty))
     with pytest.raises(ValueError, match="The column rater has no values"):
         rate(empty, clusters="rater")
 
@@ -106,6 +109,9 @@ def test_a_single_rater_gives_ratings_without_intervals() -> None:
     assert found["rating"].notna().all()
     assert found[["ci_low", "ci_high", "p_first", "rank_set_best"]].isna().all(axis=None)
     assert np.isnan(table.ratings.difference("ant", "bee").ci_low)
+    side = rate(frame, clusters="rater", side=True).ratings.coefficients["side"]
+    assert np.isfinite(side.value)
+    assert np.isnan([side.ci_low, side.ci_high, side.p_value]).all()
     assert "too few" in table._repr_html_()
     assert "too few" in str(table)
 
@@ -168,6 +174,7 @@ def test_weights_count() -> None:
     weighted = rate(frame.assign(weight=2.0), clusters=())
     doubled = rate(pd.concat([frame, frame]), clusters=())
     assert weighted.ratings.values == pytest.approx(doubled.ratings.values)
+    assert "column weight" in str(weighted)
     assert weighted.to_frame()["votes"].tolist() == doubled.to_frame()["votes"].tolist()
 
 

@@ -247,17 +247,15 @@ def _describe_method(counts: Counts, method: str, ties: str | None, both_bad: st
     return f'{LABELS[method]} ratings from {counts.n_votes:,.10g} votes. Ties {words[ties]}; "both bad" votes {bad}.'
 
 
-def _count_missing(votes: Votes) -> list[tuple[str, int]]:
-    return [(name, int((codes < 0).sum())) for name, codes in votes.clusters.items()]
-
-
 def _describe_intervals(votes: Votes, level: str, *, asked: bool) -> str:
     if votes.clusters:
         named = [f"{name} ({len(np.unique(codes[codes >= 0])):,})" for name, codes in votes.clusters.items()]
-        alone = [f" {n:,} votes without a {name} stand alone." for name, n in _count_missing(votes) if n]
+        missing = {name: int((codes < 0).sum()) for name, codes in votes.clusters.items()}
+        alone = [f" {n:,} votes without a {name} stand alone." for name, n in missing.items() if n]
+        columns = " and ".join(named)
         return (
-            f"The {level} intervals are clustered by {' and '.join(named)}: votes with the same value may depend on each "
-            f"other.{''.join(alone)}"
+            f"The {level} intervals are clustered by {columns}: votes with the same value may depend on each other."
+            f"{''.join(alone)}"
         )
     if asked:
         return f"The {level} intervals take all votes as independent, because no clusters were wanted."

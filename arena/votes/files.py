@@ -22,6 +22,7 @@ from arena.votes.winners import WinnerWords, merge_one_hot
 from generators.input_files.cells import Filled, Text, Time, one_of, parsed
 from generators.input_files.csv_jsonl import TEXT_READERS, Record, Table, read_table
 from generators.input_files.faults import InputFileError, InvalidLineError, LineFault, quote_value
+from generators.input_files.fields import check_characters
 from generators.input_files.parquet import read_parquet
 from generators.input_files.rows import Row, check_columns, describe_columns, read_rows
 from generators.input_files.slugs import is_slug, make_slug
@@ -244,7 +245,9 @@ class _VoteCheck:
 
     def _check_judged(self, row: VoteRow) -> str:
         self._check_models(row, {_read_slug(*model): model for model in _list_models(row)})
-        return self._words.read(row.winner, row.model_a, row.model_b)
+        # Where slugs and names are apart, as in an export, a winner is never the name of a model.
+        models = ("", "") if row.model_a_name and row.model_b_name else (row.model_a, row.model_b)
+        return self._words.read(row.winner, *models)
 
     def _check_models(self, row: VoteRow, models: Mapping[str, tuple[str, str]]) -> None:
         if row.model_a == row.model_b:
@@ -288,10 +291,10 @@ def _read_slug(text: str, name: str) -> str:
     if name and not is_slug(text):
         _fail(f"the model {quote_value(text)} has the name {quote_value(name)}; wanted a slug beside a name")
     try:
-        slug = make_slug(name or text)
+        # Beside a slug, a name may be any that can be declared.
+        return text if check_characters(name, "name") else make_slug(text)
     except ValueError as error:
         raise InvalidLineError(f"the name {quote_value(name or text)} cannot be that of a model: {error}") from error
-    return text if name else slug
 
 
 def _quote_model(model: tuple[str, str]) -> str:

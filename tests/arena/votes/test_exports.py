@@ -24,6 +24,7 @@ from arena.votes.counts import read_counts
 from arena.votes.exclusions import exclude_automatically
 from arena.votes.exports import WRITERS
 from arena.votes.looks import Look
+from generators.input_files.fields import FORBIDDEN
 from generators.models import Generation, ImageModel, Prompt, PromptSet
 from tests import builders
 
@@ -174,6 +175,7 @@ def test_votes_that_count_are_exported_alone(tmp_path: Path, suffix: str) -> Non
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 CELLS = TEXTS | st.text("=+-@'\t\r\n\"; ,a", max_size=5) | st.sampled_from(["NaN", "null", "1e5", "007", "true", "﻿x"])
+NAMES = CELLS.filter(lambda text: text and not FORBIDDEN.search(text)) | st.sampled_from(["b", "***", " SDXL ", "混元"])
 ROWS = st.tuples(
     st.sampled_from(["model_a", "model_b", "tie", "both_bad"]),
     CELLS,  # rater
@@ -185,11 +187,13 @@ ROWS = st.tuples(
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.lists(ROWS, min_size=1, max_size=5), st.sampled_from(list(WRITERS)))
-def test_any_texts_times_and_numbers_survive(tmp_path: Path, rows: list[tuple[Any, ...]], suffix: str) -> None:
+@given(st.lists(ROWS, min_size=1, max_size=5), st.tuples(NAMES, NAMES), st.sampled_from(list(WRITERS)))
+def test_any_texts_times_and_numbers_survive(
+    tmp_path: Path, rows: list[tuple[Any, ...]], names: tuple[str, str], suffix: str
+) -> None:
     file, again = tmp_path / f"votes{suffix}", tmp_path / f"again{suffix}"
     with another_database():
-        board = make_imported_board(rows)
+        board = make_imported_board(rows, names)
         export(board, file)
         wanted = describe(board)
     with another_database():
@@ -204,9 +208,9 @@ def copy_raters(board: Board) -> list[str]:
     return list(Rater.objects.filter(board=board).values_list("name", flat=True))
 
 
-def make_imported_board(rows: list[tuple[Any, ...]]) -> Board:
+def make_imported_board(rows: list[tuple[Any, ...]], names: tuple[str, str]) -> Board:
     board = Board.objects.create(slug="old", title="Old", origin=Origin.IMPORTED)
-    models = [builders.make_model(slug=slug, name=name) for slug, name in (("a", "'=α"), ("b", "b"))]
+    models = [builders.make_model(slug=slug, name=name) for slug, name in zip(("Tie", "model_a"), names, strict=True)]
     board.image_models.set(models)
     prompt_set = PromptSet.objects.create(slug="any", version="1", title="Any", digest="0" * 64)
     fields = {"origin": Origin.IMPORTED, "board": board}

@@ -128,6 +128,45 @@ def test_two_names_with_one_slug_are_a_fault(tmp_path: Path) -> None:
     assert only_reason(votes) == "'SD-XL' and 'SD XL' (line 2) would both be the model sd-xl"
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (
+            "sdxl,lcm,tie,SDXL 2,LCM",
+            "'sdxl', named 'SDXL 2', and 'sdxl', named 'SDXL', (line 2) would both be the model",
+        ),
+        ("sdxl,lcm,tie,,LCM", "'sdxl' and 'sdxl', named 'SDXL', (line 2) would both be the model sdxl"),
+        ("sd xl,lcm,tie,SDXL,LCM", "the model 'sd xl' has the name 'SDXL'; wanted a slug beside a name"),
+        ("sdxl,lcm,tie,SDXL,LC\u202eM", "the name 'LC\\u202eM' cannot be that of a model: The name has U+202E"),
+    ],
+)
+def test_model_has_one_name_beside_its_slug(tmp_path: Path, line: str, reason: str) -> None:
+    votes = read(tmp_path, csv_of("sdxl,lcm,tie,SDXL,LCM", line, header=f"{HEADER},model_a_name,model_b_name"))
+    assert places(votes) == [3]
+    assert only_reason(votes).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ("A dog,p1,,,", "the prompt 'p1' is 'A dog', but 'A cat' in line 2"),
+        (",p1,,,", "prompt_key is 'p1', but prompt is empty"),
+        ("A cat,p1,mouse,,", "how is 'mouse'; wanted one of key, tap, form, or nothing"),
+        ("A cat,p1,,-1,", "seconds_shown is '-1'; wanted a number from 0 to 86400, or nothing"),
+        ("A cat,p1,,nan,", "seconds_shown is 'nan'; wanted a number"),
+        (
+            "A cat,p1,,,spam",
+            "exclusions is 'spam'; wanted limit, unsafe, reported_image, custom_prompt, operator, with",
+        ),
+    ],
+)
+def test_invalid_cell_of_an_export_is_a_fault(tmp_path: Path, cells: str, reason: str) -> None:
+    header = f"{HEADER},prompt,prompt_key,how,seconds_shown,exclusions"
+    votes = read(tmp_path, csv_of(f"{VOTE},A cat,p1,key,1.5,limit", f"{VOTE},{cells}", header=header))
+    assert places(votes) == [3]
+    assert only_reason(votes).startswith(reason)
+
+
 def test_invalid_line_does_not_reserve_its_model_names(tmp_path: Path) -> None:
     assert places(read(tmp_path, csv_of("SD-XL,LCM,first", "SD XL,LCM,tie"))) == [2]
 

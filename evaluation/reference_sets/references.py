@@ -33,7 +33,7 @@ from evaluation.metrics.features.reference import ReferenceStatistics
 from evaluation.metrics.features.rows import FeatureRows, Features
 from evaluation.models import ReferenceSet
 from generators.images.archives import NoImageError, UnreadableImageError, walk_images
-from generators.input_files.faults import describe_files
+from generators.input_files.faults import describe_files, make_printable
 
 # Features of more images are summed and not kept. This many take 160 MB, at 2,048 numbers per image.
 MAX_ROWS: Final = 20_000
@@ -254,7 +254,12 @@ def store_reference(
     return ReferenceSet.objects.get_or_create(
         name=name,
         extractor=extractor,
-        defaults={"identity": dict(identity), "digest": digest, "n": statistics.moments.n, "source": source},
+        defaults={
+            "identity": dict(identity),
+            "digest": digest,
+            "n": statistics.moments.n,
+            "source": make_printable(source),
+        },
     )
 
 

@@ -16,7 +16,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, TypeAlias
 
-from generators.images.decoding import FOLDER_FORMATS, name_content
+from generators.images.decoding import FOLDER_FORMATS, OTHER_IMAGES, name_content
 from generators.input_files.faults import describe_files
 
 MAX_IMAGE_BYTES: Final = 64 << 20
@@ -91,9 +91,10 @@ def describe_left_out(
         yield f"Left out as no images: {n:,}{describe_files(no_images)}"
 
 
-def _leave_out(name: str, reason: str) -> UnreadableImageError | NoImageError:
-    unreadable = PurePosixPath(name).suffix.lower() in SUFFIXES
-    return UnreadableImageError(reason) if unreadable else NoImageError(reason)
+def _leave_out(name: str, reason: str, start: bytes = b"") -> UnreadableImageError | NoImageError:
+    named = PurePosixPath(name).suffix.lower() in SUFFIXES
+    is_image = named or any(pattern.match(start) for pattern, _ in OTHER_IMAGES)
+    return UnreadableImageError(reason) if is_image else NoImageError(reason)
 
 
 def find_system_file(name: str) -> NoImageError | None:
@@ -108,7 +109,7 @@ def find_system_file(name: str) -> NoImageError | None:
 def _read_image(name: str, size: int, stream: IO[bytes]) -> File:
     start = stream.read(START)
     if not any(one.start.match(start) for one in FOLDER_FORMATS):
-        return _leave_out(name, f"its content is {name_content(start)}")
+        return _leave_out(name, f"its content is {name_content(start)}", start)
     if size > MAX_IMAGE_BYTES:
         return UnreadableImageError(f"it has more than {MAX_IMAGE_BYTES >> 20} MiB")
     return start + stream.read(MAX_IMAGE_BYTES)

@@ -60,14 +60,18 @@ FOLDER_FORMATS: Final = (
 )
 PNG_END: Final = b"IEND\xae\x42\x60\x82"
 PNG_METADATA: Final = (b"iCCP", b"tEXt", b"zTXt", b"iTXt")
-# Other formats that the error message can name.
-OTHERS: Final = (
-    *((one.start, f"a {one.name}") for one in FOLDER_FORMATS[len(FORMATS) :]),
-    (re.compile(rb"GIF8"), "a GIF"),
-    (re.compile(rb"BM"), "a BMP"),
+# Images that are not read.
+OTHER_IMAGES: Final = (
     (re.compile(rb".{4}ftyp(heic|heix|hevc)", re.DOTALL), "a HEIC"),
     (re.compile(rb"\xff\x0a|\x00{3}\x0cJXL "), "a JPEG XL"),
     (re.compile(rb"8BPS"), "a Photoshop file"),
+)
+# Other contents that the error message can name.
+OTHERS: Final = (
+    *((one.start, f"a {one.name}") for one in FOLDER_FORMATS[len(FORMATS) :]),
+    *OTHER_IMAGES,
+    (re.compile(rb"GIF8"), "a GIF"),
+    (re.compile(rb"BM"), "a BMP"),
     (re.compile(rb"%PDF"), "a PDF"),
     (re.compile(rb"PK\x03\x04"), "a ZIP"),
     (re.compile(rb"\{"), "JSON"),

@@ -30,7 +30,7 @@ from generators.images.decoding import UnusableImageError, read_image
 from generators.images.ingest import StoredImage, store_image
 from generators.imports.manifests import Entry, ImageImportError, Manifest, read_beside
 from generators.imports.matching import KnownPrompts, MatchedLine, NewPrompts
-from generators.input_files.faults import InvalidLineError, LineFault, UnusableFileError, quote_value
+from generators.input_files.faults import InvalidLineError, LineFault, UnusableFileError, make_printable, quote_value
 from generators.model_names import ModelNameError, ModelNames
 from generators.models import Generation, ImageModel, Prompt, PromptSet
 from generators.prompts.packs import PromptSetChangedError, declare_prompt_set
@@ -294,7 +294,7 @@ def _make_row(
         prompt=line.prompt,
         seed=seed,
         reported={name: value for name, value in reported.items() if value},
-        imported_from=manifest.file.name,
+        imported_from=make_printable(manifest.file.name),
         due_at=now,
         finished_at=now,
         **outcome,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.utils import timezone
-from PIL import Image
+from PIL import ExifTags, Image
 from pydantic import ValidationError
 
 from generators.adapters.base import Capabilities
@@ -328,6 +328,15 @@ def test_the_images_of_an_edit_are_stored_and_belong_to_the_digest(tmp_path: Pat
     save_image(tmp_path / "tom.png", shade=101)
     with pytest.raises(PromptSetChangedError):
         declare_prompt_set(renamed, tmp_path)
+
+
+def test_a_mask_fits_the_source_as_it_is_shown(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 8
+    Image.new("RGB", (64, 48)).save(tmp_path / "cat.jpg", exif=exif)
+    save_image(tmp_path / "mask.png", 48, 64)
+    edit = {"key": "a", "text": "a hat", "sources": ["cat.jpg"], "mask": "mask.png"}
+    assert declare_prompt_set(PROMPTS | {"prompts": [edit]}, tmp_path).prompts.get().mask
 
 
 @pytest.mark.parametrize(

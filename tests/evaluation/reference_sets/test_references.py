@@ -285,6 +285,15 @@ def test_the_command_says_what_it_left_out(folder: Path, capsys: pytest.CaptureF
     assert row.source == "photos, 12 images, 12 unreadable"
 
 
+def test_a_folder_and_files_whose_names_are_not_utf8_are_read(tmp_path: Path) -> None:
+    folder = tmp_path / "caf\udce9"
+    folder.mkdir()
+    for n in range(3):
+        (folder / f"\udcff{n}").write_bytes(encode(n))
+    (folder / "\udcfe.txt").write_text("text")
+    assert build(folder).source == r"caf\xe9, 3 images"
+
+
 def test_still_images_are_read_whatever_their_format_and_name(tmp_path: Path, store: FeatureStore) -> None:
     colors = [(200, 20 * n, 90) for n in range(len(STILL))]
     wanted = []

@@ -3,14 +3,16 @@
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
-from PIL import Image, ImageChops, ImageDraw, ImageStat
+from PIL import ExifTags, Image, ImageChops, ImageDraw, ImageStat
 
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
 from generators.adapters.registry import find_capabilities, load_generator
 from generators.adapters.sketch.edits import read_edit
 from generators.adapters.sketch.styles import STYLES
+from tests.generators.images.color_profiles import make_rgb_profile
 from tests.strategies import PROMPTS
 
 SIDE = 192
@@ -108,6 +110,20 @@ def test_only_the_white_part_of_the_mask_changes() -> None:
     assert touched[1] >= 20
     assert touched[2] <= 171
     assert touched[3] <= 91
+
+
+def test_a_source_is_edited_as_it_is_shown() -> None:
+    """Turned upright and in sRGB, with a mask that was made on what is shown."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    shown = Image.new("RGB", (SIDE, SIDE // 2), (20, 200, 90))
+    shown.paste((20, 90, 200), (0, 0, SIDE // 2, SIDE // 2))
+    stored = Image.merge("RGB", [shown.getchannel(n) for n in (1, 0, 2)]).transpose(Image.Transpose.ROTATE_90)
+    source = encode(stored, exif=exif, icc_profile=make_rgb_profile("red and green exchanged"))
+    request = GenerationRequest("Add a star", 1, SIDE, SIDE // 2, (source,), encode(Image.new("L", shown.size, 0)))
+    (image,) = load_generator("sketch", {}).generate([request])
+    found = np.asarray(decode(image)).astype(int)
+    assert np.abs(found - np.asarray(shown)).max() <= 2
 
 
 def test_with_a_black_mask_nothing_changes() -> None:

@@ -43,6 +43,7 @@ UNREADABLE = {
     "empty.jpg": (b"", "its content is no bytes at all"),
     "page.JPG": (b"<html>404</html>", "its content is an HTML page"),
     "photo.heic": (b"\0\0\0\x18ftypheic", "its content is a HEIC"),
+    "IMG_0001": (b"\0\0\0\x18ftypheic", "its content is a HEIC"),
     "drawing.svg": (b"<svg/>", "its content is an SVG"),
     "layers.psd": (b"8BPS\0\1", "its content is a Photoshop file"),
     "secret.png": (bytes(range(128, 256)), "its content is an unknown format"),

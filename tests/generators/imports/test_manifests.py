@@ -1,4 +1,4 @@
-"""Faults of manifests: each is reported with its line, and nothing is imported."""
+"""Manifests with odd names, and faults of manifests: each is reported with its line, and nothing is imported."""
 
 import json
 import os
@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from generators.imports import manifests
-from generators.models import ImageModel
+from generators.models import Generation, ImageModel
 from tests import builders
-from tests.generators.imports.manifest_files import entry, make_folder, refuse, write
+from tests.generators.imports.manifest_files import entry, import_file, make_folder, refuse, write
 
 pytestmark = pytest.mark.django_db
 
@@ -25,6 +25,11 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def midjourney() -> ImageModel:
     return builders.make_model(slug="midjourney-7", family="midjourney", revision="7", adapter="")
+
+
+def test_a_manifest_may_have_a_name_that_is_not_utf8(folder: Path, midjourney: ImageModel) -> None:
+    import_file(write(folder, entry("a.png"), name="m\udce9.csv"))
+    assert Generation.objects.get().imported_from == r"m\xe9.csv"
 
 
 # Invalid lines

@@ -244,7 +244,16 @@ def _explain(requirement: Requirement, rule: Rule, outcome: MetricOutcome, found
         if result == "inconclusive"
         else f"{_name_side(ends, bound)} the limit of {limit}"
     )
-    return f"{numbers}: {conclusion}.{_warn_of_lost(rule, outcome, found.n)}"
+    return f"{numbers}: {conclusion}.{_warn_of_bias(requirement, outcome)}{_warn_of_lost(rule, outcome, found.n)}"
+
+
+def _warn_of_bias(requirement: Requirement, outcome: MetricOutcome) -> str:
+    """A warning if the value and its limit for infinitely many images are on different sides of the bound."""
+    if requirement.of != "value" or outcome.value is None or outcome.bias is None:
+        return ""
+    if _holds(requirement, outcome.value) == _holds(requirement, outcome.value - outcome.bias):
+        return ""
+    return f" Without its bias by N, about {outcome.bias:+.2g}, the value would be on the other side of the limit."
 
 
 def _choose_preposition(found: _Quantity, unit: str) -> str:

@@ -352,3 +352,26 @@ def test_a_verdict_is_the_most_severe_of_its_rules(interval, rule, n) -> None:
 def test_an_impossible_rule_is_rejected(rule, message) -> None:
     with pytest.raises(ValidationError, match=message):
         Rule(metric="m", **rule)
+
+
+@pytest.mark.parametrize(
+    ("bias", "rule", "told"),
+    [
+        (3.0, {"at_most": 10}, True),  # 12 at this number of images, about 9 at infinitely many
+        (3.0, {"at_most": 10, "on": "value"}, True),
+        (1.0, {"at_most": 10}, False),
+        (3.0, {"at_most": 20}, False),
+        (-3.0, {"at_least": 13}, True),
+        (None, {"at_most": 10}, False),
+    ],
+)
+def test_a_side_that_is_due_to_the_bias_is_told(bias: float | None, rule: dict[str, Any], told: bool) -> None:
+    found = judge_one(score(11, 12, 12.5, bias=bias, higher_is_better=False), **rule)
+    assert ("Without its bias by N, about" in found.reason) == told
+    if told:
+        assert found.reason.endswith(f"about {bias:+.2g}, the value would be on the other side of the limit.")
+
+
+def test_a_metric_with_a_choice_of_networks_is_named_with_its_network() -> None:
+    found = judge_one(score(1, 2, 3, network="EfficientNet-Lite0"), at_most=5)
+    assert found.rule == "m with EfficientNet-Lite0 at most 5"

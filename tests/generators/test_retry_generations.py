@@ -51,8 +51,11 @@ def test_images_with_a_reason_are_requested_again(models: list[ImageModel], caps
     assert (again.failures, again.attempts, again.finished_at) == (0, 3, None)
 
 
-def test_images_of_a_model_are_requested_again(models: list[ImageModel], capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("retry_generations", model="second")
+@pytest.mark.parametrize("named", ["{0.slug}", "{0.name}", "{0.family} {0.revision}"])
+def test_images_of_a_model_are_requested_again(
+    models: list[ImageModel], capsys: pytest.CaptureFixture[str], named: str
+) -> None:
+    call_command("retry_generations", model=named.format(models[1]))
     assert capsys.readouterr().out == "budget: 1\nrefused: 1\ntimeout: 1\n3 requested again.\n"
     assert pending() == [("second", "budget"), ("second", "refused"), ("second", "timeout")]
 

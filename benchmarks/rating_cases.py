@@ -259,6 +259,63 @@ def refit(folder: Path) -> float:
     return min(seconds)
 
 
+def _draw_clusters(columns: dict[str, tuple[int, float]]):
+    """A million votes on 60 models; each column has a number of clusters whose activity has a Pareto tail."""
+    import numpy as np
+
+    from evaluation.ratings.votes import Votes
+
+    rng, n, m = np.random.default_rng(3), 1_000_000, 60
+    a = rng.integers(0, m, n).astype(np.int16)
+    b = ((a + rng.integers(1, m, n)) % m).astype(np.int16)
+    theta = np.linspace(-1.0, 1.0, m)
+    winner = (rng.random(n) > 1 / (1 + np.exp(theta[b] - theta[a]))).astype(np.int8)
+    clusters = {}
+    for name, (number, tail) in columns.items():
+        activity = 0.2 + rng.pareto(tail, number)
+        clusters[name] = rng.choice(number, n, p=activity / activity.sum())
+    return Votes(tuple(range(m)), a, b, winner, None, clusters)
+
+
+def _time_clustered(columns: dict[str, tuple[int, float]]) -> float:
+    from evaluation.ratings.bradley_terry import fit_bradley_terry
+    from evaluation.ratings.counts import count_votes
+
+    votes = _draw_clusters(columns)
+    counts = count_votes(votes)
+    return best_of(2, lambda: fit_bradley_terry(counts, clusters=votes).ci_high)
+
+
+@case
+def clustered(folder: Path) -> float:
+    """Seconds of a fit with intervals clustered by 100,000 raters."""
+    return _time_clustered({"rater": (100_000, 1.2)})
+
+
+@case
+def clustered_twice(folder: Path) -> float:
+    """Seconds of a fit with intervals clustered by 100,000 raters and by 2,000 prompts."""
+    return _time_clustered({"rater": (100_000, 1.2), "prompt": (2_000, 3.0)})
+
+
+@case
+def clustered_plainly(folder: Path) -> float:
+    """Seconds for the slopes alone, summed by rater and squared: the covariance CR1, as a lower bound."""
+    import numpy as np
+    from scipy.sparse import csr_array
+
+    votes = _draw_clusters({"rater": (100_000, 1.2)})
+    code = np.unique(votes.clusters["rater"], return_inverse=True)[1]
+    residuals = np.random.default_rng(0).random(len(votes))
+
+    def square() -> object:
+        place = (np.tile(code, 2), np.concatenate([votes.model_a, votes.model_b]))
+        sums = csr_array((np.concatenate([residuals, -residuals]), place), shape=(int(code.max()) + 1, 60))
+        return (sums.T @ sums).toarray()
+
+    return best_of(3, square)
+
+
 @case
 def growth(folder: Path) -> list[tuple[int, int, float]]:
     """(models, votes, seconds) for counting and fitting in memory."""

@@ -151,6 +151,16 @@ def show_controlled(folder: Path, arena_rank: str | None, rng: np.random.Generat
             compare(f"arena-rank, both on 10^6 votes ({peer.megabytes:.0f} MB)", ours.found, peer.found, 30)
 
 
+def show_clustered(folder: Path) -> None:
+    print_line("10^6 votes, 60 models, 100,000 raters: CR1", f"{measure('clustered_plainly', folder).found:.2f} s")
+    for case, text, most in (("clustered", "by rater", 10), ("clustered_twice", "by rater and 2,000 prompts", 20)):
+        run = measure(case, folder)
+        cost = f"{run.found:.1f} s, {run.megabytes:.0f} MB"
+        print_line(
+            f"  cluster jackknife {text}", cost, run.found <= most and run.megabytes <= 500, f"≤ {most} s, 500 MB"
+        )
+
+
 def show_elo(folder: Path) -> None:
     run = measure("elo", folder)
     print_line("online Elo", f"{run.found:.3f} s, {run.megabytes:.0f} MB", run.found <= 0.12, "≤ 0.12 s")
@@ -206,6 +216,7 @@ def main() -> None:
         show_memory(folder)
         show_bootstrap(folder, [100_000, 1_000_000], rng)
         show_controlled(folder, options.arena_rank, rng)
+        show_clustered(folder)
         show_elo(folder)
         show_live(folder)
         show_growth(folder, options.plot)

@@ -12,7 +12,7 @@ x̂² > c² × squared error is a quadratic form in normals, xᵀ A x > 0. Its p
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +103,13 @@ def find_degrees_of_freedom(shares: Shares, confidence: float = 0.95) -> Array:
             low, high = np.where(above, middle, low), np.where(above, high, middle)
         found[few] = np.exp(high)
     return found
+
+
+def find_weighted_degrees(weights: NDArray[Any], confidence: float = 0.95) -> float:
+    """The degrees of freedom of a mean over clusters that count in proportion to their ``weights`` (C,)."""
+    shares = ShareSums(1)
+    shares.add(np.asarray(weights, dtype=np.float64)[:, None])
+    return float(find_degrees_of_freedom(shares.divide(), confidence)[0])
 
 
 def _find_critical_values(shares: Shares, chosen: NDArray[np.intp], confidence: float) -> Array:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from evaluation.metrics.base import Rows, UnscoredError
 from evaluation.metrics.intervals.base import ClusteredRows, Interval, refuse_few
+from evaluation.ratings.degrees_of_freedom import find_weighted_degrees
 from evaluation.ratings.ratings import check_confidence, quantile
 
 Aggregate = Callable[[Rows], float]
@@ -23,7 +24,8 @@ def bootstrap(aggregate: Aggregate, clustered: ClusteredRows, *, confidence: flo
 
     The plain percentile interval is too narrow by √((C-1)/C), and does not use Student's t. Reading the percentiles at
     Φ(-√(C/(C-1)) t(α/2, C-1)) corrects both. Source: Hesterberg 2015, "What teachers should know about the bootstrap",
-    section 4.1.3.
+    section 4.1.3. Clusters with unequal numbers of rows have fewer degrees of freedom, and another ratio of the
+    jackknife's variance to the bootstrap's.
 
     Args:
         aggregate: From rows (n, k) to the value; may raise UnscoredError.
@@ -31,7 +33,7 @@ def bootstrap(aggregate: Aggregate, clustered: ClusteredRows, *, confidence: flo
         confidence: Between 0 and 1.
         seed: Of the resamples.
     """
-    return _bootstrap(lambda drawn: aggregate(clustered.draw(drawn)), len(clustered.lengths), confidence, seed)
+    return _bootstrap(lambda drawn: aggregate(clustered.draw(drawn)), clustered.lengths, confidence, seed)
 
 
 def bootstrap_difference(
@@ -47,11 +49,14 @@ def bootstrap_difference(
     def subtract(drawn: NDArray[np.int64]) -> float:
         return aggregate(clustered.draw(drawn)) - aggregate(baseline.draw(drawn))
 
-    return _bootstrap(subtract, len(clustered.lengths), confidence, seed)
+    return _bootstrap(subtract, clustered.lengths + baseline.lengths, confidence, seed)
 
 
-def _bootstrap(replicate: Callable[[NDArray[np.int64]], float], n: int, confidence: float, seed: int) -> Interval:
+def _bootstrap(
+    replicate: Callable[[NDArray[np.int64]], float], lengths: NDArray[np.int64], confidence: float, seed: int
+) -> Interval:
     check_confidence(confidence)
+    n = len(lengths)
     if n < 2:
         return refuse_few(n)
     rng = np.random.default_rng(seed)
@@ -60,10 +65,22 @@ def _bootstrap(replicate: Callable[[NDArray[np.int64]], float], n: int, confiden
     lost = RESAMPLES - len(values)
     if lost > MOST_WITHOUT_VALUE * RESAMPLES:
         return Interval(None, None, f"{lost:,} of {RESAMPLES:,} resamples of the {n} prompts have no value")
-    tail = NormalDist().cdf(-np.sqrt(n / (n - 1)) * quantile(confidence, n - 1))
+    margin = quantile(confidence, find_weighted_degrees(lengths, confidence))
+    tail = NormalDist().cdf(-np.sqrt(_find_inflation(lengths)) * margin)
     low, high = np.quantile(values, [tail, 1.0 - tail]).tolist()
     without = f", {lost} of which have no value" if lost else ""
     return Interval(low, high, f"bootstrap over {n} prompts, {RESAMPLES:,} resamples{without}")
+
+
+def _find_inflation(lengths: NDArray[np.int64]) -> float:
+    """The jackknife's variance of a mean of rows over the bootstrap's, for clusters of equal variance.
+
+    It is C / (C - 1) for clusters of one length.
+    """
+    share = lengths / lengths.sum()
+    spread = 1.0 - 2.0 * share + share @ share
+    jackknife = (1.0 - 1.0 / len(share)) * float((share / (1.0 - share)) ** 2 @ spread)
+    return jackknife / float(share**2 @ spread)
 
 
 def _value_or_nan(replicate: Callable[[NDArray[np.int64]], float], drawn: NDArray[np.int64]) -> float:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from evaluation.metrics.intervals.base import ClusteredRows, Interval, refuse_few
+from evaluation.ratings.degrees_of_freedom import find_weighted_degrees
 from evaluation.ratings.ratings import check_confidence, quantile
 
 
@@ -10,9 +11,9 @@ def rate_interval(clustered: ClusteredRows, *, confidence: float = 0.95) -> Inte
     """Clopper-Pearson interval of the mean of the first column (0 or 1), with an effective sample size.
 
     The effective sample size accounts for the similarity of rows of one cluster: it is the number of independent
-    samples with the same variance, estimated between clusters and corrected for the degrees of freedom. If all values
-    are equal, the variance cannot be estimated (a bootstrap interval would have no width), and each cluster counts as
-    one sample.
+    samples with the same variance, estimated by leaving out each cluster, and corrected for the degrees of freedom.
+    If all values are equal, the variance cannot be estimated (a bootstrap interval would have no width), and each
+    cluster counts as one sample: of clusters with unequal numbers of rows, the effective number.
 
     Source: Korn & Graubard 1998, "Confidence intervals for proportions with small expected number of positive counts
     estimated from survey data", section 2.
@@ -23,11 +24,14 @@ def rate_interval(clustered: ClusteredRows, *, confidence: float = 0.95) -> Inte
         return refuse_few(n_clusters)
     p = float(clustered.rows[:, 0].mean())
     residuals = clustered.sum()[:, 0] - p * clustered.lengths
-    variance = n_clusters / (n_clusters - 1) * float(residuals @ residuals) / n**2
-    effective = float(n_clusters)
+    # Without a cluster the mean moves by its residual, divided by the number of the other rows.
+    moved = residuals / (n - clustered.lengths)
+    variance = (n_clusters - 1) / n_clusters * float(moved @ moved)
+    effective = n**2 / float(clustered.lengths @ clustered.lengths)
     if 0.0 < p < 1.0:
         # If clusters are more alike than by chance, the estimate would exceed the number of samples.
-        few = (quantile(confidence, n - 1) / quantile(confidence, n_clusters - 1)) ** 2
+        degrees = find_weighted_degrees(clustered.lengths, confidence)
+        few = (quantile(confidence, n - 1) / quantile(confidence, degrees)) ** 2
         effective = min(p * (1.0 - p) / variance * few, n) if variance else float(n)
     low, high = find_rate_limits(p, effective, confidence)
     return Interval(low, high, f"exact for a share (Korn & Graubard), over {n_clusters} prompts")

@@ -8,6 +8,7 @@ fonts: what is not in ``READ_LATIN`` was never read, neither as itself nor in th
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 Alphabet = frozenset[str]
@@ -54,7 +55,8 @@ _AS_READ: Final = {
 }
 
 
-def find_reader(texts: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+@lru_cache(maxsize=4096)
+def find_reader(texts: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """The specification of the reader for the scripts of texts, and the characters that it cannot read.
 
     Digits, punctuation and spaces belong to every script. Latin letters may stand beside those of any other script.
@@ -77,7 +79,7 @@ def find_reader(texts: Iterable[str]) -> tuple[str, tuple[str, ...]]:
     return chosen, tuple(dict.fromkeys([*unread, *beside]))
 
 
-def find_unread(texts: Iterable[str], alphabet: Collection[str]) -> tuple[str, ...]:
+def find_unread(texts: tuple[str, ...], alphabet: Collection[str]) -> tuple[str, ...]:
     """Letters, marks and digits of texts that are not in the alphabet, in order."""
     return tuple(c for c in list_characters(texts) if c not in alphabet and not _is_symbol(c))
 
@@ -94,18 +96,19 @@ def describe_characters(characters: Collection[str]) -> str:
     )
 
 
-def list_characters(texts: Iterable[str]) -> list[str]:
+@lru_cache(maxsize=4096)
+def list_characters(texts: tuple[str, ...]) -> tuple[str, ...]:
     """The different letters, marks, digits and symbols of texts in Unicode NFKC, in order.
 
     Variation selectors and letters that stand for an apostrophe (ʻ, ʼ) are none of them.
     """
     found = dict.fromkeys(c for text in texts for c in unicodedata.normalize("NFKC", text))
-    return [
+    return tuple(
         c
         for c in found
         if (unicodedata.category(c)[0] in "LMN" or _is_symbol(c))
         and not unicodedata.name(c, "").startswith(("VARIATION SELECTOR", "MODIFIER LETTER"))
-    ]
+    )
 
 
 def find_script(character: str) -> str:

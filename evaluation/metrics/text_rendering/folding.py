@@ -38,6 +38,7 @@ _AFTER: Final = str.maketrans(
         **dict.fromkeys("・⋅∙•‧", "·"),
     }
 )
+_MARKS: Final = re.compile("[" + "".join(map(chr, sorted({*_BEFORE, *_AFTER}))) + "]")
 _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
 )
@@ -46,7 +47,7 @@ _LONG_DASH: Final = re.compile(r"\s*([‒–—―⸺⸻])\s*")
 _LETTER: Final = r"[^\W\d_]"
 # A hyphen with spaces around it, except one that follows a letter: it may be at the end of a line.
 _SPACED_HYPHEN: Final = re.compile(rf"\s+-\s*|(?<!{_LETTER})-\s+|-\s+(?!{_LETTER})")
-_HYPHEN_AT_LINE_END: Final = re.compile(rf"({_LETTER}+)- (?=({_LETTER}+))")
+_HYPHEN_AT_LINE_END: Final = re.compile(rf"(?<!{_LETTER})({_LETTER}+)- (?=({_LETTER}+))")
 _DOT_OF_I: Final = re.compile("(?<=[ijį])\u0307")
 _GREEK_ACCENTS: Final = re.compile("[\u0300\u0301\u0313\u0314\u0342]")
 
@@ -63,10 +64,15 @@ def fold_text(text: str, language: str = "") -> str:
     if text.isascii():
         text = _fold_case(text.replace("`", "'"), base)
     else:
-        text = _LONG_DASH.sub(r"\1", _GUILLEMETS.sub("", _INVISIBLE.sub("", text).translate(_BEFORE)))
+        text = _INVISIBLE.sub("", text)
+        if _MARKS.search(text):
+            text = _LONG_DASH.sub(r"\1", _GUILLEMETS.sub("", text.translate(_BEFORE)))
         text = _fold_case(unicodedata.normalize("NFKC", text), base)
-        text = unicodedata.normalize("NFKC", text).translate(_AFTER)
-    return _SPACED_HYPHEN.sub("-", " ".join(text.split()))
+        text = unicodedata.normalize("NFKC", text)
+        if _MARKS.search(text):
+            text = text.translate(_AFTER)
+    text = " ".join(text.split())
+    return _SPACED_HYPHEN.sub("-", text) if "-" in text else text
 
 
 def fold_both(expected: Iterable[str], read: Iterable[str], language: str = "") -> tuple[str, str]:
@@ -81,6 +87,8 @@ def fold_both(expected: Iterable[str], read: Iterable[str], language: str = "") 
     folded, found = fold_text(expected, language), fold_text(read, language)
     if base_language(language) in GREEK and (expected.isupper() or read.isupper()):
         folded, found = _strip_greek_accents(folded), _strip_greek_accents(found)
+    if "- " not in folded and "- " not in found:
+        return folded, found
     folded = _HYPHEN_AT_LINE_END.sub(r"\1", folded)
 
     def join(broken: re.Match[str]) -> str:

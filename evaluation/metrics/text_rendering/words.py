@@ -1,7 +1,7 @@
 """Words: normalization, splitting and comparison of texts.
 
 Chinese, Japanese, Thai, Lao, Khmer and Burmese have no spaces between words; there, word metrics count characters. The
-language of the prompt decides or, if it is not stated, Chinese characters or kana in the targets.
+language of the prompt decides or, if it is not stated, whether the targets have letters of these scripts.
 """
 
 import re
@@ -12,7 +12,10 @@ from typing import Final
 
 UNSPACED: Final = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my"})
 HAN: Final = re.compile(r"[\u4e00-\u9fff]")
-HAN_OR_KANA: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+# Chinese characters, kana, Thai, Lao, Burmese and Khmer.
+UNSPACED_SCRIPTS: Final = re.compile(
+    r"[\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"
+)
 
 # Characters that OneIG-Bench and LongText-Bench (English and Chinese) keep: Chinese characters of Unicode before 4.1,
 # and of accented letters only those of French. They do not distinguish "così" and "cos".
@@ -20,7 +23,8 @@ PUBLISHED_LANGUAGES: Final = frozenset({"", "en", "zh"})
 FOREIGN_TO_PUBLISHED: Final = re.compile(r"[^\u4e00-\u9fa5a-zA-Z0-9\sàâäéèêëîïôöùûüçÀÂÄÉÈÊËÎÏÔÖÙÛÜÇ]")
 
 QUOTED: Final = re.compile(
-    r"""(?<!\w)'(.+?)'(?!\w) | "(.+?)" | (?<!\w)‘(.+?)’(?!\w) | “(.+?)” | «(.+?)» | 「(.+?)」 | 『(.+?)』""",
+    r"""(?<!\w)'(.+?)'(?!\w) | "(.+?)" | (?<!\w)‘(.+?)’(?!\w) | “(.+?)” | „(.+?)[“”] |
+        «(.+?)» | »(.+?)« | 「(.+?)」 | 『(.+?)』""",
     re.VERBOSE,
 )
 
@@ -34,7 +38,7 @@ def is_unspaced(language: str, texts: Sequence[str]) -> bool:
     """Whether words are not separated by spaces, by language or, if it is "", by script."""
     if language:
         return base_language(language) in UNSPACED
-    return any(HAN_OR_KANA.search(text) for text in texts)
+    return any(UNSPACED_SCRIPTS.search(text) for text in texts)
 
 
 def tidy_text(text: str) -> str:

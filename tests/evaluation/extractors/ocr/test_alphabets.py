@@ -51,7 +51,7 @@ def reader() -> TextReader:
     ],
 )
 def test_the_scripts_of_a_text_choose_its_reader(texts: list[str], specification: str) -> None:
-    assert find_reader(texts) == (specification, ())
+    assert find_reader(tuple(texts)) == (specification, ())
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_the_scripts_of_a_text_choose_its_reader(texts: list[str], specification
     ],
 )
 def test_letters_that_no_reader_reads_with_the_others_are_found(texts: list[str], unread: str) -> None:
-    assert describe_characters(find_reader(texts)[1]) == unread
+    assert describe_characters(find_reader(tuple(texts))[1]) == unread
 
 
 def test_every_reader_can_be_downloaded() -> None:
@@ -112,7 +112,7 @@ def test_digits_punctuation_and_loose_accents_have_no_script(character: str, scr
     ],
 )
 def test_letters_that_ppocr_v6_small_does_not_read(reader: TextReader, text: str, unread: str) -> None:
-    assert "".join(find_unread([text], reader.alphabet)) == unread
+    assert "".join(find_unread((text,), reader.alphabet)) == unread
 
 
 # Letters beyond A to Z of languages; docs/metrics.md lists those that are not read.
@@ -131,13 +131,13 @@ COMPLETE = {
 @pytest.mark.parametrize("language", LETTERS)
 def test_the_docs_list_the_letters_of_a_language_that_are_not_read(reader: TextReader, language: str) -> None:
     letters = LETTERS[language]
-    unread = ", ".join(sorted(find_unread([letters + letters.upper()], reader.alphabet)))
+    unread = ", ".join(sorted(find_unread((letters + letters.upper(),), reader.alphabet)))
     assert f"| {language} | {unread} |" in DOCS.read_text(encoding="utf-8")
 
 
 def test_the_docs_list_the_languages_whose_letters_are_read(reader: TextReader) -> None:
     for letters in COMPLETE.values():
-        assert not find_unread([letters + letters.upper()], reader.alphabet)
+        assert not find_unread((letters + letters.upper(),), reader.alphabet)
     (row,) = (line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| English, "))
     assert set(COMPLETE) == set(row.split("|")[1].strip().split(", ")) - {"English"}
 
@@ -150,13 +150,13 @@ WORDS = {
 
 @pytest.mark.parametrize("text", WORDS.values(), ids=WORDS)
 def test_words_in_letters_of_the_alphabet_are_read(reader: TextReader, text: str) -> None:
-    assert not find_unread([text], reader.alphabet)
+    assert not find_unread((text,), reader.alphabet)
     assert " ".join(read_texts(reader, draw_sign(text, 44, "Sans", shape=(736, 200)))) == text
 
 
 @pytest.mark.parametrize("text", ["Phở", "buď", "œuf Œuf", "ťava", "ÆTER", "ŽĎÁR"])
 def test_letters_outside_of_the_alphabet_are_read_as_others(reader: TextReader, text: str) -> None:
-    unread = find_unread([text], reader.alphabet)
+    unread = find_unread((text,), reader.alphabet)
     assert unread
     found = "".join(read_texts(reader, draw_sign(text, 56, "Sans", shape=(736, 200))))
     assert not set(unread) & set(found)

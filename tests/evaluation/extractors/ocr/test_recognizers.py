@@ -26,7 +26,7 @@ def test_the_alphabet_is_the_dictionary_of_the_network(tmp_path: Path, monkeypat
     install_recognizer("cyrillic", tmp_path, monkeypatch, dictionary=["а", "б", "ў", "A"])
     alphabet = TextReader("cyrillic", tmp_path).alphabet
     assert alphabet == {"а", "б", "ў", "A"}
-    assert find_unread(["баў да 5"], alphabet) == ("д", "5")
+    assert find_unread(("баў да 5",), alphabet) == ("д", "5")
 
 
 def test_a_network_without_a_dictionary_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

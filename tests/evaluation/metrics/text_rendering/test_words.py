@@ -45,6 +45,10 @@ def test_punctuation_and_symbols_are_removed(text: str, language: str, kept: str
         ("en", ["出口"], False),
         ("", ["出口"], True),
         ("", ["exit", "ラーメン"], True),
+        ("", ["ยินดีต้อนรับ"], True),
+        ("", ["ကော်ဖီ"], True),
+        ("", ["𠮷野家"], True),
+        ("", ["안녕 여러분"], False),
         ("", ["exit"], False),
     ],
 )
@@ -60,6 +64,7 @@ def test_texts_without_spaces_are_split_into_characters() -> None:
 def test_quotation_marks_are_found_and_apostrophes_ignored() -> None:
     text = "A sign 'Grand Opening' by Anna's shop, \"50% off\", “now”, «sì», 「出口」, the dogs' bowl"
     assert find_quoted(text) == ("Grand Opening", "50% off", "now", "sì", "出口")
+    assert find_quoted("Schilder „Geöffnet“, »Neu« und „Otwarte”") == ("Geöffnet", "Neu", "Otwarte")
 
 
 def test_shared_words_are_counted_as_multisets() -> None:

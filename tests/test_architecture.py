@@ -1,5 +1,6 @@
 """Architecture beyond the import contracts: empty top packages, imports at run time, the size of files."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,3 +54,10 @@ def test_a_file_holds_one_noun() -> None:
         assert file.stem not in {"utils", "util", "helpers", "services", "common", "misc"}, file
         if "migrations" not in file.parts:
             assert len(file.read_text().splitlines()) <= 400, f"{file}: split it by noun"
+
+
+def test_csv_files_are_written_in_one_place_which_guards_against_formulas() -> None:
+    for file in tracked("arena/*.py", "evaluation/*.py", "generators/*.py"):
+        if file.name != "csv_export.py":
+            found = re.search(r"csv\.writer|DictWriter|to_csv|to_excel", file.read_text(encoding="utf-8"))
+            assert not found, f"{file}: {found and found[0]}"

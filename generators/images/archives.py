@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from typing import IO, Final, TypeAlias
+from typing import IO, Final, Self, TypeAlias
 
 from generators.images.decoding import FOLDER_FORMATS, OTHER_IMAGES, name_content
 from generators.input_files.faults import describe_files
@@ -181,9 +181,23 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> File:
         return UnreadableImageError(f"it cannot be read from the archive: {error}")
 
 
+class _TarMember(tarfile.TarInfo):
+    """A member of a .tar archive. tarfile takes a damaged header, or a file without an end, for the end."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile_)
+        # Blocks of zeros: the archive is complete.
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # typeshed lacks it
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"a member or the end is missing ({error})") from error
+
+
 def _walk_tar(path: Path) -> Iterator[tuple[str, File]]:
     try:
-        with tarfile.open(path) as archive:
+        with tarfile.open(path, tarinfo=_TarMember) as archive:
             for member in archive:
                 if member.isdir():
                     continue

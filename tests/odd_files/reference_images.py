@@ -1,8 +1,9 @@
 """Odd folders and archives of images, from which a reference set is built."""
 
 import io
+import tarfile
 import zipfile
-from typing import Final
+from typing import Any, Final
 
 from tests.odd_files.images import animate, draw, encode_image
 from tests.odd_files.odd_file import OddFile
@@ -17,6 +18,29 @@ def pack(compression: int, **more: bytes) -> bytes:
             archive.writestr(name, content)
     return out.getvalue()
 
+
+def pack_tar(mode: Any) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as archive:
+        for name, content in PICTURES.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return out.getvalue()
+
+
+def spoil(archive: bytes) -> bytes:
+    """The archive with one changed byte in its first picture."""
+    place = archive.index(PICTURES["00.png"]) + 30
+    return archive[:place] + bytes([archive[place] ^ 1]) + archive[place + 1 :]
+
+
+def damage_header(archive: bytes) -> bytes:
+    """The archive with another digit in the name of its last picture, which its header's checksum does not have."""
+    return archive.replace(b"19.png", b"17.png")
+
+
+NEW: Final = encode_image(draw(), "PNG")
 
 FILES: Final = (
     OddFile(
@@ -72,4 +96,13 @@ FILES: Final = (
     OddFile("nothing", {"readme.txt": b"none"}, refused="No reference set was built."),
     OddFile("stored.zip", pack(zipfile.ZIP_STORED), rows=({"n": 20},)),
     OddFile("cut off.zip", pack(zipfile.ZIP_DEFLATED)[:-100], refused="is neither a folder nor a .zip or .tar archive"),
+    OddFile("packed.tar.gz", pack_tar("w:gz"), rows=({"n": 20},)),
+    OddFile("cut off.tar.gz", pack_tar("w:gz")[:-200], refused="is truncated or damaged"),
+    OddFile("cut off.tar", pack_tar("w")[:-12_000], refused="is truncated or damaged"),
+    OddFile("without an end.tar", pack_tar("w").rstrip(b"\0") + bytes(300), refused="is truncated or damaged"),
+    OddFile("damaged in the middle.tar", damage_header(pack_tar("w")), refused="is truncated or damaged"),
+    OddFile("broken checksum.zip", spoil(pack(zipfile.ZIP_STORED)), rows=({"n": 19},), says="Bad CRC-32"),
+    OddFile("names that lead out.zip", pack(zipfile.ZIP_STORED, **{"../../x.png": NEW}), rows=({"n": 21},)),
+    OddFile("statistics.npz", pack(zipfile.ZIP_STORED), rows=({"n": 20},)),
+    OddFile("text named zip.zip", b"no archive", refused="is neither a folder nor a .zip or .tar archive"),
 )

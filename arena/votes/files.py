@@ -174,7 +174,7 @@ def _write_cell(record: Record, name: str) -> str:
 
 def _explain_empty(filtered: Sequence[Record], only: Mapping[str, str]) -> str:
     if not filtered:
-        return "The file names columns, but has no votes."
+        return "The file has no votes."
     wanted = " and ".join(f"{name}={value}" for name, value in only.items())
     values = sorted({f"{name}={quote_value(_write_cell(record, name))}" for record in filtered for name in only})
     there = ", ".join(values[:10]) + (f" and {len(values) - 10} more" if len(values) > 10 else "")

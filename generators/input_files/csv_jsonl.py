@@ -127,8 +127,10 @@ def _read_delimited(content: bytes, separator: str, quoting: Any) -> Table:
         _, text, names = next(rows, nothing)
     if fault := names if isinstance(names, str) else find_text_fault(text):
         raise InputFileError(f"The first line, which names the columns, cannot be read: {fault}.")
+    # A name may have the other separator in quotation marks, and that of the last columns a comma.
+    whole = len(names) == 1 or (separator == "," and text.startswith(names[0]))
     for other, description in SEPARATORS.items():
-        if len(names) == 1 and other != separator and other in text:
+        if whole and other != separator and other in names[0]:
             raise InputFileError(f"The columns are separated by {description}; wanted {SEPARATORS[separator]}.")
     columns = [name or f"column {number}" for number, name in enumerate(names, start=1)]
     return Table("line", columns, _name_cells(columns, rows))

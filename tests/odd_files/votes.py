@@ -54,6 +54,17 @@ FILES: Final = (
         "model_a,model_b,winner_model_a,winner_model_b\nSDXL,LCM,1,1\n",
         refused="line 2: winner_model_a and winner_model_b are 1",
     ),
+    OddFile(
+        "semicolons, and a comma in a column's name.csv",
+        f"{HEADER.replace(',', ';')};note, if any\nSDXL;LCM;tie;x\n",
+        refused="The columns are separated by semicolons",
+    ),
+    OddFile(
+        "semicolons in a column's name.csv",
+        f'"note; of; ours; all",{HEADER}\nx,SDXL,LCM,tie\n',
+        rows=({"winner": "tie"},),
+    ),
+    OddFile("no objects.json", "[]\n", refused="The file has no votes."),
     OddFile("model named tie.csv", f"{HEADER}\nSDXL,tie,tie\n", refused="also the name of a model of this line"),
     OddFile(
         "array.json",

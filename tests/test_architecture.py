@@ -1,8 +1,10 @@
 """Architecture beyond the import contracts: empty top packages, imports at run time, the size of files."""
 
+import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,19 @@ def test_ratings_and_adapters_work_in_a_notebook_without_settings() -> None:
     code = "import evaluation.ratings.bradley_terry, generators.adapters.sketch.generator, arena.battles.matchmaking"
     loaded = modules_after(code)
     assert not loaded & {"django", "celery", *HEAVY}
+
+
+def test_ratings_import_only_what_the_installation_without_extras_has() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    installed = {re.split(r"[^\w-]", requirement)[0] for requirement in project["dependencies"]}
+    imported = set()
+    for file in (ROOT / "evaluation" / "ratings").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add((node.module or "").partition(".")[0])
+    assert imported - sys.stdlib_module_names - {"evaluation"} == installed
 
 
 def test_the_site_starts_without_the_libraries_of_workers_and_charts() -> None:

@@ -42,6 +42,15 @@ def test_the_order_of_votes_is_what_tells() -> None:
     assert judge_pair_choice(shuffled).rule == ""
 
 
+@pytest.mark.parametrize("columns", [("winner",), ("model_b", "model_a"), ("winner", "model_a"), ("model_a", "winner")])
+def test_sorted_votes_give_no_alarm(columns: tuple[str, ...]) -> None:
+    for rule in (pair_rules.uniform, pair_rules.popular):
+        votes = simulate(rule, 2)
+        order = np.lexsort([getattr(votes, column) for column in columns])
+        in_order = Votes(votes.models, votes.model_a[order], votes.model_b[order], votes.winner[order])
+        assert judge_pair_choice(in_order).rule == ""
+
+
 def test_sides_change_nothing() -> None:
     votes = simulate(Rated(meet_nearest), 1)
     swapped = Votes(votes.models, votes.model_b, votes.model_a, 1 - votes.winner)

@@ -1,6 +1,7 @@
 """Odd vote files. Files that are odd as CSV or JSON lines are in ``delimited.py``."""
 
 import json
+from itertools import combinations
 from typing import Final
 
 from tests.odd_files.odd_file import OddFile
@@ -10,7 +11,17 @@ HEADER: Final = "model_a,model_b,winner"
 ONE_HOT: Final = "model_a,model_b,winner_model_a,winner_model_b,winner_tie\n"
 SIDES: Final = ("--column", "model_a=left", "--column", "model_b=right")
 
+# Each pair of four models meets five times; then the two that won most meet each other.
+ROUND_ROBIN: Final = tuple(f"{a},{b},model_{'ab'[k % 3 == 0]}\n" for k in range(5) for a, b in combinations("HGFE", 2))
+LEADERS: Final = tuple(f"H,G,model_{'ab'[k % 2]}\n" for k in range(90))
+
 FILES: Final = (
+    OddFile(
+        "leader against challenger.csv",
+        "".join([f"{HEADER}\n", *ROUND_ROBIN, *LEADERS]),
+        rows=({},) * 120,
+        says="the pairs look as if they were chosen by looking at the ratings (leader against challenger)",
+    ),
     OddFile("upper-case suffix.CSV", f"{HEADER}\nSDXL,LCM,tie\n", rows=({"winner": "tie"},)),
     OddFile(
         "columns in another order, one unused.csv",

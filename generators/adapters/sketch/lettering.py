@@ -51,11 +51,13 @@ def _has_glyph(character: str) -> bool:
 
 
 def find_drawable(text: str) -> str:
-    """The text in glyphs of the font: base letters for accented ones, a box for others."""
+    """The text in glyphs of the font: base letters for accented ones, a hyphen for dashes, a box for others."""
     drawable = []
     for character in text:
         if _has_glyph(character):
             drawable.append(character)
+        elif unicodedata.category(character) == "Pd" or character == "−":
+            drawable.append("-")
         elif not unicodedata.combining(character):
             base = unicodedata.normalize("NFKD", character)[0]
             drawable.append(base if _has_glyph(base) else MISSING_GLYPH)

@@ -1,6 +1,7 @@
 """Runs whose prompts are in several scripts: each image is read by the reader for its targets, or is unscored."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -44,12 +45,14 @@ def model(monkeypatch: pytest.MonkeyPatch, script: Script) -> ImageModel:
     return builders.make_model(adapter="scripted")
 
 
-def run_suite(folder: Path, model: ImageModel, allowed: float) -> tuple[Run, str]:
+def run_suite(
+    folder: Path, model: ImageModel, allowed: float, targets: Sequence[tuple[str, str]] = TARGETS
+) -> tuple[Run, str]:
     """A finished run of two images a prompt, and the warnings that were printed."""
-    make_suite(folder, TARGETS, ("cer", "text-sentence-accuracy"))
+    make_suite(folder, targets, ("cer", "text-sentence-accuracy"))
     pack, suite = folder / "pack.toml", folder / "suite.toml"
     text = pack.read_text(encoding="utf-8")
-    for _, target in TARGETS:
+    for _, target in targets:
         text = text.replace('text = "a sign"', f'text = "a sign: {target}"', 1)
     pack.write_text(text, encoding="utf-8")
     declared = suite.read_text(encoding="utf-8").replace("samples_per_prompt = 10", "samples_per_prompt = 2")
@@ -94,3 +97,13 @@ def test_unreadable_scripts_never_fail_a_gate(tmp_path: Path, model: ImageModel,
     assert "Run: curl" in missing
     assert run.verdict == "inconclusive"
     assert "cyrillic_PP-OCRv5_rec_mobile.onnx is missing" in warnings
+
+
+def test_a_suite_that_no_reader_reads_has_no_value(tmp_path: Path, model: ImageModel, settings) -> None:
+    settings.WEIGHTS = tmp_path / "weights"
+    run, _ = run_suite(
+        tmp_path, model, 0.05, [("ru", "КОТ"), ("ru", "КАССА"), ("he", "שלום"), ("el", "ΨΑΡΙ"), ("ko", "문")]
+    )
+    for outcome in make_report(run).outcomes:
+        assert (outcome.value, outcome.n_scored, outcome.n_unscored) == (None, 0, 10)
+    assert run.verdict == "inconclusive"

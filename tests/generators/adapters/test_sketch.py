@@ -156,6 +156,9 @@ class TestDrawing:
         assert scene["objects"][0]["drawn"][0]["texts"] == ["CAFE □□"]
         assert scene["degradations"][0]["mistake"] == "no_glyphs"
 
+    def test_dashes_are_drawn_as_hyphens(self) -> None:
+        assert report("a card with “8–12”")["objects"][0]["drawn"][0]["texts"] == ["8-12"]
+
 
 class TestSettings:
     PROMPT = "two red balls and a blue cube to the left of a sign that says “GOOD MORNING”"

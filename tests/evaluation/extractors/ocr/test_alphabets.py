@@ -90,18 +90,19 @@ def test_digits_punctuation_and_loose_accents_have_no_script(character: str, scr
     [
         ("The quick brown fox jumps over 13 lazy dogs!", ""),
         ("Don’t — “wait” … 50 % ½ € £ © °C", ""),
-        ("ÀÂÉÈÊËÎÏÔÙÛÜÇ àâéèêëîïôùûüçœ", ""),  # French, but for
-        ("Œ ÿ Æ", "ŒÿÆ"),
+        ("ÀÂÉÈÊËÎÔÙÛÜÇ àâéèêëîïôùûüçœ", ""),  # French, but for
+        ("Œ ÿ Æ Ï", "ŒÿÆÏ"),
         ("ÄÖÜ äöüß", ""),  # German
         ("ÁÉÍÓÚÜÑ áéíóúüñ ¿¡", ""),  # Spanish
         ("ÀÈÉÌÒÙ àèéìòù", ""),  # Italian
         ("ÃÕÁÂÉÊÍÓÔÚÇ ãõáâéêíóôúç", ""),  # Portuguese
         ("ÅÄÖ åäö øæ ØÅ", ""),  # Swedish, Danish and Norwegian, but for Æ
-        ("ąćęłńóśźż ĆĘŁŃÓŚŻ", ""),  # Polish, but for
-        ("Ą Ź", "ĄŹ"),
+        ("ąćęłńóśźż ĆŁÓŚŻ", ""),  # Polish, but for
+        ("Ą Ę Ń Ź", "ĄĘŃŹ"),
         ("áčéěíňóřšúůýž", ""),  # Czech, but for
         ("ď ť Ď Ť Ň Ů", "ďťĎŤŇŮ"),
-        ("çğıöşü ÇĞİÖŞÜ", ""),  # Turkish
+        ("çğıöşü ÇİÖŞÜ", ""),  # Turkish, but for
+        ("DAĞ", "Ğ"),
         ("ở ộ", "ởộ"),  # Vietnamese
         ("Phở bò", "ở"),
         ("Tiếng Việt", "ếệ"),
@@ -119,12 +120,13 @@ def test_letters_that_ppocr_v6_small_does_not_read(reader: TextReader, text: str
 LETTERS = {
     **{"French": "àâæçéèêëîïôœùûüÿ", "Danish, Norwegian": "æøå", "Icelandic": "áðéíóúýþæö", "Polish": "ąćęłńóśźż"},
     **{"Czech": "áčďéěíňóřšťúůýž", "Slovak": "áäčďéíĺľňóôŕšťúýž", "Romanian": "ăâîșțşţ", "Latvian": "āčēģīķļņšūž"},
-    **{"Lithuanian": "ąčęėįšųūž", "Esperanto": "ĉĝĥĵŝŭ", "Welsh": "âêîôûŵŷ"},
+    **{"Lithuanian": "ąčęėįšųūž", "Esperanto": "ĉĝĥĵŝŭ", "Welsh": "âêîôûŵŷ", "Maltese": "ċġħż"},
+    **{"Turkish": "çğıöşüİ", "Azerbaijani": "çəğıöşüİ", "Hungarian": "áéíóöőúüű", "Catalan": "àçèéíïòóúü·"},
 }
 COMPLETE = {
-    **{"German": "äöüß", "Italian": "àèéìòù", "Spanish": "áéíóúüñ", "Portuguese": "àáâãçéêíóôõú", "Dutch": "éëïóöüĳ"},
-    **{"Swedish": "åäö", "Finnish": "äöå", "Estonian": "äõöüšž", "Hungarian": "áéíóöőúüű", "Croatian": "čćđšž"},
-    **{"Turkish": "çğıöşüİ", "Azerbaijani": "çəğıöşüİ", "Catalan": "àçèéíïòóúü·", "Maltese": "ċġħż", "Indonesian": "é"},
+    **{"German": "äöüß", "Italian": "àèéìòù", "Spanish": "áéíóúüñ", "Portuguese": "àáâãçéêíóôõú", "Dutch": "éëóöüĳ"},
+    **{"Swedish": "åäö", "Finnish": "äöå", "Estonian": "äõöüšž", "Croatian": "čćđšž"},
+    **{"Indonesian": "é", "Galician": "áéíóúüñ"},
 }
 
 

@@ -1,5 +1,6 @@
 """PIQE of an image in blocks of rows: the value of pypiqe, which needs 100 bytes a pixel for a whole image."""
 
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, Final
 
@@ -35,8 +36,8 @@ def compute_piqe(gray: Gray) -> float | None:
             above = min(REACH, top)
             part = gray[rows[top - above : top + step + REACH]][:, columns]
             levels = _normalize(np.round(255 * (part / peak)))[above : above + step]
-            for block in _split(levels):
-                variance = np.var(block, ddof=1)
+            for block in _find_active(levels):
+                variance = float(np.var(block, ddof=1))
                 if variance > MIN_ACTIVITY:
                     n_active += 1
                     distortion += _judge(criteria, block, variance)
@@ -55,11 +56,12 @@ def _normalize(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     return normalized
 
 
-def _split(levels: NDArray[np.float64]) -> Any:
+def _find_active(levels: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """The blocks that may be active, row by row. Others are sorted out together, which is much faster."""
     height, width = levels.shape
-    return (
-        levels[top : top + SIDE, left : left + SIDE] for top in range(0, height, SIDE) for left in range(0, width, SIDE)
-    )
+    blocks = levels.reshape(height // SIDE, SIDE, width // SIDE, SIDE)
+    for row, column in np.argwhere(blocks.var(axis=(1, 3), ddof=1) > 0.99 * MIN_ACTIVITY):
+        yield blocks[row, :, column]
 
 
 def _judge(criteria: Any, block: NDArray[np.float64], variance: float) -> float:

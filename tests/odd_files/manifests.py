@@ -8,6 +8,12 @@ from tests.odd_files.odd_file import Content, OddFile
 # The images that manifests name.
 COMPANIONS: Final[dict[str, Content]] = {
     f"{n}.png": encode_image(draw(color=color), "PNG") for n, color in enumerate(("red", "green", "blue"))
+} | {
+    "text.png": b"no image at all",
+    "empty.png": b"",
+    "half.png": encode_image(draw(), "PNG")[:-40],
+    "page.png": b"<!doctype html><title>404</title>",
+    "bitmap.png": encode_image(draw(), "BMP"),
 }
 HEADER: Final = "model,prompt,file"
 
@@ -32,6 +38,12 @@ FILES: Final = (
         f"{HEADER}\nGPT Image,A cat,0.png\ngpt-image,A cat,1.png\n",
         refused="line 3: 'gpt-image' and 'GPT Image' are both the model gpt-image",
     ),
+    OddFile("missing image.csv", f"{HEADER}\nimagen,A cat,9.png\n", refused="there is no file '9.png'"),
+    OddFile("text as image.csv", f"{HEADER}\nimagen,A cat,text.png\n", refused="got text"),
+    OddFile("empty image.csv", f"{HEADER}\nimagen,A cat,empty.png\n", refused="got no bytes at all"),
+    OddFile("half of an image.csv", f"{HEADER}\nimagen,A cat,half.png\n", refused="cut off"),
+    OddFile("page as image.csv", f"{HEADER}\nimagen,A cat,page.png\n", refused="got an HTML page"),
+    OddFile("BMP named PNG.csv", f"{HEADER}\nimagen,A cat,bitmap.png\n", refused="got a BMP"),
     OddFile("no file.csv", f"{HEADER}\nimagen,A cat,\n", refused="line 2: it has no file and is not refused"),
     OddFile("seed with a point.csv", f"{HEADER},seed\nimagen,A cat,0.png,1.0\n", refused="seed is '1.0'"),
     OddFile("model of blanks.csv", f"{HEADER}\n ,A cat,0.png\n", refused="line 2: model is empty"),

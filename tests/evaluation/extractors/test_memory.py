@@ -63,5 +63,4 @@ def test_large_images_take_a_bounded_amount_of_memory(folder: Path, specificatio
     if "MissingWeightsError" in done.stderr:
         pytest.skip(done.stderr.splitlines()[-1])
     assert done.returncode == 0, done.stderr[-2000:]
-    print(done.stdout)
     assert float(done.stdout) < MOST_MIB

@@ -62,7 +62,7 @@ def test_a_lost_message_is_sent_again(tmp_path: Path, model: ImageModel, sent: l
     run = lifecycle.start(write_suite(tmp_path), model)
     draw(run)
     lifecycle.advance()
-    Run.objects.update(due_at=timezone.now())
+    Run.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     assert lifecycle.advance() == 1
     assert sent == [run.pk, run.pk]
 

@@ -4,6 +4,7 @@ This module reads a manifest and the image files beside it; it does not use the 
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Final, NamedTuple, Never, Self
@@ -131,7 +132,7 @@ def read_beside(manifest: Path, name: str) -> bytes:
     if wanted.is_absolute() or ".." in wanted.parts:
         _fail(f"the file {quote_value(name)} is not in the manifest's folder; wanted a relative path without ..")
     try:
-        file = (folder / wanted).resolve(strict=True)
+        file = _find_spelling(folder, name).resolve(strict=True)
         if not file.is_relative_to(folder):
             _fail(f"the file {quote_value(name)} is a link that leads out of the manifest's folder")
         if not file.is_file():
@@ -146,6 +147,12 @@ def read_beside(manifest: Path, name: str) -> bytes:
     if len(data) > MAX_IMAGE_BYTES:
         raise UnusableFileError(f"the file {quote_value(name)} has more than {MAX_IMAGE_BYTES >> 20} MiB")
     return data
+
+
+def _find_spelling(folder: Path, name: str) -> Path:
+    """The path of the file. An accented letter may be two characters in a file's name, as on macOS, and one here."""
+    spellings = (name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))
+    return next((folder / spelling for spelling in spellings if (folder / spelling).exists()), folder / name)
 
 
 def _fail(reason: str) -> Never:

@@ -7,7 +7,14 @@ from tests.odd_files.odd_file import Content, OddFile
 
 # The images that manifests name.
 COMPANIONS: Final[dict[str, Content]] = {
-    f"{n}.png": encode_image(draw(color=color), "PNG") for n, color in enumerate(("red", "green", "blue"))
+    name: encode_image(draw(color=color), "PNG")
+    for name, color in {
+        "0.png": "red",
+        "1.png": "green",
+        "2.png": "blue",
+        "cafe\u0301.png": "navy",
+        "cr\u00e8me.png": "gold",
+    }.items()
 } | {
     "text.png": b"no image at all",
     "empty.png": b"",
@@ -47,6 +54,14 @@ FILES: Final = (
     OddFile("no file.csv", f"{HEADER}\nimagen,A cat,\n", refused="line 2: it has no file and is not refused"),
     OddFile("seed with a point.csv", f"{HEADER},seed\nimagen,A cat,0.png,1.0\n", refused="seed is '1.0'"),
     OddFile("model of blanks.csv", f"{HEADER}\n ,A cat,0.png\n", refused="line 2: model is empty"),
+    OddFile(
+        "accent apart in the file.csv", f"{HEADER}\nimagen,A cat,caf\u00e9.png\n", rows=({"media_type": "image/png"},)
+    ),
+    OddFile(
+        "accent apart in the manifest.csv",
+        f"{HEADER}\nimagen,A cat,cre\u0300me.png\n",
+        rows=({"media_type": "image/png"},),
+    ),
     OddFile("file of this folder.csv", f"{HEADER}\nimagen,A cat,./0.png\n", rows=({"media_type": "image/png"},)),
     OddFile("Windows path.csv", f"{HEADER}\nimagen,A cat,images\\0.png\n", refused="there is no file 'images"),
     OddFile("address as file.csv", f"{HEADER}\nimagen,A cat,https://a.example/0.png\n", refused="there is no file"),

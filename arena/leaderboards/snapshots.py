@@ -142,7 +142,12 @@ def _rate(leaderboard: Leaderboard, counted: BoardCounts, clusters: Votes | None
             _write_intervals(rows, fit)
             leaderboard.covariance_digest = hashlib.sha256(fit.covariance.astype("<f8").tobytes()).hexdigest()
     if counts.n_votes:
-        _write_usable_rates(ratings, fit_usable_rates(counts, confidence=CONFIDENCE))
+        try:
+            _write_usable_rates(ratings, fit_usable_rates(counts, clusters=clusters, confidence=CONFIDENCE))
+        except TooFewClustersError:
+            _write_usable_rates(ratings, fit_usable_rates(counts, confidence=CONFIDENCE))
+            for row in ratings:
+                row.usable_low = row.usable_high = None
     leaderboard.digest = _digest(leaderboard, counts, ratings)
     return ratings
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from evaluation.ratings.arguments import check_type
 from evaluation.ratings.components import DisconnectedModelsError, find_components
-from evaluation.ratings.counts import Counts, count_votes
+from evaluation.ratings.counts import Counts, check_clusters
 from evaluation.ratings.covariances import cluster_votes, find_sandwich
 from evaluation.ratings.families import BRADLEY_TERRY, DAVIDSON, RAO_KUPPER, Family
 from evaluation.ratings.fitting import Optimum, invert, maximize, pair_up
@@ -126,7 +126,7 @@ def _fit(
     optimum = maximize(family, pairs)
     degrees_of_freedom = np.full(len(optimum.hessian), math.inf)
     if clusters is not None:
-        _check_clusters(clusters, counts)
+        check_clusters(clusters, counts)
         found = cluster_votes(
             family, clusters, pairs, optimum, **counted, side=side, scale=scale, confidence=confidence
         )
@@ -171,16 +171,3 @@ def _coefficients(
         ratio, low, high = (math.exp(x) for x in (log.value, log.ci_low, log.ci_high))
         found["tie"] = Estimate(ratio, ratio * log.standard_error, low, high, log.p_value, confidence)
     return found
-
-
-def _check_clusters(clusters: Votes, counts: Counts) -> None:
-    if clusters.models != counts.models:
-        raise ValueError("The clusters and the counts must have the same models in the same order.")
-    if not clusters.clusters:
-        raise ValueError("The votes have no clusters. Name the rater or the prompt of each vote in Votes.clusters.")
-    counted = count_votes(clusters).table
-    if not np.allclose(counted, counts.table, rtol=1e-9, atol=1e-9):
-        raise ValueError(
-            f"The clusters and the counts hold different votes: {counted.sum():g} in the clusters, "
-            f"{counts.n_votes:g} in the counts."
-        )

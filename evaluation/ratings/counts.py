@@ -108,6 +108,20 @@ def count_votes(votes: Votes) -> Counts:
     return Counts(votes.models, tabulate(columns, shape, weight), tabulate(columns, shape, weight**2))
 
 
+def check_clusters(clusters: Votes, counts: Counts) -> None:
+    """Raise ValueError unless ``clusters`` are the votes of ``counts``, with columns of clusters."""
+    if clusters.models != counts.models:
+        raise ValueError("The clusters and the counts must have the same models in the same order.")
+    if not clusters.clusters:
+        raise ValueError("The votes have no clusters. Name the rater or the prompt of each vote in Votes.clusters.")
+    counted = count_votes(clusters).table
+    if not np.allclose(counted, counts.table, rtol=1e-9, atol=1e-9):
+        raise ValueError(
+            f"The clusters and the counts hold different votes: {counted.sum():g} in the clusters, "
+            f"{counts.n_votes:g} in the counts."
+        )
+
+
 def tabulate(
     columns: Sequence[NDArray[np.integer[Any]]], shape: tuple[int, ...], weight: NDArray[np.float64] | None = None
 ) -> NDArray[Any]:

@@ -18,7 +18,7 @@ from evaluation.ratings.outcomes import BOTH_BAD, TIE, Treatment
 from evaluation.ratings.ranks import find_rank_probabilities, find_rank_sets
 from evaluation.ratings.ratings import Ratings
 from evaluation.ratings.scales import Scale
-from evaluation.ratings.usable_rates import fit_usable_rates
+from evaluation.ratings.usable_rates import UsableRates, fit_usable_rates
 from evaluation.ratings.votes import Votes, code_frame, code_series
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class RatingTable:
         ratings: The fit of the rated models, for differences and further methods; None if no model has a rating. Its
             covariance is NaN if it has no intervals.
         unrated: Why each other model has no rating.
+        usable: The usable rates; None without a "both bad" vote. Their intervals are those of the ratings' clusters.
         confidence: Level of the intervals.
         notes: Sentences on the method, the intervals and what is missing.
     """
@@ -54,6 +55,7 @@ class RatingTable:
     counts: Counts
     ratings: Ratings | None
     unrated: dict[Hashable, Unrated]
+    usable: UsableRates | None
     confidence: float
     notes: tuple[str, ...]
 
@@ -94,9 +96,8 @@ class RatingTable:
         ties, bad = (counts.drawn(outcome).sum(axis=1) for outcome in (TIE, BOTH_BAD))
         votes, wins, losses = counts.meetings.sum(axis=1), counts.wins.sum(axis=1), counts.wins.sum(axis=0)
         usable = np.full((3, len(counts.models)), np.nan)
-        if bad.any():
-            rates = fit_usable_rates(counts, confidence=self.confidence)
-            usable = np.stack([rates.values, rates.ci_low, rates.ci_high])
+        if self.usable is not None:
+            usable = np.stack([self.usable.values, self.usable.ci_low, self.usable.ci_high])
         figures = {"usable": usable[0], "usable_low": usable[1], "usable_high": usable[2]}
         return figures | {"votes": votes, "wins": wins, "losses": losses, "ties": ties, "both_bad": bad}
 
@@ -199,7 +200,7 @@ def rate(
         if votes.weight is not None:
             notes.append("Votes count as often as the column weight says.")
         notes.append(note or _describe_intervals(rated, _percent(confidence), asked=clusters is not None))
-    return RatingTable(counts, ratings, unrated, confidence, tuple(notes))
+    return RatingTable(counts, ratings, unrated, _fit_usable(votes, counts, confidence), confidence, tuple(notes))
 
 
 def _read_votes(frame: "pd.DataFrame", clusters: str | Sequence[str] | None) -> Votes:
@@ -237,6 +238,18 @@ def _fit(fit: Callable[..., Ratings], votes: Votes, options: dict[str, Any]) -> 
         nothing = np.full_like(ratings.covariance, np.nan)
         ratings = replace(ratings, covariance=nothing, coefficients=unknown, interval="none")
         return ratings, f"There are too few raters or prompts for intervals: {error.n_clusters} {error.column}."
+
+
+def _fit_usable(votes: Votes, counts: Counts, confidence: float) -> UsableRates | None:
+    """The usable rates, with NaN for intervals that need more clusters."""
+    if not counts.drawn(BOTH_BAD).any():
+        return None
+    try:
+        return fit_usable_rates(counts, clusters=votes if votes.clusters else None, confidence=confidence)
+    except TooFewClustersError:
+        rates = fit_usable_rates(counts, confidence=confidence)
+        unknown = np.full_like(rates.values, np.nan)
+        return replace(rates, ci_low=unknown, ci_high=unknown)
 
 
 def _describe_method(counts: Counts, method: str, ties: str | None, both_bad: str) -> str:

@@ -108,6 +108,8 @@ def test_one_cluster_gives_ratings_without_intervals_and_ranks(
     for row in made.ratings.all():
         assert row.value is not None
         assert {row.ci_low, row.ci_high, row.rank_best, row.rank_worst, row.rank_set_best, row.p_first} == {None}
+        assert row.usable is not None
+        assert row.usable_low is row.usable_high is None
     assert rate_board(imported) is None
     page = client.get(imported.get_absolute_url()).content.decode()
     assert page.count(reason) >= 4
@@ -126,7 +128,7 @@ def test_one_cluster_gives_ratings_without_intervals_and_ranks(
     vote(Rater.objects.create(origin=imported.origin, board=imported, name="s"), prompts[1])
     made = rate_board(imported)
     assert (made.parameters["interval"], made.no_interval) == (interval, "")
-    assert all(row.ci_high > row.ci_low for row in made.ratings.all())
+    assert all(row.ci_high > row.ci_low and row.usable_high > row.usable_low for row in made.ratings.all())
 
 
 def test_a_battle_shows_a_rating_without_an_interval(board: Board) -> None:

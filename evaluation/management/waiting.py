@@ -13,6 +13,7 @@ from evaluation.reports.markdown import to_markdown
 from evaluation.runs import lifecycle
 from evaluation.runs.activity import describe_activity, describe_progress
 from evaluation.runs.reports import make_report
+from evaluation.runs.sample_inputs import UNREAD
 from evaluation.suites.gate import EXIT_CODES
 from generators.images import originals
 from generators.management.dispatching import DispatchingCommand
@@ -65,6 +66,9 @@ class WaitingCommand(DispatchingCommand):
     def _write_report(self, run: Run, folder: Path | None) -> None:
         report = make_report(run)
         self.stdout.write(to_markdown(report))
+        if run.record.get(UNREAD):
+            # In Markdown its underscore is escaped.
+            self.stdout.write(f"To score the images that could not be read: paragone resume_run {run.key} --wait")
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
             pages = {"json": to_json(report), "md": to_markdown(report), "xml": to_junit(report)}

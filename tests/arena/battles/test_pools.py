@@ -1,10 +1,13 @@
 """Image pool of a board: its images, the wait for them, and the command draw_pool."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.management import CommandError, call_command
 
 from arena.battles import pools
 from arena.battles.pools import fill_pool, watch_pool
+from generators import database_time
 from generators.models import Generation, ImageModel, PeriodicTask, Price
 from generators.workers import drawing, stale_claims
 from tests import builders
@@ -80,6 +83,36 @@ def test_a_pool_is_requested_in_batches_and_an_interrupted_one_is_continued(monk
     assert Generation.objects.count() == 10
     assert len(fill_pool(board, note)) == Generation.objects.count() == 12
     assert seen == [(5, 12), (10, 12), (5, 12), (10, 12), (12, 12)]
+
+
+def test_draw_pool_says_that_no_worker_answers_and_what_workers_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = builders.make_board(n_models=1, n_prompts=2)
+    polls = iter(range(100))
+
+    def work() -> bool:
+        # Nothing happens at first. Then a worker draws the images one after the other.
+        rows = Generation.objects.order_by("pk")
+        if (poll := next(polls)) == 2:
+            now = database_time.now()
+            claimed = {"status": "running", "claimed_at": now, "due_at": now + timedelta(minutes=1)}
+            Generation.objects.filter(pk=rows[0].pk).update(**claimed)
+        elif poll == 4:
+            rows.update(status="pending")
+            for row in rows:
+                drawing.produce(row.pk)
+        return True
+
+    monkeypatch.setattr("generators.management.standstill.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("generators.workers.presence.describe_absence", lambda queue: f"No worker of {queue} answers.")
+    monkeypatch.setattr(pools, "sweep_if_due", work)
+    monkeypatch.setattr(pools.time, "sleep", lambda seconds: None)
+    call_command("draw_pool", board=board.slug, wait=True)
+    out, err = capsys.readouterr()
+    assert "2 ok" in out
+    assert "No worker of gpu answers." in err
+    assert "1 image is being drawn, the first for 0 s." in err
 
 
 def test_of_a_large_pool_a_bounded_number_is_sent_and_the_wait_sends_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:

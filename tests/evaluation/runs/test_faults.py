@@ -7,7 +7,7 @@ import pytest
 
 from evaluation.extractors.base import MissingWeightsError
 from evaluation.extractors.feature_store import FeatureStore
-from evaluation.models import Run
+from evaluation.models import Run, Score
 from evaluation.runs import lifecycle
 from evaluation.runs.activity import describe_progress
 from generators.images import originals
@@ -89,6 +89,17 @@ def test_features_that_vanish_while_metrics_are_computed_put_the_run_off(
     run.refresh_from_db()
     assert (run.status, run.claimed_at) == (Status.SCORING, None)
     assert "cannot be read now" in run.message
+    # The last attempt ends the run. Its metrics are scored by the next start.
+    Run.objects.update(put_offs=lifecycle.MAX_PUT_OFFS)
+    with monkeypatch.context() as away:
+        away.setattr(FeatureStore, "read", lambda self, identity, digest: None)
+        lifecycle.score(run.pk)
+    run.refresh_from_db()
+    assert (run.status, result_of(run, "mean-shade").value) == (Status.DONE, None)
+    assert "cannot be read now" in result_of(run, "mean-shade").reason
+    assert Score.objects.filter(is_unread=True).count() == 16
+    finish(lifecycle.start(write_suite(tmp_path), model))
+    assert result_of(run, "mean-shade").value == 7.5
 
 
 def test_missing_weights_leave_the_metric_unscored_with_instructions(

@@ -2,17 +2,20 @@
 
 import io
 import json
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from evaluation.models import Run
 from evaluation.reports.json import from_json
 from evaluation.runs import lifecycle
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
+from generators.images import originals
 from generators.models import Generation, ImageModel
 from generators.workers.drawing import produce
 from tests import builders
@@ -157,3 +160,31 @@ def test_replay_accepts_the_first_characters_of_the_key(tmp_path: Path, model: I
     assert "record: extractors: shade: version: was '1', is '2'" in out.getvalue()
     with pytest.raises(CommandError, match=f"There is no run 'zz'. The newest:\n  {key}"):
         call_command("replay", "zz")
+
+
+def test_a_run_is_resumed_by_its_key(tmp_path: Path, model: ImageModel) -> None:
+    call(tmp_path, model, "--wait", more=gate("at_least = 2\nmax_unscored = 0"))
+    run, out = Run.objects.get(), io.StringIO()
+    call_command("resume_run", str(run.key)[:8], stdout=out)
+    assert "has nothing to resume: each image and metric has its result" in out.getvalue()
+    digest = run.samples.order_by("pk").values_list("generation__original", flat=True)[0]
+    data, features = originals.read(digest), Path(settings.MEDIA_ROOT) / "features"
+    shutil.rmtree(features)
+    originals.path(digest).unlink()
+    Run.objects.update(status=Run.Status.FAILED, message="the disk is gone", verdict="")
+    with pytest.raises(SystemExit, match="2"):
+        call_command("resume_run", str(run.key), "--wait", stdout=out)
+    assert f"could not be read: paragone resume_run {run.key} --wait" in out.getvalue()
+    # The suite file is not needed any more.
+    (tmp_path / "suite.toml").unlink()
+    originals.path(digest).write_bytes(data)
+    out = io.StringIO()
+    call_command("resume_run", str(run.key), "--wait", "--report", str(tmp_path / "again"), stdout=out)
+    assert f"Run {run.key} is resumed." in out.getvalue()
+    assert "PASS" in out.getvalue()
+    assert (tmp_path / "again" / f"shades-{model.slug}.json").exists()
+    with pytest.raises(CommandError, match="--report needs --wait"):
+        call_command("resume_run", str(run.key), "--report", str(tmp_path))
+    Run.objects.update(status=Run.Status.DRAWING, verdict="")
+    call_command("resume_run", str(run.key), stdout=out)
+    assert f"Run {run.key} has not ended: it is drawing." in out.getvalue()

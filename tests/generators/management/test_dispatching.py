@@ -43,6 +43,6 @@ def test_a_log_level_above_warnings_is_kept(caplog: pytest.LogCaptureFixture) ->
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("name", ["demo", "draw_pool", "retry_generations", "run_suite"])
+@pytest.mark.parametrize("name", ["demo", "draw_pool", "resume_run", "retry_generations", "run_suite"])
 def test_commands_that_dispatch_images_or_runs_are_quiet(name: str) -> None:
     assert isinstance(load_command_class(get_commands()[name], name), DispatchingCommand)

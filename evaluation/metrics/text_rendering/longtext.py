@@ -33,5 +33,5 @@ class LongTextRecall(PooledTextMetric):
 
 
 def _split(text: str, reading: Reading) -> list[str]:
-    text = strip_marks(text, reading.language)
+    text = strip_marks(text, reading.cleaning)
     return split_words(text if reading.unspaced else text.lower(), reading.unspaced)

@@ -129,13 +129,13 @@ def clean_both(reading: Reading) -> tuple[str, str]:
 
 
 def _clean(text: str, reading: Reading) -> str:
-    text = strip_marks(text, reading.language)
+    text = strip_marks(text, reading.cleaning)
     return "".join(text.split()) if _is_unspaced(text, reading) else text
 
 
 def _is_unspaced(text: str, reading: Reading) -> bool:
     # The benchmark decides per text, not per language.
-    return has_han(text) if base_language(reading.language) in PUBLISHED_LANGUAGES else reading.unspaced
+    return has_han(text) if base_language(reading.cleaning) in PUBLISHED_LANGUAGES else reading.unspaced
 
 
 def _match_words(reading: Reading, expected: str, read: str) -> tuple[int, int]:

@@ -29,6 +29,14 @@ class Reading:
         """Whether characters are counted instead of words."""
         return is_unspaced(self.language, self.targets)
 
+    @cached_property
+    def cleaning(self) -> str:
+        """The language by which a metric removes punctuation: "und" if the targets have letters that are neither Latin
+        nor Chinese, because the rules of benchmarks in English and Chinese would remove these letters.
+        """
+        scripts = {letters.find_script(c) for c in letters.list_characters(self.targets)}
+        return self.language if scripts <= {"", "Latin", "Cjk", "Ideographic"} else "und"
+
     @property
     def separator(self) -> str:
         """Separator between two lines in one text."""

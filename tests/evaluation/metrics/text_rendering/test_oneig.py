@@ -77,3 +77,19 @@ def test_edits_are_capped_at_50_for_chinese_and_100_otherwise() -> None:
 def test_a_run_in_two_languages_has_the_mean_of_their_scores() -> None:
     chinese, english = make_sample([], ["字" * 60], "zh"), make_sample(["OPEN"], ["OPEN"])
     assert aggregate("oneig-text", [chinese, english, english, english]) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("name", ["oneig-cr", "oneig-wac", "longtext-recall"])
+@pytest.mark.parametrize("language", ["", "en"])
+@pytest.mark.parametrize(
+    ("target", "reader", "wrong"),
+    [("Кафе 24", "ocr/cyrillic", "Бар 24"), ("ラーメン 24", "ocr", "カレー 24"), ("커피 24", "ocr/korean", "빵 24")],
+)
+def test_letters_that_the_benchmark_does_not_know_count(
+    name: str, language: str, target: str, reader: str, wrong: str
+) -> None:
+    """English prompts ask for texts in other scripts too; the published rules would compare "24" alone."""
+    for line, is_right in ((target, True), (wrong, False)):
+        read = {reader: {"lines": [{"text": line, "confidence": 0.9, "box": []}]}}
+        found = measure(name, make_sample([], [target], language, extracted=read)).values[0]
+        assert (found == 1.0) is is_right

@@ -1,5 +1,6 @@
 """Alphabets of the readers: the script of a letter, the reader for a text, and the letters that it does not read."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,14 @@ def test_the_docs_list_the_languages_whose_letters_are_read(reader: TextReader) 
         assert not find_unread((letters + letters.upper(),), reader.alphabet)
     (row,) = (line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| English, "))
     assert set(COMPLETE) == set(row.split("|")[1].strip().split(", ")) - {"English"}
+
+
+def test_every_text_of_longtext_bench_can_be_read(reader: TextReader, shared_data: Path) -> None:
+    for language in ("en", "zh"):
+        for line in (shared_data / "prompts" / f"longtext_{language}.jsonl").read_text(encoding="utf-8").splitlines():
+            texts = tuple(json.loads(line)["text"])
+            assert find_reader(texts) == (DEFAULT, ())
+            assert not find_unread(texts, reader.alphabet)
 
 
 WORDS = {

@@ -8,7 +8,8 @@ from typing import Final
 
 from PIL import Image
 
-from evaluation.extractors.images.decoding import decode_shown
+from generators.images.decoding import FOLDER_FORMATS
+from generators.images.srgb import decode_shown
 
 SMALL: Final = 256
 LARGE: Final = 512
@@ -45,7 +46,7 @@ class ThumbnailSet:
     def _make(self, digest: str, side: int) -> Picture | str:
         try:
             # Decoded as for the extractors, so that their boxes fit.
-            image = Image.fromarray(decode_shown(self._read_image(digest)))
+            image = decode_shown(self._read_image(digest), FOLDER_FORMATS)
             width, height = image.size
             image.thumbnail((side, side))
         except Exception as error:  # A store may fail in any way; the rest of the report is still of use.

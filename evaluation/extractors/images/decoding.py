@@ -61,7 +61,9 @@ def _decode(decode: Callable[[bytes, tuple[Format, ...]], Image.Image], data: by
 
 
 def _read_pixels(image: Image.Image) -> Pixels:
-    """The pixels of an RGB image. ``np.array(image)`` would copy all of them once more on the way."""
+    """The pixels of an RGB image. Of a large one, ``np.array(image)`` would copy all of them once more on the way."""
+    if image.width * image.height <= BLOCK:
+        return np.array(image)
     pixels = np.empty((image.height, image.width, 3), dtype=np.uint8)
     rows = max(1, BLOCK // image.width)
     for top in range(0, image.height, rows):

@@ -34,7 +34,8 @@ class ImageReader:
             raise LostInputError(f"The original {digest} is not in the store. Restore it from a backup.") from error
         except originals.CorruptOriginalError as error:
             raise LostInputError(str(error)) from error
-        except OSError as error:
+        except Exception as error:
+            # Stores fail in many ways, and none of them says anything about the image.
             self._failing_seconds += time.monotonic() - started
-            self._fault = str(error)
-            raise UnavailableInputError(str(error)) from error
+            self._fault = str(error) or type(error).__name__
+            raise UnavailableInputError(self._fault) from error

@@ -141,6 +141,25 @@ def test_a_store_that_stays_away_leaves_samples_unscored_until_the_run_is_scored
     assert not lifecycle.resume(run)
 
 
+@pytest.mark.parametrize("error", [TimeoutError(), OSError(5, "Input/output error"), RuntimeError("connection reset")])
+def test_any_error_of_a_read_is_one_of_the_store(
+    tmp_path: Path, model: ImageModel, sent: list[int], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    run, digests = start(tmp_path, model)
+    read, faults = originals.read, Counter(dict.fromkeys(digests[:5], 4))
+
+    def fail(digest: str) -> bytes:
+        faults[digest] -= 1
+        if faults[digest] >= 0:
+            raise error
+        return read(digest)
+
+    monkeypatch.setattr(originals, "read", fail)
+    assert (score(run).status, run.put_offs) == (Status.SCORING, 1)
+    assert (str(error) or "TimeoutError") in run.message
+    assert (score(run).status, run.verdict) == (Status.DONE, "pass")
+
+
 def test_a_lost_original_is_scored_once_it_is_restored(tmp_path: Path, model: ImageModel, sent: list[int]) -> None:
     run, digests = start(tmp_path, model)
     kept = {digest: originals.read(digest) for digest in digests[:2]}

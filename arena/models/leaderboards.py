@@ -45,7 +45,7 @@ class Leaderboard(models.Model):
 
     @property
     def no_interval(self) -> str:
-        """Why the ratings have no interval, in words; "" if they have one."""
+        """The reason why the ratings have no interval, in words; "" if they have one."""
         reason: str = self.parameters.get("no_interval", "")
         return reason
 

@@ -172,7 +172,7 @@ class Metric(BaseModel):
         return self.image_extractors()
 
     def find_obstacle(self, prompt: PromptInputs, alphabets: Mapping[str, Collection[str]]) -> str:
-        """Why no image of this prompt can be scored, or reach the best value, as far as is known before it is drawn.
+        """The reason why no image of this prompt can be scored, or reach the best value, as far as is known beforehand.
 
         Args:
             prompt: One that the metric applies to.

@@ -80,9 +80,9 @@ def find_clustered(
     Several columns are combined by inclusion and exclusion: each alone, minus each pair, plus each triple, ...
     (Cameron, Gelbach & Miller 2011, "Robust inference with multiway clustering"). The result is projected to the
     nearest positive semidefinite matrix. Each estimate has the degrees of freedom of the column that gives it the
-    fewest. Few clusters can agree by chance, even exactly: if the covariance would be smaller than that of independent
-    votes, that one is returned, for intervals that are not narrower. Raises TooFewClustersError for a column with fewer
-    than two clusters.
+    fewest. Few clusters can agree by chance, even exactly: if the covariance V as a whole (the trace of H V) is smaller
+    than that of independent votes, the returned one gives the intervals of independent votes. Otherwise a single
+    interval may be narrower than these. Raises TooFewClustersError for a column with fewer than two clusters.
     """
     columns = {name: np.unique(codes, return_inverse=True) for name, codes in clusters.items()}
     for name, (labels, _) in columns.items():

@@ -20,7 +20,7 @@ from evaluation.ratings.votes import Votes
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.uint32]
-Rows = slice | NDArray[np.intp]
+Selection = slice | NDArray[np.intp]
 Blocks = tuple[slice, ...]
 Result = TypeVar("Result")
 
@@ -48,13 +48,13 @@ class Design:
     counted: Array
     blocks: Blocks
 
-    def weigh(self, rows: Rows) -> Array:
+    def weigh(self, rows: Selection) -> Array:
         """(n,): the weight of each vote of ``rows``."""
         winner = self.votes.winner[rows]
         weight: Array = np.ones(len(winner)) if self.counted.all() else self.counted[winner]
         return weight if self.votes.weight is None else weight * self.votes.weight[rows]
 
-    def read(self, rows: Rows) -> tuple[Codes, Codes, Array, Array]:
+    def read(self, rows: Selection) -> tuple[Codes, Codes, Array, Array]:
         """The votes of ``rows``: codes of A and B (n,); ½ if A won, -½ if B won, else 0 (n,); z (F, n)."""
         winner = self.votes.winner[rows]
         z = np.empty((len(self.names), len(winner)))

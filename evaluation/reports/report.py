@@ -154,7 +154,7 @@ def name_metrics(report: RunReport) -> dict[str, str]:
 
 
 def write_bias(outcome: MetricOutcome) -> str:
-    """ "bias by N about +0.45": the value minus its limit for infinitely many images; "" where there is none."""
+    """The value minus its limit for infinitely many images: "bias by N about +0.45"; "" where there is none."""
     return "" if outcome.bias is None else f"bias by N about {outcome.bias:+.2g}"
 
 
@@ -168,7 +168,7 @@ def list_warnings(report: RunReport) -> list[str]:
 
 
 def list_unscored(report: RunReport) -> list[tuple[list[str], str]]:
-    """Why samples are unscored: the names of metrics that have the same reasons, and these reasons in one line."""
+    """Unscored samples: the names of metrics that have the same reasons, and these reasons in one line."""
     names = name_metrics(report)
     alike: dict[str, list[str]] = {}
     for outcome in report.outcomes:
@@ -201,10 +201,8 @@ def describe_ties(report: RunReport, outcome: MetricOutcome, n: int) -> str:
     ranked = _rank_values(report, outcome)
     if len(ranked) < 2 or _is_best(ranked[0].value, outcome):
         return ""
-    n_worst, value = (
-        sum(sample.value == ranked[0].value for sample in ranked),
-        write_value(ranked[0].value, outcome.unit),
-    )
+    n_worst = sum(sample.value == ranked[0].value for sample in ranked)
+    value = write_value(ranked[0].value, outcome.unit)
     if n_worst == len(ranked):
         return f"All {n_worst:,} samples have the same value, {value}."
     return f"{n_worst:,} of {len(ranked):,} samples have the worst value, {value}." if n_worst > n else ""

@@ -43,7 +43,7 @@ def describe_progress(run: Run) -> Progress:
 
 
 def describe_activity(run: Run) -> str:
-    """What workers do for an open run, in a sentence.
+    """The work on an open run, in a sentence.
 
     Claims in the database show who works. Workers are asked for an answer only if none of them has claimed anything.
     """

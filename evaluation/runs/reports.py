@@ -63,7 +63,7 @@ def make_report(run: Run) -> RunReport:
 
 
 def list_warnings(run: Run) -> list[str]:
-    """What the reader of a run's results must know: why it failed or waits, and images that could not be read."""
+    """Warnings for readers of a run's results: why it failed or waits, and images that could not be read."""
     warnings = [run.message] if run.message else []
     if n := len(run.record.get(UNREAD, {})):
         images = "1 image" if n == 1 else f"{n:,} images"

@@ -188,12 +188,6 @@ def find_turn(image: Image.Image) -> Image.Transpose | None:
         return None  # Pillow raises many kinds of errors for damaged EXIF; browsers ignore it too
 
 
-def turn_upright(image: Image.Image) -> Image.Image:
-    """The image, turned as its EXIF orientation asks for."""
-    turn = find_turn(image)
-    return image if turn is None else image.transpose(turn)
-
-
 def detect_format(data: bytes, formats: tuple[Format, ...] = FORMATS) -> Format:
     """The format, from the first bytes.
 
@@ -208,7 +202,7 @@ def detect_format(data: bytes, formats: tuple[Format, ...] = FORMATS) -> Format:
 
 
 def name_content(data: bytes) -> str:
-    """What bytes are that cannot be read as an image, by their start: "a ZIP", "text"."""
+    """The kind of content that cannot be read as an image, by its first bytes: "a ZIP", "text"."""
     if not data:
         return "no bytes at all"
     for start, name in OTHERS:

@@ -31,7 +31,7 @@ _LOOKS: Final = (
     _Look(re.compile(r"\d{1,2}\.\d{1,2}\.\d{2,4}\b.*"), "a date with dots, whose day and month cannot be told apart"),
     _Look(re.compile(r".*\d\s*[aApP]\.?[mM]\.?"), "a time with AM or PM"),
     _Look(re.compile(r"\d{4}-\d\d?-\d\d?\b.*\d\s*[A-Za-z/_]{2,}"), "a time in a named zone; write its offset (-05:00)"),
-    _Look(re.compile(r"\d{4}-\d\d?-\d\d?\b.*"), "no time of the calendar, or not two digits each"),
+    _Look(re.compile(r"\d{4}-\d\d?-\d\d?\b.*"), "a time that does not exist, or without two digits for each part"),
     _Look(re.compile(r".*[A-Za-z]{3}.*\d.*"), "a date in words"),
     _Look(re.compile(r"\d\d?:\d\d.*"), "a time of day without its date"),
 )
@@ -39,7 +39,7 @@ _NUMBER_LOOKS: Final = (
     _Look(re.compile(r"-.*"), "a time before 1970"),
     _Look(re.compile(r"20\d\d[01]\d[0-3]\d(\d{4}|\d{6})?"), "a date without hyphens"),
     _Look(re.compile(r"[2-7]\d{4}(\.\d*)?"), "the day number of a spreadsheet"),
-    _Look(re.compile(r".*"), f"no time of the years {YEARS[0]} to {YEARS[-1]}"),
+    _Look(re.compile(r".*"), f"a time outside the years {YEARS[0]} to {YEARS[-1]}"),
 )
 
 

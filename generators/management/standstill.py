@@ -11,7 +11,10 @@ MAX_QUIET_SECONDS: Final = 240.0
 
 
 class Standstill:
-    """``describe`` says in a sentence what happens. It may ask the broker, so it is called at intervals only."""
+    """A watch for one command. ``describe`` says in a sentence what happens.
+
+    It may ask the broker, so it is called at growing intervals only.
+    """
 
     def __init__(self, describe: Callable[[], str]) -> None:
         self.describe = describe

@@ -1,4 +1,4 @@
-"""Presence of workers: what they do for rows that are waited for, and whether any worker takes tasks of a queue."""
+"""Presence of workers: what they do about rows that a command waits for, and whether any takes tasks of a queue."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ ANSWER_SECONDS: Final = 2
 
 
 def describe_drawing(rows: GenerationQuerySet) -> str:
-    """What happens to the open rows, in a sentence: they are being drawn, queued, or no worker takes them."""
+    """The state of the open rows, in a sentence: they are being drawn, queued, or no worker takes them."""
     now = database_time.now()
     claimed = rows.filter(status=Generation.Status.RUNNING, due_at__gt=now)
     drawing = claimed.aggregate(n=Count("pk"), first=Min("claimed_at"))
@@ -39,7 +39,7 @@ def _describe_queue(queue: str) -> str:
 
 
 def describe_absence(queue: str) -> str:
-    """Why no worker takes tasks of the queue, and what to do; "" if one does. Asks the broker, for a few seconds."""
+    """The reason why no worker takes tasks of the queue, and the remedy; "" if one does. Asks the broker."""
     try:
         with current_app.connection_for_write(connect_timeout=ANSWER_SECONDS) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=ANSWER_SECONDS)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from arena.battles.pools import count_missing, fill_pool, watch_pool
-from arena.models import Board
+from arena.management.board_argument import find_board
 from generators.adapters.registry import is_provider
 from generators.management.dispatching import DispatchingCommand
 from generators.management.progress import Progress
@@ -29,10 +29,7 @@ class Command(DispatchingCommand):
         parser.add_argument("--wait", action="store_true", help="show the progress until all are drawn or have failed")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        board = Board.objects.filter(slug=options["board"]).first()
-        if board is None:
-            known = ", ".join(Board.objects.values_list("slug", flat=True)) or "none"
-            raise CommandError(f"There is no board {options['board']!r}. Known: {known}.")
+        board = find_board(options["board"])
         if options["dry_run"]:
             missing = count_missing(board)
             for model, n_images in missing.items():
@@ -49,6 +46,7 @@ class Command(DispatchingCommand):
 
 
 def _watch_workers(pool: Sequence[int]) -> Standstill:
+    # By range, since a pool may have more ids than a query takes. Rows of other boards in between hardly matter here.
     open_rows = Generation.objects.filter(pk__range=(min(pool, default=0), max(pool, default=0)))
     return Standstill(lambda: describe_drawing(open_rows))
 

@@ -7,8 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from arena.leaderboards.previews import ExclusionPreview, preview_exclusion
+from arena.management.board_argument import find_board
 from arena.management.commands.rate_board import align_columns, format_row
-from arena.models import Board, Rating
+from arena.models import Rating
 from arena.votes.exclusions import exclude_votes
 from arena.votes.selections import Selection, SelectionError, find_condition
 
@@ -46,10 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        board = Board.objects.filter(slug=options["board"]).first()
-        if board is None:
-            known = ", ".join(Board.objects.values_list("slug", flat=True)) or "none"
-            raise CommandError(f"There is no board {options['board']!r}. Known boards: {known}.")
+        board = find_board(options["board"])
         if not options["note"].strip():
             raise CommandError("The note is empty. Say why the votes do not count.")
         selection = Selection(

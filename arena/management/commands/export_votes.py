@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from arena.models import Board
+from arena.management.board_argument import find_board
 from arena.votes.exports import WRITERS, export_votes
 
 HELP = f"""
@@ -27,10 +27,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        board = Board.objects.filter(slug=options["board"]).first()
-        if board is None:
-            known = ", ".join(Board.objects.values_list("slug", flat=True)) or "none"
-            raise CommandError(f"There is no board {options['board']!r}. Known boards: {known}.")
+        board = find_board(options["board"])
         file: Path = options["file"]
         if file.suffix.lower() not in WRITERS:
             raise CommandError(f"{str(file)!r} has no known extension. Use one of {', '.join(WRITERS)}.")

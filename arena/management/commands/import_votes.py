@@ -125,7 +125,7 @@ def _name_model(model: ImageModel) -> str:
 def _read_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
     read: dict[str, str] = {}
     for pair in pairs:
-        # A winner word may have an equals sign (A=B), and a value of another option.
+        # A winner word may have an equals sign (A=B), and so may the value of another option.
         name, equals, value = pair.rpartition("=") if option == "--winner" else pair.partition("=")
         if not equals or not name:
             raise CommandError(f"{option} {pair}: wanted NAME=VALUE.")

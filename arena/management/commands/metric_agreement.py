@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from arena.agreement import PairVotes, ScoredMetric, correlate_with_votes, judge_pairs, read_metrics, read_pair_votes
-from arena.models import Board
+from arena.management.board_argument import find_board
 from evaluation.metrics.agreement import (
     Agreement,
     Correlations,
@@ -29,10 +29,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        board = Board.objects.filter(slug=options["board"]).first()
-        if board is None:
-            known = ", ".join(Board.objects.values_list("slug", flat=True)) or "none"
-            raise CommandError(f"There is no board {options['board']!r}. Known boards: {known}.")
+        board = find_board(options["board"])
         votes = read_pair_votes(board)
         n_votes = sum(sum(pair.winners.values()) for pair in votes)
         self.stdout.write(f"{board.title}: {n_votes:,} counted votes on {len(votes):,} pairs of images")

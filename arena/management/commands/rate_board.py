@@ -9,6 +9,7 @@ from django.db.models import F
 
 from arena.leaderboards import exports
 from arena.leaderboards.snapshots import rate_board
+from arena.management.board_argument import find_board
 from arena.models import Board, Leaderboard, Rating
 
 
@@ -23,10 +24,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        board = Board.objects.filter(slug=options["board"]).first()
-        if board is None:
-            known = ", ".join(Board.objects.values_list("slug", flat=True)) or "none"
-            raise CommandError(f"There is no board {options['board']!r}. Known boards: {known}.")
+        board = find_board(options["board"])
         output: Path | None = options["output"]
         if output:
             _expect_writable(output)

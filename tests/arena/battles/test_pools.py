@@ -105,6 +105,7 @@ def test_draw_pool_says_that_no_worker_answers_and_what_workers_do(
         return True
 
     monkeypatch.setattr("generators.management.standstill.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("generators.management.standstill.MAX_QUIET_SECONDS", 0.0)
     monkeypatch.setattr("generators.workers.presence.describe_absence", lambda queue: f"No worker of {queue} answers.")
     monkeypatch.setattr(pools, "sweep_if_due", work)
     monkeypatch.setattr(pools.time, "sleep", lambda seconds: None)

@@ -2,10 +2,10 @@
 
 Equal after folding are::
 
-    width and forms     ５０％ = 50%, ﬁ = fi, … = ..., é as one or two code points (Unicode NFKC)
+    width and forms     ５０％ = 50%, ﬁ = fi, … = ..., é as one or two code points (Unicode NFKC), 1½ = 1 1/2
     quotation marks     “Open” = „Open“ = «Open» = "Open", don’t = don't
     dashes, dots        8–12 = 8 — 12 = 8 - 12, 〜 = ~, ・ = ·
-    hyphens             soft hyphens, and hyphens at the end of a line, are removed
+    hyphens             soft hyphens, and hyphens at the end of a line, are removed with the line break
     invisible           zero-width spaces and joiners, direction marks, variation selectors are removed
     case                by the rules of the language; ß = ss
     white space         any run of it is one space
@@ -21,7 +21,7 @@ from typing import Final
 from evaluation.metrics.text_rendering.words import base_language
 
 # Part of the identity of values: raise the number if the same texts may compare differently.
-FOLDING: Final = "typography and case by language (1)"
+FOLDING: Final = "typography and case by language (2)"
 
 # Languages in which the capital of i is İ, and the small letter of I is ı.
 DOTTED: Final = frozenset({"tr", "az", "crh", "gag"})
@@ -35,13 +35,18 @@ _AFTER: Final = str.maketrans(
         **dict.fromkeys("“”„‟«»〝〞〟״", '"'),
         **dict.fromkeys("‐‑‒–—―−⁃⸺⸻", "-"),
         **dict.fromkeys("〜∼", "~"),
+        # NFKC writes ½ with a fraction slash.
+        **dict.fromkeys("⁄∕", "/"),
         **dict.fromkeys("・⋅∙•‧", "·"),
     }
 )
 _MARKS: Final = re.compile("[" + "".join(map(chr, sorted({*_BEFORE, *_AFTER}))) + "]")
+# A soft hyphen is drawn only at the end of a line, and goes with the line break.
 _INVISIBLE: Final = re.compile(
-    "[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
+    "\u00ad\\s*|[\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
 )
+# Without a space, 1½ would be 11/2.
+_MIXED_NUMBER: Final = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞↉])")
 _GUILLEMETS: Final = re.compile(r"(?<=[«‹])\s+|\s+(?=[»›])")
 _LONG_DASH: Final = re.compile(r"\s*([‒–—―⸺⸻])\s*")
 _LETTER: Final = r"[^\W\d_]"
@@ -64,7 +69,7 @@ def fold_text(text: str, language: str = "") -> str:
     if text.isascii():
         text = _fold_case(text.replace("`", "'"), base)
     else:
-        text = _INVISIBLE.sub("", text)
+        text = _MIXED_NUMBER.sub(" ", _INVISIBLE.sub("", text))
         if _MARKS.search(text):
             text = _LONG_DASH.sub(r"\1", _GUILLEMETS.sub("", text.translate(_BEFORE)))
         text = _fold_case(unicodedata.normalize("NFKC", text), base)

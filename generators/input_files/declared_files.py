@@ -43,7 +43,9 @@ class DeclaredFile:
 
     def explain(self, error: ValidationError, list_keys: Callable[[KeyPath], Iterable[str]]) -> DeclaredFileError:
         """The first of pydantic's errors, by line. ``list_keys`` returns the known keys of a table."""
-        errors = [self.error_at(detail["loc"], _explain(detail, list_keys)) for detail in error.errors()]
+        # A default that follows from an invalid key is no error of its own.
+        details = [detail for detail in error.errors() if detail["type"] != "default_factory_not_called"]
+        errors = [self.error_at(detail["loc"], _explain(detail, list_keys)) for detail in details]
         return min(errors, key=lambda found: found.line)
 
 

@@ -7,9 +7,10 @@ import pytest
 from django.core.management import CommandError
 
 from evaluation.extractors.registry import EXTRACTORS
+from tests.evaluation.mean_color import MeanColor
 from tests.odd_files.make import FILES, make_folder
 from tests.odd_files.odd_file import OddFile
-from tests.odd_files.readers import READERS, MeanColor
+from tests.odd_files.readers import READERS
 
 pytestmark = pytest.mark.django_db
 

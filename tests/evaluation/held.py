@@ -1,12 +1,19 @@
-"""Extractor that waits in the middle of a run until a test releases it, and its metric."""
+"""Extractor that waits in the middle of a run until a test releases it, with its metric and a run of both."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from evaluation.extractors.base import Extracted, ExtractionError, Identity
+from evaluation.extractors.registry import EXTRACTORS
 from evaluation.metrics.base import Measurement, SampleInputs
-from tests.evaluation.shades import MeanShade, Shade
+from evaluation.metrics.registry import METRICS
+from evaluation.models import Run
+from evaluation.runs import lifecycle
+from tests import builders
+from tests.evaluation.shades import MeanShade, Shade, write_suite
 from tests.latch import Latch
 
 FREE_BATCHES = 2
@@ -40,3 +47,11 @@ class HeldMean(MeanShade):
 
     def measure(self, sample: SampleInputs) -> Measurement:
         return Measurement((float(sample.look_up(f"held/{self.folder}")[0]),))
+
+
+def start_held_run(folder: Path, latch: Latch, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A new run of a suite with this metric. This process learns of the metric here, workers in ``worker_app``."""
+    monkeypatch.setitem(EXTRACTORS, "held", "tests.evaluation.held.HeldShade")
+    monkeypatch.setitem(METRICS, "held-shade", "tests.evaluation.held.HeldMean")
+    metric = f'[[metrics]]\nmetric = "held-shade"\nfolder = "{latch.folder}"\n'
+    return lifecycle.start(write_suite(folder, metrics=[], more=metric), builders.make_model(adapter="scripted"))

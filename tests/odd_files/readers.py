@@ -2,41 +2,24 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from django.core.management import call_command
-from numpy.typing import NDArray
 from PIL import Image
 
 from arena.battles.blinding import blind
 from arena.models import Board, Vote
-from evaluation.extractors.base import Extracted, ExtractionError, Identity
-from evaluation.extractors.images.decoding import decode_stored
 from evaluation.metrics.features.reference import ReferenceStatistics
 from evaluation.models import ReferenceSet
 from evaluation.reference_sets.references import find_reference
 from generators.images import originals
 from generators.models import Generation, ImageModel, Prompt
+from tests.evaluation.mean_color import MeanColor
 
 Rows = list[dict[str, Any]]
-
-
-class MeanColor:
-    """An extractor: the mean of each channel of an image, (3,)."""
-
-    batch_size = 4
-
-    def __init__(self, variant: str, weights: Path) -> None:
-        self.identity: Identity = {"extractor": "mean-color", "variant": variant}
-
-    def prepare(self, source: bytes) -> NDArray[np.float64]:
-        return decode_stored(source).astype(np.float64)
-
-    def extract(self, prepared: Sequence[NDArray[np.float64]]) -> list[Extracted | ExtractionError]:
-        return [image.mean(axis=(0, 1)).astype(np.float32) for image in prepared]
 
 
 class Reader(NamedTuple):

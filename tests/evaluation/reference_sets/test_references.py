@@ -2,8 +2,6 @@
 
 import hashlib
 import io
-import tarfile
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,40 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
-from numpy.typing import NDArray
 from PIL import Image
 
-from evaluation.extractors.base import Extracted, ExtractionError, Identity
+from evaluation.extractors.base import Extracted, ExtractionError
 from evaluation.extractors.feature_store import FeatureStore
-from evaluation.extractors.images.decoding import decode_stored
 from evaluation.extractors.registry import EXTRACTORS
 from evaluation.metrics.base import UnscoredError
 from evaluation.models import ReferenceSet
 from evaluation.reference_sets import references
 from evaluation.reference_sets.references import ReferenceSetError, find_reference, summarize_images
 from generators.images.archives import count_files
+from tests.evaluation.mean_color import MeanColor
+from tests.generators.images.packing import pack
 
 pytestmark = pytest.mark.django_db
-
-
-class MeanColor:
-    """The mean of each channel of an image, (3,). Counts images, and is interrupted after ``patience`` of them."""
-
-    looked = 0
-    patience = 10**6
-    batch_size = 4
-
-    def __init__(self, variant: str, weights: Path) -> None:
-        self.identity: Identity = {"extractor": "mean-color", "variant": variant}
-
-    def prepare(self, source: bytes) -> NDArray[np.float64]:
-        return decode_stored(source).astype(np.float64)
-
-    def extract(self, prepared: Sequence[NDArray[np.float64]]) -> list[Extracted | ExtractionError]:
-        type(self).looked += len(prepared)
-        if self.looked > self.patience:
-            raise KeyboardInterrupt
-        return [image.mean(axis=(0, 1)).astype(np.float32) for image in prepared]
 
 
 class Words(MeanColor):
@@ -55,7 +33,7 @@ class Words(MeanColor):
 @pytest.fixture(autouse=True)
 def _extractors_of_this_file(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, extractor in (("mean-color", MeanColor), ("words", Words)):
-        monkeypatch.setitem(EXTRACTORS, name, f"{__name__}.{extractor.__name__}")
+        monkeypatch.setitem(EXTRACTORS, name, f"{extractor.__module__}.{extractor.__name__}")
     monkeypatch.setattr(MeanColor, "looked", 0)
 
 
@@ -99,20 +77,6 @@ def folder(tmp_path: Path) -> Path:
     (folder / "captions.txt").write_text("none")
     (folder / ".hidden.png").write_bytes(b"")
     return folder
-
-
-def pack(folder: Path, suffix: str) -> Path:
-    archive = folder.with_name(f"photos{suffix}")
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    if suffix == ".zip":
-        with zipfile.ZipFile(archive, "w") as packed:
-            for file in files:
-                packed.write(file, file.relative_to(folder))
-    else:
-        with tarfile.open(archive, f"w:{suffix.partition('.tar')[2].removeprefix('.')}") as packed_tar:
-            for file in reversed(files):
-                packed_tar.add(file, file.relative_to(folder))
-    return archive
 
 
 def saved(statistics: references.ReferenceStatistics) -> bytes:

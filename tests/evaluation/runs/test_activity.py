@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from evaluation.extractors.registry import EXTRACTORS
-from evaluation.metrics.registry import METRICS
 from evaluation.models import Run
 from evaluation.runs import lifecycle
 from evaluation.runs.activity import describe_activity, describe_progress
@@ -17,6 +15,7 @@ from generators.models import Generation, ImageModel
 from generators.workers.presence import describe_drawing
 from tests import builders
 from tests.concurrency import wait_until
+from tests.evaluation.held import start_held_run
 from tests.evaluation.runs.scored_runs import draw, prepare
 from tests.evaluation.shades import write_suite
 from tests.latch import Latch
@@ -111,10 +110,7 @@ def test_a_standstill_is_described_at_longer_and_longer_intervals(
 def test_only_where_no_worker_answers_the_command_says_so(
     children: Children, redis: RedisServer, latch: Latch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(EXTRACTORS, "held", "tests.evaluation.held.HeldShade")
-    monkeypatch.setitem(METRICS, "held-shade", "tests.evaluation.held.HeldMean")
-    metric = f'[[metrics]]\nmetric = "held-shade"\nfolder = "{latch.folder}"\n'
-    run = lifecycle.start(write_suite(tmp_path, metrics=[], more=metric), builders.make_model(adapter="scripted"))
+    run = start_held_run(tmp_path, latch, monkeypatch)
     prepare(run)
     waiting = Generation.objects.filter(samples__run=run)
     absent = "No worker of the queue gpu answers. Start one: celery -A arena.celery worker --queues gpu"

@@ -6,14 +6,11 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from evaluation.extractors.registry import EXTRACTORS
-from evaluation.metrics.registry import METRICS
 from evaluation.models import Run
 from evaluation.runs import lifecycle
-from tests import builders
 from tests.concurrency import wait_until
+from tests.evaluation.held import start_held_run
 from tests.evaluation.runs.scored_runs import draw
-from tests.evaluation.shades import write_suite
 from tests.latch import Latch
 from tests.processes import Children, RedisServer
 
@@ -28,10 +25,7 @@ pytestmark = [
 def test_a_killed_worker_is_replaced_and_no_image_is_extracted_twice(
     children: Children, redis: RedisServer, latch: Latch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(EXTRACTORS, "held", "tests.evaluation.held.HeldShade")
-    monkeypatch.setitem(METRICS, "held-shade", "tests.evaluation.held.HeldMean")
-    metric = f'[[metrics]]\nmetric = "held-shade"\nfolder = "{latch.folder}"\n'
-    run = lifecycle.start(write_suite(tmp_path, metrics=[], more=metric), builders.make_model(adapter="scripted"))
+    run = start_held_run(tmp_path, latch, monkeypatch)
     draw(run)
     worker = children.start_worker(redis.url)
     lifecycle.advance()

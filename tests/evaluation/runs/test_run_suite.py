@@ -16,28 +16,17 @@ from evaluation.reports.json import from_json
 from evaluation.runs import lifecycle
 from generators.adapters.base import AdapterError, GeneratedImage, GenerationRequest, Outcome
 from generators.images import originals
-from generators.models import Generation, ImageModel
+from generators.models import ImageModel
 from generators.workers.drawing import produce
 from tests import builders
 from tests.evaluation.shades import Shade, write_suite
 from tests.fake_adapters import Script
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shades")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shades", "instant_workers")]
 
 
 @pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> ImageModel:
-    """A model, and workers that process each message at once."""
-    monkeypatch.setattr("celery.current_app.send_task", lambda name, args, **kwargs: lifecycle.score(*args))
-    monkeypatch.setattr("evaluation.management.waiting.POLL_SECONDS", 0)
-    advance = lifecycle.advance
-
-    def draw_and_advance() -> int:
-        for pk in Generation.objects.filter(status="pending").values_list("pk", flat=True):
-            produce(pk)
-        return advance()
-
-    monkeypatch.setattr(lifecycle, "advance", draw_and_advance)
+def model() -> ImageModel:
     return builders.make_model(adapter="scripted")
 
 

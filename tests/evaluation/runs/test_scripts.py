@@ -8,35 +8,23 @@ import pytest
 from django.core.management import call_command
 
 from evaluation.models import Run
-from evaluation.runs import lifecycle
 from evaluation.runs.reports import make_report
 from generators.adapters.base import GeneratedImage
-from generators.models import Generation, ImageModel
-from generators.workers.drawing import produce
+from generators.models import ImageModel
 from tests import builders
 from tests.evaluation.extractors.ocr.recognizers import install_recognizer
 from tests.evaluation.extractors.ocr.signs import draw_sign, encode
 from tests.evaluation.suites.sign_suite import make_suite
 from tests.fake_adapters import Script
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("instant_workers")]
 TARGETS = [("en", "OPEN"), ("ru", "МОСКВА"), ("he", "שלום"), ("vi", "Phở"), ("en", "Don’t")]
 GATE = '[[gate]]\nmetric = "cer"\nat_most = 0.1\non = "value"\nmax_unscored = {allowed}\nmin_samples = 2\n'
 
 
 @pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch, script: Script) -> ImageModel:
-    """A model that draws each target perfectly, and workers that process each message at once."""
-    monkeypatch.setattr("celery.current_app.send_task", lambda name, args, **kwargs: lifecycle.score(*args))
-    monkeypatch.setattr("evaluation.management.waiting.POLL_SECONDS", 0)
-    advance = lifecycle.advance
-
-    def draw_and_advance() -> int:
-        for pk in Generation.objects.filter(status="pending").values_list("pk", flat=True):
-            produce(pk)
-        return advance()
-
-    monkeypatch.setattr(lifecycle, "advance", draw_and_advance)
+def model(script: Script) -> ImageModel:
+    """A model that draws each target perfectly."""
     script(
         lambda request: GeneratedImage(
             encode(draw_sign(request.prompt.removeprefix("a sign: "), 60, "Sans", shape=(400, 200))), "image/png"

@@ -18,6 +18,7 @@ from generators.images.archives import (
     describe_left_out,
     walk_images,
 )
+from tests.generators.images.packing import pack
 from tests.generators.images.test_decoding import encode
 
 
@@ -59,20 +60,6 @@ def folder(tmp_path: Path) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder
-
-
-def pack(folder: Path, suffix: str) -> Path:
-    archive = folder.with_name(f"photos{suffix}")
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    if suffix == ".zip":
-        with zipfile.ZipFile(archive, "w") as packed:
-            for file in files:
-                packed.write(file, file.relative_to(folder))
-    else:
-        with tarfile.open(archive, f"w:{suffix.partition('.tar')[2].removeprefix('.')}") as packed_tar:
-            for file in reversed(files):
-                packed_tar.add(file, f"./{file.relative_to(folder)}")
-    return archive
 
 
 @pytest.mark.parametrize("suffix", ["", ".zip", ".tar", ".tar.gz"])

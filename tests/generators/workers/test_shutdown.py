@@ -14,8 +14,6 @@ from django.conf import settings
 from arena import tasks
 from arena.leaderboards import schedules
 from arena.models import RatingSchedule
-from evaluation.extractors.registry import EXTRACTORS
-from evaluation.metrics.registry import METRICS
 from evaluation.models import Run
 from evaluation.runs import lifecycle
 from generators.generations import dispatch
@@ -26,7 +24,8 @@ from generators.workers.drawing import produce
 from generators.workers.stale_claims import sweep
 from tests import builders
 from tests.concurrency import PATIENCE, run_at_once, wait_until
-from tests.evaluation.shades import shades, write_suite
+from tests.evaluation.held import start_held_run
+from tests.evaluation.shades import shades
 from tests.generations import make_generation, reload, request_slow_generations, status_of, wait_for_ok
 from tests.latch import Latch
 from tests.processes import Child, Children, RedisServer
@@ -101,10 +100,7 @@ def test_an_idle_worker_ends_at_once(children: Children, redis: RedisServer) -> 
 def test_three_restarts_do_not_fail_a_long_scoring(
     children: Children, redis: RedisServer, latch: Latch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(EXTRACTORS, "held", "tests.evaluation.held.HeldShade")
-    monkeypatch.setitem(METRICS, "held-shade", "tests.evaluation.held.HeldMean")
-    metric = f'[[metrics]]\nmetric = "held-shade"\nfolder = "{latch.folder}"\n'
-    run = lifecycle.start(write_suite(tmp_path, metrics=[], more=metric), builders.make_model(adapter="scripted"))
+    run = start_held_run(tmp_path, latch, monkeypatch)
     lifecycle.advance()
     for pk in run.samples.values_list("generation", flat=True):
         produce(pk)

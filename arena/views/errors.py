@@ -59,7 +59,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 class StorageErrorMiddleware:
-    """Answers 503 where a page needs an image while the disk or the bucket is away, or the database's disk is full.
+    """Answers 503 where a page needs an image while the disk or the bucket fails, or the database's disk is full.
 
     No battle ends because of it.
     """

@@ -31,7 +31,7 @@ class UnreadableInputError(ExtractionError):
 
 
 class UnavailableInputError(Exception):
-    """An input cannot be read now: the disk or the bucket is away. A later attempt may succeed."""
+    """An input cannot be read now: the disk or the bucket fails. A later attempt may succeed."""
 
 
 class LostInputError(UnavailableInputError):

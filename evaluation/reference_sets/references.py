@@ -44,6 +44,7 @@ STATISTICS_PROGRAMS: Final = {"clean-fid": "inception-v3/clean", "pytorch-fid": 
 # Key in the identity of an imported set that names its program.
 MADE_BY: Final = "made_by"
 BLOCK: Final = 512
+NO_VECTORS: Final = "This extractor returns records. Reference sets need one that returns vectors."
 
 Found: TypeAlias = tuple[str, Answer]
 
@@ -108,32 +109,38 @@ def summarize_images(
         digests += names
         moments = moments.add(rows)
         blocks = [*blocks, rows] if len(digests) <= MAX_ROWS else []
-    n, unreadable = len(digests), walk.list_unreadable()
-    n_copies = sum(map(len, walk.names.values())) - len(walk.names)
-    n_images = n + n_copies + len(unreadable)
-    if len(unreadable) > MAX_UNREADABLE * n_images and not allow_unreadable:
-        share = 100 * len(unreadable) / n_images
-        raise ReferenceSetError(
-            f"{len(unreadable):,} of {n_images:,} images ({share:.1f} %) cannot be read; at most"
-            f" {100 * MAX_UNREADABLE:.0f} % may be. Repair or remove them, or leave them out with --allow-unreadable."
-            f"{describe_files(unreadable)}"
-        )
-    if n < 2:
-        left_out = [*unreadable, *walk.no_images]
-        raise ReferenceSetError(
-            f"A reference set needs at least 2 different images; {path} has {n}, and {len(left_out):,} other files."
-            f"{describe_files(left_out)}"
-        )
     kept = None
     if blocks:
         # Summed in the order of ``stack``, so that the same images have bit-identical moments.
         stacked = FeatureRows(tuple(blocks)).stack()
         moments = Moments()
-        for start in range(0, n, BLOCK):
+        for start in range(0, len(stacked), BLOCK):
             moments = moments.add(stacked[start : start + BLOCK])
         kept = FeatureRows((stacked,))
+    # Before the copies are counted, because it removes those of unreadable images.
+    unreadable = walk.list_unreadable()
+    n_copies = sum(map(len, walk.names.values())) - len(walk.names)
     statistics = ReferenceStatistics(moments, kept, tuple(sorted(digests)))
-    return Summary(statistics, tuple(unreadable), tuple(walk.no_images), n_copies)
+    summary = Summary(statistics, tuple(unreadable), tuple(walk.no_images), n_copies)
+    _expect_enough(summary, path, allow_unreadable=allow_unreadable)
+    return summary
+
+
+def _expect_enough(summary: Summary, path: Path, *, allow_unreadable: bool) -> None:
+    """Raise ReferenceSetError if too many images are unreadable, or fewer than two are left."""
+    n, n_unreadable, n_images = len(summary.statistics.digests), len(summary.unreadable), summary.n_images
+    if n_unreadable > MAX_UNREADABLE * n_images and not allow_unreadable:
+        raise ReferenceSetError(
+            f"{n_unreadable:,} of {n_images:,} images ({100 * n_unreadable / n_images:.1f} %) cannot be read; at most"
+            f" {100 * MAX_UNREADABLE:.0f} % may be. Repair or remove them, or leave them out with --allow-unreadable."
+            f"{describe_files(summary.unreadable)}"
+        )
+    if n < 2:
+        left_out = [*summary.unreadable, *summary.no_images]
+        raise ReferenceSetError(
+            f"A reference set needs at least 2 different images; {path} has {n}, and {len(left_out):,} other files."
+            f"{describe_files(left_out)}"
+        )
 
 
 @dataclass
@@ -169,7 +176,7 @@ class _Walk:
         digests, rows = list[str](), list[Features]()
         for digest, features in self._put_in_order(found):
             if isinstance(features, dict):
-                raise ReferenceSetError("This extractor returns records. Reference sets need one that returns vectors.")
+                raise ReferenceSetError(NO_VECTORS)
             if isinstance(features, Exception):
                 self.failed[digest] = str(features)
             else:
@@ -225,7 +232,7 @@ def _count_features(extractor: Extractor) -> int:
     Image.new("RGB", (64, 64), (128, 128, 128)).save(out, "PNG")
     (found,) = extractor.extract([extractor.prepare(out.getvalue())])
     if isinstance(found, dict):
-        raise ReferenceSetError("This extractor returns records. Reference sets need one that returns vectors.")
+        raise ReferenceSetError(NO_VECTORS)
     if isinstance(found, ExtractionError):
         raise ReferenceSetError(f"This extractor returns nothing for a grey image: {found}")
     return len(found)

@@ -44,7 +44,7 @@ def find_set_interval(
         spread = jackknife(value, *_leave_out(metric, groups, sizes, reference))
         interval = set_interval(value, spread, limits=metric.limits(len(samples)), confidence=confidence)
         if not metric.has_limit:
-            return replace(interval, bias=None)
+            return interval
         # With few images the estimate may exceed the value, but the limit is possible.
         bias = value - float(np.clip(value - spread.bias, *metric.declaration.range))
         return replace(interval, method=f"{interval.method}, of the value at this number of images", bias=bias)

@@ -32,9 +32,9 @@ def set_interval(value: float, spread: Spread, *, limits: tuple[float, float], c
     method = f"jackknife over {spread.n} prompts in {spread.n_groups} groups"
     if limits == (0.0, 1.0):
         low, high = find_rate_limits(value, _find_effective(value, spread, confidence), confidence)
-        return Interval(low, high, f"{method}, limits of a share (Korn & Graubard)", spread.bias)
+        return Interval(low, high, f"{method}, limits of a share (Korn & Graubard)")
     half = quantile(confidence, spread.degrees) * float(np.sqrt(spread.variance))
-    return Interval(max(value - half, limits[0]), min(value + half, limits[1]), method, spread.bias)
+    return Interval(max(value - half, limits[0]), min(value + half, limits[1]), method)
 
 
 def _find_effective(share: float, spread: Spread, confidence: float) -> float:
@@ -70,4 +70,4 @@ def set_difference_interval(
     scale = 2.0 * float(np.sqrt(a * b))
     correlation = float(np.clip((a + b - difference.variance) / scale, -1.0, 1.0)) if scale > 0.0 else 0.0
     low, high = combine_intervals(values, own, other, correlation)
-    return Interval(low, high, f"{own.method}, paired (Newcombe)", difference.bias)
+    return Interval(low, high, f"{own.method}, paired (Newcombe)")

@@ -98,12 +98,17 @@ class ManifestLine(NamedTuple):
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest as read. ``unused`` are the columns that are not those of an entry."""
+    """A manifest as read.
+
+    ``unused`` are the columns that are not those of an entry. ``unit`` is the word for a line: "object" in a JSON array
+    with several on a line.
+    """
 
     file: Path
     lines: tuple[ManifestLine, ...]
     faults: tuple[LineFault, ...]
     unused: tuple[str, ...]
+    unit: str
 
 
 def read_manifest(file: Path) -> Manifest:
@@ -118,7 +123,7 @@ def read_manifest(file: Path) -> Manifest:
     if not lines and not faults:
         raise InputFileError("The manifest has no images.")
     unused = tuple(name for name in table.columns if name not in Entry.list_columns())
-    return Manifest(file, tuple(lines), tuple(faults), unused)
+    return Manifest(file, tuple(lines), tuple(faults), unused, table.unit)
 
 
 def read_beside(manifest: Path, name: str) -> bytes:

@@ -55,6 +55,7 @@ class ImportPlan:
         unusable: Likewise, the failed generations of lines whose file cannot be used.
         n_known: Number of lines that are already imported.
         faults: The invalid lines of the manifest, and those whose file cannot be used.
+        unit: The word for a line, as in the manifest.
     """
 
     prompt_set: PromptSet
@@ -63,6 +64,7 @@ class ImportPlan:
     unusable: Mapping[int, Generation]
     n_known: int
     faults: tuple[LineFault, ...]
+    unit: str
 
     @property
     def new_models(self) -> list[ImageModel]:
@@ -115,7 +117,7 @@ def plan_import(
         else:
             rows[line.number] = row
     faults.sort(key=lambda fault: fault.line)
-    return ImportPlan(prompts.prompt_set, prompts.new, rows, unusable, n_known, tuple(faults))
+    return ImportPlan(prompts.prompt_set, prompts.new, rows, unusable, n_known, tuple(faults), manifest.unit)
 
 
 def write_import(plan: ImportPlan, *, keep: bool = True) -> list[int]:
@@ -216,7 +218,7 @@ class _Variants:
     reserved: set[int] = field(default_factory=set)
     next: int = 0
 
-    def take_seed(self, line: MatchedLine) -> int:
+    def take_seed(self, line: MatchedLine, unit: str) -> int:
         seed = line.entry.seed
         if seed is None:
             while self.next in self.holders or self.next in self.reserved:
@@ -224,7 +226,7 @@ class _Variants:
             seed = self.next
         elif holder := self.holders.get(seed):
             _fail(f"the seed {seed} of this model and prompt is taken by {holder}")
-        self.holders[seed] = f"line {line.number}"
+        self.holders[seed] = f"{unit} {line.number}"
         return seed
 
 
@@ -262,7 +264,7 @@ def _plan_row(line: MatchedLine, variants: _Variants, manifest: Manifest, store:
     )
     if outcome is None:
         return None
-    seed = variants.take_seed(line)
+    seed = variants.take_seed(line, manifest.unit)
     if line.entry.refused:
         variants.refusals.add(seed)
     else:
@@ -275,7 +277,7 @@ def _plan_failure(line: MatchedLine, variants: _Variants, manifest: Manifest, re
     if line.entry.file in variants.files:
         return {}
     try:
-        seed = variants.take_seed(line)
+        seed = variants.take_seed(line, manifest.unit)
     except InvalidLineError:
         return {}
     outcome = {"status": Status.FAILED, "reason": UNUSABLE_FILE, "message": reason, "width": 0, "height": 0}

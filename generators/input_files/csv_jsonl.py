@@ -25,7 +25,7 @@ class Record(NamedTuple):
     """A line of a table.
 
     Attributes:
-        line: Its first line number, counted from 1.
+        line: Its first line number, or its place in an array with several records on a line, counted from 1.
         content: Its text.
         cells: Its cells by column: text, or in JSON lines also lists and objects.
         fault: The reason why it has no cells.
@@ -174,7 +174,7 @@ def read_json_lines(content: bytes) -> Table:
     text = _decode(content)
     if text.lstrip().startswith("["):
         with suppress(ValueError):
-            return _make_table(_read_array(text))
+            return _make_array_table(_read_array(text))
     return _make_table(_read_lines(text))
 
 
@@ -187,7 +187,7 @@ def read_json(content: bytes) -> Table:
     text = _decode(content)
     if text.lstrip().startswith("["):
         try:
-            return _make_table(_read_array(text))
+            return _make_array_table(_read_array(text))
         except ValueError as error:
             raise InputFileError(f"The file is not a JSON array of objects: {error}.") from error
     with suppress(ValueError):
@@ -196,14 +196,22 @@ def read_json(content: bytes) -> Table:
     return _make_table(_read_lines(text))
 
 
-def _make_table(records: Iterable[Record]) -> Table:
+def _make_array_table(records: Sequence[Record]) -> Table:
+    """A table of the objects of an array. They are counted if their lines do not tell them apart."""
+    lines = [record.line for record in records if any(record.cells.values())]
+    if len(set(lines)) == len(lines):
+        return _make_table(records)
+    return _make_table((record._replace(line=n) for n, record in enumerate(records, start=1)), "object")
+
+
+def _make_table(records: Iterable[Record], unit: str = "line") -> Table:
     kept, columns = [], dict[str, None]()
     for record in records:
         if record.fault or any(record.cells.values()):
             kept.append(record)
         if not record.cells.keys() <= columns.keys():
             columns |= dict.fromkeys(record.cells)
-    return Table("line", list(columns), kept)
+    return Table(unit, list(columns), kept)
 
 
 def _read_lines(text: str) -> Iterator[Record]:

@@ -208,7 +208,7 @@ def read_prompts(file_format: str, file: Path, slug: str) -> PromptSetDeclaratio
     check_columns(table.columns, row_type.list_required())
     _, faults = read_rows(table.records, row_type, accept)
     if faults:
-        raise InputFileError(f"The file is not a valid {row_type.title} file. {describe_faults(faults)}")
+        raise InputFileError(f"The file is not a valid {row_type.title} file. {describe_faults(faults, table.unit)}")
     if not prompts:
         raise InputFileError("The file has no prompts.")
     about = {"title": row_type.title, "source": row_type.source, "license": row_type.license}

@@ -1,5 +1,6 @@
 """Odd manifests of images. Files that are odd as CSV or JSON lines are in ``delimited.py``."""
 
+import json
 from typing import Final
 
 from tests.odd_files.images import draw, encode_image
@@ -44,6 +45,16 @@ FILES: Final = (
         "two names of one slug.csv",
         f"{HEADER}\nGPT Image,A cat,0.png\ngpt-image,A cat,1.png\n",
         refused="line 3: 'gpt-image' and 'GPT Image' are both the model gpt-image",
+    ),
+    OddFile(
+        "array on one line.json",
+        json.dumps([{"model": "imagen", "prompt": "A cat", "file": f"{n}.png"} for n in range(3)]),
+        rows=({"media_type": "image/png"},) * 3,
+    ),
+    OddFile(
+        "array on one line with a fault.json",
+        json.dumps([{"model": "imagen", "prompt": "A cat", "file": file} for file in ("0.png", "9.png")]),
+        refused="object 2: there is no file '9.png'",
     ),
     OddFile("missing image.csv", f"{HEADER}\nimagen,A cat,9.png\n", refused="there is no file '9.png'"),
     OddFile("text as image.csv", f"{HEADER}\nimagen,A cat,text.png\n", refused="got text"),

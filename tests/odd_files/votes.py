@@ -82,6 +82,18 @@ FILES: Final = (
         json.dumps([{"model_a": "混元", "model_b": "FLUX.1", "winner": "tie"}], indent=1),
         rows=({"model_a": "混元", "slug_a": "model-3a7294dc", "slug_b": "flux-1"},),
     ),
+    OddFile(
+        "array on one line.json",
+        json.dumps(
+            [{"model_a": "SDXL", "model_b": "LCM", "winner": winner} for winner in ("tie", "model_a", "model_a")]
+        ),
+        rows=({"winner": "tie"}, {"winner": "model_a"}, {"winner": "model_a"}),
+    ),
+    OddFile(
+        "array on one line with a fault.json",
+        json.dumps([{"model_a": "SDXL", "model_b": "LCM", "winner": winner} for winner in ("tie", "fog")]),
+        refused="object 2: winner is 'fog'",
+    ),
     OddFile("object.json", '{"model_a":\n {"0": "SDXL"}}', refused="The file is one JSON object; wanted an array"),
     OddFile(
         "names that differ in a dot.csv",

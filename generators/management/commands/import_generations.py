@@ -63,7 +63,7 @@ class Command(BaseCommand):
 
     def _reject(self, file: Path, plan: ImportPlan, *, keep_valid: bool, dry_run: bool) -> None:
         """Report the invalid lines. Raises ImageImportError if the others are not to be imported."""
-        described = describe_faults(plan.faults)
+        described = describe_faults(plan.faults, plan.unit)
         if not keep_valid:
             raise ImageImportError(f"{described}\nWith --keep-valid the other lines are imported.")
         if not plan.rows and not plan.n_known:
@@ -93,6 +93,6 @@ def describe_import(plan: ImportPlan, new_models: list[str], shared: list[int]) 
         lines.append(f"  skipped  {plan.n_known:,} lines, which are already imported")
     if shared:
         lines.append(f"Warning: {len(shared):,} images also belong to another model or prompt:")
-        lines += [f"  line {line}: {plan.rows[line].reported['file']}" for line in shared[:NAMED]]
+        lines += [f"  {plan.unit} {line}: {plan.rows[line].reported['file']}" for line in shared[:NAMED]]
         lines += [f"  ... and {len(shared) - NAMED:,} more"] if len(shared) > NAMED else []
     return "\n".join(lines)

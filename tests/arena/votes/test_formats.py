@@ -84,6 +84,17 @@ def test_json_array_is_read_with_the_line_of_each_object(tmp_path: Path, suffix:
     assert (places(votes), only_reason(votes), votes.unused) == ([5], "winner is empty", ("tags",))
 
 
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_objects_of_a_json_array_on_one_line_are_counted(tmp_path: Path, suffix: str) -> None:
+    """As json.dump writes it. Each object is a record of its own, and equal ones are duplicates."""
+    vote = {"model_a": "SDXL", "model_b": "LCM", "winner": "tie", "rater": "ann", "prompt": "A cat"}
+    faulty, other = vote | {"winner": "fog"}, vote | {"prompt": "A dog"}
+    votes = read(tmp_path, json.dumps([vote, {}, faulty, other, vote]), suffix)
+    assert (votes.unit, votes.rows["line"].tolist()) == ("object", [1, 4])
+    assert [fault.line for fault in votes.faults] == [3, 5]
+    assert votes.faults[1].reason == "the same vote as object 1: equal in every column"
+
+
 def test_json_lines_may_be_named_json(tmp_path: Path) -> None:
     line = json.dumps({"model_a": "SDXL", "model_b": "LCM", "winner": "tie"})
     assert len(read(tmp_path, f"{line}\n{line}\n", ".json").rows) == 2

@@ -142,6 +142,20 @@ def test_invalid_json_line_is_reported(folder: Path, midjourney: ImageModel, lin
     assert reason in message
 
 
+def test_a_json_array_on_one_line_is_imported_whole(folder: Path, midjourney: ImageModel) -> None:
+    """As json.dump writes it: all of its objects begin on the first line."""
+    file = folder / "images.json"
+    file.write_text(json.dumps([entry("a.png", seed=4), entry("b.jpg"), entry("c.webp", seed=4), entry("none.png")]))
+    message = refuse(file)
+    assert "object 3: the seed 4 of this model and prompt is taken by object 1" in message
+    assert "object 4: there is no file 'none.png'" in message
+    file.write_text(json.dumps([entry("a.png", prompt="A cat"), entry("a.png", prompt="A dog"), entry("b.jpg")]))
+    out = import_file(file)
+    assert "3 images and 0 refusals imported" in out
+    assert "object 1: a.png\n  object 2: a.png" in out
+    assert Generation.objects.count() == 3
+
+
 def test_file_without_a_valid_json_line_has_a_fault_per_line(folder: Path) -> None:
     (folder / "images.jsonl").write_text("a cat\n\na dog\n")
     message = refuse(folder / "images.jsonl")

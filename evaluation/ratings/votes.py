@@ -173,9 +173,15 @@ def recode(
 
 
 def code_series(series: "pd.Series[Any]") -> tuple[NDArray[np.integer[Any]], Sequence[Hashable]]:
-    """Codes (N,) of a column, -1 for a missing value, and the names that they index."""
+    """Codes (N,) of a column, -1 for a missing value, and the names that they index.
+
+    Raises ValueError for several columns of one name, which pandas returns as a frame.
+    """
     import pandas as pd
 
+    if isinstance(series, pd.DataFrame):
+        n, name = series.shape[1], series.columns[0]
+        raise ValueError(f"The frame has {n} columns {name}; one is needed. Drop the others.")  # noqa: TRY004
     if isinstance(series.dtype, pd.CategoricalDtype):
         return series.cat.codes.to_numpy(), series.cat.categories.tolist()
     codes, names = pd.factorize(series)

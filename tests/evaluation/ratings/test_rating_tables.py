@@ -185,6 +185,8 @@ def test_weights_count() -> None:
         (make_frame(50).assign(weight=0.0), "no votes that count"),
         (make_frame(50).drop(columns="winner"), "no column winner"),
         (make_frame(50).replace("tie", "Tie"), "unknown winner 'Tie'"),
+        (make_frame(50).rename(columns={"prompt": "rater"}), "2 columns rater"),
+        (make_frame(50).rename(columns={"prompt": "winner"}), "2 columns winner"),
     ],
 )
 def test_a_bad_frame_is_refused(frame: pd.DataFrame, message: str) -> None:

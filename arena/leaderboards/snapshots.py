@@ -133,12 +133,14 @@ def _rate(leaderboard: Leaderboard, counted: BoardCounts, clusters: Votes | None
         rated, rows = counts.select(components.rated), [ratings[i] for i in components.rated]
         try:
             fit = _fit(rated, "sandwich", clusters.select(components.rated) if clusters else None)
+            reason = "" if fit.shows_variance else "too few decided votes for an interval"
         except TooFewClustersError as error:
             # An interval that ignores the clusters would be too narrow: rather none.
-            leaderboard.parameters |= {"interval": "none", "no_interval": f"too few {error.column}s for an interval"}
-            _write_values(rows, _fit(rated, "inverse_hessian", None))
+            fit, reason = _fit(rated, "inverse_hessian", None), f"too few {error.column}s for an interval"
+        _write_values(rows, fit)
+        if reason:
+            leaderboard.parameters |= {"interval": "none", "no_interval": reason}
         else:
-            _write_values(rows, fit)
             _write_intervals(rows, fit)
             leaderboard.covariance_digest = hashlib.sha256(fit.covariance.astype("<f8").tobytes()).hexdigest()
     if counts.n_votes:

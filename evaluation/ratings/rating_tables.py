@@ -226,18 +226,19 @@ def _read_votes(frame: "pd.DataFrame", clusters: str | Sequence[str] | None) -> 
 
 
 def _fit(fit: Callable[..., Ratings], votes: Votes, options: dict[str, Any]) -> tuple[Ratings, str]:
-    """The fit, and why it has no intervals. They are clustered if the votes have clusters, and NaN with too few."""
-    counts = count_votes(votes)
-    if not votes.clusters:
-        return fit(counts, **options), ""
+    """The fit, clustered if the votes have clusters, and why it has no intervals: these are then NaN."""
+    counts, clusters = count_votes(votes), votes if votes.clusters else None
     try:
-        return fit(counts, clusters=votes, **options), ""
+        ratings = fit(counts, clusters=clusters, **options)
+        reason = "" if ratings.shows_variance else "There are no intervals: all votes are ties."
     except TooFewClustersError as error:
         ratings = fit(counts, **options)
+        reason = f"There are too few raters or prompts for intervals: {error.n_clusters} {error.column}."
+    if reason:
         unknown = {name: replace(found, **NO_INTERVAL) for name, found in ratings.coefficients.items()}
         nothing = np.full_like(ratings.covariance, np.nan)
         ratings = replace(ratings, covariance=nothing, coefficients=unknown, interval="none")
-        return ratings, f"There are too few raters or prompts for intervals: {error.n_clusters} {error.column}."
+    return ratings, reason
 
 
 def _fit_usable(votes: Votes, counts: Counts, confidence: float) -> UsableRates | None:

@@ -49,6 +49,11 @@ class Ratings:
     coefficients: Mapping[str, Estimate] = field(default_factory=dict)
     iterations: int = 0
 
+    @property
+    def shows_variance(self) -> bool:
+        """False if all votes are ties: they give ratings, but do not tell how much these would vary."""
+        return bool(np.abs(self.covariance).max() > 1e-20 * self.scale.unit**2)
+
     @cached_property
     def standard_errors(self) -> NDArray[np.float64]:
         """(M,), in points."""

@@ -214,3 +214,38 @@ def test_the_probability_of_being_first_and_the_usable_rate_are_in_the_table(imp
         assert 0 < row.usable_low < row.usable < row.usable_high < 1
     page = client.get(imported.get_absolute_url()).content.decode()
     assert f"{rows[0].usable:.0%}".replace("%", " %") in page
+
+
+@pytest.mark.parametrize("interval", [Interval.RATER, Interval.SANDWICH])
+@pytest.mark.parametrize("winners", [["tie"], ["both_bad"], ["tie", "both_bad"]])
+def test_a_board_of_ties_alone_has_no_interval(
+    imported: Board, client: Client, interval: Interval, winners: list[str]
+) -> None:
+    models = list(imported.image_models.order_by("pk"))
+    raters = [Rater.objects.create(origin=imported.origin, board=imported, name=f"r{i}") for i in range(6)]
+    imported.interval = interval
+    imported.save()
+    Vote.objects.bulk_create(
+        Vote(
+            board=imported,
+            rater=raters[i % 6],
+            model_a=models[i % 3],
+            model_b=models[(i + 1) % 3],
+            winner=winners[i % len(winners)],
+            origin=imported.origin,
+            cast_at=timezone.now(),
+        )
+        for i in range(30)
+    )
+    tied = rate_board(imported)
+    assert tied.no_interval == "too few decided votes for an interval"
+    rows = tied.ratings.values_list("value", "ci_low", "ci_high", "rank_best", "rank_set_best", "p_first")
+    assert list(rows) == [(pytest.approx(1000.0), None, None, None, None, None)] * 3
+    assert b"Too few decided votes for an interval" in client.get(imported.get_absolute_url()).content
+
+    vote = Vote.objects.first()
+    vote.pk, vote.winner = None, "model_a"
+    vote.save()
+    decided = rate_board(imported)
+    assert decided.no_interval == ""
+    assert all(row.ci_low < row.ci_high for row in decided.ratings.all())

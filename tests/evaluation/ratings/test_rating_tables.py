@@ -203,3 +203,13 @@ def test_the_package_imports_nothing_before_the_first_use() -> None:
     code = "import sys, evaluation.ratings; assert not {'numpy', 'pandas'} & set(sys.modules); evaluation.ratings.rate"
     root = Path(__file__).resolve().parents[3]
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
+
+
+@pytest.mark.parametrize("clusters", [(), "rater"])
+def test_ties_alone_give_ratings_without_intervals(clusters: str | tuple[str, ...]) -> None:
+    frame = pd.DataFrame({"model_a": ["ant", "bee"] * 9, "model_b": ["bee", "cat"] * 9, "winner": ["tie"] * 18})
+    table = rate(frame.assign(rater=[f"r{i % 5}" for i in range(18)]), clusters=clusters)
+    found = table.to_frame()
+    assert found["rating"].tolist() == pytest.approx([1000.0] * 3)
+    assert found[["ci_low", "rank_set_best", "p_first"]].isna().all(axis=None)
+    assert "There are no intervals: all votes are ties." in str(table)

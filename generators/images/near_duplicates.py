@@ -71,14 +71,6 @@ def hash_image(data: bytes) -> str:
     return str(imagehash.phash(decode_shown(data, FOLDER_FORMATS)))
 
 
-def find_near_duplicates(hashes: Sequence[str], *, max_distance: int = MAX_DISTANCE) -> Iterator[NearPair]:
-    """Yield each pair of ``hashes`` that differ in at most ``max_distance`` bits once, the later one as ``seen``."""
-    numbers = _read_hashes(hashes)
-    for first, second, distances in _compare_within(numbers, _expect_distance(max_distance)):
-        for pair in zip(first.tolist(), second.tolist(), distances.tolist(), strict=True):
-            yield NearPair(*pair)
-
-
 def deja_vu_rate(own: Sequence[str], seen: Sequence[str], *, max_distance: int = MAX_DISTANCE) -> DejaVu:
     """The share of the outputs ``own`` that are near an image in ``seen``, such as a reference set."""
     blocks = _compare(_read_hashes(own), _read_hashes(seen), _expect_distance(max_distance))

@@ -1,7 +1,6 @@
 """Near-duplicates: which images are near, the rates of a model, and the command that prints them."""
 
 import io
-import itertools
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -22,7 +21,6 @@ from generators.images.near_duplicates import (
     MAX_DISTANCE,
     NearPair,
     deja_vu_rate,
-    find_near_duplicates,
     hash_image,
     repetition_rates,
 )
@@ -116,19 +114,6 @@ def clustered_hashes(draw: st.DrawFn, max_size: int = 12) -> list[str]:
 
 
 distances = st.integers(0, 64)
-
-
-@pytest.mark.usefixtures("_tiles")
-@given(clustered_hashes(), distances)
-def test_all_near_pairs_are_found_once(hashes: list[str], distance: int) -> None:
-    expected = {
-        (i, j, hash_distance(hashes[i], hashes[j]))
-        for i, j in itertools.combinations(range(len(hashes)), 2)
-        if hash_distance(hashes[i], hashes[j]) <= distance
-    }
-    found = [(pair.index, pair.seen, pair.distance) for pair in find_near_duplicates(hashes, max_distance=distance)]
-    assert len(found) == len(set(found))
-    assert set(found) == expected
 
 
 def nearest(own: str, others: Iterator[tuple[int, str]], distance: int) -> tuple[int, int] | None:
